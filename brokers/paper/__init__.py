@@ -1,0 +1,1 @@
+"""The paper broker: an adapter over the simulated exchange."""

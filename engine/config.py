@@ -1,0 +1,264 @@
+"""Every setting of the engine, in sections: unit, default, range and the reason stand in each description.
+
+The application reads them from a file and the environment (`app.settings`); `breakwater init` writes its
+comments from these descriptions. All sections are immutable; a reload makes a new one.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from engine.model import PartialFillPolicy, ReplacePolicy
+
+Action = Literal["refuse", "pause", "cancel", "kill"]
+"""What a breach does. refuse: the order only; pause: no opening orders until clear; cancel: pause and cancel
+working entry orders; kill: the kill-and-flatten procedure."""
+
+Symbol = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._/-]+$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class InstrumentLimits(Section):
+    """Limits of one instrument; what is not given here falls back to `risk`."""
+
+    max_position: int | None = Field(None, ge=0, le=1_000_000_000)
+    """Lots. Largest worst-case position on either side. Default: risk.max_position."""
+    max_order_qty: int | None = Field(None, ge=1, le=1_000_000_000)
+    """Lots. Largest single order. Default: risk.max_order_qty."""
+    collar_ticks: int | None = Field(None, ge=1, le=1_000_000)
+    """Ticks. Price collar in ticks instead of percent; needed near or below zero."""
+    max_spread_ticks: int | None = Field(None, ge=1, le=1_000_000)
+    """Ticks. Spread above which opening orders pause. Default: risk.max_spread_ticks."""
+
+
+class RiskLimits(Section):
+    """The limits of the risk engine. Reloadable while running; every change is versioned and journalled."""
+
+    daily_loss_pct: Decimal = Field(Decimal("2"), gt=0, le=100)
+    """Percent of the day's opening equity. Realised + open + fees below this stops the day, because a bad day
+    must end before a bad night begins."""
+    daily_loss_amount: Decimal | None = Field(None, gt=0)
+    """Account currency. An absolute floor for the day's loss; the tighter of both counts."""
+    daily_loss_action: Action = "kill"
+    """What a breach of the daily loss does."""
+    max_position: int = Field(50, ge=0, le=1_000_000_000)
+    """Lots per instrument. Worst case: position plus all that works or is in flight on that side."""
+    max_position_action: Action = "refuse"
+    """What a position beyond its limit does (the order that would cause it is refused in any case)."""
+    order_rate: int = Field(45, ge=1, le=100_000)
+    """Messages per second for orders and replaces; below the 50 of the strictest retail gateway."""
+    order_burst: int = Field(45, ge=1, le=100_000)
+    """Messages. Size of the token bucket."""
+    cancel_rate: int = Field(90, ge=1, le=100_000)
+    """Messages per second for cancels and flattening; a budget of its own, so that a throttle never stops
+    the reduction of risk."""
+    order_rate_action: Action = "refuse"
+    """What an exhausted order budget does."""
+    collar_pct: Decimal = Field(Decimal("5"), gt=0, le=100)
+    """Percent of a fresh reference price that a limit may be away from it, against typing errors."""
+    collar_ticks: int = Field(400, ge=1, le=1_000_000)
+    """Ticks. Collar for instruments that may trade at or below zero, where percent means nothing."""
+    collar_action: Action = "refuse"
+    """What a price outside the collar does."""
+    margin_flatten_pct: Decimal = Field(Decimal("90"), gt=0, le=100)
+    """Percent of equity used as margin at which positions are reduced."""
+    margin_target_pct: Decimal = Field(Decimal("70"), gt=0, le=100)
+    """Percent down to which positions are reduced."""
+    margin_action: Action = "kill"
+    """What utilisation above margin_flatten_pct does: kill here means reduce to the target, then pause."""
+    max_spread_ticks: int = Field(4, ge=1, le=1_000_000)
+    """Ticks. A wider market pauses opening orders: nobody knows the price."""
+    spread_pause: float = Field(30.0, gt=0, le=86_400)
+    """Seconds for which the spread breaker pauses after the spread was last too wide."""
+    spread_action: Action = "pause"
+    """What a spread beyond the limit does."""
+    max_order_qty: int = Field(20, ge=1, le=1_000_000_000)
+    """Lots. Largest single order, against fat fingers."""
+    max_order_notional: Decimal = Field(Decimal("10000000"), gt=0)
+    """Account currency. Largest |price| × size × multiplier of a single order."""
+    allowed: tuple[Symbol, ...] = ()
+    """Symbols that may be traded; empty: every instrument that the venue lists."""
+    duplicate_window: float = Field(0.5, ge=0, le=3600)
+    """Seconds in which a second order of a strategy with the same side, size, price and symbol is refused;
+    0: off."""
+    max_working: int = Field(500, ge=1, le=100_000)
+    """Orders. Most open orders at a time, those not yet acknowledged included."""
+    max_gross: Decimal = Field(Decimal("50000000"), gt=0)
+    """Account currency. Worst-case gross notional of the account."""
+    max_net: Decimal = Field(Decimal("50000000"), gt=0)
+    """Account currency. Worst-case net notional of the account."""
+    max_gross_by_class: dict[str, Decimal] = Field(default_factory=dict)
+    """Account currency by asset class. Worst-case gross notional of one asset class."""
+    max_drawdown_pct: Decimal = Field(Decimal("5"), gt=0, le=100)
+    """Percent of the highest equity seen in the day. Falling further than this from the peak stops."""
+    drawdown_action: Action = "kill"
+    """What a drawdown beyond the limit does."""
+    reject_storm: int = Field(10, ge=1, le=10_000)
+    """Rejections within reject_window that pause opening orders."""
+    reject_window: float = Field(10.0, gt=0, le=3600)
+    """Seconds over which rejections are counted."""
+    reject_action: Action = "pause"
+    """What a storm of rejections does."""
+    error_storm: int = Field(20, ge=1, le=10_000)
+    """Errors of adapter, feed or strategy within error_window that pause opening orders."""
+    error_window: float = Field(60.0, gt=0, le=3600)
+    """Seconds over which errors are counted."""
+    error_action: Action = "pause"
+    """What a storm of errors does."""
+    stale_after: float = Field(5.0, gt=0, le=86_400)
+    """Seconds. Least age of a quote that counts as stale; an instrument with a slower rhythm gets more."""
+    max_executions: int = Field(2_000, ge=1, le=10_000_000)
+    """Executions per strategy in execution_window after which it pauses until a person resumes it."""
+    execution_window: float = Field(60.0, gt=0, le=86_400)
+    """Seconds over which executions are counted."""
+    execution_action: Action = "pause"
+    """What too many executions do."""
+    warn_pct: Decimal = Field(Decimal("80"), gt=0, le=100)
+    """Percent of a limit from which the screen says WARN."""
+    instruments: dict[Symbol, InstrumentLimits] = Field(default_factory=dict)
+    """Limits by symbol."""
+
+    @model_validator(mode="after")
+    def _target_below_trigger(self) -> RiskLimits:
+        if self.margin_target_pct >= self.margin_flatten_pct:
+            raise ValueError("margin_target_pct must be below margin_flatten_pct")
+        return self
+
+
+class OrderConfig(Section):
+    """How orders are followed."""
+
+    answer_after: float = Field(5.0, gt=0, le=600)
+    """Seconds without an answer to a submit, cancel or replace after which the broker is asked about it."""
+    answer_backoff_max: float = Field(60.0, gt=0, le=3600)
+    """Seconds. Longest wait between two such questions; the wait doubles each time."""
+    partial_fill: PartialFillPolicy = PartialFillPolicy.LET_RIDE
+    """What happens to the rest of a partly filled order: let_ride or cancel_remainder."""
+    remainder_after: float = Field(10.0, ge=0, le=86_400)
+    """Seconds after the first fill at which cancel_remainder cancels the rest."""
+    replace: ReplacePolicy = ReplacePolicy.IN_PLACE
+    """in_place: the venue changes the order; cancel_then_new: only after the cancel is confirmed."""
+    closed_in_memory: int = Field(2_000, ge=10, le=1_000_000)
+    """Closed orders that stay in memory for the screen and late reports; the journal keeps all."""
+    on_stop: Literal["cancel", "keep"] = "cancel"
+    """What a graceful stop does with working entry orders; protective orders always stay."""
+
+
+class ReconcileConfig(Section):
+    """The comparison of intended, executed and broker-confirmed positions."""
+
+    every: float = Field(5.0, ge=0.5, le=3600)
+    """Seconds between two comparisons."""
+    settle: float = Field(2.0, ge=0, le=60)
+    """Seconds after an order's last report during which it counts as in flight."""
+    on_manual_trade: Literal["warn", "adopt", "halt"] = "halt"
+    """Position that changed by an execution which is not ours."""
+    on_drift: Literal["warn", "adopt", "halt"] = "halt"
+    """Position that differs with no execution to explain it."""
+    on_unknown_order: Literal["warn", "adopt", "halt"] = "adopt"
+    """Order at the broker that we did not place: adopt shows it as foreign and counts its exposure."""
+
+
+class KillConfig(Section):
+    """Kill and flatten."""
+
+    through_ticks: int = Field(2, ge=0, le=10_000)
+    """Ticks beyond the far touch at which flattening orders are priced: marketable limits, never market."""
+    reprice_after: float = Field(1.0, gt=0, le=60)
+    """Seconds after which an unfilled flattening order is cancelled and priced anew, further through."""
+    escalate_ticks: int = Field(2, ge=0, le=10_000)
+    """Ticks added to through_ticks with each new price."""
+    cancel_wait: float = Field(2.0, gt=0, le=60)
+    """Seconds to wait for cancels to be answered before the broker is asked and they are sent again."""
+    confirm_every: float = Field(0.5, gt=0, le=60)
+    """Seconds between two reads of the broker's positions and orders."""
+    confirm_reads: int = Field(2, ge=2, le=10)
+    """Successive reads that must show flat with nothing working before the engine says flat."""
+    alarm_after: float = Field(15.0, gt=0, le=600)
+    """Seconds after which NOT FLAT is alarmed; the procedure goes on."""
+
+
+class JournalConfig(Section):
+    """The write-ahead store."""
+
+    durability: Literal["power", "process"] = "power"
+    """power: every commit is synced and survives a power cut; process: survives only a process kill. A
+    simulated run at full speed may use process, a broker never does."""
+    ballast_mb: int = Field(16, ge=0, le=1024)
+    """Megabytes of reserve space that are released when the disk is full, for the emergency records."""
+    min_free_mb: int = Field(64, ge=0, le=1_000_000)
+    """Megabytes that must be free at start, or the engine refuses to start."""
+    slow_after: float = Field(1.0, gt=0, le=60)
+    """Seconds that a commit may take before the store counts as slow and opening orders stop."""
+    max_batch: int = Field(256, ge=1, le=10_000)
+    """Rows that one commit takes at the most."""
+
+
+class StrategyConfig(Section):
+    """One strategy process."""
+
+    module: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    """Where the class is, as package.module:Class."""
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,11}$")
+    """Name of this instance; every order id starts with it. At most 12 of a-z, 0-9, _."""
+    symbols: tuple[Symbol, ...] = Field(min_length=1)
+    """Symbols whose quotes and trades it gets."""
+    params: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Its parameters, checked by its own model."""
+    max_position: int = Field(10, ge=0, le=1_000_000_000)
+    """Lots per instrument that it may intend or hold."""
+    max_working: int = Field(50, ge=1, le=10_000)
+    """Orders that it may have open."""
+    max_loss: Decimal | None = Field(None, gt=0)
+    """Account currency. Its own loss for the day at which it is stopped."""
+    hang_timeout: float = Field(2.0, gt=0, le=600)
+    """Seconds in which it must take an event; else it is stopped as hung."""
+    memory_mb: int = Field(512, ge=64, le=1_000_000)
+    """Megabytes of memory that its process may use beyond what Python itself needs."""
+    on_stop: Literal["cancel", "keep", "flatten"] = "cancel"
+    """What happens to its orders (and position, with flatten) when it stops or is stopped."""
+    bar_seconds: float = Field(0.0, ge=0, le=86_400)
+    """Seconds. Span of the bars it gets; 0: none."""
+
+
+class ScreenConfig(Section):
+    """What the engine does about screens."""
+
+    frame_rate: float = Field(10.0, ge=2, le=20)
+    """Hertz. How often a snapshot is made."""
+
+
+class EngineConfig(Section):
+    """All sections that the engine needs."""
+
+    account: str = Field("PAPER", min_length=1, max_length=32, pattern=r"^[A-Za-z0-9_-]+$")
+    """The account that is traded."""
+    currency: str = Field("USD", pattern=r"^[A-Z]{3,5}$")
+    """Account currency."""
+    fx: dict[str, Decimal] = Field(default_factory=dict)
+    """Account currency for one unit of another currency; an instrument in a currency that is missing here
+    is refused."""
+    risk_period: float = Field(0.010, ge=0.001, le=1.0)
+    """Seconds between two rounds of the independent risk loop."""
+    risk: RiskLimits = RiskLimits()
+    orders: OrderConfig = OrderConfig()
+    reconcile: ReconcileConfig = ReconcileConfig()
+    kill: KillConfig = KillConfig()
+    journal: JournalConfig = JournalConfig()
+    screen: ScreenConfig = ScreenConfig()
+    strategies: tuple[StrategyConfig, ...] = ()
+    """The strategies that run."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> EngineConfig:
+        names = [s.name for s in self.strategies]
+        twice = {n for n in names if names.count(n) > 1}
+        if twice:
+            raise ValueError(f"strategies: names must differ, {sorted(twice)} stand twice")
+        return self

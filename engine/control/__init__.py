@@ -1,0 +1,1 @@
+"""How anything outside looks at the engine and asks it for something: commands, snapshots, links."""

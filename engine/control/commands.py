@@ -1,0 +1,135 @@
+"""What an operator may ask of the engine, as immutable values, and the two answers that each request gets."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from engine.model import OrderType, Side, TimeInForce, Value
+
+
+class Command(Value, frozen=True, tag_field="command", kw_only=True):
+    """Base of all commands."""
+
+
+class Submit(Command, frozen=True, tag="submit"):
+    """A manual order; price and size as the operator typed them, exact decimals."""
+
+    symbol: str
+    side: Side
+    size: Decimal
+    type: OrderType = OrderType.LIMIT
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+    tif: TimeInForce = TimeInForce.DAY
+    reduce_only: bool = False
+    post_only: bool = False
+    take_profit: Decimal | None = None
+    """With stop_loss: a bracket; the children are released by the fills."""
+    stop_loss: Decimal | None = None
+    preview: bool = False
+    """Ask the gate only; nothing is sent."""
+
+
+class Modify(Command, frozen=True, tag="modify"):
+    order_id: str
+    size: Decimal | None = None
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+
+
+class Cancel(Command, frozen=True, tag="cancel"):
+    order_id: str
+
+
+class CancelAll(Command, frozen=True, tag="cancel_all"):
+    symbol: str | None = None
+    strategy: str | None = None
+
+
+class Flatten(Command, frozen=True, tag="flatten"):
+    """Close one symbol, or with None everything; ends with proof or NOT FLAT."""
+
+    symbol: str | None = None
+
+
+class Kill(Command, frozen=True, tag="kill"):
+    """Latch the halt, cancel everything; with `flatten` close all positions and prove it."""
+
+    flatten: bool = True
+    reason: str = "operator"
+
+
+class Reset(Command, frozen=True, tag="reset"):
+    """Take back a halt. `scope` says what: the halt, the day's loss baseline, one instrument, one control."""
+
+    scope: Literal["halt", "day_loss", "instrument", "control"]
+    target: str = ""
+    """Symbol or control's name for the last two scopes."""
+
+
+class Pause(Command, frozen=True, tag="pause"):
+    """No opening orders; of one strategy, or of all with None."""
+
+    strategy: str | None = None
+
+
+class Resume(Command, frozen=True, tag="resume"):
+    strategy: str | None = None
+
+
+class Reload(Command, frozen=True, tag="reload"):
+    """Read the configuration again and take over its risk limits."""
+
+
+class Adopt(Command, frozen=True, tag="adopt"):
+    """Take the broker's position of a symbol as the truth after a drift; journalled as an adjustment."""
+
+    symbol: str
+
+
+class Claim(Command, frozen=True, tag="claim"):
+    """Take a foreign order over into a strategy's or the operator's book."""
+
+    broker_id: str
+    strategy: str = "manual"
+
+
+class Acknowledge(Command, frozen=True, tag="acknowledge"):
+    """Acknowledge an alert, or with None all."""
+
+    alert_id: int | None = None
+
+
+class Shutdown(Command, frozen=True, tag="shutdown"):
+    """Graceful stop of the engine."""
+
+
+AnyCommand = (
+    Submit
+    | Modify
+    | Cancel
+    | CancelAll
+    | Flatten
+    | Kill
+    | Reset
+    | Pause
+    | Resume
+    | Reload
+    | Adopt
+    | Claim
+    | Acknowledge
+    | Shutdown
+)
+
+
+class Answer(Value, frozen=True, kw_only=True):
+    """An answer to a command. The first says whether it was accepted, the last (`final`) how it ended."""
+
+    ok: bool
+    text: str
+    final: bool = True
+    data: dict[str, str] = msgspec.field(default_factory=dict)
+    """Details by name, such as order_id."""

@@ -1,0 +1,32 @@
+"""The one interface between a screen (or `ctl`) and the engine, and its in-memory form.
+
+A screen sees immutable snapshots and sends commands; whether the engine is a thread beside it or a process
+behind a socket is not visible here. The engine never waits for a screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from engine.control.commands import Answer, AnyCommand
+from engine.control.snapshot import Snapshot
+
+AnswerSink = Callable[[Answer], None]
+"""Called once or more on a thread of the link's choosing; the last answer has `final`."""
+
+
+class Link(Protocol):
+    """What a screen holds."""
+
+    def latest(self) -> Snapshot | None:
+        """The newest snapshot; None before the first."""
+
+    def age(self) -> float:
+        """Seconds since the newest snapshot came, on the screen's own clock."""
+
+    def send(self, command: AnyCommand, who: str, answer: AnswerSink | None = None) -> None:
+        """Sends a command. Never blocks; safe from every thread; the kill is handled before all others."""
+
+    def alive(self) -> bool:
+        """False once the engine is gone."""

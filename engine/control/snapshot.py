@@ -1,0 +1,179 @@
+"""The picture of the engine that screens, `ctl` and the log draw: immutable, made on the engine's thread.
+
+Numbers are exact decimals in natural units (prices as quoted, sizes in contracts or coins, money in account
+currency) so that a reader needs no instrument table. Ages and delays are in seconds, latencies in µs.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from engine.model import Value
+
+HealthWord = Literal["ok", "warn", "down", "unknown"]
+
+
+class OrderRow(Value, frozen=True, kw_only=True):
+    id: str
+    broker_id: str
+    strategy: str
+    symbol: str
+    side: str
+    type: str
+    tif: str
+    qty: Decimal
+    filled: Decimal
+    leaves: Decimal
+    limit: Decimal | None
+    stop: Decimal | None
+    avg_price: Decimal | None
+    status: str
+    """`OrderStatus` value; FOREIGN orders carry `foreign` as well."""
+    overlay: str
+    """`cancel?`, `replace?`, `suspended`, `done-for-day` or empty."""
+    reason: str
+    created: int
+    age: float
+    foreign: bool
+    purpose: str
+    correlation: str
+
+
+class PositionRow(Value, frozen=True, kw_only=True):
+    """Three sources side by side. None: not known."""
+
+    symbol: str
+    intended: Decimal | None
+    executed: Decimal
+    broker: Decimal | None
+    diff: Decimal | None
+    """Broker − executed."""
+    state: str
+    """`agree`, `in flight`, `drift`, `unknown`, `halted` …: the word that stands beside the sign."""
+    avg_price: Decimal | None
+    last: Decimal | None
+    bid: Decimal | None
+    ask: Decimal | None
+    open_pnl: Decimal | None
+    realised_pnl: Decimal
+    fees: Decimal
+    data_age: float | None
+    data_state: str
+    """`live`, `stale`, `crossed`, `closed`, `none`."""
+    market_state: str
+    by_strategy: dict[str, Decimal]
+
+
+class RiskRow(Value, frozen=True, kw_only=True):
+    control: str
+    """Stable name, e.g. `daily_loss`; the screen shows `title`."""
+    title: str
+    scope: str
+    """Empty for the account, else symbol or strategy."""
+    used: str
+    limit: str
+    ratio: float | None
+    """used / limit, None where it cannot be evaluated."""
+    state: Literal["ACTIVE", "WARN", "TRIPPED", "UNKNOWN"]
+    action: str
+    detail: str
+
+
+class AlertRow(Value, frozen=True, kw_only=True):
+    id: int
+    ts: int
+    severity: Literal["info", "warning", "critical"]
+    code: str
+    text: str
+    symbol: str
+    correlation: str
+    acknowledged: bool
+
+
+class StrategyRow(Value, frozen=True, kw_only=True):
+    name: str
+    state: Literal["starting", "running", "paused", "stopped", "failed"]
+    reason: str
+    intended: dict[str, Decimal]
+    orders: int
+    fills: int
+    pnl: Decimal
+    lag_ms: float | None
+    """Age of the oldest event that it has not taken."""
+    rss_mb: float | None
+
+
+class Percentiles(Value, frozen=True, kw_only=True):
+    """Of one latency stage, µs."""
+
+    stage: str
+    count: int
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class HealthRow(Value, frozen=True, kw_only=True):
+    broker: HealthWord
+    broker_text: str
+    data: HealthWord
+    data_age: float | None
+    engine: HealthWord
+    risk_p50_ms: float
+    risk_p99_ms: float
+    risk_max_ms: float
+    journal: HealthWord
+    journal_text: str
+    journal_seq: int
+    commit_p50_us: float
+    commit_p99_us: float
+    latencies: tuple[Percentiles, ...]
+    counters: dict[str, int]
+    rates: dict[str, float]
+    """reject_rate, fill_rate.LMT …, slippage_ticks …"""
+    rss_mb: float
+    uptime: float
+
+
+class KillView(Value, frozen=True, kw_only=True):
+    """Progress of kill or flatten; `steps` are sentences for a person, newest last."""
+
+    running: bool
+    scope: str
+    steps: tuple[str, ...]
+    verdict: str
+    """Empty while it runs; then `flat, confirmed twice by the broker at …` or `NOT FLAT: …`."""
+
+
+class Snapshot(Value, frozen=True, kw_only=True):
+    seq: int
+    ts: int
+    """Engine time, UTC ns."""
+    mode: Literal["LIVE", "PAPER", "REPLAY", "SHADOW"]
+    account: str
+    currency: str
+    feed: str
+    feed_progress: float | None
+    halted: bool
+    halt_reason: str
+    paused: tuple[str, ...]
+    """Why opening orders pause right now: sentences; empty when nothing does."""
+    trading: bool
+    """False until recovery has found the three views in agreement."""
+    trading_text: str
+    equity: Decimal | None
+    day_pnl: Decimal | None
+    day_limit: Decimal | None
+    """Loss at which the day stops, as a positive amount."""
+    orders: tuple[OrderRow, ...]
+    """Working first, then the newest closed."""
+    positions: tuple[PositionRow, ...]
+    risk: tuple[RiskRow, ...]
+    alerts: tuple[AlertRow, ...]
+    """Newest first."""
+    strategies: tuple[StrategyRow, ...]
+    health: HealthRow
+    kill: KillView | None
+    limits_version: int

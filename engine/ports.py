@@ -1,0 +1,151 @@
+"""The seams: everything that the engine is handed instead of reaching for it.
+
+Clock and timers, ids, the broker adapter, the market data feed. The real implementations, the simulated ones
+and those of a recorded day all satisfy these protocols; the engine cannot tell which it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from engine.facts import AccountValues, AnyFact, Executions, OpenOrders, OrderNotFound, OrderReport, Positions
+from engine.model import Instrument, MarketState, Order, OrderType, Quote, Replace, TimeInForce, Trade, Value
+from engine.sending import Recorded
+
+
+class TimerHandle(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time in UTC ns. In a replay or a simulation `now` and `mono` follow the recording."""
+
+    def now(self) -> int:
+        """Engine time: the wall clock when live, the recording's time in a replay. May step."""
+
+    def mono(self) -> int:
+        """Never steps back; for time-outs. Same pace as `now`."""
+
+    def perf(self) -> int:
+        """The host's performance counter, for measuring only: nothing may be decided by it."""
+
+    def call_later(self, delay: int, callback: Callable[..., object], *args: Any) -> TimerHandle:
+        """Calls back on the engine's thread after `delay` ns of engine time."""
+
+    def call_soon(self, callback: Callable[..., object], *args: Any) -> TimerHandle: ...
+
+    async def sleep(self, delay: int) -> None:
+        """Sleeps `delay` ns of engine time."""
+
+
+class NotSent(Exception):
+    """Raised by an adapter that is certain that nothing left: link down, lane closed, not supported."""
+
+
+class QueryFailed(Exception):
+    """A question to the broker got no usable answer. Never to be read as an empty answer."""
+
+
+class Capabilities(Value, frozen=True, kw_only=True):
+    """What a venue can do, as observed by the conformance suite."""
+
+    order_types: frozenset[OrderType]
+    tifs: frozenset[TimeInForce]
+    replace_in_place: bool
+    reduce_only: bool = False
+    post_only: bool = False
+    oco: bool = False
+    bracket: bool = False
+    query_order: bool = True
+    executions_history: bool = True
+    positions: bool = True
+    cancel_all: bool = False
+    message_limit: int | None = None
+    """Messages per second that the venue accepts."""
+
+
+FactSink = Callable[[AnyFact], None]
+
+
+class Adapter(Protocol):
+    """A thin translator between the engine and one broker session.
+
+    It owns no order state, retries nothing, queues nothing while the link is down. `submit`, `replace` and
+    `cancel` hand over at once and return; answers arrive as facts, on the engine's thread, never from
+    within the call. They raise `NotSent` only when it is certain that nothing left. Queries raise
+    `QueryFailed`; they never answer with something empty because they could not ask.
+    """
+
+    name: Final[str]  # type: ignore[misc]
+    account: str
+    capabilities: Capabilities
+
+    def bind(self, sink: FactSink) -> None:
+        """Where facts go; called once, before `connect`."""
+
+    async def connect(self) -> None:
+        """Opens the session; reports LinkUp. Raises `NotSent` with the remedy when it cannot."""
+
+    async def close(self) -> None: ...
+
+    def submit(self, order: Recorded[Order]) -> None: ...
+
+    def replace(self, change: Recorded[Replace]) -> None: ...
+
+    def cancel(self, order_id: str, broker_id: str | None) -> None: ...
+
+    async def query_order(self, order_id: str, broker_id: str | None) -> OrderReport | OrderNotFound: ...
+
+    async def open_orders(self) -> OpenOrders: ...
+
+    async def executions(self, since: int) -> Executions: ...
+
+    async def positions(self) -> Positions: ...
+
+    async def account_values(self) -> AccountValues: ...
+
+    async def instruments(self) -> Sequence[Instrument]: ...
+
+    def subscribe(self, symbols: Sequence[str]) -> None:
+        """Market data from the broker itself; an adapter without any raises `NotSent`."""
+
+
+class MarketSink(Protocol):
+    """Where a feed delivers, in order of time, on the engine's thread."""
+
+    def on_quote(self, quote: Quote) -> None: ...
+
+    def on_trade(self, trade: Trade) -> None: ...
+
+    def on_market_state(self, symbol: str, state: MarketState, ts: int) -> None: ...
+
+    def on_batch_end(self, ts: int) -> None:
+        """All records with this stamp (or of this read) have been delivered."""
+
+    def on_feed_end(self, reason: str) -> None:
+        """The recording is over, or the feed stopped for good."""
+
+
+class Feed(Protocol):
+    """A source of market data."""
+
+    name: str
+    instruments: Sequence[Instrument]
+
+    def start_time(self) -> int | None:
+        """UTC ns at which the recording starts; None for a live or live-looking feed."""
+
+    async def run(self, clock: Clock, sink: MarketSink, resume_after: int | None = None) -> None:
+        """Delivers until it ends or is cancelled. `resume_after`: skip what is stamped up to then."""
+
+    def progress(self) -> float | None:
+        """Share of the recording that was delivered, 0 to 1; None where there is no end."""
+
+
+class IdSource(Protocol):
+    """Ids that are ours, unique for ever."""
+
+    def order_id(self, strategy: str) -> str: ...
+
+    def correlation(self) -> str: ...

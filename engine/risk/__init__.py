@@ -1,0 +1,1 @@
+"""The pre-trade gate's controls and the independent risk loop."""

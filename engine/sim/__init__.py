@@ -1,0 +1,1 @@
+"""Virtual time: the event loop in which recorded and simulated days run at full speed."""
