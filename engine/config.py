@@ -53,8 +53,9 @@ class RiskLimits(Section):
     """What a position beyond its limit does (the order that would cause it is refused in any case)."""
     order_rate: int = Field(45, ge=1, le=100_000)
     """Messages per second for orders and replaces; below the 50 of the strictest retail gateway."""
-    order_burst: int = Field(45, ge=1, le=100_000)
-    """Messages. Size of the token bucket."""
+    order_burst: int = Field(5, ge=1, le=100_000)
+    """Messages. Size of the token bucket: so many may go at once, which with order_rate stays within 50 in any
+    second."""
     cancel_rate: int = Field(90, ge=1, le=100_000)
     """Messages per second for cancels and flattening; a budget of its own, so that a throttle never stops
     the reduction of risk."""
@@ -241,9 +242,9 @@ class EngineConfig(Section):
     """The account that is traded."""
     currency: str = Field("USD", pattern=r"^[A-Z]{3,5}$")
     """Account currency."""
-    fx: dict[str, Decimal] = Field(default_factory=dict)
-    """Account currency for one unit of another currency; an instrument in a currency that is missing here
-    is refused."""
+    fx: dict[str, Decimal] = Field(default_factory=lambda: {"USDT": Decimal(1)})
+    """Account currency for one unit of another currency; orders in an instrument whose currency is missing
+    here are refused. By default a dollar stablecoin counts at par."""
     risk_period: float = Field(0.010, ge=0.001, le=1.0)
     """Seconds between two rounds of the independent risk loop."""
     risk: RiskLimits = RiskLimits()

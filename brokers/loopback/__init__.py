@@ -1,1 +1,1 @@
-"""The simulated exchange in a process of its own, behind a socket on this machine."""
+"""The simulated exchange in a process of its own, with adapter and feed over a local socket."""

@@ -1,1 +1,1 @@
-"""Market data: synthetic and recorded feeds, bars, and the watchdog over each instrument."""
+"""Market data: synthetic and recorded feeds, instruments, bars, and the watchdog over each instrument."""

@@ -1,0 +1,133 @@
+"""The command line: parses, and hands over to one module of `app.commands`. Imports nothing heavy itself."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from app.commands import ctl, doctor, exchange, init, journal, run
+from app.exitcodes import MEANING, ExitCode, table
+
+COMMANDS = ("desk", "headless", "ctl", "init", "doctor", "journal", "exchange")
+
+_EPILOG = f"""\
+Without a command the workstation starts (desk): paper money, the synthetic market, a sample strategy.
+Settings come from the configuration file and the environment; 'breakwater init' writes a commented file.
+
+{table(MEANING)}
+'breakwater ctl --help' lists those of ctl. 130: interrupted at the keyboard before the engine ran.
+"""
+
+
+def build() -> argparse.ArgumentParser:
+    """The whole command line."""
+    common = _common()
+    running = _running()
+    parser = argparse.ArgumentParser(
+        prog="breakwater",
+        description="A trading workstation for the terminal.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[common, running],
+        allow_abbrev=False,
+    )
+    parser.add_argument("-V", "--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    run.add(commands, [common, running])
+    for module in (ctl, init, doctor, journal, exchange):
+        module.add(commands, [common])
+    return parser
+
+
+def _common() -> argparse.ArgumentParser:
+    """Options that stand before or after the command. None has a default here: a subcommand's parser would
+    overwrite with it what stands before the command."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    group = common.add_argument_group("options of all commands")
+    group.add_argument("--config", metavar="FILE", help="configuration (default: ~/.config/breakwater/…)")
+    group.add_argument(
+        "--state-dir", metavar="DIR", help="journal, log and socket (default: ~/.local/state/breakwater/…)"
+    )
+    group.add_argument("--json", action="store_true", help="machine-readable output")
+    return common
+
+
+def _running() -> argparse.ArgumentParser:
+    """Options of a run, which stand before or after `desk` and `headless` as well."""
+    running = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    group = running.add_argument_group("options of a run")
+    group.add_argument("--feed", metavar="SPEC", help="market data: synthetic, or replay:FILE")
+    group.add_argument("--speed", metavar="N", help="multiple of real time, or max for virtual time")
+    group.add_argument("--for", dest="duration", metavar="DURATION", help="stop after: 90s, 10m, 1h30m")
+    group.add_argument("--seed", metavar="N", help="seed of everything that is drawn by chance")
+    group.add_argument(
+        "--i-understand-this-is-live",
+        dest="live_confirmation",
+        metavar="ACCOUNT",
+        help="confirm live trading without being asked; must be the account id",
+    )
+    return running
+
+
+_DEFAULTS: dict[str, object] = {
+    "config": None,
+    "state_dir": None,
+    "feed": None,
+    "speed": None,
+    "duration": None,
+    "seed": None,
+    "json": False,
+    "live_confirmation": None,
+}
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Raises `SystemExit` with code 2 and a message for what is not understood."""
+    args = build().parse_args(argv)
+    for name, value in _DEFAULTS.items():
+        if not hasattr(args, name):
+            setattr(args, name, value)
+    if args.command is None:
+        args.command = "desk"
+        args.handler = run.desk
+    return args
+
+
+def version() -> str:
+    """The installed version."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("breakwater")
+    except PackageNotFoundError:
+        return "0+uninstalled"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `breakwater`; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["exchange"]:
+        return exchange.become(words[1:])  # its command line is its own
+    args = parse(words)
+    if args.version:
+        print(f"breakwater {version()}")
+        return ExitCode.CLEAN
+    handler: Callable[[argparse.Namespace], int] = args.handler
+    try:
+        code = int(handler(args))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read our output has seen enough
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.CLEAN
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

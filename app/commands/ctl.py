@@ -1,0 +1,103 @@
+"""`breakwater ctl`: its command line; `app.ctl` carries it out."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from app.exitcodes import CTL_MEANING, table
+
+_TOPICS = {
+    "status": "mode, halts, day's P&L, what is open",
+    "orders": "working orders, then the newest closed ones",
+    "positions": "intended, executed and the broker's, side by side",
+    "risk": "every control with its figure",
+    "alerts": "newest first",
+    "health": "links, risk loop, journal, latencies, rates",
+    "strategies": "state, intentions, P&L of each",
+}
+
+
+def add(commands: argparse._SubParsersAction[Any], common: list[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "ctl",
+        parents=common,
+        help="ask or command a running engine",
+        description="Asks or commands the engine of a state directory, over its socket.",
+        epilog=table(CTL_MEANING),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(handler=_run)
+    verbs = parser.add_subparsers(dest="ctl", metavar="WHAT", required=True)
+
+    def verb(name: str, text: str, wait: float = 10.0) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = verbs.add_parser(
+            name, parents=common, help=text, description=text.capitalize() + "."
+        )
+        made.add_argument("--wait", type=_seconds, default=wait, metavar="S", help=f"seconds ({wait:g})")
+        return made
+
+    for topic, text in _TOPICS.items():
+        verb(topic, text)
+    _orders(verb)
+    _safety(verb)
+
+
+def _orders(verb: Any) -> None:
+    submit = verb("submit", "place an order: submit ES buy 1 @4800.25")
+    submit.add_argument("symbol")
+    submit.add_argument("side", choices=("buy", "sell"))
+    submit.add_argument("size", help="contracts or coins, above zero")
+    submit.add_argument("price", nargs="?", metavar="@PRICE", help="limit price")
+    submit.add_argument("--limit", metavar="PRICE")
+    submit.add_argument("--stop", metavar="PRICE", help="trigger; with a limit price a stop-limit order")
+    submit.add_argument("--market", action="store_true")
+    submit.add_argument("--tif", choices=("DAY", "GTC", "IOC", "FOK"), default="DAY")
+    submit.add_argument("--reduce-only", action="store_true")
+    submit.add_argument("--post-only", action="store_true")
+    submit.add_argument("--take-profit", metavar="PRICE", help="with --stop-loss: a bracket")
+    submit.add_argument("--stop-loss", metavar="PRICE")
+    submit.add_argument("--preview", action="store_true", help="ask the gate only, send nothing")
+    modify = verb("modify", "change a working order")
+    modify.add_argument("order", help="our order id")
+    modify.add_argument("--size", help="new total size")
+    modify.add_argument("--limit", metavar="PRICE")
+    modify.add_argument("--stop", metavar="PRICE")
+    cancel = verb("cancel", "cancel an order")
+    cancel.add_argument("order", help="our order id")
+    cancel_all = verb("cancel-all", "cancel all working orders, or those of a symbol or strategy")
+    cancel_all.add_argument("symbol", nargs="?")
+    cancel_all.add_argument("--strategy")
+    claim = verb("claim", "take an order that was placed elsewhere into our books")
+    claim.add_argument("broker_id")
+    claim.add_argument("--strategy", default="manual")
+
+
+def _safety(verb: Any) -> None:
+    kill = verb("kill", "halt, cancel everything, flatten everything; stays until it is proven", 120.0)
+    kill.add_argument("--no-flatten", action="store_true", help="keep the positions")
+    kill.add_argument("--reason", default="operator")
+    flatten = verb("flatten", "close a symbol, or everything; stays until it is proven", 120.0)
+    flatten.add_argument("symbol", nargs="?")
+    reset = verb("reset", "take back one named halt")
+    reset.add_argument("scope", choices=("halt", "day-loss", "instrument", "control"))
+    reset.add_argument("target", nargs="?", help="symbol or control's name, for the last two")
+    for name, text in (("pause", "no opening orders"), ("resume", "opening orders again")):
+        verb(name, f"{text}, of one strategy or of all").add_argument("strategy", nargs="?")
+    verb("reload", "read the configuration again and take over its risk limits")
+    verb("adopt", "take the broker's position of a symbol as the truth").add_argument("symbol")
+    verb("ack", "acknowledge an alert, or all").add_argument("alert", help="number, or all")
+    verb("shutdown", "stop the engine gracefully")
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 86400 seconds")
+    return value
+
+
+def _run(args: argparse.Namespace) -> int:
+    from app import ctl
+
+    return ctl.run(args)

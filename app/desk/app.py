@@ -1,0 +1,305 @@
+"""The Textual application: it paints the newest snapshot at a steady rate and turns keys into commands."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from rich.console import RenderableType
+from textual import events
+from textual.app import App
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.widgets import Input
+
+from app.desk import crash, themes
+from app.desk.commanding import Commanding
+from app.desk.dialogs import Ask, KillAsk
+from app.desk.driver import SafeDriver, leave_terminal
+from app.desk.keys import KILL_KEYS, bindings
+from app.desk.result import DeskResult, Reason
+from app.desk.screen import DeskScreen
+from app.desk.view.alerts import unacknowledged
+from app.desk.view.cells import clean
+from app.desk.view.formats import age as age_text
+from app.desk.view.formats import clock
+from app.desk.view.killing import scope_all
+from engine.control.link import Link
+from engine.control.snapshot import Snapshot
+
+STALE_AFTER: Final = 1.0
+"""Seconds without a snapshot after which nothing on screen may look live."""
+BELL_EVERY: Final = 2.0
+"""Seconds between two bells."""
+_STYLES = Path(str(resources.files("themes") / "desk.tcss"))
+
+
+class DeskApp(Commanding, App[DeskResult]):
+    """The desk. It holds a link and no engine state; `desk_result` says how it ended.
+
+    `frame_rate` in frames a second (0: paints only when `paint` is called), `now` a monotonic clock in
+    seconds for flashes and notes, `zone` the exchange's time zone by name, `who` the operator's name as it is
+    journalled with every command, `report_dir` where a crash report goes.
+    """
+
+    CSS_PATH = _STYLES
+    TITLE = "Breakwater"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere", "desk")]
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        theme: themes.DeskTheme | str = themes.DEFAULT,
+        frame_rate: float = 10.0,
+        now: Callable[[], float] = time.monotonic,
+        who: str = "desk",
+        zone: str = "America/Chicago",
+        report_dir: Path | None = None,
+    ) -> None:
+        # Before App.__init__, which asks for the style sheet's variables.
+        clock(0, zone)  # an unknown zone is refused here, not in the middle of painting
+        self._desk_theme = theme if isinstance(theme, themes.DeskTheme) else themes.load(theme)
+        super().__init__(driver_class=SafeDriver)
+        self.register_theme(self._desk_theme.to_textual())
+        self.theme = self._desk_theme.name
+        self.animation_level = "none"
+        self.desk_result: DeskResult | None = None
+        self._link = link
+        self._rate = frame_rate
+        self._now = now
+        self._who = who
+        self._zone = zone
+        self._report_dir = report_dir
+        self._shown: Snapshot | None = None
+        """What the panes show."""
+        self._lined: Snapshot | None = None
+        """What the lines at the top show."""
+        self._bell_at = float("-inf")
+        self._last_alarm = 0
+        self._window_title = ""
+        self._note_until = float("-inf")
+
+    def get_default_screen(self) -> Screen[Any]:
+        return DeskScreen()
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return dict(self._desk_theme.to_textual().variables)
+
+    # Painting
+
+    def on_ready(self) -> None:
+        """Starts to paint."""
+        self.paint()
+        if self._rate > 0:
+            self.set_interval(1 / self._rate, self.paint, name="frames")
+
+    def paint(self) -> None:
+        """Paints the newest snapshot; cheap when nothing is new."""
+        if not self.screen_stack or self._exit or not self.desk.standing:
+            return
+        snapshot = self._link.latest()
+        age = self._link.age()
+        with self.batch_update():
+            self._paint_banner(snapshot, age)
+            if snapshot is None:
+                return
+            if self._painting and snapshot is not self._shown:
+                self.desk.look(snapshot, self._zone)
+                self._shown = snapshot
+            lit = int(self._now() * 2) % 2 == 0 if self._rate > 0 else True
+            self.desk.look_up(snapshot, age, self._zone, lit)
+            self._lined = snapshot
+            self._alarm(snapshot)
+            for screen in self.screen_stack:
+                if isinstance(screen, KillAsk):
+                    screen.look(snapshot, scope_all(snapshot))
+            if self._now() > self._note_until:
+                self._note_until = float("inf")
+                self.desk.note("")
+
+    def _paint_banner(self, snapshot: Snapshot | None, age: float) -> None:
+        if not self._link.alive():
+            self.desk.banner("ENGINE GONE: nothing on this screen is live", "halted", old=True)
+        elif snapshot is None:
+            self.desk.banner("waiting for the engine's first picture", "paused", old=True)
+        elif age > STALE_AFTER:
+            said = f"STALE {age_text(age)[:-1]} s: no news from the engine, nothing here is live"
+            self.desk.banner(said, "stale", old=True)
+        elif not self._painting:
+            self.desk.banner(
+                "PAUSED: the panes stand still, the engine goes on; space resumes", "paused", still=True
+            )
+        else:
+            self.desk.banner("", "text")
+
+    def _alarm(self, snapshot: Snapshot) -> None:
+        waiting = unacknowledged(snapshot)
+        newest = max((alert.id for alert in waiting), default=0)
+        if newest > self._last_alarm and self._now() - self._bell_at >= BELL_EVERY:
+            self._last_alarm = newest
+            self._bell_at = self._now()
+            self.bell()
+        state = "HALTED " if snapshot.halted else ""
+        title = f"Breakwater {snapshot.mode} {state}" + (f"({len(waiting)}!)" if waiting else "")
+        if title != self._window_title and self._driver is not None:
+            self._window_title = title
+            self._driver.write(f"\x1b]2;{clean(title).strip()}\x07")
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Leaves a frame out when the terminal does not keep up; a full one follows when it does."""
+        driver = self._driver
+        if isinstance(driver, SafeDriver) and driver.congested:
+            driver.skip_frame()
+            return
+        super()._display(screen, renderable)
+
+    def repaint_everything(self) -> None:
+        """The terminal has caught up: the whole screen once, so that nothing that was left out is missing."""
+        if self._running and self.screen_stack:
+            screen = self.screen
+            whole = screen._compositor.render_update(full=True, screen_stack=self._background_screens)
+            self._display(screen, whole)
+
+    # Keys
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys in the order in which they were pressed, and none that is older than its question.
+
+        On a slow line many keys arrive at once. Textual would forward them all before the first one has
+        taken effect; `:pause x` would then be a colon and seven keys of the desk. So the desk's keys act
+        here, one after the other, and keys that were pressed before a question could be read are dropped.
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded and self.screen_stack:
+            screen = self.screen
+            if isinstance(screen, Ask):
+                exempt = event.key in KILL_KEYS or event.key == "escape"
+                if not exempt and not screen.ripe(event.time):
+                    return
+            elif isinstance(screen, DeskScreen) and not isinstance(screen.focused, Input):
+                if not await self._check_bindings(event.key, priority=True):
+                    await self._check_bindings(event.key)
+                return
+        await super().on_event(event)
+
+    # Ending
+
+    def on_loop(self, callback: Callable[..., object], *args: object) -> None:
+        """Has a callback run on the app's loop, from any thread; what it raises ends the screen in order."""
+
+        def guarded() -> None:
+            try:
+                # Other threads have not the context in which Textual finds its app.
+                with self._context():
+                    callback(*args)
+            except Exception as error:  # noqa: BLE001 - as for every other handler of the app: report, end
+                self._handle_exception(error)
+
+        loop = self._loop
+        if loop is not None:
+            # RuntimeError: the loop has closed; there is no screen left to tell.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(guarded)
+
+    async def action_quit(self) -> None:
+        """Textual's own way out asks as well."""
+        self.action_ask_quit()
+
+    def action_help_quit(self) -> None:
+        """Textual's own hint is not needed."""
+
+    def finish(self, reason: Reason, detail: str = "") -> None:
+        """Ends the screen; the first reason counts."""
+        if self.desk_result is None:
+            self.desk_result = DeskResult(reason, detail)
+        self.exit(self.desk_result)
+
+    def terminal_lost(self, what: str) -> None:
+        """Called by the driver: there is no terminal any more."""
+        self.finish("terminal-lost", f"terminal lost: {what}")
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A failed screen: a report without variables in a private file, and an orderly end."""
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+            report = crash.write_report(error, self._report_dir)
+            if self.desk_result is None:
+                place = f"; report in {report}" if report is not None else "; no report could be written"
+                self.desk_result = DeskResult(
+                    "crash", f"the screen failed: {type(error).__name__}{place}", report
+                )
+        self._close_messages_no_wait()
+
+
+def run_desk_app(
+    link: Link,
+    *,
+    theme: themes.DeskTheme | str = themes.DEFAULT,
+    frame_rate: float = 10.0,
+    now: Callable[[], float] = time.monotonic,
+    who: str = "desk",
+    zone: str = "America/Chicago",
+    report_dir: Path | None = None,
+    mouse: bool = True,
+    restarts: int = 1,
+    on_crash: Callable[[DeskResult], None] | None = None,
+) -> DeskResult:
+    """Runs the desk in the main thread until it ends. The engine is not touched, whatever happens here.
+
+    A crashed screen is started again `restarts` times; `on_crash` hears of each crash. SIGTERM and SIGINT end
+    it with `stop-engine`, SIGHUP and a lost terminal with `terminal-lost`; after the latter the standard
+    streams point at /dev/null and SIGHUP, SIGTSTP, SIGTTIN and SIGTTOU stay ignored, so that the process can
+    go on without a terminal. Other handlers are put back.
+    """
+    while True:
+        app = DeskApp(
+            link,
+            theme=theme,
+            frame_rate=frame_rate,
+            now=now,
+            who=who,
+            zone=zone,
+            report_dir=report_dir,
+        )
+        result = _run_once(app, mouse)
+        if result.reason != "crash":
+            return result
+        if on_crash is not None:
+            on_crash(result)
+        if restarts <= 0:
+            return result
+        restarts -= 1
+
+
+def _run_once(app: DeskApp, mouse: bool) -> DeskResult:
+    ends: dict[int, tuple[Reason, str]] = {
+        signal.SIGTERM: ("stop-engine", "SIGTERM"),
+        signal.SIGINT: ("stop-engine", "SIGINT"),
+        signal.SIGHUP: ("terminal-lost", "terminal lost: SIGHUP"),
+    }
+
+    def ended(number: int, _frame: object) -> None:
+        app.on_loop(app.finish, *ends[number])
+
+    before = {number: signal.signal(number, ended) for number in ends}
+    try:
+        app.run(mouse=mouse)
+    except Exception as error:  # noqa: BLE001 - what fails in the screen must not take the engine's process down
+        app._handle_exception(error)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    result = app.desk_result or DeskResult("crash", "the screen ended without saying why")
+    if result.reason == "terminal-lost":
+        for number in (signal.SIGHUP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+            signal.signal(number, signal.SIG_IGN)
+        leave_terminal()
+    return result

@@ -1,0 +1,336 @@
+"""What the desk's keys and its command line do: questions asked, commands sent, answers shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from textual.app import App
+from textual.widgets import Input
+
+from app.desk import commandline
+from app.desk.dialogs import Ask, DetailPage, HelpPage, KillAsk, wrapped
+from app.desk.grid import Grid
+from app.desk.panes.kill import KillPanel
+from app.desk.result import DeskResult, Reason
+from app.desk.screen import DeskScreen
+from app.desk.view.alerts import unacknowledged
+from app.desk.view.killing import scope_all, scope_symbol
+from app.desk.view.orders import is_working
+from engine.control.commands import (
+    Acknowledge,
+    Answer,
+    AnyCommand,
+    Cancel,
+    CancelAll,
+    Flatten,
+    Kill,
+    Reload,
+)
+from engine.control.link import Link
+from engine.control.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    _Base = App[DeskResult]
+else:
+    _Base = object
+
+KILL_REPEAT: Final = 0.25
+"""Seconds within which a held kill key counts as one press."""
+NOTE_STAYS: Final = 20.0
+"""Seconds for which an answer is shown."""
+
+
+class Commanding(_Base):
+    """Mixin of the app: everything that sends a command. `DeskApp` sets the attributes."""
+
+    _link: Link
+    _who: str
+    _now: Callable[[], float]
+    _lined: Snapshot | None
+    _note_until: float
+    _painting: bool = True
+    _kill_sent_at: float = float("-inf")
+    _kills_ahead: int = 0
+    """Kill keys that the input thread has sent; only that thread counts here."""
+    _kills_taken: int = 0
+    """Those of them that the app's loop has seen; only the loop counts here."""
+
+    @property
+    def desk(self) -> DeskScreen:
+        """The desk's screen, whatever dialog lies over it."""
+        screen: Any = self.screen_stack[0]
+        assert isinstance(screen, DeskScreen)
+        return screen
+
+    def on_loop(self, callback: Callable[..., object], *args: object) -> None:
+        """Has a callback run on the app's loop; from any thread."""
+        raise NotImplementedError
+
+    def paint(self) -> None:
+        """Paints what is new."""
+        raise NotImplementedError
+
+    def finish(self, reason: Reason, detail: str = "") -> None:
+        """Ends the screen."""
+        raise NotImplementedError
+
+    # Commands
+
+    def send(self, command: AnyCommand, said: str) -> None:
+        """Sends a command; its answers appear on the note line, after `said`."""
+
+        def answered(answer: Answer) -> None:
+            # On a thread of the link's choosing.
+            self.on_loop(self._show_answer, said, answer)
+
+        self.note(f"{said} …")
+        try:
+            self._link.send(command, self._who, answered)
+        except Exception as error:  # noqa: BLE001 - whatever a link does, the operator must learn that it failed
+            self.note(f"NOT SENT: {said}: {type(error).__name__}: {error}", "halted")
+
+    def _show_answer(self, said: str, answer: Answer) -> None:
+        if not self.screen_stack:
+            return
+        if answer.ok:
+            self.note(f"{'✓' if answer.final else '…'} {said}: {answer.text}", "heading")
+        else:
+            self.note(f"✕ REFUSED {said}: {answer.text}", "halted")
+
+    def note(self, text: str, meaning: str = "muted") -> None:
+        """Says something on the note line for a while."""
+        if self.screen_stack:
+            self.desk.note(text, meaning)
+            self._note_until = self._now() + NOTE_STAYS
+
+    # Kill and flatten
+
+    def kill_ahead(self) -> None:
+        """Stage one, on the input thread: nothing here may wait for the app's loop."""
+        moment = time.monotonic()
+        if moment - self._kill_sent_at >= KILL_REPEAT and not self._send_kill("kill key"):
+            return
+        self._kill_sent_at = moment
+        self._kills_ahead += 1
+
+    def _send_kill(self, source: str) -> bool:
+        def answered(answer: Answer) -> None:
+            self.on_loop(self._kill_answered, answer)
+
+        try:
+            self._link.send(Kill(flatten=False, reason=f"operator: {source}"), self._who, answered)
+        except Exception as error:  # noqa: BLE001 - the operator must learn that the kill did not leave
+            text = f"KILL NOT SENT: {type(error).__name__}: {error}"
+            self.on_loop(self._kill_answered, Answer(ok=False, text=text))
+            return False
+        return True
+
+    def _kill_answered(self, answer: Answer) -> None:
+        self._show_answer("kill", answer)
+        for screen in self.screen_stack:
+            if isinstance(screen, KillAsk):
+                screen.answered(answer.ok, answer.text)
+
+    def action_kill(self) -> None:
+        """Stage one where the input thread has not sent it already; then the question of stage two."""
+        if self._kills_taken < self._kills_ahead:
+            self._kills_taken += 1
+        else:
+            self._send_kill("kill key")
+        if not self._asking("kill"):
+            self.push_screen(KillAsk(scope_all(self._link.latest())), self._kill_chosen)
+
+    def _kill_chosen(self, outcome: str | None) -> None:
+        if outcome == "flatten":
+            self.send(Kill(flatten=True, reason="operator: kill key, FLATTEN typed"), "KILL and FLATTEN ALL")
+        else:
+            self.note("halted; positions stay open. F12 asks again", "heading")
+
+    def action_flatten_symbol(self) -> None:
+        """Flattens what the cursor stands on."""
+        symbol = self._selected_symbol()
+        if not symbol:
+            self.note(
+                "F8 flattens the selected symbol: select a position (F4) or an order (F3) first", "heading"
+            )
+            return
+        self._flatten(symbol)
+
+    def _flatten(self, symbol: str) -> None:
+        if self._asking("flatten"):
+            return
+
+        def chosen(outcome: str | None) -> None:
+            if outcome:
+                self.send(Flatten(symbol=symbol), f"flatten {symbol}")
+
+        body = wrapped(scope_symbol(self._link.latest(), symbol), "heading")
+        hint = f"y flattens {symbol}. Esc does nothing."
+        title = f"FLATTEN {symbol}"
+        self.push_screen(Ask(title, body, single={"y": "yes"}, hint=hint, kind="flatten"), chosen)
+
+    def action_flatten_all(self) -> None:
+        """Flattens everything, without the halt that the kill key latches."""
+        if self._asking("flatten"):
+            return
+
+        def chosen(outcome: str | None) -> None:
+            if outcome:
+                self.send(Flatten(), "FLATTEN ALL")
+
+        body = wrapped(scope_all(self._link.latest()), "heading")
+        hint = "Type FLATTEN and Enter to close all positions. Esc does nothing."
+        words = {"FLATTEN": "yes"}
+        self.push_screen(Ask("FLATTEN ALL", body, words=words, hint=hint, kind="flatten"), chosen)
+
+    def _asking(self, kind: str) -> bool:
+        return any(isinstance(screen, Ask) and screen.kind == kind for screen in self.screen_stack)
+
+    def _selected_symbol(self) -> str:
+        # With the command line in focus: the table that had it before.
+        pane = self.desk.last_pane
+        row = pane.selected if pane is not None else None
+        return row.symbol if row is not None else ""
+
+    # The other keys
+
+    def action_pane(self, name: str) -> None:
+        """Brings a pane to the front."""
+        self.desk.choose(name)
+        # Panes that were hidden have not been painted at their size yet.
+        self.call_after_refresh(self.paint)
+
+    def action_help(self) -> None:
+        """Keys and commands."""
+        self.push_screen(HelpPage())
+
+    def action_ack(self) -> None:
+        """Acknowledges the alarm that the alarm line shows, not one that came a moment later."""
+        waiting = unacknowledged(self._lined) if self._lined is not None else []
+        if waiting:
+            self.send(Acknowledge(alert_id=waiting[0].id), f"acknowledge {waiting[0].code}")
+
+    def action_ack_all(self) -> None:
+        """Acknowledges all alarms."""
+        self.send(Acknowledge(), "acknowledge all alarms")
+
+    def action_cancel_order(self) -> None:
+        """Cancels the order under the cursor of the orders pane."""
+        pane = self.desk.pane("orders")
+        row = pane.selected
+        if self.desk.focused is not pane or row is None:
+            self.note("x cancels the selected order: go to the orders (F3) and select one", "heading")
+            return
+        self.send(Cancel(order_id=row.key), f"cancel {row.key}")
+
+    def action_cancel_all(self) -> None:
+        """Cancels all working orders after a y."""
+        snapshot = self._link.latest()
+        working = sum(map(is_working, snapshot.orders)) if snapshot is not None else 0
+        account = f"{snapshot.mode} account {snapshot.account}" if snapshot is not None else "the account"
+
+        def chosen(outcome: str | None) -> None:
+            if outcome:
+                self.send(CancelAll(), "cancel all orders")
+
+        body = wrapped(f"Cancel all {working} working orders of {account}.", "heading")
+        hint = "y cancels them. Esc does nothing."
+        if not self._asking("cancel-all"):
+            ask = Ask("CANCEL ALL", body, single={"y": "yes"}, hint=hint, kind="cancel-all")
+            self.push_screen(ask, chosen)
+
+    def action_reload(self) -> None:
+        """Reads the risk limits again."""
+        self.send(Reload(), "reload risk limits")
+
+    def action_pause_painting(self) -> None:
+        """Stops painting, or goes on."""
+        self._painting = not self._painting
+        self.paint()
+
+    def action_dismiss(self) -> None:
+        """Closes the command line, or hides a finished kill report."""
+        if isinstance(self.desk.focused, Input):
+            self.desk.command_line(False)
+        else:
+            self.desk.query_one(KillPanel).dismiss()
+
+    def action_detail(self) -> None:
+        """Nothing is selected where no table has the focus."""
+
+    def on_grid_detail(self, message: Grid.Detail) -> None:
+        """Everything about a row."""
+        if isinstance(self.screen, DeskScreen):
+            self.push_screen(DetailPage(message.grid.table, message.row))
+
+    def action_suspend_process(self) -> None:
+        """Not offered: it would stop the engine."""
+
+    # Command line
+
+    def action_command_line(self) -> None:
+        """Opens the command line."""
+        self.desk.command_line(True)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Runs a typed command, after its confirmation where it needs one."""
+        text = event.value.strip()
+        self.desk.command_line(False)
+        if not text:
+            return
+        try:
+            command, word = commandline.parse(text)
+        except commandline.Misspoken as error:
+            self.note(str(error), "heading")
+            return
+        if isinstance(command, Kill):
+            self.action_kill()
+        elif isinstance(command, Flatten) and command.symbol is not None:
+            self._flatten(command.symbol)
+        elif isinstance(command, Flatten):
+            self.action_flatten_all()
+        elif not word:
+            self.send(command, text)
+        else:
+            self._confirm(command, text, word)
+
+    def _confirm(self, command: AnyCommand, text: str, word: str) -> None:
+        def chosen(outcome: str | None) -> None:
+            if outcome == "stop":
+                self.finish("stop-engine", "asked for on the command line")
+            elif outcome:
+                self.send(command, text)
+
+        snapshot = self._link.latest()
+        scope = f"{snapshot.mode} account {snapshot.account}" if snapshot is not None else ""
+        body = wrapped(f"{text} {'· ' + scope if scope else ''}", "heading")
+        if word == "y":
+            ask = Ask(text, body, single={"y": "yes"}, hint="y does it. Esc does nothing.", kind="command")
+        else:
+            outcome = "stop" if word == "STOP" else "yes"
+            hint = f"Type {word} and Enter. Esc does nothing."
+            ask = Ask(text, body, words={word: outcome}, hint=hint, kind="command")
+        self.push_screen(ask, chosen)
+
+    def action_ask_quit(self) -> None:
+        """Asks what is to end: the screen or the engine."""
+        if self._asking("quit"):
+            return
+
+        def chosen(outcome: str | None) -> None:
+            if outcome == "close":
+                self.finish("quit-screen", "closed by the operator")
+            elif outcome == "stop":
+                self.finish("stop-engine", "asked for by the operator")
+
+        snapshot = self._link.latest()
+        body = wrapped(scope_all(snapshot), "heading")
+        hint = (
+            "c closes the screen, the engine goes on. Type STOP and Enter to stop the engine. Esc: neither."
+        )
+        ask = Ask(
+            "QUIT", body, words={"STOP": "stop"}, single={"c": "close"}, hint=hint, danger=False, kind="quit"
+        )
+        self.push_screen(ask, chosen)

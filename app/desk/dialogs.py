@@ -1,0 +1,230 @@
+"""The dialogs: a question that takes a typed word or one key, the page of help, the details of a row.
+
+A question cannot be answered by accident: keys that were pressed before it stood on the screen for a quarter
+of a second are ignored (the app drops them by their time of creation, see `Ask.ripe`), and no question is
+answered by the key that opened it, so that a held key cannot confirm. F12 and Esc always pass.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from app.desk import commandline, keys
+from app.desk.grid import Grid
+from app.desk.painting import Lines
+from app.desk.view.cells import Cell, Column, Row, Table
+from app.desk.view.killing import lines as kill_lines
+from engine.control.snapshot import Snapshot
+
+GUARD = 0.25
+"""Seconds that a question must have been on screen before a key can answer it."""
+
+WIDTH = 70
+"""Cells of text in a dialog; it fits a terminal of 80 columns."""
+
+
+def wrapped(text: str, meaning: str = "text") -> list[tuple[Cell, ...]]:
+    """A paragraph as lines of cells."""
+    return [(Cell(line, meaning),) for line in textwrap.wrap(text, WIDTH)] or [()]
+
+
+class Ask(ModalScreen[str | None]):
+    """A question. The answer is the outcome of the word or key that was given, None for Esc."""
+
+    def __init__(
+        self,
+        title: str,
+        body: Sequence[tuple[Cell, ...]],
+        *,
+        words: Mapping[str, str] | None = None,
+        single: Mapping[str, str] | None = None,
+        hint: str,
+        danger: bool = True,
+        kind: str = "",
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        """What it asks; the app does not stack two of a kind."""
+        self.typed = ""
+        self.painted: float | None = None
+        """When it first stood on the screen, on the clock that stamps key events; None before."""
+        self._composed = False
+        self._title_text = title
+        self._body = list(body)
+        self._words = dict(words or {})
+        self._single = dict(single or {})
+        self._hint = hint
+        self._danger = danger
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(Lines(id="question"), classes="box danger" if self._danger else "box")
+        box.border_title = self._title_text.replace("[", "(").replace("]", ")")
+        yield box
+
+    def on_mount(self) -> None:
+        """Paints, and only then starts to count."""
+        self._composed = True
+        self.draw()
+        self.call_after_refresh(self._mark_painted)
+
+    def _mark_painted(self) -> None:
+        if getattr(self.app._driver, "congested", False):
+            # The terminal does not read: nobody has seen the question yet.
+            self.set_timer(GUARD, self._mark_painted)
+            return
+        self.painted = time.monotonic()
+
+    def ripe(self, pressed: float) -> bool:
+        """May a key that was pressed then (monotonic seconds) count as an answer?"""
+        return self.painted is not None and pressed >= self.painted + GUARD
+
+    def draw(self) -> None:
+        """Paints question, what was typed so far, and the hint."""
+        if not self._composed:
+            # An answer may come before the question stands.
+            return
+        lines = self.query_one("#question", Lines)
+        typed: list[tuple[Cell, ...]] = []
+        if self._words:
+            longest = max(map(len, self._words))
+            blank = "_" * max(0, longest - len(self.typed))
+            typed = [(), (Cell("> ", "muted"), Cell(self.typed + blank, "heading"))]
+        hint: list[tuple[Cell, ...]] = [(), *wrapped(self._hint, "muted")]
+        lines.show(*self.body(), *typed, *hint)
+        lines.refresh(layout=True)
+
+    def body(self) -> list[tuple[Cell, ...]]:
+        """The lines above the answer."""
+        return self._body
+
+    async def on_key(self, event: events.Key) -> None:
+        """Collects the answer; nothing that is typed here reaches anything else."""
+        event.stop()
+        event.prevent_default()
+        key = event.key
+        if key == "escape":
+            self.dismiss(None)
+        elif key == "enter":
+            outcome = self._words.get(self.typed.upper())
+            if outcome is not None:
+                self.dismiss(outcome)
+            else:
+                self.typed = ""
+                self.draw()
+        elif key == "backspace":
+            self.typed = self.typed[:-1]
+            self.draw()
+        elif not self.typed and key in self._single:
+            self.dismiss(self._single[key])
+        elif self._words and event.is_printable and event.character:
+            self.typed = (self.typed + event.character.upper())[: max(map(len, self._words))]
+            self.draw()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A confirmation is typed, never pasted."""
+        event.stop()
+
+
+class KillAsk(Ask):
+    """Stage two of the kill key. Stage one has already been sent when this opens."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(
+            "KILL: halted, cancelling all working orders",
+            [],
+            words={"FLATTEN": "flatten"},
+            hint="Type FLATTEN and Enter to close all positions. Esc leaves it halted, positions open.",
+            kind="kill",
+        )
+        self._scope = scope
+        self._answer = Cell("Kill sent; waiting for the engine's answer.", "muted")
+        self._snapshot: Snapshot | None = None
+
+    def body(self) -> list[tuple[Cell, ...]]:
+        found: list[tuple[Cell, ...]] = [(self._answer,)]
+        kill = self._snapshot.kill if self._snapshot is not None else None
+        if kill is not None:
+            found += kill_lines(kill, 5)
+        return [*found, (), (Cell("FLATTEN ALL would close:", "heading"),), *wrapped(self._scope)]
+
+    def answered(self, ok: bool, text: str) -> None:
+        """What the engine said to the kill."""
+        self._answer = Cell(f"{'✓' if ok else '✕ NOT DONE:'} {text}", "text" if ok else "halted")
+        self.draw()
+
+    def look(self, snapshot: Snapshot, scope: str) -> None:
+        """Follows the engine while the question stands."""
+        if self._snapshot is None or (snapshot.kill, scope) != (self._snapshot.kill, self._scope):
+            self._snapshot = snapshot
+            self._scope = scope
+            self.draw()
+        self._snapshot = snapshot
+
+
+class Page(ModalScreen[None]):
+    """Something to read; Esc closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f1,question_mark,q,enter", "close", "Close", show=False, id="page.close")
+    ]
+
+    def action_close(self) -> None:
+        """Back to the desk."""
+        self.dismiss(None)
+
+
+class HelpPage(Page):
+    """All keys and commands, made from the table of keys."""
+
+    COLUMNS = (Column("Key", 15), Column("Does", 40, stretch=True), Column("Where", 10, 1))
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(Grid(id="help"), classes="box")
+        box.border_title = "Keys and commands · Esc closes"
+        yield box
+
+    def on_mount(self) -> None:
+        """Fills the page."""
+        rows = [
+            Row(key.id, (Cell(key.shown, "heading"), Cell(key.help), Cell(key.group, "muted")))
+            for key in keys.KEYS
+        ]
+        rows += [
+            Row(f":{words}", (Cell(f":{words.split()[0]}", "heading"), Cell(f"{words}: {text}"), Cell("")))
+            for words, text in commandline.HELP
+        ]
+        grid = self.query_one("#help", Grid)
+        grid.show(Table("", self.COLUMNS, tuple(rows), ""))
+        grid.focus()
+
+
+class DetailPage(Page):
+    """Every column of a row, nothing cut."""
+
+    def __init__(self, table: Table, row: Row) -> None:
+        super().__init__()
+        self._table = table
+        self._row = row
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(Lines(id="details"), classes="box")
+        box.border_title = self._table.title.split(" ·")[0] + " · Esc closes"
+        yield box
+
+    def on_mount(self) -> None:
+        """Writes one paragraph a column."""
+        found: list[tuple[Cell, ...]] = []
+        for column, cell in zip(self._table.columns, self._row.cells, strict=True):
+            parts = textwrap.wrap(cell.text, WIDTH - 14) or ["-"]
+            found.append((Cell(f"{column.title:<13} ", "muted"), Cell(parts[0], cell.meaning)))
+            found += [(Cell(" " * 14), Cell(part, cell.meaning)) for part in parts[1:]]
+        self.query_one("#details", Lines).show(*found)

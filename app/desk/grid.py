@@ -1,0 +1,283 @@
+"""The one table of the desk, on Textual's Line API: it repaints what changed, and nothing else.
+
+A DataTable repaints every visible cell whatever changed, some 80 ms a frame; this takes a few. Each row keeps
+its finished strip until its content, the layout or the cursor changes. A row that changed is dirty from the
+left edge to its last changed cell, because Textual sends a line from the left edge anyway.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual import events
+from textual.binding import BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from app.desk.keys import bindings
+from app.desk.painting import ByMeaning
+from app.desk.view.cells import Cell, Laid, Row, Table, fit, heading, lay, stable_order
+
+HEADER = 1
+"""Lines that the column titles take; they do not scroll."""
+
+
+class Grid(ByMeaning, ScrollView, can_focus=True):
+    """A table of rows with a cursor. `show` is the only way in."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("table")]
+
+    class Detail(Message):
+        """The operator asks for everything about a row."""
+
+        def __init__(self, grid: Grid, row: Row) -> None:
+            self.grid = grid
+            self.row = row
+            super().__init__()
+
+        @property
+        def control(self) -> Grid:
+            return self.grid
+
+    def __init__(self, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.border_title = ""
+        self._table = Table("", (), (), "")
+        self._rows: list[Row] = []
+        self._laid: tuple[Laid, ...] = ()
+        self._laid_width = 0
+        self._ends: tuple[int, ...] = ()
+        self._cursor = 0
+        self._cursor_key = ""
+        # `has_focus` changes only after our handlers of Focus and Blur.
+        self._focused = False
+        self._strips: dict[str, tuple[Row, bool, Strip]] = {}
+        self._header: Strip | None = None
+        self.painted_rows = 0
+        """Strips made since the start; a test's view of how little is painted."""
+
+    # What is shown
+
+    @property
+    def table(self) -> Table:
+        return self._table
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows in the order in which they stand."""
+        return self._rows
+
+    @property
+    def selected(self) -> Row | None:
+        """The row that the operator has chosen. None when it has left the table: nothing slides under the
+        cursor by itself, so that no key acts on a row that was not looked at."""
+        if not self._rows or not self._cursor_key:
+            return None
+        row = self._rows[self._cursor]
+        return row if row.key == self._cursor_key else None
+
+    def show(self, table: Table) -> None:
+        """Takes over a table. While the operator's focus is here, rows keep their places."""
+        old_rows = self._rows
+        old_empty = self._table.empty
+        columns_changed = table.columns != self._table.columns
+        if table.title != self._table.title:
+            # A Content would be parsed as markup; titles are ours, yet names in them may not be.
+            self.border_title = table.title.replace("[", "(").replace("]", ")")
+        self._table = table
+        if self._focused:
+            self._rows = stable_order([row.key for row in old_rows], table.rows)
+        else:
+            self._rows = list(table.rows)
+        self._keep_cursor()
+        if columns_changed:
+            self._lay_out()
+        if columns_changed or len(self._rows) != len(old_rows):
+            self.virtual_size = Size(self._width, len(self._rows) + HEADER)
+            live = {row.key for row in self._rows}
+            for key in [key for key in self._strips if key not in live]:
+                del self._strips[key]
+        if not self._rows and table.empty != old_empty:
+            self.refresh()
+        self._refresh_changes(old_rows)
+
+    def _refresh_changes(self, old_rows: list[Row]) -> None:
+        top = self.scroll_offset.y
+        height = self.size.height - HEADER
+        dirty: list[Region] = []
+        for index in range(top, top + max(0, height)):
+            old = old_rows[index] if index < len(old_rows) else None
+            new = self._rows[index] if index < len(self._rows) else None
+            if old is new or old == new:
+                continue
+            end = self._changed_until(old, new)
+            if end:
+                dirty.append(Region(0, index - top + HEADER, end, 1))
+        if dirty:
+            self.refresh(*dirty)
+
+    def _changed_until(self, old: Row | None, new: Row | None) -> int:
+        if old is None or new is None:
+            return max(1, self._width)
+        end = 0
+        for at, right in zip(self._laid, self._ends, strict=True):
+            if old.cells[at.place] != new.cells[at.place]:
+                end = right
+        if end and old.key != new.key:
+            return max(1, self._width)
+        return end
+
+    def _keep_cursor(self) -> None:
+        self._cursor = max(0, min(self._cursor, len(self._rows) - 1))
+        if not self._cursor_key or (self._rows and self._rows[self._cursor].key == self._cursor_key):
+            return
+        for index, row in enumerate(self._rows):
+            if row.key == self._cursor_key:
+                self._cursor = index
+                return
+        self._cursor_key = ""
+
+    # Layout and styles
+
+    def _lay_out(self) -> None:
+        width = self._width
+        self._laid_width = width
+        self._laid = lay(self._table.columns, width)
+        ends: list[int] = []
+        x = 0
+        for at in self._laid:
+            x += at.width
+            ends.append(min(x, width))
+            x += 1
+        self._ends = tuple(ends)
+        self._strips.clear()
+        self._header = None
+        self.refresh()
+
+    @property
+    def _width(self) -> int:
+        # `size` is without the border, yet with the scroll bar.
+        return max(0, self.size.width - self.scrollbar_size_vertical)
+
+    def on_resize(self) -> None:
+        """A new width may drop or bring back columns."""
+        self.virtual_size = Size(self._width, len(self._rows) + HEADER)
+        self._lay_out()
+
+    def notify_style_update(self) -> None:
+        # Called by Textual from the constructor on, before our own attributes exist.
+        if "_strips" in self.__dict__:
+            self._strips.clear()
+            self._header = None
+        super().notify_style_update()
+
+    # Painting
+
+    def render_line(self, y: int) -> Strip:
+        width = self._width
+        if width != self._laid_width:
+            # A scroll bar came or went without a resize.
+            self._lay_out()
+        if y < HEADER:
+            if self._header is None or self._header.cell_length != width:
+                self._header = self._head(width)
+            return self._header
+        index = y - HEADER + self.scroll_offset.y
+        if index >= len(self._rows):
+            if not self._rows and index == 0:
+                return self.strip_of((Cell(f" {self._table.empty}", "muted"),), width)
+            return Strip.blank(width, self.style_of("text"))
+        row = self._rows[index]
+        cursor = self._focused and row.key == self._cursor_key
+        known = self._strips.get(row.key)
+        if known is not None and known[1] == cursor and known[2].cell_length == width and known[0] == row:
+            return known[2]
+        strip = self._paint(row, cursor, width)
+        self._strips[row.key] = (row, cursor, strip)
+        return strip
+
+    def _head(self, width: int) -> Strip:
+        text = " ".join(heading(self._laid))
+        return Strip([Segment(fit(text, width), self.style_of("muted"))], width)
+
+    def _paint(self, row: Row, cursor: bool, width: int) -> Strip:
+        self.painted_rows += 1
+        gap = Segment(" ", self.style_of("text", cursor=cursor))
+        segments: list[Segment] = []
+        used = 0
+        for at in self._laid:
+            cell = row.cells[at.place]
+            if segments:
+                segments.append(gap)
+                used += 1
+            text = fit(cell.text, at.width, number=at.column.number)
+            segments.append(Segment(text, self.style_of(cell.meaning, cursor=cursor)))
+            used += at.width
+        strip = Strip(segments, used)
+        return strip.adjust_cell_length(width, self.style_of("text", cursor=cursor)).simplify()
+
+    # Cursor
+
+    def _move(self, index: int) -> None:
+        if not self._rows:
+            return
+        old = self._cursor
+        self._cursor = max(0, min(len(self._rows) - 1, index))
+        self._cursor_key = self._rows[self._cursor].key
+        top = self.scroll_offset.y
+        height = max(1, self.size.height - HEADER)
+        if self._cursor < top:
+            self.scroll_to(y=self._cursor, animate=False)
+        elif self._cursor >= top + height:
+            self.scroll_to(y=self._cursor - height + 1, animate=False)
+        for line in {old, self._cursor}:
+            self._dirty_line(line)
+
+    def _dirty_line(self, index: int) -> None:
+        y = index - self.scroll_offset.y + HEADER
+        if HEADER <= y < self.size.height:
+            self.refresh(Region(0, y, max(1, self._width), 1))
+
+    def on_focus(self) -> None:
+        """The cursor becomes visible."""
+        self._focused = True
+        self.take_cursor()
+        self._dirty_line(self._cursor)
+
+    def take_cursor(self) -> None:
+        """Selects the row where the cursor was or would be, if none is selected."""
+        if not self._cursor_key and self._rows:
+            self._cursor_key = self._rows[self._cursor].key
+
+    def on_blur(self) -> None:
+        """The cursor goes, and the table sorts itself again."""
+        self._focused = False
+        self._dirty_line(self._cursor)
+        self.show(self._table)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click selects a row; it never does more."""
+        offset = event.get_content_offset(self)
+        if offset is not None and offset.y >= HEADER:
+            self._move(offset.y - HEADER + self.scroll_offset.y)
+
+    def action_row(self, step: int) -> None:
+        """Moves the cursor by rows."""
+        self._move(self._cursor + step)
+
+    def action_page(self, step: int) -> None:
+        """Moves the cursor by pages."""
+        self._move(self._cursor + step * max(1, self.size.height - HEADER - 1))
+
+    def action_edge(self, direction: int) -> None:
+        """To the first or the last row."""
+        self._move(0 if direction < 0 else len(self._rows) - 1)
+
+    def action_detail(self) -> None:
+        """Asks for everything about the selected row."""
+        row = self.selected
+        if row is not None:
+            self.post_message(self.Detail(self, row))

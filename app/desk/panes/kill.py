@@ -1,0 +1,41 @@
+"""The kill panel: every step as the engine reports it, and the final verdict."""
+
+from __future__ import annotations
+
+from app.desk.painting import Lines
+from app.desk.view import killing
+from engine.control.snapshot import KillView, Snapshot
+
+
+class KillPanel(Lines):
+    """Appears with a kill or flatten and stays until it is finished and dismissed."""
+
+    _dismissed: KillView | None = None
+    _kill: KillView | None = None
+
+    @property
+    def finished(self) -> bool:
+        """True while a verdict is shown."""
+        return self.display and self._kill is not None and not self._kill.running
+
+    def dismiss(self) -> None:
+        """Hides a finished report; a running one stays."""
+        if self.finished:
+            self._dismissed = self._kill
+            self.display = False
+
+    def look(self, snapshot: Snapshot) -> None:
+        """Shows the newest steps; hides itself when there is nothing to tell."""
+        kill = snapshot.kill
+        self._kill = kill
+        if kill is None or (kill == self._dismissed and not kill.running):
+            self.display = False
+            return
+        self._dismissed = None
+        self.display = True
+        room = 4 if self.screen.size.height < 30 else 9
+        lines = killing.lines(kill, room)
+        if self.styles.height is None or self.styles.height.value != len(lines) + 2:
+            self.styles.height = len(lines) + 2
+        self.border_title = "Kill and flatten · " + kill.scope.replace("[", "(").replace("]", ")")
+        self.show(*lines)

@@ -1,0 +1,70 @@
+"""The one-line widgets: status, its reason, the alarm, compact health, the banner and the footer."""
+
+from __future__ import annotations
+
+from app.desk import keys
+from app.desk.painting import Lines
+from app.desk.view import alerts, health, status
+from app.desk.view.cells import Cell
+from engine.control.snapshot import Snapshot
+
+
+class StatusLine(Lines):
+    """Mode, may we trade, alarms, result, links, clock."""
+
+    def look(self, snapshot: Snapshot, age: float, zone: str) -> None:
+        """`age`: of the snapshot, in seconds."""
+        self.show(status.line(snapshot, age, zone, self.size.width))
+
+
+class WhyLine(Lines):
+    """The reason behind HALTED, PAUSED or NOT READY; not there while armed."""
+
+    def look(self, snapshot: Snapshot) -> None:
+        """Shows or hides itself."""
+        cells = status.why(snapshot)
+        self.display = bool(cells)
+        self.show(cells)
+
+
+class AlarmLine(Lines):
+    """The newest unacknowledged alarm; only here does anything flash."""
+
+    def look(self, snapshot: Snapshot, zone: str, lit: bool) -> None:
+        """`lit`: which half of the flash."""
+        self.show(alerts.alarm_line(snapshot, zone, lit=lit))
+
+
+class HealthLine(Lines):
+    """Health in one line."""
+
+    def look(self, snapshot: Snapshot) -> None:
+        """Shows the figures."""
+        self.show(health.line(snapshot))
+
+
+class Banner(Lines):
+    """Lies over the panes when what they show is old or painting is paused."""
+
+    def say(self, text: str, meaning: str, height: int) -> None:
+        """A text in the middle of a filled block of 1 or 3 lines; an empty text hides the banner."""
+        self.display = bool(text)
+        if text:
+            width = max(len(text), self.size.width or self.app.size.width)
+            full = (Cell(" " * width, meaning),)
+            line = (Cell(text.center(width), meaning),)
+            self.styles.height = height
+            self.show(*((line,) if height == 1 else (full, line, full)))
+
+
+class FooterLine(Lines):
+    """Keys from the table of keys, KILL first."""
+
+    def on_resize(self) -> None:
+        """Shows as many keys as fit."""
+        cells: list[Cell] = []
+        for shown, label in keys.footer(self.size.width):
+            killing = label == "KILL"
+            cells.append(Cell(f" {shown} ", "halted" if killing else "heading"))
+            cells.append(Cell(f"{label} ", "heading" if killing else "muted"))
+        self.show(cells)

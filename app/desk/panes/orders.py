@@ -1,0 +1,15 @@
+"""The orders pane."""
+
+from __future__ import annotations
+
+from app.desk.grid import Grid
+from app.desk.view import orders
+from engine.control.snapshot import Snapshot
+
+
+class OrdersPane(Grid):
+    """Working orders and the newest closed ones."""
+
+    def look(self, snapshot: Snapshot, zone: str) -> None:
+        """Shows the orders; times in the exchange's zone."""
+        self.show(orders.table(snapshot, zone))

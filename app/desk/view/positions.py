@@ -1,0 +1,112 @@
+"""The rows of the positions table: intended, executed and broker side by side, and whether they agree."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from app.desk.view import formats
+from app.desk.view.cells import Cell, Column, Row, Table
+from engine.control.snapshot import PositionRow, Snapshot
+
+COLUMNS = (
+    Column("State", 11),
+    Column("Symbol", 8),
+    Column("Open P&L", 11, 1, number=True),
+    Column("MD", 5, 2),
+    Column("Last", 10, 4, number=True),
+    Column("Intend", 7, number=True),
+    Column("Exec", 7, number=True),
+    Column("Broker", 7, number=True),
+    Column("Diff", 6, number=True),
+    Column("Avg px", 10, 5, number=True),
+    Column("Realised", 12, 3, number=True),
+    Column("Fees", 9, 9, number=True),
+    Column("Market", 8, 7),
+    Column("By strategy", 12, 8, stretch=True),
+)
+
+_AGREE = "agree"
+
+
+def state_cell(position: PositionRow) -> Cell:
+    """= AGREE, ≠ DRIFT and so on: sign and word say it, the colour repeats it."""
+    word = position.state.upper()
+    if position.state == _AGREE:
+        return Cell(f"= {word}", "agree")
+    if position.state == "in flight":
+        return Cell(f"~ {word}", "in-flight")
+    if position.diff is not None and position.diff != 0:
+        return Cell(f"≠ {word}", "drift")
+    if position.state == "halted":
+        return Cell(f"■ {word}", "halted")
+    if position.state == "unknown" or position.broker is None:
+        return Cell(f"? {word}", "order-unknown")
+    return Cell(f"≠ {word}", "drift")
+
+
+def _diff_cell(position: PositionRow) -> Cell:
+    if position.diff is None:
+        return Cell(formats.UNKNOWN, "muted")
+    if position.diff == 0:
+        return Cell("=0", "muted")
+    return Cell(
+        formats.size(position.diff, sign=True), "drift" if position.state != "in flight" else "in-flight"
+    )
+
+
+_DATA = {"stale": ("STALE", "stale"), "crossed": ("CROSS", "health-warn"), "closed": ("SHUT", "muted")}
+
+
+def _data_cell(position: PositionRow) -> Cell:
+    """The age of live data, else the word for what is wrong with it."""
+    if position.data_state == "live":
+        return Cell(formats.age(position.data_age), "health-ok")
+    word, meaning = _DATA.get(position.data_state, (position.data_state.upper(), "health-warn"))
+    return Cell(word, meaning)
+
+
+def row(position: PositionRow) -> Row:
+    """One instrument as cells."""
+    shares = " ".join(
+        f"{name} {formats.size(share, sign=True)}" for name, share in sorted(position.by_strategy.items())
+    )
+    return Row(
+        position.symbol,
+        (
+            state_cell(position),
+            Cell(position.symbol, "heading"),
+            formats.pnl(position.open_pnl),
+            _data_cell(position),
+            Cell(formats.price(position.last)),
+            Cell(formats.size(position.intended, sign=True, unknown=formats.NONE)),
+            Cell(formats.size(position.executed, sign=True)),
+            Cell(formats.size(position.broker, sign=True)),
+            _diff_cell(position),
+            Cell(formats.price(position.avg_price)),
+            formats.pnl(position.realised_pnl),
+            Cell(formats.money(position.fees, sign=False), "muted"),
+            Cell(position.market_state, "text" if position.market_state == "OPEN" else "health-warn"),
+            Cell(shares, "muted"),
+        ),
+        position.symbol,
+    )
+
+
+def _rank(position: PositionRow) -> tuple[bool, bool, Decimal, Decimal, str]:
+    in_doubt = position.state not in (_AGREE, "in flight")
+    return (
+        not in_doubt,
+        position.broker is not None,
+        -abs(position.diff or Decimal(0)),
+        -abs(position.executed),
+        position.symbol,
+    )
+
+
+def table(snapshot: Snapshot) -> Table:
+    """What is in doubt first, then by size of the difference and of the position."""
+    doubtful = sum(position.state not in (_AGREE, "in flight") for position in snapshot.positions)
+    title = "Positions · intended | executed | broker"
+    title += f" · {doubtful} IN DOUBT" if doubtful else ""
+    rows = tuple(row(position) for position in sorted(snapshot.positions, key=_rank))
+    return Table(title, COLUMNS, rows, "no instruments")

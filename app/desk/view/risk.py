@@ -1,0 +1,52 @@
+"""The rows of the risk table: how much of each limit is used, as word, per cent and gauge."""
+
+from __future__ import annotations
+
+from app.desk.view import formats
+from app.desk.view.cells import Cell, Column, Row, Table
+from engine.control.snapshot import RiskRow, Snapshot
+
+COLUMNS = (
+    Column("State", 9),
+    Column("Use", 5, number=True),
+    Column("Gauge", 8, 1),
+    Column("Control", 20),
+    Column("Used", 12, 2, number=True),
+    Column("Limit", 12, 3, number=True),
+    Column("Breach", 7, 4),
+    Column("Detail", 8, 5, stretch=True),
+)
+
+_STATES = {
+    "ACTIVE": ("✓", "risk-active", 3),
+    "WARN": ("△", "risk-warn", 2),
+    "UNKNOWN": ("?", "risk-unknown", 1),
+    "TRIPPED": ("✕", "risk-tripped", 0),
+}
+
+
+def row(control: RiskRow) -> Row:
+    """One control as cells."""
+    glyph, meaning, _ = _STATES[control.state]
+    return Row(
+        f"{control.control}/{control.scope}",
+        (
+            Cell(f"{glyph} {control.state}", meaning),
+            Cell(formats.percent(control.ratio)),
+            Cell(formats.bar(control.ratio, 8), "text" if control.state == "ACTIVE" else "heading"),
+            Cell(f"{control.scope} {control.title}".lstrip(), "heading"),
+            Cell(control.used),
+            Cell(control.limit),
+            Cell(control.action),
+            Cell(control.detail, "muted"),
+        ),
+    )
+
+
+def table(snapshot: Snapshot) -> Table:
+    """Tripped, unknown and warning ones first; the others as the engine gives them."""
+    count = {state: sum(control.state == state for control in snapshot.risk) for state in _STATES}
+    said = [f"{count[state]} {state}" for state in ("TRIPPED", "UNKNOWN", "WARN") if count[state]]
+    title = " · ".join([f"Risk · limits v{snapshot.limits_version}", *(said or ["all within"])])
+    ordered = sorted(snapshot.risk, key=lambda control: _STATES[control.state][2])
+    return Table(title, COLUMNS, tuple(map(row, ordered)), "no controls")

@@ -1,0 +1,138 @@
+"""The status line: mode, may we trade, alarms, the day's result against its limit, links, time.
+
+What matters most stands left. When the width does not suffice, fields first take their short form, then the
+least important ones go; the clock outlives account, feed and orders.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rich.cells import cell_len
+
+from app.desk.view import formats
+from app.desk.view.alerts import unacknowledged
+from app.desk.view.cells import Cell, clean
+from app.desk.view.health import WORDS
+from app.desk.view.orders import is_working
+from engine.control.snapshot import HealthWord, Snapshot
+
+Cells = tuple[Cell, ...]
+
+SEPARATOR = Cell(" │ ", "muted")
+TIGHT = Cell("│", "muted")
+NARROW = 100
+"""Cells below which the separators lose their spaces."""
+
+_MODES = {
+    "LIVE": "mode-live",
+    "PAPER": "mode-paper",
+    "REPLAY": "mode-replay",
+    "SHADOW": "mode-replay",
+}
+
+
+class Field(NamedTuple):
+    """A part of the status line: its forms from the shortest to the longest, each with a rank.
+
+    Forms are taken in the order of their ranks as long as they fit; 0 is the first.
+    """
+
+    forms: tuple[tuple[int, Cells], ...]
+
+
+def armed(snapshot: Snapshot) -> Cell:
+    """One word for: may an opening order leave now?"""
+    if snapshot.halted:
+        return Cell(" HALTED ", "halted")
+    if not snapshot.trading:
+        return Cell(" NOT READY ", "paused")
+    if snapshot.paused:
+        return Cell(" PAUSED ", "paused")
+    return Cell(" ARMED ", "armed")
+
+
+def why(snapshot: Snapshot) -> Cells:
+    """The sentence behind HALTED, NOT READY or PAUSED; empty while armed."""
+    said: list[Cell] = []
+    if snapshot.halted:
+        said.append(Cell(" HALTED ", "halted"))
+        said.append(Cell(f" {snapshot.halt_reason or 'no reason given'}", "heading"))
+    if not snapshot.trading:
+        said.append(Cell(" NOT READY ", "paused"))
+        said.append(Cell(f" {snapshot.trading_text or 'the three views do not agree yet'}", "heading"))
+    if snapshot.paused:
+        said.append(Cell(" PAUSED ", "paused"))
+        said.append(Cell(" " + "; ".join(snapshot.paused), "heading"))
+    return tuple(said)
+
+
+def _link(name: str, word: HealthWord, figure: str) -> Cells:
+    glyph, meaning = WORDS[word]
+    return (Cell(f"{name} "), Cell(f"{glyph} {figure}".rstrip(), meaning))
+
+
+def _day(snapshot: Snapshot) -> Field:
+    exact = (Cell("DAY "), formats.pnl(snapshot.day_pnl))
+    brief = (Cell("DAY "), formats.pnl(snapshot.day_pnl, brief=True))
+    if snapshot.day_limit is None:
+        return Field(((2, brief), (6, exact)))
+    floor = Cell(f"/{formats.brief_money(-snapshot.day_limit)}", "muted")
+    words = Cell(f" stop at {formats.money(-snapshot.day_limit)} {snapshot.currency}", "muted")
+    return Field(((2, (*brief, floor)), (6, (*exact, floor)), (14, (*exact, words))))
+
+
+def fields(snapshot: Snapshot, age: float, zone: str) -> list[Field]:
+    """The parts from left to right. `age` is that of the snapshot, in seconds."""
+    health = snapshot.health
+    waiting = len(unacknowledged(snapshot))
+    alarms: Cells = (Cell(f"ALM {waiting}!", "alarm-unack") if waiting else Cell("ALM 0", "muted"),)
+    broker = _link("BRK", health.broker, health.broker.upper() if health.broker != "ok" else "")
+    market = _link("MD", health.data, formats.age(health.data_age))
+    stopped = age > 1.0
+    loop = f"{health.risk_p99_ms:.1f}ms"
+    engine = _link("ENG", "down" if stopped else health.engine, formats.age(age) if stopped else loop)
+    working = sum(map(is_working, snapshot.orders))
+    progress = formats.percent(snapshot.feed_progress) if snapshot.feed_progress is not None else ""
+    feed = Cell(f"{snapshot.feed} {progress}".strip(), "muted")
+    return [
+        Field(((0, (Cell(f" {snapshot.mode} ", _MODES[snapshot.mode]), armed(snapshot))),)),
+        Field(((1, alarms),)),
+        _day(snapshot),
+        Field(((3, (*broker, Cell(" "), *market)),)),
+        Field(((4, engine), (13, (*engine, Cell(f" age {formats.age(age)}", "muted"))))),
+        Field(((7, (Cell(f"ORD {working}"),)), (12, (Cell(f"ORD {working} working"),)))),
+        Field(((9, (Cell(progress or snapshot.feed, "muted"),)), (11, (feed,)))),
+        Field(((8, (Cell(f"acct {snapshot.account}", "muted"),)),)),
+        Field(
+            (
+                (5, (Cell(formats.clock(snapshot.ts, zone)),)),
+                (10, (Cell(formats.clock(snapshot.ts, zone, with_zone=True)),)),
+            )
+        ),
+    ]
+
+
+def _length(cells: Cells) -> int:
+    return sum(cell_len(clean(cell.text)) for cell in cells)
+
+
+def line(snapshot: Snapshot, age: float, zone: str, width: int) -> Cells:
+    """The status line in at most `width` cells."""
+    parts = fields(snapshot, age, zone)
+    separator = TIGHT if width < NARROW else SEPARATOR
+    steps = sorted((rank, index, form) for index, part in enumerate(parts) for rank, form in part.forms)
+    chosen: dict[int, Cells] = {}
+    used = 0
+    for _rank, index, form in steps:
+        before = _length(chosen[index]) if index in chosen else -_length((separator,)) if chosen else 0
+        more = _length(form) - before
+        if used + more <= width:
+            chosen[index] = form
+            used += more
+    cells: list[Cell] = []
+    for index in sorted(chosen):
+        if cells:
+            cells.append(separator)
+        cells += chosen[index]
+    return tuple(cells)

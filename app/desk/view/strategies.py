@@ -1,0 +1,61 @@
+"""The rows of the strategies table: who runs, who was stopped, and why."""
+
+from __future__ import annotations
+
+from app.desk.view import formats
+from app.desk.view.cells import Cell, Column, Row, Table
+from engine.control.snapshot import Snapshot, StrategyRow
+
+COLUMNS = (
+    Column("State", 10),
+    Column("Strategy", 12),
+    Column("P&L", 12, 1, number=True),
+    Column("Lag", 7, 4, number=True),
+    Column("Orders", 6, 6, number=True),
+    Column("Fills", 6, 5, number=True),
+    Column("Memory", 7, 7, number=True),
+    Column("Intends", 10, 3),
+    Column("Reason", 16, stretch=True),
+)
+
+_STATES = {
+    "starting": ("◌", "strategy-idle"),
+    "running": ("▶", "strategy-running"),
+    "paused": ("‖", "paused"),
+    "stopped": ("■", "strategy-stopped"),
+    "failed": ("✕", "strategy-stopped"),
+}
+
+
+def row(strategy: StrategyRow) -> Row:
+    """One strategy as cells."""
+    glyph, meaning = _STATES[strategy.state]
+    intends = " ".join(
+        f"{symbol} {formats.size(want, sign=True)}" for symbol, want in sorted(strategy.intended.items())
+    )
+    ended = strategy.state in ("stopped", "failed")
+    lag = formats.NONE if strategy.lag_ms is None else formats.microseconds(strategy.lag_ms * 1000)
+    memory = formats.NONE if strategy.rss_mb is None else f"{strategy.rss_mb:,.0f}MB"
+    return Row(
+        strategy.name,
+        (
+            Cell(f"{glyph} {strategy.state.upper()}", meaning),
+            Cell(strategy.name, "heading"),
+            formats.pnl(strategy.pnl),
+            Cell(lag, "muted"),
+            Cell(f"{strategy.orders:,}"),
+            Cell(f"{strategy.fills:,}"),
+            Cell(memory, "muted"),
+            Cell(intends or "-"),
+            Cell(strategy.reason or ("no reason given" if ended else ""), "heading" if ended else "muted"),
+        ),
+    )
+
+
+def table(snapshot: Snapshot) -> Table:
+    """Failed and stopped ones first, so that they are seen."""
+    rank = ("failed", "stopped", "paused", "starting", "running")
+    ended = sum(strategy.state in ("failed", "stopped") for strategy in snapshot.strategies)
+    title = "Strategies" + (f" · {ended} STOPPED" if ended else "")
+    ordered = sorted(snapshot.strategies, key=lambda strategy: rank.index(strategy.state))
+    return Table(title, COLUMNS, tuple(map(row, ordered)), "no strategies")

@@ -1,0 +1,389 @@
+"""`breakwater doctor`: looks at everything that a run needs without starting one, and says what to do."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import locale
+import os
+import resource
+import shutil
+import socket
+import stat
+import sys
+import time
+import zoneinfo
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from app.ctl import NoStateDir, find_state_dir
+from app.exitcodes import ExitCode
+from app.paths import exchange_socket, find_config, journal_path, log_path
+from app.problems import BadConfig
+from app.settings import Settings, load
+from app.tables import plain
+from engine.control import wire
+from engine.control.client import ControlClient, Refused, Unreachable
+from engine.control.server import socket_holder
+from engine.feeds.errors import FeedError
+from engine.feeds.open import open_feed
+from engine.journal import tools
+from engine.journal.errors import AlreadyRunning, StoreRefused
+
+State = Literal["PASS", "WARN", "FAIL"]
+
+ZONES = ("UTC", "America/Chicago", "America/New_York", "Europe/London")
+"""Zones that trading calendars are written in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. `remedy`: what to do; empty where nothing is to be done."""
+
+    name: str
+    state: State
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the checks look at."""
+
+    config: Path | None
+    settings: Settings
+    """The defaults where the configuration is bad."""
+    state_dir: Path
+
+
+def run(args: argparse.Namespace, env: Mapping[str, str]) -> int:
+    """Prints all findings; 0 unless one is FAIL."""
+    found = list(examine(args, env))
+    failed = [c for c in found if c.state == "FAIL"]
+    if args.json:
+        report = {"ok": not failed, "checks": [asdict(c) for c in found]}
+        sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
+    else:
+        width = max(len(c.name) for c in found)
+        for check in found:
+            lines = check.text.splitlines() or [""]
+            sys.stdout.write(f"{check.state}  {check.name.ljust(width)}  {plain(lines[0])}\n")
+            for line in lines[1:]:
+                sys.stdout.write(f"      {' ' * width}  {plain(line)}\n")
+            if check.remedy:
+                sys.stdout.write(f"      {' ' * width}  → {plain(check.remedy)}\n")
+    return ExitCode.INTERNAL if failed else ExitCode.CLEAN
+
+
+def examine(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[Check]:
+    """All checks, in the order in which a start would meet the problems."""
+    settings = Settings()
+    config = find_config(args.config, env)
+    try:
+        settings = load(config, env)
+        yield _config(config, settings)
+    except BadConfig as error:
+        yield Check(
+            "config", "FAIL", str(error), "put the keys right; 'breakwater init PATH' writes a good example"
+        )
+    try:
+        place = Place(config, settings, find_state_dir(args, env))
+    except NoStateDir as error:
+        yield Check("state dir", "FAIL", str(error), "name it with --state-dir")
+        return
+    for check in _CHECKS:
+        yield from check(place)
+
+
+def _config(path: Path | None, settings: Settings) -> Check:
+    what = f"{settings.profile}, account {settings.account}, broker {settings.broker}"
+    if path is None:
+        return Check(
+            "config", "PASS", f"no file; defaults: {what}", "'breakwater init' writes a commented one"
+        )
+    found = path.stat()
+    if found.st_uid not in (0, os.geteuid()):
+        return Check(
+            "config",
+            "FAIL",
+            f"{path} belongs to uid {found.st_uid}, who can change your limits",
+            f"say: chown {os.geteuid()} {path}",
+        )
+    if stat.S_IMODE(found.st_mode) & 0o022:
+        return Check(
+            "config",
+            "FAIL",
+            f"{path} can be written by others (mode {stat.S_IMODE(found.st_mode):04o}), limits included",
+            f"say: chmod go-w {path}",
+        )
+    return Check("config", "PASS", f"{path}: {what}")
+
+
+def _secrets(place: Place) -> Iterator[Check]:
+    credentials = place.settings.credentials
+    known = [name for name, value in place.settings.secrets if value is not None]
+    if known:
+        yield Check("secrets", "PASS", f"found: {', '.join(known)}")
+    elif place.settings.broker == "paper":
+        yield Check("secrets", "PASS", "none are needed for paper")
+    else:
+        where = credentials.file or "the environment"
+        yield Check("secrets", "WARN", f"none found in {where}", "set BREAKWATER_BROKER_PASSWORD or the like")
+
+
+def _state_dir(place: Place) -> Iterator[Check]:
+    path = place.state_dir
+    if not path.exists():
+        parent = next(p for p in path.parents if p.exists())
+        if os.access(parent, os.W_OK | os.X_OK):
+            yield Check("state dir", "PASS", f"{path} does not exist yet; the first run makes it (0700)")
+        else:
+            yield Check(
+                "state dir",
+                "FAIL",
+                f"{path} does not exist and {parent} cannot be written",
+                "make it yours, or name another --state-dir",
+            )
+        return
+    found = path.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    if not stat.S_ISDIR(found.st_mode):
+        yield Check("state dir", "FAIL", f"{path} is no directory", "name another --state-dir")
+    elif found.st_uid != os.geteuid():
+        yield Check(
+            "state dir", "FAIL", f"{path} belongs to uid {found.st_uid}", "run as that user, or name another"
+        )
+    elif not os.access(path, os.W_OK | os.X_OK):
+        yield Check("state dir", "FAIL", f"{path} cannot be written", f"say: chmod u+rwx {path}")
+    elif mode & 0o077:
+        yield Check(
+            "state dir", "WARN", f"{path} is open to others (mode {mode:04o})", f"say: chmod 700 {path}"
+        )
+    else:
+        yield Check("state dir", "PASS", f"{path} (0700)")
+    for file in (journal_path(path), log_path(path)):
+        if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
+            yield Check("files", "WARN", f"{file} can be used by others", f"say: chmod 600 {file}")
+
+
+def _disk(place: Place) -> Iterator[Check]:
+    path = next(p for p in (place.state_dir, *place.state_dir.parents) if p.exists())
+    free = shutil.disk_usage(path).free // 1_000_000
+    journal = place.settings.journal
+    needed = journal.min_free_mb + journal.ballast_mb
+    if free < needed:
+        yield Check(
+            "disk",
+            "FAIL",
+            f"{free} MB free under {path}; a start needs {needed} MB",
+            "free some space, or lower journal.min_free_mb",
+        )
+        return
+    text = f"{free} MB free under {path}"
+    log_max = place.settings.log.rotate_mb * place.settings.log.keep
+    if free < needed + log_max + 500:
+        yield Check(
+            "disk", "WARN", text, f"journal and log may need {needed + log_max + 500} MB in some weeks"
+        )
+    else:
+        yield Check("disk", "PASS", text)
+    inodes = os.statvfs(path)
+    if inodes.f_files and inodes.f_favail < 100:
+        yield Check("disk", "FAIL", f"only {inodes.f_favail} inodes left", "remove some files")
+
+
+def _clock(place: Place) -> Iterator[Check]:  # noqa: ARG001
+    wall, mono = time.time_ns(), time.monotonic_ns()
+    time.sleep(0.05)  # long enough to tell a clock that steps from one that ticks
+    gap = abs((time.time_ns() - wall) - (time.monotonic_ns() - mono)) / 1e6
+    missing = [name for name in ZONES if not _has_zone(name)]
+    if time.gmtime().tm_year < 2024:
+        yield Check("clock", "FAIL", f"the system's clock shows {time.gmtime().tm_year}", "set it; use NTP")
+    elif gap > 10:
+        yield Check(
+            "clock",
+            "WARN",
+            f"wall and monotonic clock part by {gap:.0f} ms in 50 ms: it is being set, or the machine stalls",
+            "let a time service slew it, and look again",
+        )
+    else:
+        yield Check("clock", "PASS", f"steady (wall against monotonic: {gap:.2f} ms in 50 ms)")
+    if missing:
+        yield Check(
+            "time zones",
+            "FAIL",
+            f"no data for {', '.join(missing)}",
+            "say: pip install tzdata; sessions need it",
+        )
+    else:
+        yield Check("time zones", "PASS", "present")
+
+
+def _has_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, OSError, ValueError):
+        return False
+    return True
+
+
+def _journal(place: Place) -> Iterator[Check]:
+    path = journal_path(place.state_dir)
+    if not path.exists():
+        yield Check("journal", "PASS", "none yet; the first run makes it")
+        return
+    try:
+        report = tools.verify(path)
+    except AlreadyRunning as error:
+        who = f"process {error.pid}" if error.pid else "a process"
+        yield Check("journal", "PASS", f"in use by {who}, which verified it at its start")
+        return
+    except StoreRefused as error:
+        yield Check("journal", "FAIL", str(error), "it was not touched")
+        return
+    except OSError as error:
+        yield Check("journal", "FAIL", f"{path}: {error.strerror}", f"make it readable: chmod 600 {path}")
+        return
+    if report.ok:
+        yield Check("journal", "PASS", f"{report.rows} rows, {report.executions} executions, all good")
+    else:
+        yield Check(
+            "journal",
+            "FAIL",
+            "\n".join((f"{path} is damaged after {report.rows} good rows", *report.problems)),
+            "'breakwater journal rotate' keeps it; then a backup, or a fresh start: the broker decides",
+        )
+
+
+def _engine(place: Place) -> Iterator[Check]:
+    path = wire.socket_path(place.state_dir)
+    holder = socket_holder(path)
+    if holder is None:
+        if path.exists():
+            yield Check(
+                "engine",
+                "WARN",
+                f"none runs, and {path} was left behind: the last one was killed",
+                "start it again; it recovers from its journal",
+            )
+        else:
+            yield Check("engine", "PASS", "none runs with this state directory")
+        return
+    try:
+        with ControlClient(place.state_dir, name="doctor") as client:
+            status: wire.Status = client.ask("status")
+    except Refused as error:
+        yield Check("engine", "WARN", f"process {holder}: {error}", "look again in some seconds")
+        return
+    except Unreachable as error:
+        yield Check("engine", "FAIL", f"process {holder} does not answer: {error}", "act at the broker first")
+        return
+    text = f"runs as process {holder}: {status.mode}, {status.working} orders working"
+    if status.halted:
+        yield Check("engine", "WARN", f"{text}; HALTED: {status.halt_reason}", "'breakwater ctl reset …'")
+    elif "down" in (status.broker, status.data, status.engine, status.journal):
+        yield Check("engine", "WARN", f"{text}; something is down", "'breakwater ctl health'")
+    else:
+        yield Check("engine", "PASS", text)
+
+
+def _broker(place: Place) -> Iterator[Check]:
+    path = exchange_socket(place.state_dir)
+    if path.exists():
+        probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        probe.settimeout(2)
+        try:
+            with wire.reachable(path) as address:
+                probe.connect(address)
+            yield Check("broker", "PASS", f"a loopback exchange listens on {path}")
+        except OSError as error:
+            yield Check(
+                "broker",
+                "WARN",
+                f"{path} is there and does not answer: {error.strerror}",
+                "start it with 'breakwater exchange', or remove the file",
+            )
+        finally:
+            probe.close()
+        return
+    yield Check("broker", "PASS", f"{place.settings.broker}: simulated in the engine's process")
+
+
+def _feed(place: Place) -> Iterator[Check]:
+    source = place.settings.feed.source
+    try:
+        feed = open_feed(source, seed=place.settings.seed, start_ns=time.time_ns())
+    except FeedError as error:
+        yield Check("feed", "FAIL", str(error), "put feed.source right")
+        return
+    yield Check("feed", "PASS", f"{source}: {', '.join(i.symbol for i in feed.instruments)}")
+
+
+def _strategies(place: Place) -> Iterator[Check]:
+    """Whether each strategy's module can be found; it is not imported."""
+    if not place.settings.strategies:
+        yield Check("strategies", "PASS", "none configured: the sample runs on paper")
+        return
+    paths = [str(Path.cwd()), *([str(place.config.parent)] if place.config else [])]
+    before, sys.path[:] = sys.path[:], [*paths, *sys.path]
+    try:
+        for strategy in place.settings.strategies:
+            module = strategy.module.partition(":")[0]
+            top = module.partition(".")[0]
+            if importlib.util.find_spec(top) is None:
+                yield Check(
+                    "strategies",
+                    "FAIL",
+                    f"{strategy.name}: no module {module}",
+                    f"put it beside the configuration, or install it (looked in {', '.join(paths)} too)",
+                )
+            else:
+                yield Check("strategies", "PASS", f"{strategy.name}: {strategy.module}")
+    finally:
+        sys.path[:] = before
+
+
+def _limits(place: Place) -> Iterator[Check]:  # noqa: ARG001
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < 256:
+        yield Check("limits", "WARN", f"only {soft} open files are allowed", "say: ulimit -n 1024")
+    else:
+        yield Check("limits", "PASS", f"{soft} open files")
+
+
+def _terminal(place: Place) -> Iterator[Check]:  # noqa: ARG001
+    if not sys.stdout.isatty():
+        yield Check("terminal", "WARN", "standard output is none", "the desk needs one; headless does not")
+        return
+    term = os.environ.get("TERM", "")
+    size = shutil.get_terminal_size()
+    encoding = locale.getpreferredencoding(False)
+    if term in ("", "dumb"):
+        yield Check("terminal", "FAIL", f"TERM is '{term}'", "set it, for example TERM=xterm-256color")
+    elif "utf" not in encoding.lower():
+        yield Check("terminal", "WARN", f"the locale's encoding is {encoding}", "say: export LANG=C.UTF-8")
+    elif size.columns < 80 or size.lines < 24:
+        yield Check("terminal", "WARN", f"{size.columns}×{size.lines} is small", "the desk needs 80×24")
+    else:
+        colours = (
+            "true colour" if os.environ.get("COLORTERM") in ("truecolor", "24bit") else "256 colours or less"
+        )
+        yield Check("terminal", "PASS", f"{term}, {size.columns}×{size.lines}, {encoding}, {colours}")
+
+
+_CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
+    _secrets,
+    _state_dir,
+    _disk,
+    _clock,
+    _journal,
+    _engine,
+    _broker,
+    _feed,
+    _strategies,
+    _limits,
+    _terminal,
+)

@@ -1,0 +1,61 @@
+"""How `breakwater` ends, as numbers that scripts and service managers can act on."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of `desk`, `headless` and everything but `ctl`."""
+
+    CLEAN = 0
+    INTERNAL = 1
+    USAGE = 2
+    HALTED = 3
+    BAD_CONFIG = 4
+    STORE_REFUSED = 5
+    ALREADY_RUNNING = 6
+    FEED_ERROR = 7
+    NOT_FLAT = 8
+    LIVE_REFUSED = 9
+
+
+class CtlExit(IntEnum):
+    """Exit codes of `breakwater ctl`."""
+
+    OK = 0
+    REFUSED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    BAD_CONFIG = 4
+    UNSURE = 5
+    NOT_FLAT = 8
+
+
+MEANING: dict[ExitCode, str] = {
+    ExitCode.CLEAN: "clean",
+    ExitCode.INTERNAL: "internal error; doctor: a check failed; journal verify: damaged",
+    ExitCode.USAGE: "the command line was not understood",
+    ExitCode.HALTED: "halted at the end: a limit or a person stopped trading",
+    ExitCode.BAD_CONFIG: "bad configuration; nothing was started",
+    ExitCode.STORE_REFUSED: "the journal cannot be opened or written",
+    ExitCode.ALREADY_RUNNING: "an engine already runs with this state directory",
+    ExitCode.FEED_ERROR: "the market data cannot be read",
+    ExitCode.NOT_FLAT: "not flat, or not reconciled with the broker, at the end",
+    ExitCode.LIVE_REFUSED: "live trading was not confirmed",
+}
+
+CTL_MEANING: dict[CtlExit, str] = {
+    CtlExit.OK: "done",
+    CtlExit.REFUSED: "the engine refused",
+    CtlExit.USAGE: "the command line was not understood",
+    CtlExit.UNREACHABLE: "no engine answers; the message says what to do",
+    CtlExit.BAD_CONFIG: "bad configuration: the state directory cannot be told; name --state-dir",
+    CtlExit.UNSURE: "sent, and how it ended is not known: look before asking again",
+    CtlExit.NOT_FLAT: "kill or flatten ended, or still runs, with positions or orders left",
+}
+
+
+def table(meaning: dict[ExitCode, str] | dict[CtlExit, str]) -> str:
+    """All codes, one a line, for help texts."""
+    return "exit codes:\n" + "\n".join(f"  {code.value}  {text}" for code, text in meaning.items())

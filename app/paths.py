@@ -1,0 +1,58 @@
+"""Where things lie on disk: the configuration and the state directory, following the XDG base directories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def default_config(env: Mapping[str, str]) -> Path:
+    """`$XDG_CONFIG_HOME/breakwater/breakwater.toml`, with `~/.config` where that is not set."""
+    return _base(env, "XDG_CONFIG_HOME", ".config") / "breakwater" / "breakwater.toml"
+
+
+def find_config(given: str | None, env: Mapping[str, str]) -> Path | None:
+    """The configuration to read: the one that is named (also by BREAKWATER_CONFIG), which must then exist, or
+    the default one where it exists. None: there is none, and the defaults hold."""
+    named = given or env.get("BREAKWATER_CONFIG")
+    if named:
+        return Path(named).expanduser().absolute()
+    path = default_config(env)
+    return path if path.exists() else None
+
+
+def state_dir(given: str | None, profile: str, env: Mapping[str, str]) -> Path:
+    """The state directory: the one that is named (also by BREAKWATER_STATE_DIR), or
+    `$XDG_STATE_HOME/breakwater/<profile>`. Paper and live never share one."""
+    named = given or env.get("BREAKWATER_STATE_DIR")
+    if named:
+        return Path(named).expanduser().absolute()
+    return _base(env, "XDG_STATE_HOME", ".local/state") / "breakwater" / profile
+
+
+def _base(env: Mapping[str, str], variable: str, fallback: str) -> Path:
+    """The variable's directory; relative paths are ignored, as the specification says."""
+    named = env.get(variable, "")
+    if named.startswith("/"):
+        return Path(named)
+    return Path(env.get("HOME") or Path.home()) / fallback
+
+
+def journal_path(state: Path) -> Path:
+    """The journal's database."""
+    return state / "journal.db"
+
+
+def log_path(state: Path) -> Path:
+    """The current log file; older ones are numbered."""
+    return state / "log" / "breakwater.jsonl"
+
+
+def exchange_socket(state: Path) -> Path:
+    """Where a loopback exchange of this state directory listens."""
+    return state / "exchange.sock"
+
+
+def exchange_ledger_path(state: Path) -> Path:
+    """What the simulated exchange remembers: orders, executions, positions, across restarts of the engine."""
+    return state / "exchange.db"

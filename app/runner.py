@@ -1,0 +1,355 @@
+"""Runs an engine: headless in real or virtual time, or beside the desk on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from app.defaults import with_default_strategies
+from app.exitcodes import ExitCode
+from app.options import RunOptions
+from app.session import (
+    Fanout,
+    Session,
+    assemble,
+    exchange_address,
+    feed_of,
+    is_replay,
+    remote_feed,
+)
+from app.settings import Settings
+from app.summary import summary_text
+from engine.clock import RealClock
+from engine.control.memory import MemoryLink
+from engine.control.server import ControlServer
+from engine.core import Log
+from engine.engine import Engine
+from engine.feeds.errors import FeedError
+from engine.model import NS
+from engine.ports import Feed
+from engine.sim.loop import VirtualClock, VirtualLoop
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which a thread gives the interpreter up to another that waits; the default of 5 ms is half a
+risk period."""
+
+FIXED_START = 1_767_796_200 * NS
+"""2026-01-07 14:30 UTC: where a synthetic market in virtual time begins, so that a seed gives the same run on
+any day."""
+
+Outcome = tuple[ExitCode, dict[str, Any]]
+
+
+class Runner:
+    """One run of the engine on the calling thread, until it ends, is asked to stop, or fails."""
+
+    def __init__(self, settings: Settings, options: RunOptions, link: MemoryLink, log: Log) -> None:
+        self._settings = settings
+        self._options = options
+        self._link = link
+        self._log = log
+        self._stop_reason = ""
+        self._stop_event: asyncio.Event | None = None
+        self.session: Session | None = None
+        self.ready = threading.Event()
+        """Set once the engine has started, or failed to."""
+        self.failure: BaseException | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def request_stop(self, reason: str) -> None:
+        """Asks for the graceful stop; safe from signal handlers and other threads."""
+        if not self._stop_reason:
+            self._stop_reason = reason
+        loop = self.loop
+        if isinstance(loop, VirtualLoop) or loop is None:
+            return
+        loop.call_soon_threadsafe(self._note_stop)
+
+    def _note_stop(self) -> None:
+        if self._stop_event is not None and self._stop_reason:
+            self._stop_event.set()
+
+    # -- the two kinds of time
+
+    def run(self) -> Outcome:
+        """Runs to the end. Raises what kept it from starting."""
+        try:
+            return self._run_virtual() if self._options.virtual else self._run_real()
+        except BaseException as error:
+            self.failure = error
+            raise
+        finally:
+            self._link.close(self._stop_reason or "it has stopped")
+            self.ready.set()
+
+    def _run_real(self) -> Outcome:
+        wall = time.time_ns()
+        feed: Feed | None = None
+        start: int | None = None
+        if exchange_address(self._options) is None:
+            feed = feed_of(self._settings, self._options, wall)
+            start = feed.start_time() or wall
+        with asyncio.Runner() as runner:
+            self.loop = runner.get_loop()
+            clock = RealClock(self.loop, speed=self._options.speed, start=start)
+            return runner.run(self._main(clock, feed))
+
+    def _run_virtual(self) -> Outcome:
+        if exchange_address(self._options) is not None:
+            raise FeedError("an exchange in another process runs in real time: leave --speed max out")
+        feed = feed_of(self._settings, self._options, FIXED_START)
+        loop = VirtualLoop(feed.start_time() or FIXED_START, self._poll)
+        self.loop = loop
+        try:
+            outcome = loop.run_until_complete(self._main(VirtualClock(loop), feed))
+        finally:
+            loop.close()
+        for context in loop.errors:
+            error = context.get("exception")
+            if error is not None:
+                raise error
+        return outcome
+
+    def _poll(self) -> None:
+        """Virtual time looks at the outside now and then."""
+        session = self.session
+        if session is not None:
+            self._link.serve(session.engine.command)
+            now = time.monotonic()
+            if now - self._published >= 1 / self._settings.screen.frame_rate:
+                self._published = now
+                session.engine.publish()
+        self._note_stop()
+
+    _published = 0.0
+
+    # -- the run
+
+    async def _main(self, clock: Any, feed: Any) -> Outcome:
+        self._stop_event = asyncio.Event()
+        self._note_stop()
+        loop = asyncio.get_running_loop()
+        if feed is None:
+            address = exchange_address(self._options)
+            assert address is not None
+            feed = await remote_feed(address, self._settings.account, clock)
+        self._settings = with_default_strategies(
+            self._settings, [i.symbol for i in feed.instruments], self._options.feed.startswith("synthetic")
+        )
+        session = await assemble(self._settings, self._options, clock, feed, self._link, self._log)
+        engine = session.engine
+        server: ControlServer | None = None
+        try:
+            if not self._options.virtual:
+                server = ControlServer(
+                    self._options.state_dir,
+                    snapshot=self._link.latest,
+                    command=engine.command,
+                    report=lambda event, text: self._log("warning", text, component="control", status=event),
+                )
+                await server.start()
+                self._link.attach(lambda: loop.call_soon_threadsafe(self._link.serve, engine.command))
+            self.session = session
+            if session.notice:
+                self._log("info", session.notice, component="runner")
+            return await self._drive(session, clock)
+        finally:
+            if server is not None:
+                await server.close()
+            await session.journal.close()
+            if session.exchange is not None:
+                session.exchange.close()
+
+    async def _drive(self, session: Session, clock: Any) -> Outcome:
+        engine, feed = session.engine, session.feed
+        assert self._stop_event is not None
+        stop = self._stop_event
+        ended: list[str] = []
+
+        def feed_ended(reason: str) -> None:
+            ended.append(reason)
+            stop.set()
+
+        sink = Fanout(session.exchange, engine, feed_ended)
+        feed_task = asyncio.ensure_future(self._feed(feed, clock, sink, session.resume_after))
+        feed_task.add_done_callback(lambda _: stop.set())
+        await engine.start()
+        engine.publish()
+        tame_collector()
+        self.ready.set()
+        watcher = asyncio.ensure_future(self._engine_stop(engine, stop))
+        timer = None
+        timed_out: list[bool] = []
+        if self._options.duration is not None:
+
+            def time_is_up() -> None:
+                timed_out.append(True)
+                stop.set()
+
+            timer = clock.call_later(self._options.duration, time_is_up)
+        await stop.wait()
+        if timer is not None:
+            timer.cancel()
+        watcher.cancel()
+        complete = bool(ended)
+        if not feed_task.done() and (complete or not timed_out):
+            feed_task.cancel()
+        reason = (
+            self._stop_reason
+            or engine.stop_reason
+            or (f"feed ended: {ended[0]}" if ended else "")
+            or ("time is up" if timed_out else "the feed stopped")
+        )
+        feed_error = feed_task.exception() if feed_task.done() and not feed_task.cancelled() else None
+        if feed_error is None:
+            feed_error = getattr(feed, "error", None)
+        if feed_error is not None:
+            engine.core.alarm("critical", "feed", f"the feed failed: {feed_error}")
+            reason = f"feed failed: {feed_error}"
+        if complete or timed_out:
+            await engine.finish(reason)
+        if not feed_task.done():
+            feed_task.cancel()
+        await engine.stop(reason, complete=complete and is_replay(self._options))
+        summary = {"reason": reason, **engine.summary()}
+        if feed_error is not None:
+            return ExitCode.FEED_ERROR, summary
+        if summary["halted"]:
+            return ExitCode.HALTED, summary
+        if (complete or timed_out) and not (summary["flat"] and summary["reconciled"]):
+            return ExitCode.NOT_FLAT, summary
+        return ExitCode.CLEAN, summary
+
+    async def _feed(self, feed: Any, clock: Any, sink: Any, resume_after: int | None) -> None:
+        await feed.run(clock, sink, resume_after if is_replay(self._options) else None)
+
+    @staticmethod
+    async def _engine_stop(engine: Engine, stop: asyncio.Event) -> None:
+        await engine.stopped.wait()
+        stop.set()
+
+
+def tame_collector() -> None:
+    """Keeps the garbage collector's long pauses out of the risk loop: what exists now is frozen, young
+    generations stay small and frequent, and the oldest is collected rarely."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 20, 100)
+
+
+def run_headless(settings: Settings, options: RunOptions, log: Log) -> int:
+    """Runs without a screen; prints the summary; returns the exit code."""
+    link = MemoryLink(time.monotonic)
+    runner = Runner(settings, options, link, log)
+    stops = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "SIGINT"}
+    before = {s: signal.signal(s, lambda n, _: runner.request_stop(stops[signal.Signals(n)])) for s in stops}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        code, summary = runner.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    sys.stdout.write(json.dumps(summary) + "\n" if options.json else summary_text(summary))
+    sys.stdout.flush()
+    return int(code)
+
+
+class EngineThread:
+    """The engine on a thread of its own, for the desk in the main thread."""
+
+    def __init__(self, settings: Settings, options: RunOptions, log: Log) -> None:
+        self.link = MemoryLink(time.monotonic)
+        self.runner = Runner(settings, options, self.link, log)
+        self.outcome: Outcome | None = None
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=False)
+
+    def start(self) -> None:
+        """Starts and waits until the engine trades, or has failed to start; raises what it failed with."""
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        self._thread.start()
+        self.runner.ready.wait()
+        if self.runner.failure is not None:
+            self._thread.join()
+            raise self.runner.failure
+
+    def _run(self) -> None:
+        try:
+            self.outcome = self.runner.run()
+        except BaseException as error:  # noqa: BLE001 - kept in runner.failure and raised by whoever joins
+            self.runner.failure = error
+
+    def stop(self, reason: str) -> None:
+        self.runner.request_stop(reason)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Waits for the end; False when it did not come in time."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+
+def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk") -> int:
+    """Runs the workstation: the engine on its thread, the screen here. The engine outlives the screen."""
+    from app.desk.app import run_desk_app
+
+    engine = EngineThread(settings, options, log)
+    engine.start()
+    reason = ""
+    stop_signals: list[str] = []
+
+    def on_term(number: int, _: object) -> None:
+        stop_signals.append(signal.Signals(number).name)
+        engine.stop(stop_signals[-1])
+
+    try:
+        result = run_desk_app(
+            engine.link,
+            theme=settings.desk.theme,
+            frame_rate=settings.screen.frame_rate,
+            who=who,
+            report_dir=options.state_dir,
+        )
+        reason = result.reason
+        if result.report is not None:
+            sys.stdout.write(f"the screen failed; its report is {result.report}\n")
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, on_term)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if reason == "stop-engine":
+        engine.stop("stopped from the desk")
+    elif not engine.join(0):
+        announce_headless(options, reason)
+    engine.join()
+    if engine.runner.failure is not None:
+        raise engine.runner.failure
+    assert engine.outcome is not None
+    code, summary = engine.outcome
+    _say(json.dumps(summary) + "\n" if options.json else summary_text(summary))
+    return int(code)
+
+
+def announce_headless(options: RunOptions, reason: str) -> None:
+    """Tells whoever still reads that the engine goes on without its screen."""
+    _say(
+        f"the screen has ended ({reason}); the engine goes on without it. Look with "
+        f"'breakwater ctl --state-dir {options.state_dir} status', stop it with 'breakwater ctl shutdown'\n"
+    )
+
+
+def _say(text: str) -> None:
+    """Prints to a terminal that may be gone."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        return
+
+
+StopSink = Callable[[str], None]

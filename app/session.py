@@ -1,0 +1,262 @@
+"""Puts one run together from settings and options: feed, exchange, journal, books, engine, control socket.
+
+The same assembly serves the desk, the headless runner and a run in virtual time; they differ in the loop and
+the clock that they hand in.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from app import logs
+from app.options import RunOptions
+from app.paths import exchange_ledger_path, journal_path
+from app.settings import Settings, reload_limits
+from brokers.exchange.config import AccountConfig
+from brokers.exchange.exchange import Exchange
+from brokers.loopback.adapter import RemotePaperAdapter
+from brokers.loopback.feed import RemoteFeed
+from brokers.loopback.wire import Address
+from brokers.paper.adapter import PaperAdapter
+from engine.books import Books
+from engine.control.memory import MemoryLink
+from engine.core import Log
+from engine.engine import Engine, Parts
+from engine.feeds.errors import FeedError
+from engine.feeds.open import open_feed
+from engine.ids import Ids, draw_install
+from engine.journal import Journal
+from engine.journal.tools import rotate
+from engine.model import MarketState, Quote, Trade
+from engine.ports import Adapter, Clock, Feed, NotSent, QueryFailed
+from engine.records import EMERGENCY, RunEnded, RunStarted, decode
+from engine.sessions import calendar
+
+
+class SteerableClock(Clock, Protocol):
+    def begin_at(self, ts: int) -> None:
+        """Moves engine time to `ts` before the run starts."""
+
+
+class Fanout:
+    """Delivers a feed to the exchange first, so that it has matched before the engine looks."""
+
+    def __init__(self, exchange: Exchange | None, engine: Engine, ended: Callable[[str], None]) -> None:
+        self._exchange = exchange
+        self._engine = engine
+        self._ended = ended
+        if exchange is not None and hasattr(exchange, "on_mbo"):
+            self.on_mbo = exchange.on_mbo
+
+    def on_quote(self, quote: Quote) -> None:
+        if self._exchange is not None:
+            self._exchange.on_quote(quote)
+        self._engine.on_quote(quote)
+
+    def on_trade(self, trade: Trade) -> None:
+        if self._exchange is not None:
+            self._exchange.on_trade(trade)
+        self._engine.on_trade(trade)
+
+    def on_market_state(self, symbol: str, state: MarketState, ts: int) -> None:
+        if self._exchange is not None:
+            self._exchange.on_market_state(symbol, state, ts)
+        self._engine.on_market_state(symbol, state, ts)
+
+    def on_batch_end(self, ts: int) -> None:
+        if self._exchange is not None:
+            self._exchange.on_batch_end(ts)
+        self._engine.on_batch_end(ts)
+
+    def on_feed_end(self, reason: str) -> None:
+        self._engine.on_feed_end(reason)
+        self._ended(reason)
+
+
+@dataclass(slots=True)
+class Session:
+    """One assembled run."""
+
+    settings: Settings
+    options: RunOptions
+    engine: Engine
+    feed: Feed
+    exchange: Exchange | None
+    adapter: Adapter
+    journal: Journal
+    clock: SteerableClock
+    resume_after: int | None
+    notice: str
+    """What a person should know about how it starts: resumed, started afresh."""
+
+
+def feed_of(settings: Settings, options: RunOptions, start: int) -> Feed:
+    """The feed that was asked for. Raises `FeedError` with the remedy."""
+    return open_feed(options.feed, seed=options.seed, start_ns=start, on_bad=settings.feed.on_bad_line)
+
+
+def is_replay(options: RunOptions) -> bool:
+    return options.feed.startswith("replay:")
+
+
+def rss_mb() -> float | None:
+    """Resident memory of this process."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+async def assemble(
+    settings: Settings,
+    options: RunOptions,
+    clock: SteerableClock,
+    feed: Feed,
+    link: MemoryLink,
+    log: Log,
+) -> Session:
+    """Opens the journal, rebuilds the books and wires everything; nothing trades yet.
+
+    Raises `StoreRefused` (journal), `FeedError`, `BadConfig`.
+    """
+    config = settings.engine_config()
+    path = journal_path(options.state_dir)
+    ledger_path = exchange_ledger_path(options.state_dir)
+    durable = config.journal
+    if options.virtual:
+        # Nothing outside depends on a run in virtual time, and its disk would be most of its time.
+        durable = durable.model_copy(update={"durability": "process"})
+    journal = await Journal.open(path, durable, inline=options.virtual, clock=clock, emergency=EMERGENCY)
+    notice = ""
+    books = Books(config, feed.instruments)
+    await replay_rows(books, journal)
+    other = books.run.feed if books.run is not None else feed.name
+    finished = books.ended is not None and books.ended.complete
+    if other != feed.name and not finished and (is_replay(options) or other.startswith("replay")):
+        await journal.close()
+        raise FeedError(
+            f"{options.state_dir} holds an unfinished run of {other}, which has its own time and account; "
+            f"finish that one, or give this one another --state-dir"
+        )
+    if is_replay(options) and finished:
+        await journal.close()
+        moved = rotate(path)
+        rotate(ledger_path)
+        notice = f"the recording had been run to its end; that journal is {moved} now, this run starts afresh"
+        journal = await Journal.open(path, durable, inline=options.virtual, clock=clock, emergency=EMERGENCY)
+        books = Books(config, feed.instruments)
+    resume_after = books.last_ts or None
+    if resume_after is not None:
+        if is_replay(options):
+            notice = "an unfinished run of this recording goes on where it stopped"
+        clock.begin_at(max(resume_after, clock.now()))
+    logs.set_clock(clock.now)
+    rng = random.Random(options.seed)
+    before = books.run
+    install = before.install if before is not None else draw_install(rng)
+    run = before.run + 1 if before is not None else 1
+    exchange, adapter = broker_of(settings, options, clock, feed, run)
+    engine = Engine(
+        Parts(
+            config=config,
+            clock=clock,
+            ids=Ids(install, run),
+            journal=journal,
+            adapter=adapter,
+            books=books,
+            instruments=list(feed.instruments),
+            calendar=calendar,
+            log=log,
+            mode="REPLAY" if is_replay(options) else "PAPER",
+            lockstep=options.virtual,
+            speed=1.0 if options.virtual else options.speed,
+            seed=options.seed,
+            reload_limits=lambda: reload_limits(options.config, os.environ),
+            publish=link.publish,
+            rss_mb=rss_mb,
+            import_paths=import_paths(options),
+            feed_name=options.feed,
+            feed_progress=feed.progress,
+        )
+    )
+    engine.core.commit(
+        RunStarted(
+            install=install,
+            run=run,
+            mode=engine.parts.mode,
+            account=config.account,
+            broker=adapter.name,
+            feed=feed.name,
+        )
+    )
+    return Session(settings, options, engine, feed, exchange, adapter, journal, clock, resume_after, notice)
+
+
+def broker_of(
+    settings: Settings, options: RunOptions, clock: Clock, feed: Feed, run: int
+) -> tuple[Exchange | None, Adapter]:
+    """The paper broker: over an exchange in this process, or over one that runs in a process of its own."""
+    account = settings.account
+    address = exchange_address(options)
+    if address is not None:
+        rng = random.Random(f"{options.seed}:line:{run}")
+        return None, RemotePaperAdapter(address, account, clock, rng)
+    exchange = Exchange(
+        feed.instruments,
+        clock,
+        random.Random(f"{options.seed}:exchange:{run}"),
+        settings.paper.exchange,
+        AccountConfig(cash=settings.paper.cash, currency=settings.currency, fx=settings.fx),
+        ledger=exchange_ledger_path(options.state_dir),
+        trading_day=lambda instrument, ts: calendar(instrument.calendar).trading_day(ts),
+    )
+    return exchange, PaperAdapter(exchange, account)
+
+
+def exchange_address(options: RunOptions) -> Address | None:
+    """`exchange:PATH`: market data and orders go to the exchange that listens on that socket."""
+    kind, _, where = options.feed.partition(":")
+    return Address(path=Path(where)) if kind == "exchange" and where else None
+
+
+async def remote_feed(address: Address, account: str, clock: Clock) -> Feed:
+    """The market data of an exchange in another process. Raises `FeedError` where none listens."""
+    probe = RemotePaperAdapter(address, account, clock, random.Random(0))
+    probe.bind(lambda _: None)
+    try:
+        await probe.connect()
+        return RemoteFeed(address, await probe.instruments())
+    except (NotSent, QueryFailed) as error:
+        raise FeedError(
+            f"no exchange answers on {address}: {error}; "
+            f"start one with 'breakwater exchange --socket {address}'"
+        ) from error
+    finally:
+        await probe.close()
+
+
+async def replay_rows(books: Books, journal: Journal) -> int:
+    """Folds the journal into the books; returns how many rows there were."""
+    count = 0
+    async for row in journal.rows():
+        books.apply(decode(row.kind, row.body), row.ts)
+        count += 1
+    return count
+
+
+def import_paths(options: RunOptions) -> tuple[str, ...]:
+    """Where a user's own strategy modules may lie: beside the configuration, and the working directory."""
+    paths: Iterable[Path] = [Path.cwd()]
+    if options.config is not None:
+        paths = [options.config.parent, *paths]
+    return tuple(dict.fromkeys(str(p) for p in paths))
+
+
+def ended_cleanly(books: Books) -> RunEnded | None:
+    return books.ended

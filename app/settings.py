@@ -1,0 +1,290 @@
+"""All settings: the engine's sections and the application's, from one TOML file and the environment.
+
+Precedence, strongest first: command line, environment (`BREAKWATER__SECTION__KEY`), file, defaults. Whatever
+is unknown, of the wrong type or out of range refuses the whole configuration and is listed (`BadConfig`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.credentials import Secrets, gather
+from app.problems import BadConfig, Problem, from_validation
+from app.schema import Loc
+from app.sources import Tree, TreeSource, floats_in_params, read_environment, read_toml
+from brokers.exchange.config import ExchangeConfig
+from engine.config import EngineConfig, RiskLimits, Section
+
+PLANNED_BROKERS = (
+    "ib",
+    "binance",
+    "bybit",
+    "okx",
+    "kraken",
+    "coinbase",
+    "hyperliquid",
+    "fix",
+    "rithmic",
+    "mt5",
+)
+"""Brokers that are known by name and not built yet."""
+
+_trees: ContextVar[tuple[Tree, ...]] = ContextVar("trees", default=())
+"""What `load` has read, strongest first, for the model that is being made."""
+
+
+class FeedConfig(Section):
+    """Where market data comes from."""
+
+    source: str = Field("synthetic", min_length=1, max_length=4096)
+    """`synthetic` (a seeded market in ES, NQ, GC and a crypto perpetual), `synthetic:ES,NQ`, `replay:FILE` or
+    `replay:FILE,FILE` (.csv or .csv.gz). The default needs no data and no account."""
+    speed: Decimal | Literal["max"] = Decimal(1)
+    """Multiple of real time, above 0, or `max`: as fast as the machine can, in virtual time. Only a replay or
+    the synthetic market can be sped up."""
+    on_bad_line: Literal["skip", "stop"] = "skip"
+    """What a malformed line of a recording does: skip (counted and reported) or stop."""
+
+    @field_validator("speed")
+    @classmethod
+    def _above_zero(cls, speed: Decimal | str) -> Decimal | str:
+        if isinstance(speed, Decimal) and not 0 < speed <= 100_000:
+            raise ValueError(f'{speed} is out of range; allowed: number above 0 up to 100000, or "max"')
+        return speed
+
+
+class PaperConfig(Section):
+    """The paper broker: the simulated exchange in this process."""
+
+    cash: Decimal = Field(Decimal(1_000_000), gt=0, le=Decimal("1e12"))
+    """Account currency. Cash that a new paper account starts with; enough for the margin of the default
+    limits."""
+    exchange: ExchangeConfig = ExchangeConfig()
+    """Latency, depth, limits and faults of the simulated exchange."""
+
+
+class LogConfig(Section):
+    """The log: one JSON object a line."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe level that is written."""
+    to: Literal["file", "stdout", "both"] = "file"
+    """file: `breakwater.jsonl` in the state directory's `log`; stdout: for service managers. The desk always
+    writes to the file, because the screen belongs to it."""
+    rotate_mb: int = Field(20, ge=1, le=10_000)
+    """Megabytes at which a new file is begun."""
+    keep: int = Field(10, ge=1, le=1_000)
+    """Files that are kept, the current one included; older ones are removed. 10 of 20 MB hold some weeks."""
+
+
+class DeskConfig(Section):
+    """The screen."""
+
+    theme: str = Field("cvd", pattern=r"^[A-Za-z0-9_./~-]{1,4096}$")
+    """Name of a theme (cvd, greenred, daylight) or path of a theme file. The default can be told apart with
+    every kind of colour vision."""
+    bell: bool = True
+    """Whether a new alarm rings the terminal's bell once."""
+    slow: bool = False
+    """For thin links: half the frames, plain colours."""
+
+
+class LiveConfig(Section):
+    """The second of three keys to live trading; the third is typed at start."""
+
+    account: str = Field("", max_length=32, pattern=r"^[A-Za-z0-9_-]*$")
+    """The account id again, as in `account`; must match when profile is live. Never enough by itself."""
+
+
+class CredentialsConfig(Section):
+    """Where secrets are looked for, beside the environment (BREAKWATER_BROKER_PASSWORD …), which wins. They
+    are never read from this file."""
+
+    file: str = Field("", max_length=4096)
+    """Path of a file with lines `name = value`. It must belong to you and have mode 0600; empty: none."""
+    keyring: bool = False
+    """Whether the system's keyring is asked (service `breakwater`); needs the extra `keyring`."""
+
+
+class Settings(BaseSettings, EngineConfig):
+    """Everything that can be set. Make it with `load`; `Settings()` is the defaults and reads nothing."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    profile: Literal["paper", "live"] = "paper"
+    """paper: simulated money; live: real money, which takes a live broker, live.account equal to account, and
+    the account id typed at start (headless: --i-understand-this-is-live ACCOUNT)."""
+    broker: Literal["paper"] = "paper"
+    """Which broker trades: paper. Others are not built yet and refused."""
+    seed: int = Field(1, ge=0, le=2**63 - 1)
+    """Seed of everything that is drawn by chance (synthetic market, paper exchange): same seed and input,
+    same journal."""
+    feed: FeedConfig = FeedConfig()
+    paper: PaperConfig = PaperConfig()
+    log: LogConfig = LogConfig()
+    desk: DeskConfig = DeskConfig()
+    live: LiveConfig = LiveConfig()
+    credentials: CredentialsConfig = CredentialsConfig()
+    secrets: Secrets = Field(default=Secrets(), repr=False, exclude=True)
+
+    built_brokers: ClassVar[tuple[str, ...]] = ("paper",)
+
+    @field_validator("broker", mode="before")
+    @classmethod
+    def _built(cls, broker: object) -> object:
+        if broker in cls.built_brokers:
+            return broker
+        known = (
+            f"'{broker}' is not built yet" if broker in PLANNED_BROKERS else f"there is no broker '{broker}'"
+        )
+        raise ValueError(f"{known}; allowed: one of {', '.join(cls.built_brokers)}")
+
+    @model_validator(mode="after")
+    def _live_takes_more_than_one_key(self) -> Settings:
+        if self.profile == "live":
+            if self.broker == "paper":
+                raise ValueError(
+                    "profile = live needs a broker that trades live, and broker is paper; "
+                    "set profile = paper, or name the broker"
+                )
+            if self.live.account != self.account or self.account == "PAPER":
+                raise ValueError(
+                    "profile = live needs the account id in account and, the same, in live.account "
+                    f"(they are '{self.account}' and '{self.live.account}'; PAPER is no live account)"
+                )
+            if self.journal.durability != "power":
+                raise ValueError(
+                    "profile = live needs journal.durability = power: orders survive a power cut"
+                )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours names what it cannot use
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, *(TreeSource(settings_cls, tree) for tree in _trees.get()))
+
+    def engine_config(self) -> EngineConfig:
+        """The engine's sections alone."""
+        return EngineConfig.model_construct(
+            **{name: getattr(self, name) for name in EngineConfig.model_fields}
+        )
+
+
+def load(
+    path: Path | None,
+    env: Mapping[str, str],
+    overrides: Mapping[str, Any] | None = None,
+    model: type[Settings] = Settings,
+) -> Settings:
+    """Reads the file (None: there is none) and the environment. `overrides` are the command line's, by dotted
+    key. Raises `BadConfig` with every problem that was found."""
+    file_tree: Tree = {}
+    problems: list[Problem] = []
+    default = "defaults"
+    if path is not None:
+        file_tree, problems = read_toml(path, model)
+        default = str(path)
+    env_tree, where, env_problems = read_environment(env, model)
+    problems += env_problems
+    line_tree: Tree = {}
+    for key, value in (overrides or {}).items():
+        steps = tuple(key.split("."))
+        node = line_tree
+        for step in steps[:-1]:
+            node = node.setdefault(step, {})
+        node[steps[-1]] = value
+        where[steps] = "command line"
+    for tree in (file_tree, env_tree):
+        floats_in_params(tree)
+    settings, more = _validate(model, (line_tree, env_tree, file_tree), where, default)
+    reported = tuple(p.key for p in problems)
+    problems += [  # a key that was taken out because it is wrong is not missing as well
+        p for p in more if not ("is missing" in p.text and any(r.startswith(p.key) for r in reported))
+    ]
+    if settings is not None:
+        file = Path(settings.credentials.file).expanduser() if settings.credentials.file else None
+        secrets, more = gather(file, settings.credentials.keyring, env)
+        problems += more
+        if secrets and not problems:
+            settings = settings.model_copy(update={"secrets": Secrets.model_validate(secrets)})
+    if problems or settings is None:
+        raise BadConfig(problems)
+    return settings
+
+
+def _validate(
+    model: type[Settings], trees: tuple[Tree, ...], where: Mapping[Loc, str], default: str
+) -> tuple[Settings | None, list[Problem]]:
+    token = _trees.set(trees)
+    try:
+        return model(), []
+    except ValidationError as error:
+        return None, from_validation(error, model, where, default)
+    finally:
+        _trees.reset(token)
+
+
+def reload_limits(path: Path | None, env: Mapping[str, str]) -> RiskLimits:
+    """The risk limits as they stand now. The whole configuration must be good: raises `BadConfig` otherwise,
+    and the caller keeps the limits that it has."""
+    return load(path, env).risk
+
+
+def limits_diff(old: RiskLimits, new: RiskLimits) -> tuple[str, ...]:
+    """What a reload changes, one line a key: `max_position: 50 → 20`."""
+    return tuple(
+        f"{name}: {_text(getattr(old, name))} → {_text(getattr(new, name))}"
+        for name in RiskLimits.model_fields
+        if getattr(old, name) != getattr(new, name)
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_text(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, Section):
+        return _text(value.model_dump(exclude_none=True))
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(str, value)) + "]"
+    return "none" if value is None else str(value)
+
+
+class LiveRefused(Exception):
+    """Live trading was not confirmed."""
+
+
+def confirm_live(settings: Settings, typed: str | None) -> None:
+    """The third key: what a person typed (or gave with --i-understand-this-is-live) must be the account id.
+
+    Does nothing for paper, except that a confirmation there is refused too: whoever gives one believes to be
+    live. Raises `LiveRefused`.
+    """
+    if settings.profile != "live":
+        if typed is not None:
+            raise LiveRefused(
+                "--i-understand-this-is-live was given, but the profile is paper; set profile, broker, "
+                "account and live.account for live trading, or leave the flag out"
+            )
+        return
+    if settings.live.account != settings.account:
+        raise LiveRefused("live.account does not repeat account; nothing is traded")
+    if typed is None:
+        raise LiveRefused(
+            f"live trading of account {settings.account} is not confirmed; on the desk type the account id, "
+            f"headless say --i-understand-this-is-live {settings.account}"
+        )
+    if typed != settings.account:
+        raise LiveRefused(f"'{typed}' is not the account id {settings.account}; nothing is traded")

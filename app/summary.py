@@ -1,0 +1,43 @@
+"""The last words of a run, for a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def summary_text(summary: dict[str, Any]) -> str:
+    """Several lines that end with a newline."""
+    pnl = summary["pnl"]
+    lines = [
+        f"run ended: {summary['reason']}",
+        f"  orders {summary['orders']}  fills {summary['fills']}  rejects {summary['rejects']}"
+        f"  refused by the gate {summary['refused']}  cancels {summary['cancels']}",
+        f"  P&L {'not known' if pnl is None else pnl} after fees of {summary['fees']}",
+        f"  {_flat(summary)}; {'reconciled with the broker' if summary['reconciled'] else 'NOT RECONCILED'}",
+    ]
+    if summary["halted"]:
+        lines.append("  HALTED: the halt holds until it is reset")
+    for symbol, ticks in summary["slippage_ticks"].items():
+        lines.append(f"  slippage {symbol} {ticks:+.3f} ticks a lot against the price that the maker saw")
+    stages = {name: row for name, row in summary["latency"].items() if row["count"]}
+    if stages:
+        lines.append(f"  {'latency':<22}{'count':>10}{'p50':>12}{'p95':>12}{'p99':>12}{'max':>12}")
+    for name, row in stages.items():
+        figures = "".join(f"{_duration(row[key]):>12}" for key in ("p50_us", "p95_us", "p99_us", "max_us"))
+        lines.append(f"  {name:<22}{row['count']:>10}{figures}")
+    return "\n".join(lines) + "\n"
+
+
+def _flat(summary: dict[str, Any]) -> str:
+    if summary["flat"]:
+        return "flat" if not summary["working"] else f"flat, {summary['working']} orders still open"
+    held = ", ".join(f"{symbol} {lots:+d} lots" for symbol, lots in summary["positions"].items())
+    return f"NOT FLAT: {held}"
+
+
+def _duration(us: float) -> str:
+    if us >= 1e6:
+        return f"{us / 1e6:.2f} s"
+    if us >= 1000:
+        return f"{us / 1000:.2f} ms"
+    return f"{us:.1f} µs"

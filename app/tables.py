@@ -1,0 +1,285 @@
+"""Plain text for people: what `ctl` prints without --json. Numbers are exact and never cropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from engine.control.snapshot import (
+    AlertRow,
+    HealthRow,
+    KillView,
+    OrderRow,
+    PositionRow,
+    RiskRow,
+    StrategyRow,
+)
+from engine.control.wire import Status
+
+NONE = "-"
+"""What stands for a value that is not known."""
+
+
+def number(value: Decimal | int | float | None, signed: bool = False) -> str:
+    """An exact number, in full; with `signed` a plus before positive ones."""
+    if value is None:
+        return NONE
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    return f"+{text}" if signed and value > 0 else text
+
+
+def age(seconds: float | None) -> str:
+    """Seconds as a person reads them: `0.2s`, `12s`, `3m04s`, `2h05m`, `3d04h`."""
+    if seconds is None:
+        return NONE
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86_400}d{whole % 86_400 // 3600:02d}h"
+
+
+def utc(ts: int) -> str:
+    """UTC ns → `2026-11-21 02:24:13Z`."""
+    return f"{datetime.fromtimestamp(ts // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def plain(text: str) -> str:
+    """Foreign text without anything that a terminal would act on."""
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def columns(heads: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> str:
+    """A table; a head that starts with `>` aligns its column to the right."""
+    body = [[plain(cell) for cell in row] for row in rows]
+    if not body:
+        return empty
+    right = [head.startswith(">") for head in heads]
+    table = [[head.removeprefix(">") for head in heads], *body]
+    widths = [max(len(row[n]) for row in table) for n in range(len(heads))]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in table
+    )
+    return "\n".join(lines)
+
+
+def orders(rows: Sequence[OrderRow]) -> str:
+    heads = ("ID", "STATUS", "SYMBOL", "SIDE", "TYPE", ">QTY", ">FILLED", ">LEAVES", ">LIMIT", ">STOP")
+    more = (">AVG", "TIF", "STRATEGY", ">AGE", "REASON")
+    return columns(
+        heads + more,
+        (
+            (
+                o.id or o.broker_id,
+                " ".join(w for w in (o.status, o.overlay, "foreign" if o.foreign else "") if w),
+                o.symbol,
+                {"B": "buy", "S": "sell"}.get(o.side, o.side),
+                o.type,
+                number(o.qty),
+                number(o.filled),
+                number(o.leaves),
+                number(o.limit),
+                number(o.stop),
+                number(o.avg_price),
+                o.tif,
+                o.strategy,
+                age(o.age),
+                o.reason,
+            )
+            for o in rows
+        ),
+        "no orders",
+    )
+
+
+def positions(rows: Sequence[PositionRow]) -> str:
+    return columns(
+        (
+            "SYMBOL",
+            ">INTENDED",
+            ">EXECUTED",
+            ">BROKER",
+            ">DIFF",
+            "STATE",
+            ">AVG",
+            ">LAST",
+            ">OPEN P&L",
+            ">REALISED",
+            ">FEES",
+            "DATA",
+        ),
+        (
+            (
+                p.symbol,
+                number(p.intended, True),
+                number(p.executed, True),
+                number(p.broker, True),
+                number(p.diff, True),
+                p.state,
+                number(p.avg_price),
+                number(p.last),
+                number(p.open_pnl, True),
+                number(p.realised_pnl, True),
+                number(p.fees),
+                f"{p.data_state} {age(p.data_age)}" if p.data_age is not None else p.data_state,
+            )
+            for p in rows
+        ),
+        "no positions",
+    )
+
+
+def risk(rows: Sequence[RiskRow]) -> str:
+    return columns(
+        ("STATE", "CONTROL", "SCOPE", ">USED", ">LIMIT", ">%", "ACTION", "DETAIL"),
+        (
+            (
+                r.state,
+                r.control,
+                r.scope or "account",
+                r.used,
+                r.limit,
+                NONE if r.ratio is None else f"{r.ratio * 100:.0f}",
+                r.action,
+                r.detail,
+            )
+            for r in rows
+        ),
+        "no controls",
+    )
+
+
+def alerts(rows: Sequence[AlertRow]) -> str:
+    return columns(
+        (">ID", "TIME", "SEVERITY", "ACK", "CODE", "SYMBOL", "TEXT"),
+        (
+            (
+                str(a.id),
+                utc(a.ts),
+                a.severity,
+                "yes" if a.acknowledged else "no",
+                a.code,
+                a.symbol or NONE,
+                a.text,
+            )
+            for a in rows
+        ),
+        "no alerts",
+    )
+
+
+def strategies(rows: Sequence[StrategyRow]) -> str:
+    return columns(
+        ("NAME", "STATE", "INTENDED", ">ORDERS", ">FILLS", ">P&L", ">LAG ms", ">RSS MB", "REASON"),
+        (
+            (
+                s.name,
+                s.state,
+                " ".join(f"{symbol} {number(qty, True)}" for symbol, qty in s.intended.items()) or NONE,
+                str(s.orders),
+                str(s.fills),
+                number(s.pnl, True),
+                NONE if s.lag_ms is None else f"{s.lag_ms:.1f}",
+                NONE if s.rss_mb is None else f"{s.rss_mb:.0f}",
+                s.reason,
+            )
+            for s in rows
+        ),
+        "no strategies",
+    )
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> str:
+    listed = [(name, plain(value)) for name, value in rows if value]
+    width = max((len(name) for name, _ in listed), default=0)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in listed)
+
+
+def status(s: Status) -> str:
+    trading = (
+        "enabled" if s.trading else f"NOT enabled: {s.trading_text or 'the three views do not agree yet'}"
+    )
+    limit = f" (day stops at -{number(s.day_limit)})" if s.day_limit is not None else ""
+    feed = s.feed if s.feed_progress is None else f"{s.feed}, {s.feed_progress * 100:.1f} %"
+    return _pairs(
+        [
+            ("mode", f"{s.mode}, account {s.account}"),
+            ("engine time", utc(s.ts)),
+            ("halted", f"HALTED: {s.halt_reason}" if s.halted else "no"),
+            ("trading", trading),
+            *((("paused", reason)) for reason in s.paused),
+            ("day P&L", f"{number(s.day_pnl, True)} {s.currency}{limit}"),
+            ("equity", f"{number(s.equity)} {s.currency}"),
+            ("orders", f"{s.working} working" + (f", {s.unknown} UNKNOWN" if s.unknown else "")),
+            ("positions", f"{s.open_positions} open" + (f", {s.drift} DRIFT" if s.drift else "")),
+            ("alerts", f"{s.alerts} not acknowledged"),
+            ("feed", feed),
+            ("health", f"broker {s.broker}, data {s.data}, engine {s.engine}, journal {s.journal}"),
+            ("limits", f"version {s.limits_version}"),
+            ("up for", age(s.uptime)),
+            ("kill", kill(s.kill) if s.kill is not None else ""),
+        ]
+    )
+
+
+def kill(view: KillView) -> str:
+    state = "running" if view.running else view.verdict
+    return f"{view.scope}: {state}"
+
+
+def health(h: HealthRow) -> str:
+    pairs = _pairs(
+        [
+            ("broker", f"{h.broker} {h.broker_text}".strip()),
+            ("data", f"{h.data} {age(h.data_age)}"),
+            (
+                "engine",
+                f"{h.engine}; risk loop p50 {h.risk_p50_ms:.1f}, p99 {h.risk_p99_ms:.1f}, "
+                f"max {h.risk_max_ms:.1f} ms",
+            ),
+            (
+                "journal",
+                f"{h.journal} {h.journal_text}".strip()
+                + f"; row {h.journal_seq}; commit p50 {h.commit_p50_us:.0f}, p99 {h.commit_p99_us:.0f} µs",
+            ),
+            ("memory", f"{h.rss_mb:.0f} MB"),
+            ("up for", age(h.uptime)),
+        ]
+    )
+    stages = columns(
+        ("STAGE", ">COUNT", ">P50 µs", ">P95 µs", ">P99 µs", ">MAX µs"),
+        (
+            (p.stage, str(p.count), f"{p.p50:.0f}", f"{p.p95:.0f}", f"{p.p99:.0f}", f"{p.max:.0f}")
+            for p in h.latencies
+        ),
+        "no latencies yet",
+    )
+    figures = _pairs(
+        [
+            *((name, f"{value:.6g}") for name, value in sorted(h.rates.items())),
+            *((name, str(value)) for name, value in sorted(h.counters.items())),
+        ]
+    )
+    return "\n\n".join(part for part in (pairs, stages, figures) if part)
+
+
+SHOW = {
+    "status": status,
+    "orders": orders,
+    "positions": positions,
+    "risk": risk,
+    "alerts": alerts,
+    "health": health,
+    "strategies": strategies,
+}
+"""How each topic is shown."""

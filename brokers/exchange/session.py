@@ -1,0 +1,280 @@
+"""One client's session with the exchange: the line in and out with its latency, its order, and its faults.
+
+Requests arrive in the order in which they were sent and reports leave in the order in which they were made,
+each after its latency, unless a fault says otherwise. What is under way when the line drops is lost.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from brokers.exchange.faults import FaultPlan
+from brokers.exchange.messages import Action, Answer, Cancel, Query
+from engine.facts import AnyFact, BrokerNotice, Gap, LinkDown, LinkUp
+from engine.model import NS
+from engine.ports import Clock, NotSent, TimerHandle
+
+FactSink = Callable[[AnyFact], None]
+AnswerSink = Callable[[Answer], None]
+
+
+class Venue(Protocol):
+    """What a session needs of the exchange behind it."""
+
+    clock: Clock
+    faults: FaultPlan
+
+    def handle(self, session: Session, request: Action) -> None:
+        """Acts on a request that has arrived."""
+
+    def answer(self, account: str, query: Query) -> Answer | None:
+        """Answers a query that has arrived; None: it will not."""
+
+    def before_reports(self) -> None:
+        """Called before anything leaves: the books are put on disk first."""
+
+    def link_changed(self, session: Session, up: bool) -> None:
+        """The line dropped, or is back."""
+
+
+class Session:
+    """A line between one account's client and the exchange. `sink` gets the facts, on the clock's thread."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        account: str,
+        sink: FactSink,
+        latency: tuple[int, int, int, int],
+        rng: random.Random,
+        message_limit: int,
+        *,
+        limit_cancels: bool = False,
+        separate_queries: bool = False,
+    ) -> None:
+        self.account = account
+        self.up = False
+        self.requests = 0
+        """Requests taken from the client."""
+        self.lost_reports = 0
+        """Reports that never reached the client."""
+        self.closed = False
+        self._venue = venue
+        self._clock = venue.clock
+        self._faults = venue.faults
+        self._sink = sink
+        self._latency = latency
+        self._rng = rng
+        self._limit = message_limit
+        self._limit_cancels = limit_cancels
+        self._separate = separate_queries
+        self._silent = False
+        self._inbox: deque[tuple[int, Callable[[], None]]] = deque()
+        self._outbox: deque[tuple[int, Callable[[], None]]] = deque()
+        self._in_timer: TimerHandle | None = None
+        self._out_timer: TimerHandle | None = None
+        self._window: deque[int] = deque()
+        self._epoch = 0
+
+    # -- the line
+
+    @property
+    def silent(self) -> bool:
+        """True while half-open: the line looks fine and nothing gets through."""
+        return self._silent
+
+    def open(self) -> None:
+        """Logs on; LinkUp follows. Does nothing when the line is up."""
+        if self.up or self.closed:
+            return
+        self.up, self._silent = True, False
+        self.tell(LinkUp(ts=self._clock.now()))
+        if self._epoch:
+            self.tell(Gap(ts=self._clock.now(), reason="reports may be lost from while the line was down"))
+        self._venue.link_changed(self, True)
+
+    def close(self) -> None:
+        """Logs off for good; nothing is delivered any more."""
+        if self.up:
+            self._cut()
+        self.closed = True
+
+    def drop(self, reason: str, down_for: int | None = None) -> None:
+        """The line drops: what is under way is lost, LinkDown follows. Back after `down_for` ns, if given."""
+        if not self.up:
+            return
+        self._cut()
+        self._clock.call_soon(self._tell_now, LinkDown(ts=self._clock.now(), reason=reason))
+        if down_for is not None:
+            self._clock.call_later(down_for, self.open)
+
+    def go_silent(self, silence: int, reason: str, down_for: int | None) -> None:
+        """Half-open: everything is swallowed for `silence` ns before the loss is noticed."""
+        if self.up and not self._silent:
+            self._silent = True
+            self._clock.call_later(silence, self.drop, reason, down_for)
+
+    def _cut(self) -> None:
+        self.up = False
+        self._epoch += 1
+        self.lost_reports += len(self._outbox)
+        self._inbox.clear()
+        self._outbox.clear()
+        for timer in (self._in_timer, self._out_timer):
+            if timer is not None:
+                timer.cancel()
+        self._in_timer = self._out_timer = None
+        self._venue.link_changed(self, False)
+
+    # -- requests
+
+    def send(self, request: Action) -> None:
+        """Hands a request over. Raises `NotSent` while the line is known to be down."""
+        self._require_up()
+        self.requests += 1
+        faults, clock = self._faults, self._clock
+        config = faults.config
+        if faults.hit("disconnect"):
+            down = round(config.disconnect_ms * 1e6)
+            if faults.draw("disconnect", 2):  # it arrived just before, and its answer is lost
+                clock.call_soon(self._venue.handle, self, request)
+            clock.call_soon(self.drop, "the exchange dropped the session", down)
+            return
+        if faults.hit("half_open"):
+            down = round(config.disconnect_ms * 1e6)
+            self.go_silent(round(config.half_open_ms * 1e6), "no heartbeat from the exchange", down)
+        if self._silent or faults.hit("lose_request"):
+            return
+        self._arrive_later(lambda: self._venue.handle(self, request))
+
+    def ask(self, query: Query, answered: AnswerSink) -> None:
+        """Asks; `answered` is called with the answer, or never. Raises `NotSent` while the line is down."""
+        self._require_up()
+        faults = self._faults
+        if self._silent or faults.hit("query_lost"):
+            return
+
+        def arrive() -> None:
+            answer = self._venue.answer(self.account, query)
+            if answer is None or faults.hit("answer_lost"):
+                return
+            if self._separate:
+                delay = self._delay(self._latency[2], self._latency[3])
+                self._clock.call_later(delay, self._deliver_aside, self._epoch, lambda: answered(answer))
+            else:
+                self._leave_later(lambda: answered(answer))
+
+        self._arrive_later(arrive)
+
+    def over_limit(self, request: Action) -> bool:
+        """Counts a request that arrived; True when it exceeds the session's messages per second."""
+        if isinstance(request, Cancel) and not self._limit_cancels:
+            return False
+        now, window = self._clock.mono(), self._window
+        while window and window[0] <= now - NS:
+            window.popleft()
+        if len(window) >= self._limit:
+            return True
+        window.append(now)
+        return False
+
+    # -- reports
+
+    def tell(self, fact: AnyFact) -> None:
+        """Sends a fact that faults leave alone (link, market state, notices)."""
+        if not self.up:
+            self.lost_reports += 1
+            return
+        self._leave_later(lambda: self._sink(fact))
+
+    def report(self, fact: AnyFact) -> None:
+        """Sends a report about orders or executions; faults may hit it."""
+        if not self.up or self._silent:
+            self.lost_reports += 1
+            return
+        faults = self._faults
+        if faults.hit("drop_report"):
+            self.lost_reports += 1
+            return
+        if faults.hit("delay_report"):
+            self.report_late(fact, round(faults.config.delay_ms * 1e6))
+        elif faults.hit("reorder_report"):
+            self.report_late(fact, round(faults.config.reorder_ms * 1e6))
+        else:
+            self._leave_later(lambda: self._sink(fact))
+        if faults.hit("duplicate_report"):
+            self._leave_later(lambda: self._sink(fact))
+
+    def report_late(self, fact: AnyFact, delay: int) -> None:
+        """Sends a report past the queue, `delay` ns after it would have left."""
+        delay += self._delay(self._latency[2], self._latency[3])
+        self._clock.call_later(delay, self._deliver_aside, self._epoch, lambda: self._sink(fact))
+
+    def notice(self, code: str, text: str) -> None:
+        self.tell(BrokerNotice(ts=self._clock.now(), code=code, text=text))
+
+    # -- the queues
+
+    def _require_up(self) -> None:
+        if not self.up:
+            raise NotSent(f"the session of {self.account} is down; wait for LinkUp")
+
+    def _delay(self, base: int, jitter: int) -> int:
+        if jitter <= 0:
+            return base
+        return base + min(int(self._rng.expovariate(1.0 / jitter)), 10 * jitter)
+
+    def _arrive_later(self, action: Callable[[], None]) -> None:
+        due = self._clock.mono() + self._delay(self._latency[0], self._latency[1])
+        if self._inbox:
+            due = max(due, self._inbox[-1][0])
+        self._inbox.append((due, action))
+        if self._in_timer is None:
+            self._in_timer = self._clock.call_later(due - self._clock.mono(), self._pump_in)
+
+    def _leave_later(self, action: Callable[[], None]) -> None:
+        due = self._clock.mono() + self._delay(self._latency[2], self._latency[3])
+        if self._outbox:
+            due = max(due, self._outbox[-1][0])
+        self._outbox.append((due, action))
+        if self._out_timer is None:
+            self._out_timer = self._clock.call_later(due - self._clock.mono(), self._pump_out)
+
+    def _pump_in(self) -> None:
+        self._in_timer = None
+        epoch, inbox = self._epoch, self._inbox
+        while inbox and inbox[0][0] <= self._clock.mono():
+            inbox.popleft()[1]()
+            if self._epoch != epoch:
+                return
+        if inbox and self._in_timer is None:
+            self._in_timer = self._clock.call_later(inbox[0][0] - self._clock.mono(), self._pump_in)
+
+    def _pump_out(self) -> None:
+        self._out_timer = None
+        if self._silent:
+            self.lost_reports += len(self._outbox)
+            self._outbox.clear()
+            return
+        self._venue.before_reports()
+        epoch, outbox = self._epoch, self._outbox
+        while outbox and outbox[0][0] <= self._clock.mono():
+            outbox.popleft()[1]()
+            if self._epoch != epoch:
+                return
+        if outbox and self._out_timer is None:
+            self._out_timer = self._clock.call_later(outbox[0][0] - self._clock.mono(), self._pump_out)
+
+    def _deliver_aside(self, epoch: int, action: Callable[[], None]) -> None:
+        if epoch != self._epoch or not self.up or self._silent:
+            self.lost_reports += 1
+            return
+        self._venue.before_reports()
+        action()
+
+    def _tell_now(self, fact: AnyFact) -> None:
+        if not self.closed:
+            self._sink(fact)

@@ -1,0 +1,186 @@
+"""The exchange's end of one client's line: reads, answers, and cuts it off when faults say so."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from brokers.exchange import Exchange, Session
+from brokers.exchange.messages import Answer
+from brokers.loopback import wire
+from brokers.loopback.wire import (
+    PROTOCOL,
+    Act,
+    Ask,
+    AskAudit,
+    ClientMessage,
+    Done,
+    Drill,
+    Failed,
+    FromExchange,
+    Goodbye,
+    Hello,
+    Ping,
+    Pong,
+    Push,
+    Reply,
+    Report,
+    State,
+    Welcome,
+    WireError,
+)
+from engine.facts import AnyFact, LinkDown, LinkUp
+from engine.model import Quote, Trade
+from engine.ports import NotSent
+
+MAX_BACKLOG = 16 * 1024 * 1024
+"""Bytes that may wait for a client that does not read; then it is cut off."""
+
+
+class Market(Protocol):
+    def on_quote(self, quote: Quote) -> None: ...
+
+    def on_trade(self, trade: Trade) -> None: ...
+
+
+class ClientLine:
+    """One accepted connection."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        market: Market,
+    ) -> None:
+        self.market_data = False
+        self._exchange = exchange
+        self._reader = reader
+        self._writer = writer
+        self._market = market
+        self._session: Session | None = None
+        self._cut = False
+
+    async def run(self) -> None:
+        """Until the client leaves, breaks the protocol, or is cut off."""
+        try:
+            hello = await wire.read_client(self._reader)
+            if not isinstance(hello, Hello) or hello.version != PROTOCOL:
+                self.cut(f"this exchange speaks version {PROTOCOL} and expects Hello first")
+                return
+            self._welcome(hello)
+            while not self._cut:
+                message = await wire.read_client(self._reader)
+                if message is None:
+                    return
+                self._handle(message)
+        except WireError as error:
+            self.cut(str(error))
+        finally:
+            self._cut = True
+            if self._session is not None:
+                self._session.close()
+            self._writer.close()
+
+    def send(self, message: FromExchange) -> None:
+        """Sends, unless the line is gone; a client that does not read is cut off."""
+        if self._cut or self._writer.is_closing():
+            return
+        self._writer.write(wire.frame(message))
+        if self._writer.transport.get_write_buffer_size() > MAX_BACKLOG:
+            self._abort()
+
+    def cut(self, reason: str) -> None:
+        """Says why and closes."""
+        self.send(Goodbye(reason))
+        self._cut = True
+        self._writer.close()
+
+    def _abort(self) -> None:
+        self._cut = True
+        self._writer.transport.abort()
+
+    def _welcome(self, hello: Hello) -> None:
+        exchange = self._exchange
+        self.market_data = hello.market_data
+        self.send(
+            Welcome(
+                version=PROTOCOL,
+                instruments=tuple(exchange.instruments.values()),
+                now=exchange.clock.now(),
+                query_timeout=exchange.config.query_timeout,
+                message_limit=exchange.config.message_limit,
+            )
+        )
+        if self.market_data:
+            for symbol in exchange.instruments:
+                market = exchange.market(symbol)
+                self.send(State(symbol, market.state, exchange.clock.now()))
+                if market.book.top is not None:
+                    self.send(wire.Data(quote=market.book.top))
+        if hello.account is not None:
+            self._session = exchange.open_session(hello.account, self._on_fact)
+            self._session.open()
+
+    def _on_fact(self, fact: AnyFact) -> None:
+        if isinstance(fact, LinkDown):
+            self._abort()  # a dropped session says nothing: the client sees the line break
+        elif not isinstance(fact, LinkUp):  # the client knows itself when its line stands
+            self.send(Report(fact))
+
+    def _handle(self, message: ClientMessage) -> None:
+        session = self._session
+        if isinstance(message, Ping):
+            if session is None or not session.silent:
+                self.send(Pong(message.n))
+        elif isinstance(message, Push):
+            if message.quote is not None:
+                self._market.on_quote(message.quote)
+            if message.trade is not None:
+                self._market.on_trade(message.trade)
+        elif isinstance(message, AskAudit):
+            self.send(Reply(message.n, wire.raw(self._exchange.audit(message.account))))
+        elif isinstance(message, Drill):
+            self._drill(message)
+        elif isinstance(message, Hello):
+            raise WireError("Hello comes once, at the beginning")
+        elif session is None:
+            raise WireError("this line was opened without an account and cannot trade")
+        else:
+            self._request(session, message)
+
+    def _request(self, session: Session, message: Act | Ask) -> None:
+        try:
+            if isinstance(message, Act):
+                session.send(message.action)
+            else:
+                session.ask(message.query, lambda answer: self._answer(message.n, answer))
+        except NotSent:
+            self._abort()  # the session dropped and the client has not seen it yet
+
+    def _answer(self, n: int, answer: Answer) -> None:
+        self.send(Reply(n, wire.raw(answer)))
+
+    def _drill(self, drill: Drill) -> None:
+        exchange = self._exchange
+        try:
+            if drill.kind == "arm":
+                exchange.faults.arm(drill.fault, drill.times)
+            elif drill.kind == "ratio":
+                exchange.faults.set_ratios({drill.fault: drill.ratio})
+            elif drill.kind == "clear":
+                exchange.faults.clear()
+            elif drill.kind == "state":
+                exchange.set_state(drill.symbol, drill.state)
+            elif drill.kind == "trade":
+                exchange.manual_trade(drill.account, drill.symbol, drill.side, drill.qty, drill.price)
+            elif drill.kind == "foreign":
+                exchange.foreign_order(drill.account, drill.symbol, drill.side, drill.qty, limit=drill.price)
+            elif drill.kind == "drop":
+                exchange.drop_link(drill.account)
+            else:
+                raise ValueError(f"there is no drill {drill.kind!r}")
+        except (KeyError, ValueError) as error:
+            self.send(Failed(drill.n, str(error)))
+            return
+        self.send(Done(drill.n))

@@ -1,0 +1,174 @@
+"""The exchange process: `python -m brokers.loopback.server --socket PATH --seed N [--feed walk:ES@20] …`.
+
+It outlives its clients: kill them, restart them, and it still knows every order. With `--ledger` it also
+outlives its own death. When it listens it writes one line of JSON to standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import sys
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from brokers.exchange import AccountConfig, Exchange, ExchangeConfig
+from brokers.loopback.connection import ClientLine
+from brokers.loopback.walk import INSTRUMENTS, Walk
+from brokers.loopback.wire import Data, State
+from engine.clock import RealClock
+from engine.feeds.errors import FeedError
+from engine.feeds.open import open_feed
+from engine.feeds.synthetic import SyntheticFeed
+from engine.model import Instrument, MarketState, Quote, Trade
+from engine.ports import Clock
+
+
+class Server:
+    """Serves one exchange to many clients. Also the market sink: the exchange first, then the listeners."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self._lines: list[ClientLine] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves one client until it leaves."""
+        line = ClientLine(self.exchange, reader, writer, self)
+        self._lines.append(line)
+        try:
+            await line.run()
+        finally:
+            self._lines.remove(line)
+
+    def on_quote(self, quote: Quote) -> None:
+        self.exchange.on_quote(quote)
+        for line in self._lines:
+            if line.market_data:
+                line.send(Data(quote=quote))
+
+    def on_trade(self, trade: Trade) -> None:
+        self.exchange.on_trade(trade)
+        for line in self._lines:
+            if line.market_data:
+                line.send(Data(trade=trade))
+
+    def on_market_state(self, symbol: str, state: MarketState, ts: int) -> None:
+        self.exchange.on_market_state(symbol, state, ts)
+        for line in self._lines:
+            if line.market_data:
+                line.send(State(symbol, state, ts))
+
+    def on_batch_end(self, ts: int) -> None:
+        self.exchange.on_batch_end(ts)
+
+    def on_feed_end(self, reason: str) -> None:
+        self.exchange.on_feed_end(reason)
+
+    def drop_clients(self, reason: str) -> None:
+        for line in list(self._lines):
+            line.cut(reason)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m brokers.loopback.server", description=__doc__)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--socket", type=Path, help="Unix socket to listen on; made with mode 0600")
+    where.add_argument("--port", type=int, help="TCP port on 127.0.0.1; 0: any")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--feed",
+        default="none",
+        help="none, walk[:SYMBOLS][@EVENTS_PER_SECOND], synthetic[:SYMBOLS], replay:FILE",
+    )
+    parser.add_argument("--instruments", type=Path, help="JSON file with the list of instruments")
+    parser.add_argument("--config", type=Path, help="JSON file with the exchange's settings")
+    parser.add_argument("--ledger", type=Path, help="SQLite file that keeps the books")
+    parser.add_argument("--cash", type=Decimal, default=Decimal(1_000_000))
+    parser.add_argument("--currency", default="USD")
+    return parser.parse_args(arguments)
+
+
+async def main(arguments: Sequence[str]) -> int:
+    """Runs until SIGTERM or SIGINT."""
+    options = parse(arguments)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    clock = RealClock(loop)
+    exchange, feed = build(options, clock)
+    server = Server(exchange)
+    listener, address = await listen(options, server)
+    ready = {"ready": True, "pid": os.getpid(), "restored": exchange.restored, **address}
+    sys.stdout.write(json.dumps(ready) + "\n")
+    sys.stdout.flush()
+    market = asyncio.create_task(_drive(feed, clock, server)) if feed is not None else None
+    await stop.wait()
+    if market is not None:
+        market.cancel()
+    listener.close()
+    server.drop_clients("the exchange is stopped")
+    exchange.close()
+    return 0
+
+
+def build(options: argparse.Namespace, clock: Clock) -> tuple[Exchange, Walk | SyntheticFeed | None]:
+    """The exchange and its market, if it has one. Ends the program with a message where options are wrong."""
+    rng = random.Random(options.seed)
+    market_rng = random.Random(rng.getrandbits(64))
+    listed: Sequence[Instrument] = INSTRUMENTS
+    if options.instruments is not None:
+        listed = msgspec.json.decode(options.instruments.read_bytes(), type=list[Instrument])
+    feed: Walk | SyntheticFeed | None = None
+    kind, _, spec = options.feed.partition(":")
+    try:
+        if kind == "walk":
+            feed = Walk(spec, listed, market_rng)
+        elif kind == "synthetic":
+            made = open_feed(options.feed, seed=options.seed, start_ns=clock.now())
+            assert isinstance(made, SyntheticFeed)
+            feed, listed = made, made.instruments
+        elif kind != "none":
+            raise ValueError("it may be none, walk:… or synthetic:…")
+    except (ValueError, FeedError) as error:
+        raise SystemExit(f"--feed {options.feed}: {error}") from error
+    config = ExchangeConfig()
+    if options.config is not None:
+        config = ExchangeConfig.model_validate_json(options.config.read_bytes())
+    account = AccountConfig(cash=options.cash, currency=options.currency)
+    return Exchange(listed, clock, rng, config, account, ledger=options.ledger), feed
+
+
+async def listen(options: argparse.Namespace, server: Server) -> tuple[asyncio.Server, dict[str, str | int]]:
+    """Opens the socket, for this user only; says where."""
+    if options.socket is not None:
+        with contextlib.suppress(FileNotFoundError):
+            options.socket.unlink()  # left behind by an exchange that was killed
+        before = os.umask(0o177)
+        try:
+            listener = await asyncio.start_unix_server(server.serve, options.socket)
+        finally:
+            os.umask(before)
+        return listener, {"socket": str(options.socket)}
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", options.port)
+    return listener, {"port": listener.sockets[0].getsockname()[1]}
+
+
+async def _drive(feed: Walk | SyntheticFeed, clock: Clock, server: Server) -> None:
+    try:
+        await feed.run(clock, server)
+    except Exception as error:  # noqa: BLE001 - the exchange stays open without a market, and says so
+        sys.stderr.write(f"the feed failed, the exchange goes on without: {error!r}\n")
+        server.on_feed_end(repr(error))
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(sys.argv[1:])))

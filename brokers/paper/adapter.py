@@ -1,0 +1,172 @@
+"""The paper adapter: `engine.ports.Adapter` over an exchange on the same thread and clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+from brokers.base import Lanes, Outlet, exchange_capabilities, require_recorded
+from brokers.exchange.exchange import Exchange
+from brokers.exchange.messages import (
+    Answer,
+    Cancel,
+    Change,
+    New,
+    Query,
+    QueryAccount,
+    QueryExecutions,
+    QueryOpenOrders,
+    QueryOrder,
+    QueryPositions,
+)
+from brokers.exchange.session import Session
+from engine.facts import (
+    AccountValues,
+    AnyFact,
+    Executions,
+    LinkDown,
+    OpenOrders,
+    OrderNotFound,
+    OrderReport,
+    Positions,
+)
+from engine.model import NS, Instrument, Order, Replace
+from engine.ports import FactSink, NotSent, QueryFailed
+from engine.sending import Recorded
+
+A = TypeVar("A")
+
+
+class PaperAdapter:
+    """One account's session with an exchange in this process."""
+
+    name: Final = "paper"
+
+    def __init__(self, exchange: Exchange, account: str) -> None:
+        self.account = account
+        self.exchange = exchange
+        self.capabilities = exchange_capabilities(exchange.config.message_limit)
+        self._clock = exchange.clock
+        self._outlet = Outlet(self._clock)
+        self._lanes = Lanes(self._clock, exchange.config.message_limit)
+        self._session: Session | None = None
+        self._timeout = round(exchange.config.query_timeout * NS)
+        self._asked: dict[int, asyncio.Future[Answer]] = {}
+        self._asks = 0
+
+    def bind(self, sink: FactSink) -> None:
+        self._outlet.bind(sink)
+
+    async def connect(self) -> None:
+        """Logs on to the exchange; LinkUp follows. A second call on a live session does nothing."""
+        if self._session is None:
+            self._session = self.exchange.open_session(self.account, self._on_fact)
+        self._session.open()
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+        self._fail_asked("the adapter was closed")
+
+    @property
+    def up(self) -> bool:
+        """True while the session to the exchange stands."""
+        return self._session is not None and self._session.up
+
+    # -- orders
+
+    def submit(self, order: Recorded[Order]) -> None:
+        require_recorded(order)
+        session = self._require_session()
+        self._lanes.take(cancel=False)
+        session.send(New(order.request))
+
+    def replace(self, change: Recorded[Replace]) -> None:
+        require_recorded(change)
+        session = self._require_session()
+        self._lanes.take(cancel=False)
+        session.send(Change(change.request))
+
+    def cancel(self, order_id: str, broker_id: str | None) -> None:
+        session = self._require_session()
+        self._lanes.take(cancel=True)
+        session.send(Cancel(order_id=order_id, broker_id=broker_id))
+
+    # -- questions
+
+    async def query_order(self, order_id: str, broker_id: str | None) -> OrderReport | OrderNotFound:
+        answer = await self._ask(QueryOrder(order_id=order_id, broker_id=broker_id))
+        if isinstance(answer, OrderNotFound):
+            return answer
+        return _expect(answer, OrderReport)
+
+    async def open_orders(self) -> OpenOrders:
+        return _expect(await self._ask(QueryOpenOrders()), OpenOrders)
+
+    async def executions(self, since: int) -> Executions:
+        return _expect(await self._ask(QueryExecutions(since)), Executions)
+
+    async def positions(self) -> Positions:
+        return _expect(await self._ask(QueryPositions()), Positions)
+
+    async def account_values(self) -> AccountValues:
+        return _expect(await self._ask(QueryAccount()), AccountValues)
+
+    async def instruments(self) -> Sequence[Instrument]:
+        return tuple(self.exchange.instruments.values())
+
+    def subscribe(self, symbols: Sequence[str]) -> None:
+        raise NotSent(f"the paper broker has no market data of its own for {', '.join(symbols)}; use a feed")
+
+    # -- helpers
+
+    def _require_session(self) -> Session:
+        if self._session is None or not self._session.up:
+            raise NotSent(f"the session of {self.account} with the exchange is down; wait for LinkUp")
+        return self._session
+
+    async def _ask(self, query: Query) -> Answer:
+        """Raises `QueryFailed` when the line is down or drops, or nothing came within the time-out."""
+        what = type(query).__name__
+        self._asks += 1
+        number = self._asks
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._asked[number] = future
+        timer = self._clock.call_later(
+            self._timeout, _fail, future, f"no answer to {what} within {self._timeout / NS:g} s"
+        )
+        try:
+            self._require_session().ask(query, lambda answer: _answer(future, answer))
+            return await future
+        except NotSent as error:
+            raise QueryFailed(f"{what} was not asked: {error}") from error
+        finally:
+            timer.cancel()
+            del self._asked[number]
+
+    def _on_fact(self, fact: AnyFact) -> None:
+        if isinstance(fact, LinkDown):
+            self._fail_asked(f"the link went down: {fact.reason}")
+        self._outlet.now(fact)
+
+    def _fail_asked(self, reason: str) -> None:
+        for future in list(self._asked.values()):
+            _fail(future, reason)
+
+
+def _answer(future: asyncio.Future[Answer], answer: Answer) -> None:
+    if not future.done():
+        future.set_result(answer)
+
+
+def _fail(future: asyncio.Future[Answer], reason: str) -> None:
+    if not future.done():
+        future.set_exception(QueryFailed(reason))
+
+
+def _expect(answer: Answer, kind: type[A]) -> A:
+    if not isinstance(answer, kind):
+        raise QueryFailed(f"asked for {kind.__name__}, got {type(answer).__name__}")
+    return answer

@@ -1,0 +1,358 @@
+"""The engine's whole state, as a fold over the journal's records.
+
+`Books.apply` is the only place where state changes, in a running engine as in recovery, so replaying the same
+records gives the same state (`digest`). What follows from a change (sending, alarming, telling strategies) is
+the engine's business; it reads it off the returned `Applied`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from engine import lifecycle_types as life
+from engine.alerts import AlertBook
+from engine.config import EngineConfig
+from engine.facts import (
+    AnyFact,
+    Busted,
+    Corrected,
+    Executed,
+    ForeignOrder,
+    OrderFact,
+)
+from engine.halts import Halt, HaltBook
+from engine.lifecycle_types import Anomaly, OrderEvent, Request
+from engine.model import ExecutionKey, Fill, Instrument
+from engine.orders import FOREIGN, OrderBook
+from engine.orders_record import OrderRecord, Outcome
+from engine.positions import Attribution, PositionBook
+from engine.records import (
+    Adopted,
+    AlertAcknowledged,
+    AlertRaised,
+    AnyRecord,
+    Claimed,
+    ControlReset,
+    ControlTripped,
+    DayOpened,
+    FactTaken,
+    Halted,
+    HaltReset,
+    Intended,
+    KillBegan,
+    KillEnded,
+    LimitsChanged,
+    LinkLost,
+    LostOrder,
+    NotSentNote,
+    OrderStored,
+    PeakSeen,
+    ReplaceStored,
+    RunEnded,
+    RunStarted,
+    Sent,
+    StrategyChanged,
+    Transferred,
+    Unanswered,
+)
+from engine.strategy.netting import attribute, needs, share_fill
+
+NET: Final = "net"
+"""Strategy name of orders that serve the netted intentions of several strategies."""
+EXTERNAL: Final = FOREIGN
+"""Owner of executions that no order of ours explains."""
+
+
+@dataclass(slots=True)
+class Applied:
+    """What a record did."""
+
+    record: OrderRecord | None = None
+    """The order that it was about, after the change."""
+    anomalies: tuple[Anomaly, ...] = ()
+    changed: bool = True
+    fill: Fill | None = None
+    """An execution that was booked now, for the first time."""
+    attribution: Attribution = ()
+    was_closed: bool = False
+    symbol: str = ""
+    """Whose position changed by a bust or correction."""
+
+
+class Books:
+    """Orders, positions, halts, the day, alerts."""
+
+    def __init__(self, config: EngineConfig, instruments: Iterable[Instrument]) -> None:
+        self.config = config
+        self.instruments: dict[str, Instrument] = {i.symbol: i for i in instruments}
+        self.orders = OrderBook(config.orders, config.account)
+        self.positions = PositionBook()
+        self.halts = HaltBook()
+        self.alerts = AlertBook()
+        self.day: DayOpened | None = None
+        self.peak: Decimal | None = None
+        self.run: RunStarted | None = None
+        self.ended: RunEnded | None = None
+        self.kill: KillBegan | None = None
+        """An emergency procedure that has not ended."""
+        self.tripped: dict[tuple[str, str], ControlTripped] = {}
+        self.limits_version = 1
+        self.strategies: dict[str, StrategyChanged] = {}
+        self._behind: dict[str, dict[str, int]] = {}
+        """By netted order: which strategies needed how much of it when it was made."""
+        self.last_execution = 0
+        """Venue time of the newest execution, ns."""
+        self.symbol_touched: dict[str, int] = {}
+        """Engine time of the last report on an order or execution by symbol, ns."""
+        self.versions: dict[str, int] = {}
+        """Counts changes of orders and positions by symbol."""
+        self.version = 0
+        self.symbols_version = 0
+        self.strategy_baseline: dict[str, Decimal] = {}
+        """Each strategy's profit at the start of the trading day, account currency."""
+        self.last_fill: dict[str, int] = {}
+        """Venue time of the newest execution by symbol, ns."""
+        self.last_ts = 0
+        self.fills = 0
+
+    def _touch(self, symbol: str, ts: int) -> None:
+        if symbol not in self.symbol_touched:
+            self.symbols_version += 1
+        self.symbol_touched[symbol] = ts
+        self.versions[symbol] = self.versions.get(symbol, 0) + 1
+
+    # -- the fold
+
+    def apply(self, record: AnyRecord, ts: int) -> Applied:
+        """Changes the state by one record. Never raises for a record that the engine wrote."""
+        self.last_ts = ts
+        self.version += 1
+        match record:
+            case FactTaken(fact=fact):
+                return self._fact(fact, ts)
+            case OrderStored(order=order):
+                made = self.orders.add(order, ts)
+                if order.strategy == NET:
+                    wanted = needs(
+                        order.side, self.positions.get(order.symbol).intended, self._held(order.symbol)
+                    )
+                    self._behind[order.id] = wanted
+                self._touch(order.symbol, ts)
+                return Applied(made)
+            case Sent(order_id=order_id, what="submit"):
+                return self._event(order_id, life.Sent(), ts)
+            case Sent(order_id=order_id, what="cancel"):
+                return self._event(order_id, life.CancelSent(), ts)
+            case Sent():
+                return Applied(self.orders.get(record.order_id), changed=False)
+            case ReplaceStored(replace=replace):
+                return self._event(replace.order_id, life.ReplaceSent(replace=replace), ts)
+            case NotSentNote(order_id=order_id, what=what, reason=reason, replace_id=replace_id):
+                return self._event(
+                    order_id,
+                    life.NotSent(reason=reason, what=Request(what), replace_id=replace_id or None),
+                    ts,
+                )
+            case Unanswered(order_id=order_id, what=what):
+                return self._event(order_id, life.Unanswered(what=Request(what)), ts)
+            case LostOrder(order_id=order_id, reason=reason):
+                return self._event(order_id, life.Lost(reason=reason), ts)
+            case LinkLost(reason=reason):
+                for open_order in self.orders.working():
+                    self.orders.apply(open_order.order.id, life.LinkLost(reason=reason), ts)
+            case Intended(strategy=strategy, symbol=symbol, lots=lots):
+                self.positions.intend(strategy, symbol, lots)
+            case Transferred(symbol=symbol, seller=seller, buyer=buyer, lots=lots, price=price):
+                self.positions.transfer(symbol, seller, buyer, lots, price)
+            case Halted(scope=scope, target=target, code=code, reason=reason):
+                return Applied(
+                    changed=self.halts.latch(
+                        Halt(scope=scope, target=target, code=code, reason=reason, ts=ts)
+                    )
+                )
+            case HaltReset(scope=scope, target=target):
+                return Applied(changed=self.halts.reset(scope, target))
+            case ControlTripped(control=control, scope=scope):
+                self.tripped[(control, scope)] = record
+            case ControlReset(control=control, scope=scope):
+                self.tripped.pop((control, scope), None)
+            case AlertRaised(alert=alert):
+                self.alerts.add(alert)
+            case AlertAcknowledged(id=alert_id):
+                return Applied(changed=self.alerts.acknowledge(alert_id) > 0)
+            case KillBegan():
+                self._kill_began(record)
+            case KillEnded():
+                self.kill = None
+            case Adopted(symbol=symbol, signed=signed, price=price):
+                self.positions.adjust(symbol, signed, price)
+                self._touch(symbol, ts)
+            case Claimed(broker_id=broker_id, strategy=strategy):
+                self.orders.claim(broker_id, strategy)
+            case DayOpened():
+                self.day = record
+                self.peak = record.opening_equity
+                self.strategy_baseline = dict(record.strategies)
+            case PeakSeen(equity=equity):
+                self.peak = equity
+            case LimitsChanged(version=version):
+                self.limits_version = version
+            case StrategyChanged(name=name):
+                self.strategies[name] = record
+            case RunStarted():
+                self.run, self.ended = record, None
+            case RunEnded():
+                self.ended = record
+            case _:
+                return Applied(changed=False)
+        return Applied()
+
+    def _event(self, order_id: str, event: OrderEvent, ts: int) -> Applied:
+        outcome = self.orders.apply(order_id, event, ts)
+        record = outcome.record
+        if record is None or outcome.before is None:
+            return Applied(None, outcome.anomalies, changed=False)
+        self._touch(record.order.symbol, ts)
+        return Applied(record, outcome.anomalies, was_closed=outcome.before.is_closed)
+
+    def _fact(self, fact: AnyFact, ts: int) -> Applied:
+        match fact:
+            case Executed(fill=fill):
+                return self._execution(fill, ts)
+            case Busted(key=key):
+                return self._busted(key, ts)
+            case Corrected(key=key, fill=fill):
+                return self._corrected(key, fill, ts)
+            case ForeignOrder():
+                self._touch(fact.symbol, ts)
+                record, anomalies = self.orders.foreign(fact, ts)
+                return Applied(record, anomalies)
+            case OrderFact(order_id=order_id):
+                return self._event(order_id, fact, ts)
+            case _:
+                return Applied(changed=False)
+
+    def _execution(self, fill: Fill, ts: int) -> Applied:
+        known = self.orders.get(fill.order_id) if fill.order_id else None
+        was_closed = known is not None and known.life.is_closed
+        outcome = self.orders.apply_fill(fill, ts)
+        if not outcome.is_new:
+            return Applied(outcome.record, outcome.anomalies, changed=False, was_closed=was_closed)
+        attribution = self._attribution(outcome.record, fill)
+        self.positions.book(fill, attribution)
+        self.fills += 1
+        self.last_execution = max(self.last_execution, fill.ts)
+        self.last_fill[fill.symbol] = max(self.last_fill.get(fill.symbol, 0), fill.ts)
+        self._touch(fill.symbol, ts)
+        return Applied(
+            outcome.record, outcome.anomalies, fill=fill, attribution=attribution, was_closed=was_closed
+        )
+
+    def _busted(self, key: ExecutionKey, ts: int) -> Applied:
+        outcome = self.orders.bust(key, ts)
+        key = outcome.fill.key if outcome.fill is not None else key
+        # The position knows executions longer than the order book does.
+        symbol = self.positions.find(key) if outcome.outcome in (Outcome.NEW, Outcome.EVICTED) else None
+        if symbol is not None:
+            self.positions.bust(symbol, key)
+            self._touch(symbol, ts)
+        return Applied(outcome.record, outcome.anomalies, changed=symbol is not None, symbol=symbol or "")
+
+    def _corrected(self, key: ExecutionKey, fill: Fill, ts: int) -> Applied:
+        outcome = self.orders.correct(key, fill, ts)
+        old = outcome.fill.key if outcome.fill is not None else key
+        if outcome.outcome is Outcome.EARLY and outcome.new is not None:
+            owners = self._attribution(outcome.record, fill)
+            self.positions.book(fill, owners)
+            self._touch(fill.symbol, ts)
+            return Applied(
+                outcome.record, outcome.anomalies, fill=fill, attribution=owners, symbol=fill.symbol
+            )
+        symbol = self.positions.find(old) if outcome.outcome in (Outcome.NEW, Outcome.EVICTED) else None
+        if symbol is None:
+            return Applied(outcome.record, outcome.anomalies, changed=False)
+        owners = self.positions.owners(symbol, old)
+        if sum(lots for _, lots in owners) != fill.qty:
+            owners = self._rescale(owners, fill.qty)
+        self.positions.correct(old, symbol, fill, owners)
+        self._touch(symbol, ts)
+        self._touch(fill.symbol, ts)
+        return Applied(outcome.record, outcome.anomalies, symbol=symbol)
+
+    @staticmethod
+    def _rescale(owners: Attribution, qty: int) -> Attribution:
+        return tuple(attribute(qty, dict(owners)).items())
+
+    def _attribution(self, record: OrderRecord | None, fill: Fill) -> Attribution:
+        if record is None:
+            return ((EXTERNAL, fill.qty),)
+        if record.order.strategy != NET:
+            return ((record.order.strategy, fill.qty),)
+        parts = share_fill(
+            fill.qty,
+            fill.side,
+            self.positions.get(fill.symbol).intended,
+            self._held(fill.symbol),
+            self._behind.get(record.order.id) or {EXTERNAL: 1},
+        )
+        return tuple(parts.items())
+
+    def _held(self, symbol: str) -> dict[str, int]:
+        """What each strategy that declared an intention for the symbol holds of it, signed lots."""
+        position = self.positions.get(symbol)
+        return {s: self.positions.strategy_qty(s, symbol) for s in position.intended}
+
+    def _kill_began(self, record: KillBegan) -> None:
+        before = self.kill
+        if before is None or record.symbol is None:
+            self.kill = record
+        elif before.symbol is not None:
+            targets = {**before.targets, before.symbol: 0, **record.targets}
+            self.kill = KillBegan(
+                reason=record.reason,
+                symbol=record.symbol,
+                flatten=before.flatten or record.flatten,
+                targets={**targets, record.symbol: 0},
+            )
+
+    # -- profit
+
+    def profit(self, symbol: str, mark_twice: int | None) -> Decimal | None:
+        """Realised + open − fees since the journal began, account currency; None where it cannot be known
+        (no mark for a position that is held, or no exchange rate)."""
+        position = self.positions.get(symbol)
+        held = position.held
+        instrument = self.instruments.get(symbol)
+        if instrument is None:
+            return Decimal(0) if held.qty == 0 and held.cash == 0 else None
+        rate = self.fx(instrument.currency)
+        if rate is None:
+            return None
+        if held.qty and mark_twice is None:
+            return None
+        half = held.total_half(mark_twice or 0)
+        return (instrument.tick_value * half / 2 - held.fees) * rate
+
+    def fx(self, currency: str) -> Decimal | None:
+        """Account currency for one unit of `currency`."""
+        if currency == self.config.currency:
+            return Decimal(1)
+        return self.config.fx.get(currency)
+
+    # -- comparing
+
+    def digest(self) -> str:
+        """Hash over everything that must be the same after a replay of the journal."""
+        parts: tuple[object, ...] = (
+            self.orders.digest(),
+            self.positions.state(),
+            self.halts.state(),
+            sorted(self.tripped),
+            None if self.day is None else (self.day.trading_day, str(self.day.baseline)),
+            self.limits_version,
+        )
+        return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -1,0 +1,398 @@
+"""The control socket: takes commands and answers questions on the engine's loop, and never makes it wait.
+
+Only the user that the engine runs as may speak (the kernel names the peer). What a client sends is bounded,
+what it does not read is bounded, and a client that breaks either bound is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pwd
+import socket
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from engine.control import wire
+from engine.control.commands import Answer, AnyCommand
+from engine.control.directory import private_directory
+from engine.control.snapshot import Snapshot
+
+AnswerSink = Callable[[Answer], None]
+CommandSink = Callable[[AnyCommand, str, AnswerSink], None]
+
+MAX_CLIENTS: Final = 32
+"""Clients at a time; one more is told so and dropped."""
+MAX_UNSENT: Final = 1024 * 1024
+"""Bytes that may wait for a client before the next message; beyond it the client is dropped."""
+MAX_MALFORMED: Final = 10
+"""Messages that make no sense after which a client is dropped."""
+PER_TURN: Final = 16
+"""Messages of one client that are handled before everything else on the loop gets its turn."""
+HELLO_WITHIN: Final = 5.0
+"""Seconds in which a client must say hello."""
+
+CLOSE_WITHIN: Final = 0.5
+"""Seconds that clients get at the end to read what waits for them."""
+
+_UCRED: Final = struct.Struct("iII")
+
+
+class AlreadyRunning(Exception):
+    """Another engine listens in this state directory."""
+
+
+class ControlServer:
+    """Listens on `directory/control.sock` (0600 in 0700) from `start` to `close`.
+
+    `snapshot` gives the newest picture (None before the first); `command` hands a command to the engine
+    with who asked and where the answers go. Both are called on the loop that runs `start`, and must not
+    block. Answers may come from any thread.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        snapshot: Callable[[], Snapshot | None],
+        command: CommandSink,
+        build: str = "",
+        report: Callable[[str, str], None] | None = None,
+    ) -> None:
+        """`report(event, text)`: told of refused peers, dropped clients and internal errors."""
+        self.path = wire.socket_path(directory)
+        self.counters: dict[str, int] = {
+            "connections": 0,
+            "commands": 0,
+            "questions": 0,
+            "malformed": 0,
+            "refused_peers": 0,
+            "dropped_slow": 0,
+            "dropped_other": 0,
+            "errors": 0,
+        }
+        self._directory = directory
+        self._snapshot = snapshot
+        self._command = command
+        self._build = build
+        self._report = report or (lambda _event, _text: None)
+        self._server: asyncio.Server | None = None
+        self._inode: tuple[int, int] | None = None
+        self._clients: dict[int, _Client] = {}
+        self._empty = asyncio.Event()
+        self._serial = 0
+        self._encoded: dict[wire.Topic, tuple[int, bytes]] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.thread = 0
+
+    async def start(self) -> None:
+        """Starts to listen. A socket that a dead process left is replaced.
+
+        Raises `AlreadyRunning` where a live process listens, `UnsafeDirectory` where the directory is not
+        ours. Two engines that start in the same instant are told apart by the journal's lock: open the
+        journal first.
+        """
+        private_directory(self._directory)
+        holder = socket_holder(self.path)
+        if holder is not None:
+            raise AlreadyRunning(
+                f"process {holder} listens on {self.path}: an engine runs with this state directory. "
+                "Look with 'breakwater ctl status', stop it with 'breakwater ctl shutdown', or choose "
+                "another --state-dir"
+            )
+        listener = self._listener()
+        self.loop = asyncio.get_running_loop()
+        self.thread = threading.get_ident()
+        self._server = await self.loop.create_unix_server(lambda: _Client(self), sock=listener)
+
+    async def close(self) -> None:
+        """Removes the socket, sends what waits for clients that read, drops the rest. May be repeated."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # removed already, or never made
+            found = self.path.stat()
+            if (found.st_dev, found.st_ino) == self._inode:
+                self.path.unlink()
+        for client in list(self._clients.values()):
+            client.finish()
+        if self._clients:
+            self._empty.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), CLOSE_WITHIN)
+        for client in list(self._clients.values()):
+            client.drop("closing")
+
+    @property
+    def clients(self) -> int:
+        """How many clients are connected."""
+        return len(self._clients)
+
+    # ---- the socket
+
+    def _listener(self) -> socket.socket:
+        """Binds beside the final name and moves into place, so that nobody ever finds it half made."""
+        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        fresh.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listener.setblocking(False)
+            with wire.reachable(fresh) as address:
+                listener.bind(address)
+            fresh.chmod(0o600)
+            listener.listen(MAX_CLIENTS)
+            found = fresh.stat()
+            self._inode = (found.st_dev, found.st_ino)
+            fresh.replace(self.path)
+        except BaseException:
+            listener.close()
+            fresh.unlink(missing_ok=True)
+            raise
+        return listener
+
+    # ---- for the clients
+
+    def joined(self, client: _Client) -> int:
+        self._serial += 1
+        self._clients[self._serial] = client
+        self.counters["connections"] += 1
+        return self._serial
+
+    def left(self, serial: int) -> None:
+        self._clients.pop(serial, None)
+        if not self._clients:
+            self._empty.set()
+
+    def count(self, what: str, text: str = "") -> None:
+        self.counters[what] += 1
+        if text:
+            self._report(what, text)
+
+    def welcome(self) -> wire.Welcome:
+        now = self._snapshot()
+        return wire.Welcome(
+            version=wire.PROTOCOL,
+            pid=os.getpid(),
+            build=self._build,
+            account=now.account if now else "",
+            mode=now.mode if now else "",
+        )
+
+    def picture(self, ask: wire.Ask) -> bytes | None:
+        """The reply to a question; each snapshot is encoded once per topic, however often it is asked."""
+        now = self._snapshot()
+        if now is None:
+            return None
+        known = self._encoded.get(ask.topic)
+        if known is None or known[0] != now.seq:
+            known = (now.seq, wire.encode(wire.topic_of(now, ask.topic)))
+            self._encoded[ask.topic] = known
+        return wire.encode(
+            wire.Picture(id=ask.id, topic=ask.topic, seq=now.seq, ts=now.ts, data=wire.raw(known[1]))
+        )
+
+    def hand_over(self, command: AnyCommand, who: str, answer: AnswerSink) -> None:
+        self.count("commands")
+        self._command(command, who, answer)
+
+
+class _Client(asyncio.Protocol):
+    """One connection. Everything here runs on the engine's loop and returns at once."""
+
+    def __init__(self, server: ControlServer) -> None:
+        self._server = server
+        self._deframer = wire.Deframer(wire.MAX_REQUEST)
+        self._transport: asyncio.Transport | None = None
+        self._serial = 0
+        self._who = ""
+        self._greeted = False
+        self._waiting: deque[bytes] = deque()
+        self._broken = ""
+        self._malformed = 0
+        self._hello_timer: asyncio.TimerHandle | None = None
+
+    # ---- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._serial = self._server.joined(self)
+        sock: socket.socket = transport.get_extra_info("socket")
+        pid, uid, _gid = _UCRED.unpack(
+            sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)  # by the kernel, at connect
+        )
+        if uid != os.geteuid():
+            self._server.count("refused_peers", f"uid {uid} (pid {pid}) knocked at the control socket")
+            transport.abort()
+            return
+        self._who = f"{_user_name(uid)} uid={uid} pid={pid}"
+        if self._server.clients > MAX_CLIENTS:
+            self._problem(0, "busy", f"{MAX_CLIENTS} clients are connected; close one")
+            self.finish()
+            return
+        loop = asyncio.get_running_loop()
+        self._hello_timer = loop.call_later(HELLO_WITHIN, self.drop, "no hello came")
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._transport = None
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
+        self._server.left(self._serial)
+
+    def data_received(self, data: bytes) -> None:
+        idle = not self._waiting
+        try:
+            self._waiting.extend(self._deframer.feed(data))
+        except wire.WireError as error:  # the length cannot be right: where the next frame starts is unknown
+            self._broken = str(error)
+        if idle:
+            self._drain()
+
+    def _drain(self) -> None:
+        """Handles some of what has come. While more waits nothing further is read from this client."""
+        for _ in range(min(PER_TURN, len(self._waiting))):
+            if self._transport is None or self._transport.is_closing():
+                self._waiting.clear()
+                return
+            self._take(self._waiting.popleft())
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._waiting:
+            transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._drain)
+        elif self._broken:
+            self._server.count("malformed")
+            self._problem(0, "too_large", self._broken)
+            self.finish()
+        else:
+            transport.resume_reading()
+
+    # ---- messages
+
+    def _take(self, body: bytes) -> None:
+        try:
+            request = wire.decode_request(body)
+        except wire.WireError as error:
+            self._server.count("malformed")
+            self._malformed += 1
+            self._problem(0, "malformed", str(error))
+            if self._malformed >= MAX_MALFORMED:
+                self.finish()
+            return
+        if isinstance(request, wire.Hello):
+            self._greet(request)
+        elif not self._greeted:
+            self._problem(request.id, "hello", "the first message must be hello")
+            self.finish()
+        elif isinstance(request, wire.Ask):
+            self._answer_question(request)
+        else:
+            self._take_command(request)
+
+    def _greet(self, hello: wire.Hello) -> None:
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
+        if hello.version != wire.PROTOCOL:
+            self._problem(
+                0,
+                "version",
+                f"this engine speaks version {wire.PROTOCOL}, the client {hello.version}; "
+                "run both from the same installation",
+            )
+            self.finish()
+            return
+        self._greeted = True
+        if place := _plain(hello.tty):
+            name, _, rest = self._who.partition(" ")
+            self._who = f"{name.partition('@')[0]}@{place} {rest}"
+        self._send(wire.encode(self._server.welcome()))
+
+    def _answer_question(self, ask: wire.Ask) -> None:
+        self._server.count("questions")
+        reply = self._server.picture(ask)
+        if reply is None:
+            self._problem(ask.id, "no_snapshot", "the engine is starting and has no picture of itself yet")
+        else:
+            self._send(reply)
+
+    def _take_command(self, request: wire.Do) -> None:
+        def answer(given: Answer) -> None:
+            if threading.get_ident() == self._server.thread:
+                self._reply(request.id, given)
+            elif self._server.loop is not None:
+                self._server.loop.call_soon_threadsafe(self._reply, request.id, given)
+
+        try:
+            self._server.hand_over(request.command, self._who, answer)
+        except Exception as error:  # noqa: BLE001 - an error in one command must not end the socket for all
+            self._server.count("errors", f"{type(request.command).__name__}: {error!r}")
+            self._problem(request.id, "internal", f"the engine failed on this command: {error!r}")
+
+    # ---- sending
+
+    def _reply(self, request: int, given: Answer) -> None:
+        self._send(wire.encode(wire.Reply(id=request, answer=given)))
+
+    def _problem(self, request: int, code: wire.ProblemCode, text: str) -> None:
+        self._send(wire.encode(wire.Problem(id=request, code=code, text=text)))
+
+    def _send(self, body: bytes) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return  # the client left; what it asked for goes on without it
+        if transport.get_write_buffer_size() > MAX_UNSENT:
+            self._server.count("dropped_slow", f"{self._who} does not read; dropped")
+            transport.abort()
+            return
+        transport.write(wire.frame(body))
+
+    def finish(self) -> None:
+        """Closes once what waits is sent."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def drop(self, reason: str) -> None:
+        """Closes at once."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._server.count("dropped_other", f"{self._who}: {reason}; dropped")
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def socket_holder(path: Path) -> int | None:
+    """The pid of the live process that listens on a socket (0 where it is not ours to know); None where none
+    does. The kernel tells who called listen, so a child that outlived a killed engine, and keeps its socket
+    open without ever reading from it, is not mistaken for the engine."""
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    probe.setblocking(False)
+    try:
+        with wire.reachable(path) as address:
+            probe.connect(address)
+        pid: int = _UCRED.unpack(probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))[0]
+        if pid:
+            os.kill(pid, 0)
+        return pid
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError, ProcessLookupError):
+        return None
+    except (BlockingIOError, PermissionError):  # a full queue, another user's process: it lives
+        return 0
+    finally:
+        probe.close()
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid{uid}"
+
+
+def _plain(text: str) -> str:
+    """A client's own words, made harmless for logs and screens."""
+    return "".join(c for c in text if c.isascii() and (c.isalnum() or c in "/._-"))[:32]

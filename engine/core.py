@@ -1,0 +1,79 @@
+"""What the parts of the engine share: the handed-in seams, the books, and the one way to change them.
+
+`Core.commit` applies a record to the books and appends it to the journal in the same breath, with nothing in
+between; no other code writes either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from engine.alerts import Severity
+from engine.books import Applied, Books
+from engine.config import EngineConfig
+from engine.journal import Journal
+from engine.market import MarketBook
+from engine.metrics import Metrics
+from engine.model import NS
+from engine.ports import Adapter, Clock, IdSource
+from engine.records import KINDS, AlertRaised, AnyRecord
+
+
+class Log(Protocol):
+    """Structured log; keys are those of the log's fixed schema."""
+
+    def __call__(self, level: str, event: str, **fields: object) -> None: ...
+
+
+def utc_text(ts: int) -> str:
+    """UTC ns → `2026-11-21 14:30:07Z`."""
+    return datetime.fromtimestamp(ts // NS, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+@dataclass(slots=True)
+class Core:
+    """The shared handles of one running engine. Used on the engine's thread only."""
+
+    config: EngineConfig
+    clock: Clock
+    ids: IdSource
+    journal: Journal
+    adapter: Adapter
+    books: Books
+    markets: MarketBook
+    metrics: Metrics
+    log: Log
+    mode: str = "PAPER"
+    link_up: bool = False
+    link_text: str = "not connected"
+
+    def commit(self, record: AnyRecord, correlation: str = "", order_id: str = "") -> Applied:
+        """Applies and journals one record. The caller need not wait: what must be on disk first goes through
+        `engine.intake`."""
+        now = self.clock.now()
+        applied = self.books.apply(record, now)
+        kind = KINDS[type(record)]
+        self.journal.append_nowait(
+            kind,
+            record,
+            ts=now,
+            correlation=correlation,
+            order_id=order_id,
+            key=applied.fill.key if applied.fill is not None else None,
+        )
+        return applied
+
+    def alarm(
+        self, severity: Severity, code: str, text: str, *, symbol: str = "", correlation: str = ""
+    ) -> None:
+        """Raises an alert, unless the same one was raised within its repeat time."""
+        alert = self.books.alerts.make(
+            self.clock.now(), severity, code, text, symbol=symbol, correlation=correlation
+        )
+        if alert is None:
+            return
+        self.commit(AlertRaised(alert=alert), correlation)
+        level = {"info": "info", "warning": "warning", "critical": "error"}[severity]
+        self.log(level, text, component="alert", status=code, symbol=symbol, correlation_id=correlation)

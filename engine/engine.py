@@ -1,0 +1,507 @@
+"""The engine: gate, journal, adapter, books, risk loop, reconciliation, kill and strategies, wired together.
+
+One object on one thread. Facts, quotes and commands come in through plain synchronous methods; what takes
+time (queries, the kill procedure, recovery) runs as tasks of the same loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from engine.books import Books
+from engine.chores import Chores
+from engine.config import EngineConfig, RiskLimits
+from engine.control.commands import Answer, AnyCommand, Kill
+from engine.control.snapshot import RiskRow, Snapshot, StrategyRow
+from engine.core import Core, Log
+from engine.day import Day
+from engine.facthandler import FactHandler
+from engine.facts import AnyFact, BrokerNotice, Gap, LinkDown, LinkUp, MarketStateChanged
+from engine.feeds.watchdog import Watchdog
+from engine.intake import Intake
+from engine.journal import Journal, StoreState
+from engine.kill import KillSwitch
+from engine.killhost import EngineKillHost
+from engine.market import Market, MarketBook
+from engine.metrics import Metrics
+from engine.model import NS, Instrument, MarketState, Quote, Trade
+from engine.operator import Operator
+from engine.picture import Picture
+from engine.ports import Adapter, Clock, IdSource
+from engine.reactions import Reactions
+from engine.reconciler import Reconciler
+from engine.records import FactTaken, Halted, KillBegan, LinkLost, RunEnded
+from engine.risk.control import Reading
+from engine.risk.controls import standard_controls
+from engine.risk.gate import Gate
+from engine.risk.limits import LimitsBook
+from engine.risk.loop import RiskLoop
+from engine.risk.ticker import RiskTicker
+from engine.sessions import Calendar
+from engine.strategies import StrategyDesk
+from engine.view import EngineView
+
+_HARD: Final = ("daily_loss", "max_position", "order_rate", "price_sanity", "margin", "spread")
+_STATES: Final = ("TRIPPED", "UNKNOWN", "WARN", "ACTIVE")
+
+
+def _importance(reading: Reading) -> tuple[int, int, float]:
+    """What a tired person must see first: what has tripped, then the six hard controls, then what is full."""
+    hard = _HARD.index(reading.control) if reading.control in _HARD else len(_HARD)
+    return _STATES.index(reading.state), hard, -(reading.ratio or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that is handed in."""
+
+    config: EngineConfig
+    clock: Clock
+    ids: IdSource
+    journal: Journal
+    adapter: Adapter
+    books: Books
+    instruments: Sequence[Instrument]
+    calendar: Callable[[str], Calendar]
+    log: Log
+    mode: Literal["LIVE", "PAPER", "REPLAY", "SHADOW"]
+    lockstep: bool
+    """Virtual time: strategies are stepped with the recording, idle risk rounds are skipped."""
+    speed: float
+    """Engine time over host time; 1 in virtual time."""
+    seed: int
+    reload_limits: Callable[[], RiskLimits]
+    publish: Callable[[Snapshot], None]
+    rss_mb: Callable[[], float | None]
+    import_paths: tuple[str, ...] = ()
+    feed_name: str = ""
+    feed_progress: Callable[[], float | None] = lambda: None
+
+
+class Engine:
+    """See the module. Made by the application, which also runs the feed into it."""
+
+    def __init__(self, parts: Parts) -> None:
+        config, clock = parts.config, parts.clock
+        self.parts = parts
+        self.metrics = Metrics()
+        self.markets = MarketBook(
+            Market(
+                i,
+                parts.calendar(i.calendar),
+                Watchdog(i, parts.calendar(i.calendar), stale_after=config.risk.stale_after),
+            )
+            for i in parts.instruments
+        )
+        books = parts.books
+        self.core = Core(
+            config=config,
+            clock=clock,
+            ids=parts.ids,
+            journal=parts.journal,
+            adapter=parts.adapter,
+            books=books,
+            markets=self.markets,
+            metrics=self.metrics,
+            log=parts.log,
+            mode=parts.mode,
+        )
+        self.limits = LimitsBook(config.risk)
+        self.view = EngineView(books, self.markets, clock, self.limits)
+        self.controls = standard_controls()
+        self.gate = Gate(self.controls)
+        self.risk = RiskLoop(self.controls)
+        self._kill_host = EngineKillHost(self.core, self.view)
+        self.kill = KillSwitch(self._kill_host, config.kill, config.account)
+        self.view.covers = self.kill.covers
+        self.intake = Intake(self.core, self.gate, self.view, self.kill)
+        self._kill_host.intake = self.intake
+        self.day = Day(self.core, self.view, self.risk)
+        self.reactions = Reactions(self.core, self.intake, self.kill, self.view)
+        self.strategies = StrategyDesk(self.core, self.intake, self.view, parts)
+        self.strategies.kill = self.kill
+        self.reconciler = Reconciler(self.core, self.view, self)
+        self.facts = FactHandler(self)
+        self.operator = Operator(
+            self.core, self.intake, self.gate, self.view, self.kill, self.risk, self.limits, self
+        )
+        self.picture = Picture(self.core, self.view, self.kill, self)
+        self.intake.on_answer = self.facts.on_answer
+        self.view.pause_reasons = self._pause_reason
+        # The risk loop runs at its period of the host's time, however fast the recording does.
+        period = int(config.risk_period * NS * parts.speed)
+        self._ticker = RiskTicker(
+            clock,
+            self.risk,
+            self.view,
+            self.reactions.on_event,
+            period=period,
+            hook=self._measure_risk,
+            skip_idle=parts.lockstep,
+        )
+        longest = NS if parts.lockstep else 2 * period
+        self._chore_rounds = Chores(clock, period, self._chores, longest, self._chores_failed)
+        self._risk_perf = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._started = clock.mono()
+        self._frame_due = 0
+        self._store_heal_due = 0
+        self._stopping = ""
+        self.stopped = asyncio.Event()
+        """Set when the engine asks to be stopped (shutdown command, feed end)."""
+        self.stop_reason = ""
+        parts.journal.on_trouble = self._store_trouble
+        parts.journal.on_commit = self._committed
+        parts.adapter.bind(self.on_fact)
+
+    # -- life
+
+    async def start(self) -> None:
+        """Connects, recovers, and starts the loops. Trading begins only when the three views agree."""
+        loop = asyncio.get_running_loop()
+        for (control, scope), tripped in sorted(self.core.books.tripped.items()):
+            self.risk.restore(control, scope, tripped.detail)
+        self._ticker.start()
+        self._chore_rounds.start()
+        await self.reconciler.connect()
+        await self.day.open_if_needed()
+        unfinished = self.core.books.kill
+        if unfinished is not None:
+            self.core.alarm(
+                "critical", "kill_resumed", "an unfinished kill or flatten goes on after the restart"
+            )
+            self.kill.begin(unfinished, resumed=True)
+        self._tasks.append(loop.create_task(self.reconciler.run(), name="reconcile"))
+        await self.strategies.start()
+
+    async def finish(self, reason: str) -> None:
+        """The end of a run that was to end: strategies stop, then everything is closed and proven flat.
+
+        Unlike a kill it latches nothing. Gives up after a minute of engine time and leaves the rest as it is.
+        """
+        core = self.core
+        await self.strategies.stop(reason, 5 * NS)
+        if not self.kill.running and core.books.halts.account() is None:
+            request = KillBegan(reason=f"end of run: {reason}", symbol=None, flatten=True, latch=False)
+            self.kill.begin(request)
+        await self._within(self.kill.finished(), NS * 60)
+        await self._within(self.reconciler.round("end of run"), NS * 10)
+
+    async def _within(self, what: Coroutine[Any, Any, object], limit: int) -> None:
+        task = asyncio.ensure_future(what)
+        timer = self.core.clock.call_later(limit, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise
+        finally:
+            timer.cancel()
+
+    async def stop(self, reason: str, *, complete: bool = False, deadline: float = 5.0) -> None:
+        """The graceful stop: strategies, entry orders by policy, protective orders stay, journal."""
+        if self._stopping:
+            return
+        self._stopping = reason
+        core = self.core
+        core.log("info", f"stopping: {reason}", component="engine")
+        end = core.clock.mono() + int(deadline * NS)
+        await self.strategies.stop(reason, int(deadline * NS / 2))
+        if core.config.orders.on_stop == "cancel":
+            await self._cancel_entries(end)
+        for task in self._tasks:
+            task.cancel()
+        self._ticker.stop()
+        self._chore_rounds.stop()
+        self.kill.abandon("the engine stops")
+        flat = not any(p.held.qty for p in core.books.positions)
+        core.commit(RunEnded(reason=reason, flat=flat, complete=complete))
+        self.publish()
+        await core.adapter.close()
+        await core.journal.flush()
+
+    async def _cancel_entries(self, end: int) -> None:
+        """Cancels working entry orders and waits for the answers, at most until `end` (monotonic ns)."""
+        core = self.core
+        while True:
+            entries = [r for r in core.books.orders.working() if r.order.purpose == "trade" and not r.foreign]
+            if not entries or core.clock.mono() >= end or not core.link_up:
+                if entries:
+                    core.alarm("warning", "stop", f"{len(entries)} entry orders may still work at the broker")
+                return
+            for record in entries:
+                if not record.life.pending_cancel:
+                    self.intake.cancel(record.order.id)
+            await core.clock.sleep(50_000_000)
+
+    def request_stop(self, reason: str) -> None:
+        """Asks the application to stop the engine."""
+        if not self.stop_reason:
+            self.stop_reason = reason
+        self.stopped.set()
+
+    # -- what comes in
+
+    def on_quote(self, quote: Quote) -> None:
+        now = self.core.clock.now()
+        perf = self.core.clock.perf()
+        if self.markets.on_quote(quote, now, perf):
+            self.strategies.on_quote(quote, perf)
+
+    def on_trade(self, trade: Trade) -> None:
+        if self.markets.on_trade(trade, self.core.clock.now()):
+            self.strategies.on_trade(trade, self.core.clock.perf())
+
+    def on_market_state(self, symbol: str, state: MarketState, ts: int) -> None:  # noqa: ARG002
+        self.markets.on_state(symbol, state, None, None, self.core.clock.now())
+
+    def on_batch_end(self, ts: int) -> None:  # noqa: ARG002
+        self.strategies.flush()
+        self._something_changed()
+
+    def on_feed_end(self, reason: str) -> None:
+        self.core.log("info", f"feed ended: {reason}", component="feed")
+        self.core.alarm("info", "feed_end", f"the feed ended: {reason}")
+
+    def on_fact(self, fact: AnyFact) -> None:
+        """A report of the adapter, on the engine's thread."""
+        core = self.core
+        match fact:
+            case LinkUp():
+                core.link_up, core.link_text = True, f"{core.adapter.name} connected"
+                core.commit(FactTaken(fact=fact))
+                core.books.orders.hurry(core.clock.now())
+                self.reconcile_soon()
+            case LinkDown(reason=reason):
+                core.link_up, core.link_text = False, reason
+                self.disable(f"link to {core.adapter.name} is down: {reason}")
+                core.commit(FactTaken(fact=fact))
+                core.commit(LinkLost(reason=reason))
+                core.metrics.count("disconnects")
+                core.alarm("critical", "link_down", f"link to {core.adapter.name} is down: {reason}")
+            case Gap(reason=reason):
+                core.commit(FactTaken(fact=fact))
+                core.alarm("warning", "gap", f"messages may be missing: {reason}; reconciling")
+                self.reconcile_soon()
+            case MarketStateChanged(symbol=symbol, state=state, low_limit=low, high_limit=high):
+                if self.markets.on_state(symbol, state, low, high, core.clock.now()):
+                    core.commit(FactTaken(fact=fact))
+                    self.kill.poke()
+            case BrokerNotice(code=code, text=text):
+                core.commit(FactTaken(fact=fact))
+                core.log("warning", f"broker says {code}: {text}", component="broker", status=code)
+            case _:
+                self.take(fact, "stream")
+        self._something_changed()
+
+    def _something_changed(self) -> None:
+        """In virtual time the next rounds on the grid take place; in real time they do anyway."""
+        if self.parts.lockstep:
+            self._ticker.wake()
+            self._chore_rounds.poke()
+
+    def command(self, command: AnyCommand, who: str, answer: Callable[[Answer], None] | None = None) -> None:
+        """An operator's command. Nothing but a kill is taken once the engine stops."""
+        if self._stopping and not isinstance(command, Kill):
+            if answer is not None:
+                answer(Answer(ok=False, text=f"the engine is stopping: {self._stopping}"))
+            return
+        self.operator.handle(command, who, answer)
+        self._something_changed()
+        self.publish()
+
+    # -- again and again
+
+    def _chores(self) -> int | None:
+        """What is looked at on the 10 ms grid beside the risk loop. Returns when the next thing falls due."""
+        core = self.core
+        mono = core.clock.mono()
+        core.journal.poll(mono)
+        if core.journal.state is StoreState.FAILED and mono >= self._store_heal_due:
+            self._store_heal_due = mono + 2 * NS
+            self._spawn(self._heal_store())
+        self.day.check()
+        self.intake.watch()
+        self.strategies.watch(mono)
+        if mono >= self._frame_due:
+            self._frame_due = mono + int(NS / core.config.screen.frame_rate)
+            self.day.note_peak()
+            self.strategies.on_time(core.clock.now())
+            if not self.parts.lockstep:
+                self.publish()
+        dues = [self.intake.next_due(), self.strategies.targets.next_due()]
+        return min((d for d in dues if d is not None), default=None)
+
+    def _chores_failed(self, error: Exception) -> None:
+        self.metrics.count("chore_errors")
+        self.controls.on_error("chores", self.view)
+        self.core.alarm("critical", "chores", f"a round of chores failed: {error!r}; the next one comes")
+
+    def _measure_risk(self, period: int, lateness: int) -> None:
+        perf = self.core.clock.perf()
+        if period:
+            self.metrics.stage("risk period", perf - self._risk_perf if self._risk_perf else period)
+            self.metrics.stage("risk lateness", lateness)
+        self._risk_perf = perf
+
+    # -- store
+
+    def _committed(self, duration: int, rows: int) -> None:
+        self.metrics.stage("journal commit", duration)
+        self.metrics.count("rows", rows)
+
+    def _store_trouble(self, state: StoreState, reason: str) -> None:
+        if state is StoreState.OK:
+            self.core.alarm("info", "store", f"the store works again: {reason}")
+        else:
+            self.core.alarm(
+                "critical", "store", f"{reason}. No opening orders; cancels and flattening still go"
+            )
+
+    async def _heal_store(self) -> None:
+        if await self.core.journal.recover():
+            self.reconcile_soon()
+
+    def _pause_reason(self, strategy: str) -> str:
+        state = self.core.journal.state
+        if state is not StoreState.OK:
+            return f"the store is {state}: {self.core.journal.health().reason}"
+        return self.strategies.pause_reason(strategy)
+
+    # -- what the parts ask of the engine
+
+    def enable(self) -> None:
+        """The three views agree."""
+        if not self.view.enabled and self.core.link_up:
+            self.view.enabled = True
+            self.core.log("info", "trading enabled", component="engine")
+
+    def disable(self, reason: str) -> None:
+        if self.view.enabled:
+            self.core.log("warning", f"trading disabled: {reason}", component="engine")
+        self.view.enabled = False
+        self._disabled_text = reason
+
+    _disabled_text = "recovery has not finished"
+
+    def take(self, fact: AnyFact, source: str) -> None:
+        self.facts.handle(fact, source)
+
+    def ask(self, order_id: str) -> None:
+        self.intake.ask(order_id)
+
+    def book_manual(self, symbol: str) -> int:
+        return self.reconciler.book_manual(symbol)
+
+    def reconcile_soon(self) -> None:
+        self.reconciler.poke()
+
+    def reload_limits(self) -> RiskLimits:
+        return self.parts.reload_limits()
+
+    def limits_changed(self) -> None:
+        """New limits are in force: what keeps a copy of one takes it over."""
+        for market in self.markets.by_symbol.values():
+            market.watchdog.set_stale_after(self.limits.current.stale_after)
+
+    def open_day(self, why: str) -> str:
+        return self.day.open_now(why)
+
+    def pause_strategy(self, name: str) -> str:
+        return self.strategies.pause(name)
+
+    def resume_strategy(self, name: str) -> str:
+        return self.strategies.resume(name)
+
+    def halt(self, scope: Literal["account", "instrument"], target: str, code: str, reason: str) -> None:
+        """Latches a halt that is not a kill."""
+        if self.core.commit(Halted(scope=scope, target=target, code=code, reason=reason)).changed:
+            self.core.alarm("critical", code, f"{target or 'account'} halted: {reason}", symbol=target)
+
+    def _spawn(self, coro: object) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coro)  # type: ignore[arg-type]
+        self._tasks.append(task)
+        self._tasks = [t for t in self._tasks if not t.done() or t is task]
+
+    # -- screens
+
+    def publish(self) -> None:
+        self.parts.publish(self.picture.take())
+
+    def risk_rows(self) -> tuple[RiskRow, ...]:
+        readings = self.risk.readings()
+        return tuple(r.row() for r in sorted(readings, key=_importance))
+
+    def strategy_rows(self) -> tuple[StrategyRow, ...]:
+        return self.strategies.rows()
+
+    def trading(self) -> tuple[bool, str]:
+        if self.view.enabled:
+            return True, "trading"
+        return False, self._disabled_text
+
+    def paused(self) -> tuple[str, ...]:
+        texts = []
+        everybody = self.core.books.halts.pause()
+        if everybody is not None:
+            texts.append(everybody.reason)
+        if self.core.journal.state is not StoreState.OK:
+            texts.append(f"store {self.core.journal.state}")
+        texts.extend(
+            f"{control} {scope}: {why}".replace(" :", ":") for control, scope, why in self.risk.holds()
+        )
+        return tuple(texts)
+
+    def position_states(self) -> Mapping[str, str]:
+        return self.reconciler.words
+
+    def feed(self) -> tuple[str, float | None]:
+        return self.parts.feed_name, self.parts.feed_progress()
+
+    def rss_mb(self) -> float | None:
+        return self.parts.rss_mb()
+
+    def uptime(self) -> float:
+        return (self.core.clock.mono() - self._started) / NS
+
+    def summary(self) -> dict[str, object]:
+        """Figures of the run for its last words."""
+        core = self.core
+        counters = core.metrics.counters
+        flat = not any(p.held.qty for p in core.books.positions)
+        pnl = self.view.total_pnl()
+        return {
+            "orders": counters.get("orders", 0),
+            "fills": counters.get("fills", 0),
+            "rejects": counters.get("rejects", 0),
+            "refused": counters.get("refused", 0),
+            "cancels": counters.get("cancels", 0),
+            "pnl": None if pnl is None else str(round(pnl, 2)),
+            "fees": str(round(sum((p.held.fees for p in core.books.positions), Decimal(0)), 2)),
+            "flat": flat,
+            "reconciled": self.reconciler.agreed,
+            "halted": core.books.halts.account() is not None,
+            "working": core.books.orders.open_count(),
+            "slippage_ticks": {
+                k.removeprefix("slippage."): round(v, 3)
+                for k, v in core.metrics.rates().items()
+                if k.startswith("slippage.")
+            },
+            "latency": {
+                p.stage: {
+                    "count": p.count,
+                    "p50_us": p.p50,
+                    "p95_us": p.p95,
+                    "p99_us": p.p99,
+                    "max_us": p.max,
+                }
+                for p in core.metrics.percentiles()
+            },
+            "risk_rounds": self.risk.rounds,
+            "positions": {p.symbol: p.held.qty for p in core.books.positions if p.held.qty},
+            "digest": core.books.digest(),
+        }

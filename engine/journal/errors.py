@@ -1,0 +1,83 @@
+"""Why the journal refuses to open or to write; every message says what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class StoreRefused(Exception):
+    """The journal cannot be opened. The text names the remedy."""
+
+
+class AlreadyRunning(StoreRefused):
+    """Another process has the journal. `pid` is what it wrote into the lock file, None if unknown."""
+
+    def __init__(self, path: Path, pid: int | None = None) -> None:
+        self.pid = pid
+        who = f"process {pid}" if pid is not None else "another process"
+        super().__init__(
+            f"{path} is in use by {who}: one engine has one journal. Attach to the running engine, stop it, "
+            "or choose another state directory."
+        )
+
+
+class ReadOnly(StoreRefused):
+    """The journal or its directory cannot be written."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(
+            f"{path} cannot be written ({detail}): make the directory writable for this user "
+            "(owner, mode, mount option rw), or choose another state directory."
+        )
+
+
+class DiskFull(StoreRefused):
+    """Too little space to trade on."""
+
+    def __init__(self, path: Path, free: int, wanted: int) -> None:
+        self.free = free
+        self.wanted = wanted
+        super().__init__(
+            f"only {free / 1e6:.0f} MB are free for {path}, {wanted / 1e6:.0f} MB are wanted: free some "
+            "space, choose another state directory, or lower journal.min_free_mb and journal.ballast_mb."
+        )
+
+
+class NewerSchema(StoreRefused):
+    """The file was written by a newer Breakwater."""
+
+    def __init__(self, path: Path, found: int, known: int) -> None:
+        self.found = found
+        self.known = known
+        super().__init__(
+            f"{path} has schema version {found}, this Breakwater knows up to {known}: start the newer "
+            "version that wrote it, or choose another state directory. It was not touched."
+        )
+
+
+class NotAJournal(StoreRefused):
+    """The file is something else."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(
+            f"{path} is not a Breakwater journal ({detail}): it was not touched. Move it away or choose "
+            "another state directory."
+        )
+
+
+class Corrupt(StoreRefused):
+    """The rows are not what was written. `first_bad` is the seq of the first wrong or missing row."""
+
+    def __init__(self, path: Path, details: str, first_bad: int | None = None) -> None:
+        self.details = details
+        self.first_bad = first_bad
+        where = "" if first_bad is None else f" from row {first_bad} on"
+        super().__init__(
+            f"{path} is damaged{where}: {details}. Look at it with 'breakwater journal verify', keep it with "
+            "'breakwater journal rotate', then put a backup in its place or start afresh: the broker's own "
+            "orders, executions and positions decide."
+        )
+
+
+class StoreFailed(Exception):
+    """A row is not stored. While the store is failed no order that opens risk may be sent."""

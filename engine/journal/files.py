@@ -1,0 +1,270 @@
+"""The files beside the database: the instance lock, the tail marker, the ballast; and moving a journal aside.
+
+journal.db          the rows              journal.db.lock     held by the engine, carries its pid
+journal.db-wal      SQLite's log          journal.db.tail     the last committed row, kept independently
+                                          journal.db.ballast  space to give back when the disk is full
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import struct
+import zlib
+from pathlib import Path
+from typing import Final
+
+from engine.journal.errors import AlreadyRunning, DiskFull, ReadOnly, StoreRefused
+
+MB: Final = 1_000_000
+_UNWRITABLE: Final = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The neighbour of a journal, such as `journal.db.lock` or `journal.db-wal`."""
+    return path.with_name(path.name + suffix)
+
+
+class InstanceLock:
+    """An flock on `<journal>.lock`, held while this object is; it goes with the process, however it ends.
+
+    The engine holds it exclusively and writes its pid; tools that read a stopped journal hold it shared.
+    Child processes must be started by exec (they then do not inherit it), never by a bare fork.
+    """
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+
+    @classmethod
+    def exclusive(cls, path: Path) -> InstanceLock:
+        """Raises `AlreadyRunning` with the holder's pid, or `ReadOnly`."""
+        name = beside(path, ".lock")
+        try:
+            fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _refusal(path, error) from error
+        try:
+            _flock(path, fd, fcntl.LOCK_EX)
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        except BaseException:
+            os.close(fd)
+            raise
+        return cls(fd)
+
+    @classmethod
+    def shared(cls, path: Path) -> InstanceLock:
+        """For reading: raises `AlreadyRunning` while an engine has the journal. Writes nothing."""
+        try:
+            fd = os.open(beside(path, ".lock"), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return cls(None)
+        except OSError as error:
+            raise _refusal(path, error) from error
+        try:
+            _flock(path, fd, fcntl.LOCK_SH)
+        except BaseException:
+            os.close(fd)
+            raise
+        return cls(fd)
+
+    def release(self) -> None:
+        """The file stays, because removing it would race with the next holder."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> InstanceLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _flock(path: Path, fd: int, how: int) -> None:
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        text = os.pread(fd, 32, 0).strip()
+        raise AlreadyRunning(path, int(text) if text.isdigit() else None) from error
+
+
+def _refusal(path: Path, error: OSError) -> StoreRefused:
+    """What an error of the operating system means for someone who wants to open a journal."""
+    if error.errno == errno.ENOSPC:
+        return DiskFull(path, free_bytes(path), MB)
+    return ReadOnly(path, error.strerror or str(error))
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that this user may still write on the journal's file system."""
+    return shutil.disk_usage(path.parent).free
+
+
+def make_directory(path: Path) -> None:
+    """Makes the journal's directory (mode 0700) where it is missing. Raises `ReadOnly`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise _refusal(path, error) from error
+
+
+def check_writable(path: Path) -> None:
+    """Opens the file for writing, an empty one of mode 0600 when there is none.
+
+    Raises `ReadOnly` or `DiskFull`.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise _refusal(path, error) from error
+
+
+class Tail:
+    """The last committed row (`seq`, `crc`) in a small file of its own, written after every commit.
+
+    SQLite silently ignores what it cannot read of its WAL: a truncated, removed or damaged WAL looks like a
+    shorter journal in good order. This marker is the independent witness that finds it, and a database that
+    was deleted or put back from an older copy too. It is written without a sync, after the commit. So it can
+    be behind the database by what a crash or a power cut took from it, never ahead with `durability = power`.
+    What it cannot show: the loss of rows behind its own last state, and the loss of both files or their
+    common replacement by older ones; only the broker knows then.
+    """
+
+    _FORM: Final = struct.Struct("<8sQQI")
+    _MAGIC: Final = b"BWTAIL01"
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(beside(path, ".tail"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.error = ""
+        """Why the marker could not be written; empty while all is well. Rows do not depend on it."""
+
+    def write(self, seq: int, crc: int) -> None:
+        head = self._FORM.pack(self._MAGIC, seq, crc, 0)[:-4]
+        try:
+            os.pwrite(self._fd, head + struct.pack("<I", zlib.crc32(head)), 0)
+            self.error = ""
+        except OSError as error:
+            self.error = f"tail marker not written: {error.strerror}"
+
+    def close(self, *, sync: bool) -> None:
+        if self._fd < 0:
+            return
+        if sync:
+            with contextlib.suppress(OSError):  # the marker is a witness more; it may be behind
+                os.fsync(self._fd)
+        os.close(self._fd)
+        self._fd = -1
+
+    @classmethod
+    def read(cls, path: Path) -> tuple[int, int] | None:
+        """(seq, crc) of the last committed row; None where there is no marker, or a torn one."""
+        try:
+            data = beside(path, ".tail").read_bytes()
+        except FileNotFoundError:
+            return None
+        if len(data) != cls._FORM.size:
+            return None
+        magic, seq, crc, own = cls._FORM.unpack(data)
+        if magic != cls._MAGIC or own != zlib.crc32(data[:-4]):
+            return None
+        return seq, crc
+
+
+class Ballast:
+    """A file of real blocks that is deleted when the disk is full, so that emergency records find space.
+
+    16 MB hold about 4,000 emergency commits.
+    """
+
+    def __init__(self, path: Path, megabytes: int) -> None:
+        self._path = path
+        self._name = beside(path, ".ballast")
+        self._size = megabytes * MB
+
+    def allocate(self) -> None:
+        """Reserves the space. Raises `DiskFull` when it is not there."""
+        if self._size == 0:
+            self.release()
+            return
+        try:
+            fd = os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                _reserve(fd, self._size)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            self.release()
+            if error.errno == errno.ENOSPC:
+                raise DiskFull(self._path, free_bytes(self._path), self._size) from error
+            raise _refusal(self._path, error) from error
+
+    def release(self) -> bool:
+        """Gives the space back; False when there was none to give."""
+        try:
+            self._name.unlink()
+        except OSError:
+            return False
+        return True
+
+
+def _reserve(fd: int, size: int) -> None:
+    held = os.fstat(fd)
+    if held.st_size == size and held.st_blocks * 512 >= size:
+        return
+    os.ftruncate(fd, size)
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, size)
+    else:  # macOS: write the blocks
+        block = bytes(MB)
+        for offset in range(0, size, MB):
+            os.pwrite(fd, block[: size - offset], offset)
+
+
+def rotate(path: Path) -> Path:
+    """Moves a stopped journal aside under the next free numbered name and returns that name.
+
+    `journal.db` becomes `journal-0001.db`, together with its WAL and its tail marker. At every moment at
+    least one of the two names is a complete journal. Raises `AlreadyRunning`, `ReadOnly`, or
+    `FileNotFoundError`.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"there is no journal at {path}")
+    with InstanceLock.exclusive(path):
+        number = 1
+        while (target := path.with_name(f"{path.stem}-{number:04d}{path.suffix}")).exists():
+            number += 1
+        try:
+            for suffix in ("-wal", ".tail"):
+                _give_second_name(beside(path, suffix), beside(target, suffix))
+            # The old tail goes first: without it the next journal may start from nothing.
+            beside(path, ".tail").unlink(missing_ok=True)
+            path.rename(target)
+            for suffix in ("-wal", "-shm", ".ballast"):
+                beside(path, suffix).unlink(missing_ok=True)
+            sync_directory(path.parent)
+        except OSError as error:
+            raise _refusal(path, error) from error
+    return target
+
+
+def _give_second_name(old: Path, new: Path) -> None:
+    new.unlink(missing_ok=True)
+    if not old.exists():
+        return
+    try:
+        os.link(old, new)
+    except OSError:  # a file system without hard links
+        shutil.copy2(old, new)
+
+
+def sync_directory(directory: Path) -> None:
+    """Makes renames in it durable."""
+    fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

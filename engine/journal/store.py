@@ -1,0 +1,143 @@
+"""Where the connection lives: on aiosqlite's thread, or on the calling thread for virtual time.
+
+Both run the same code of `connection`; they differ only in the thread, so what is proven of one holds for the
+other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import aiosqlite
+
+from engine.journal.connection import Batch, JournalConnection
+
+T = TypeVar("T")
+Opener = Callable[[], JournalConnection]
+Done = Callable[[int, BaseException | None], None]
+"""Told how a commit ended, on the loop: keys that were there already, or the error."""
+
+
+class Store(Protocol):
+    """What the journal needs of a backend. At most one `write` is under way at a time."""
+
+    def write(self, batch: Batch, done: Done) -> None:
+        """Commits a batch and calls `done` once, perhaps before returning."""
+
+    async def run(self, job: Callable[[JournalConnection], T]) -> T:
+        """Runs a job on the connection's thread, after what was handed over before."""
+
+    async def reopen(self, opener: Opener) -> None:
+        """Lets go of a connection that is no good any more and opens a new one. May raise `StoreRefused`."""
+
+    async def close(self, last: Callable[[JournalConnection], None]) -> None:
+        """Runs the last job, which closes the connection."""
+
+
+class InlineStore:
+    """sqlite3 on the calling thread: for virtual time, where nothing may depend on a thread's pace."""
+
+    def __init__(self, connection: JournalConnection) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, opener: Opener) -> InlineStore:
+        return cls(opener())
+
+    def write(self, batch: Batch, done: Done) -> None:
+        try:
+            ignored = self._connection.write(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be told that it is stored
+            done(0, error)
+        else:
+            done(ignored, None)
+
+    async def run(self, job: Callable[[JournalConnection], T]) -> T:
+        return job(self._connection)
+
+    async def reopen(self, opener: Opener) -> None:
+        self._connection.shut()
+        self._connection = opener()
+
+    async def close(self, last: Callable[[JournalConnection], None]) -> None:
+        last(self._connection)
+
+
+class AioStore:
+    """aiosqlite: the connection has a thread of its own, so a slow disk holds up its own commits only."""
+
+    def __init__(self, proxy: aiosqlite.Connection, connection: JournalConnection) -> None:
+        self._proxy = proxy
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._writing: asyncio.Task[None] | None = None
+        self._open = True
+
+    @classmethod
+    async def open(cls, opener: Opener) -> AioStore:
+        return cls(*await cls._connect(opener))
+
+    @staticmethod
+    async def _connect(opener: Opener) -> tuple[aiosqlite.Connection, JournalConnection]:
+        opened: list[JournalConnection] = []
+        failed: list[BaseException] = []
+
+        def connect() -> sqlite3.Connection:
+            # aiosqlite does not end its thread in order when the connector raises, so it never does.
+            try:
+                opened.append(opener())
+            except BaseException as error:  # noqa: BLE001 - raised again below, on the caller's side
+                failed.append(error)
+                return sqlite3.connect(":memory:")
+            return opened[0]
+
+        connection = aiosqlite.Connection(connect, iter_chunk_size=1)
+        # An engine that ends without closing must not be held up by this thread, nor by a disk that hangs in it:
+        # what is not acknowledged by then was never promised.
+        thread = getattr(connection, "_thread", None)
+        if isinstance(thread, threading.Thread):
+            thread.daemon = True
+        proxy = await connection
+        if failed:
+            await proxy.close()
+            raise failed[0]
+        return proxy, opened[0]
+
+    def write(self, batch: Batch, done: Done) -> None:
+        self._writing = self._loop.create_task(self._write(batch, done))
+
+    async def _write(self, batch: Batch, done: Done) -> None:
+        try:
+            ignored = await self.run(lambda connection: connection.write(batch))
+        except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be told that it is stored
+            done(0, error)
+        else:
+            done(ignored, None)
+
+    async def run(self, job: Callable[[JournalConnection], T]) -> T:
+        if not self._open:
+            raise sqlite3.ProgrammingError("the journal's connection is closed")
+        result: list[T] = []
+        self._connection.jobs.append(lambda connection: result.append(job(connection)))
+        await self._proxy.commit()
+        return result[0]
+
+    async def reopen(self, opener: Opener) -> None:
+        if self._open:
+            await self._let_go(JournalConnection.shut)
+        self._proxy, self._connection = await self._connect(opener)
+        self._open = True
+
+    async def close(self, last: Callable[[JournalConnection], None]) -> None:
+        await self._let_go(last)
+
+    async def _let_go(self, last: Callable[[JournalConnection], None]) -> None:
+        try:
+            await self.run(last)
+        finally:
+            self._open = False
+            await self._proxy.close()

@@ -1,0 +1,102 @@
+"""The state machine of an order: `transition` answers every pair of state and event, and never raises.
+
+The answer to each pair is a function in one table, `ARMS[event type][status]`, put together from what happens
+in the engine (`lifecycle_local`), what the venue does (`lifecycle_venue`, `lifecycle_replace`) and what it
+shows when it is asked (`lifecycle_report`). It follows the FIX order state change matrices (FIX 4.4 vol. 4
+app. D, FIX 5.0 SP2 vol. 7); where venue and engine contradict one another the order becomes UNKNOWN, keeps
+its whole exposure and is asked about. Executions reach it only after repeats were sorted out
+(`engine.orders_fills`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.facts import CancelRejected, Rejected, ReplaceRejected
+from engine.lifecycle_local import LOCAL_ARMS, UNKNOWN, Arm
+from engine.lifecycle_replace import REPLACE_ARMS
+from engine.lifecycle_report import REPORT_ARMS
+from engine.lifecycle_types import (
+    CLOSED,
+    Anomaly,
+    CancelSent,
+    Code,
+    FillApplied,
+    FillCorrected,
+    FillRemoved,
+    FillVoided,
+    LinkLost,
+    LocalEvent,
+    Lost,
+    NotSent,
+    OrderEvent,
+    OrderLife,
+    ReplaceSent,
+    Request,
+    Sent,
+    Transition,
+    Unanswered,
+    VenueEvent,
+    born,
+    evolve,
+    open_again,
+)
+from engine.lifecycle_venue import VENUE_ARMS
+from engine.model import OrderStatus
+
+ARMS: Final[dict[type, dict[OrderStatus, Arm]]] = {**LOCAL_ARMS, **VENUE_ARMS, **REPLACE_ARMS, **REPORT_ARMS}
+"""The answer to every pair of event type and status."""
+
+_MAY_BE_OF_ANOTHER: Final = frozenset({Rejected, CancelRejected, ReplaceRejected})
+"""Rejections may carry the broker's id of another order; they never teach us an id we have already."""
+
+
+def transition(life: OrderLife, event: OrderEvent) -> Transition:
+    """The state after `event`, and every surprise in it. Total and pure."""
+    kind = event.__class__
+    row = ARMS.get(kind)
+    if row is None:
+        return Transition(
+            life, (Anomaly(Code.NOT_AN_ORDER_EVENT, f"{kind.__name__} is no event of an order"),)
+        )
+    result = row[life.status](life, event)
+    after = result.life
+    if after.status is UNKNOWN and after.cum >= after.worst_qty:  # nothing is left to be in doubt about
+        after = open_again(evolve(after, replaces=(), pending_cancel=False))
+        result = Transition(after, result.anomalies)
+    ts = event.ts
+    broker_id = event.broker_id
+    if broker_id is None or broker_id == after.broker_id:
+        if ts <= after.as_of:
+            return result
+        return Transition(evolve(after, as_of=ts), result.anomalies)
+    if after.broker_id is not None and (kind in _MAY_BE_OF_ANOTHER or ts < after.as_of):
+        broker_id = after.broker_id
+    return Transition(evolve(after, as_of=max(ts, after.as_of), broker_id=broker_id), result.anomalies)
+
+
+__all__ = [
+    "ARMS",
+    "CLOSED",
+    "Anomaly",
+    "CancelSent",
+    "Code",
+    "FillApplied",
+    "FillCorrected",
+    "FillRemoved",
+    "FillVoided",
+    "LinkLost",
+    "LocalEvent",
+    "Lost",
+    "NotSent",
+    "OrderEvent",
+    "OrderLife",
+    "ReplaceSent",
+    "Request",
+    "Sent",
+    "Transition",
+    "Unanswered",
+    "VenueEvent",
+    "born",
+    "transition",
+]

@@ -1,0 +1,120 @@
+"""What is known of each market: the newest good quote and trade, its state, its marks, how fresh it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.feeds.watchdog import DataState, Watchdog
+from engine.model import Instrument, MarketState, Quote, Trade
+from engine.risk.view import DataState as RiskData
+from engine.risk.view import DataWord
+from engine.sessions import Calendar
+
+
+class Market:
+    """One instrument's market as the engine sees it."""
+
+    __slots__ = (
+        "calendar",
+        "high_limit",
+        "instrument",
+        "last",
+        "last_ts",
+        "low_limit",
+        "mark_twice",
+        "quote",
+        "quote_perf",
+        "venue_state",
+        "version",
+        "watchdog",
+    )
+
+    def __init__(self, instrument: Instrument, calendar: Calendar, watchdog: Watchdog) -> None:
+        self.instrument = instrument
+        self.calendar = calendar
+        self.watchdog = watchdog
+        self.quote: Quote | None = None
+        self.quote_perf = 0
+        """Host counter at which the quote arrived, for measuring."""
+        self.last: int | None = None
+        self.last_ts = 0
+        self.venue_state = MarketState.UNKNOWN
+        self.low_limit: int | None = None
+        self.high_limit: int | None = None
+        self.mark_twice: int | None = None
+        """Bid + ask of the last two-sided, uncrossed quote, or twice the last trade: marks profit."""
+        self.version = 0
+
+    def state(self, now: int) -> MarketState:
+        """What the venue says; where it says nothing, what the calendar says."""
+        if self.venue_state is not MarketState.UNKNOWN:
+            return self.venue_state
+        return self.calendar.state(now)
+
+    def data(self, now: int) -> DataState:
+        return self.watchdog.state(now)
+
+    def risk_data(self, now: int) -> RiskData:
+        """The watchdog's word in the form that controls read."""
+        state = self.watchdog.state(now)
+        word: DataWord = "live"
+        if state.word in ("stale", "closed", "none"):
+            word = state.word
+        elif state.word in ("crossed", "one_sided"):
+            word = "crossed"
+        return RiskData(word, state.age, self.watchdog.age_limit())
+
+
+class MarketBook:
+    """All markets of this engine."""
+
+    def __init__(self, markets: Iterable[Market]) -> None:
+        self.by_symbol: dict[str, Market] = {m.instrument.symbol: m for m in markets}
+        self.version = 0
+        """Counts every change of any market."""
+        self.refused = 0
+        """Quotes and trades for symbols that nobody subscribed, or that the watchdog refused."""
+
+    def get(self, symbol: str) -> Market | None:
+        return self.by_symbol.get(symbol)
+
+    def on_quote(self, quote: Quote, now: int, perf: int) -> bool:
+        """Takes a quote in; False when it was refused (unknown symbol, out of sequence, a bad tick)."""
+        market = self.by_symbol.get(quote.symbol)
+        if market is None or not market.watchdog.on_quote(quote, now):
+            self.refused += 1
+            return False
+        market.quote = quote
+        market.quote_perf = perf
+        bid, ask = quote.bid, quote.ask
+        if bid is not None and ask is not None and bid < ask:
+            market.mark_twice = bid + ask
+        market.version += 1
+        self.version += 1
+        return True
+
+    def on_trade(self, trade: Trade, now: int) -> bool:
+        market = self.by_symbol.get(trade.symbol)
+        if market is None or not market.watchdog.on_trade(trade, now):
+            self.refused += 1
+            return False
+        market.last = trade.price
+        market.last_ts = trade.ts
+        if market.mark_twice is None:
+            market.mark_twice = 2 * trade.price
+        market.version += 1
+        self.version += 1
+        return True
+
+    def on_state(self, symbol: str, state: MarketState, low: int | None, high: int | None, now: int) -> bool:
+        """Takes the venue's word on a market; True when it changed something."""
+        market = self.by_symbol.get(symbol)
+        if market is None:
+            self.refused += 1
+            return False
+        changed = (market.venue_state, market.low_limit, market.high_limit) != (state, low, high)
+        market.venue_state, market.low_limit, market.high_limit = state, low, high
+        market.watchdog.on_market_state(state, now)
+        market.version += 1
+        self.version += 1
+        return changed

@@ -1,0 +1,129 @@
+"""What the engine measures of itself: latency histograms for each stage, counters and averages.
+
+Histograms are log-linear (16 steps to each power of two, so within 6.25 %), of fixed size and O(1) to record.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from typing import Final
+
+from engine.control.snapshot import Percentiles
+
+_SUB_BITS: Final = 4
+_SUB: Final = 1 << _SUB_BITS
+_BUCKETS: Final = 64 * _SUB
+
+STAGES: Final = (
+    "tick→intent",
+    "intent→approved",
+    "approved→journalled",
+    "journalled→sent",
+    "tick→sent",
+    "sent→acknowledged",
+    "sent→first fill",
+    "journal commit",
+    "risk tick",
+    "risk period",
+    "risk lateness",
+)
+"""Order in which screens show the stages. Stages up to `sent` and the last four are the host's time; from
+`sent` to acknowledgement and fill it is engine time, which in a replay is the recording's."""
+
+
+def _bucket(value: int) -> int:
+    if value < _SUB:
+        return max(value, 0)
+    shift = value.bit_length() - _SUB_BITS - 1
+    return (shift << _SUB_BITS) + (value >> shift)
+
+
+def _upper(bucket: int) -> int:
+    """Largest value that falls into a bucket."""
+    if bucket < 2 * _SUB:
+        return bucket
+    shift = (bucket >> _SUB_BITS) - 1
+    return ((((bucket & (_SUB - 1)) | _SUB) + 1) << shift) - 1
+
+
+class Histogram:
+    """Counts of durations in ns."""
+
+    __slots__ = ("_counts", "count", "max", "total")
+
+    def __init__(self) -> None:
+        self._counts = [0] * _BUCKETS
+        self.count = 0
+        self.total = 0
+        self.max = 0
+
+    def record(self, value: int) -> None:
+        """Adds one duration, ns; negative ones count as 0."""
+        if value < 0:
+            value = 0
+        self._counts[_bucket(value)] += 1
+        self.count += 1
+        self.total += value
+        if value > self.max:
+            self.max = value
+
+    def quantile(self, share: float) -> int:
+        """Smallest bucket bound, ns, below which `share` (0 to 1) of the durations lie; 0 when empty."""
+        if not self.count:
+            return 0
+        wanted = max(1, -int(-share * self.count // 1))
+        seen = 0
+        for bucket, n in enumerate(self._counts):
+            seen += n
+            if seen >= wanted:
+                return min(_upper(bucket), self.max)
+        return self.max
+
+    def percentiles(self, stage: str) -> Percentiles:
+        return Percentiles(
+            stage=stage,
+            count=self.count,
+            p50=self.quantile(0.50) / 1000,
+            p95=self.quantile(0.95) / 1000,
+            p99=self.quantile(0.99) / 1000,
+            max=self.max / 1000,
+        )
+
+
+class Metrics:
+    """All figures of one run. Not part of the engine's state: nothing is decided by them."""
+
+    def __init__(self) -> None:
+        self.stages: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self.counters: defaultdict[str, int] = defaultdict(int)
+        self._slippage: dict[str, tuple[int, int]] = {}
+        self.recent_risk: deque[int] = deque(maxlen=1000)
+        """The newest periods of the risk loop, ns, for the screen."""
+
+    def stage(self, name: str, duration: int) -> None:
+        self.stages[name].record(duration)
+
+    def count(self, name: str, by: int = 1) -> None:
+        self.counters[name] += by
+
+    def slippage(self, symbol: str, ticks_against_us: int, lots: int) -> None:
+        """Price paid beyond the one that the order's maker saw: ticks × lots; negative is improvement."""
+        total, n = self._slippage.get(symbol, (0, 0))
+        self._slippage[symbol] = (total + ticks_against_us * lots, n + lots)
+
+    def percentiles(self) -> tuple[Percentiles, ...]:
+        return tuple(self.stages[s].percentiles(s) for s in STAGES if s in self.stages)
+
+    def rates(self) -> dict[str, float]:
+        """reject_rate and fill_rate.TYPE as shares of orders; slippage.SYMBOL in ticks a lot."""
+        out: dict[str, float] = {}
+        orders = self.counters.get("orders", 0)
+        if orders:
+            out["reject_rate"] = self.counters.get("rejects", 0) / orders
+        for name, n in sorted(self.counters.items()):
+            if name.startswith("orders.") and n:
+                kind = name.removeprefix("orders.")
+                out[f"fill_rate.{kind}"] = self.counters.get(f"filled.{kind}", 0) / n
+        for symbol, (total, lots) in sorted(self._slippage.items()):
+            out[f"slippage.{symbol}"] = total / lots if lots else 0.0
+        return out

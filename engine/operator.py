@@ -1,0 +1,404 @@
+"""Carries out what an operator commands: every command is journalled with who asked, then answered twice.
+
+The first answer says whether it was accepted, the last one how it ended. Nothing here can block: what takes
+time goes on as a task and answers when it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Protocol
+
+from engine.books import EXTERNAL
+from engine.config import RiskLimits
+from engine.control.commands import (
+    Acknowledge,
+    Adopt,
+    Answer,
+    AnyCommand,
+    Cancel,
+    CancelAll,
+    Claim,
+    Flatten,
+    Kill,
+    Modify,
+    Pause,
+    Reload,
+    Reset,
+    Resume,
+    Shutdown,
+    Submit,
+)
+from engine.core import Core
+from engine.intake import Intake
+from engine.kill import KillSwitch
+from engine.model import Instrument, OffGrid, Order, OrderType, Purpose, Replace
+from engine.records import (
+    Adopted,
+    AlertAcknowledged,
+    Claimed,
+    CommandAnswered,
+    CommandTaken,
+    ControlReset,
+    Halted,
+    HaltReset,
+    KillBegan,
+    LimitsChanged,
+)
+from engine.risk.gate import Gate
+from engine.risk.limits import LimitsBook
+from engine.risk.loop import RiskLoop
+from engine.view import EngineView
+
+AnswerSink = Callable[[Answer], None]
+
+
+class Hooks(Protocol):
+    """What the operator needs of the engine beyond orders."""
+
+    def pause_strategy(self, name: str) -> str: ...
+
+    def resume_strategy(self, name: str) -> str: ...
+
+    def reload_limits(self) -> RiskLimits:
+        """Reads the configuration again. Raises with a text for a person when it is bad."""
+
+    def limits_changed(self) -> None: ...
+
+    def request_stop(self, reason: str) -> None: ...
+
+    def open_day(self, why: str) -> str:
+        """Measures the day's loss from now on; returns a problem or an empty text."""
+
+    def reconcile_soon(self) -> None: ...
+
+    def book_manual(self, symbol: str) -> int:
+        """Books executions of a symbol that belong to no order of ours; returns how many."""
+
+
+class Operator:
+    """Dispatches commands. `handle` runs on the engine's thread."""
+
+    def __init__(
+        self,
+        core: Core,
+        intake: Intake,
+        gate: Gate,
+        view: EngineView,
+        kill: KillSwitch,
+        risk: RiskLoop,
+        limits: LimitsBook,
+        hooks: Hooks,
+    ) -> None:
+        self._core = core
+        self._intake = intake
+        self._gate = gate
+        self._view = view
+        self._kill = kill
+        self._risk = risk
+        self._limits = limits
+        self._hooks = hooks
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def handle(self, command: AnyCommand, who: str, answer: AnswerSink | None) -> None:
+        """Journals the command and carries it out; `answer` gets one or more answers, the last is final."""
+        core = self._core
+        correlation = core.ids.correlation()
+        core.commit(CommandTaken(command=command, who=who), correlation)
+        core.log("info", f"command {command!r}", component="operator", status=who, correlation_id=correlation)
+
+        def reply(result: Answer) -> None:
+            if result.final:
+                core.commit(CommandAnswered(ok=result.ok, text=result.text), correlation)
+            if answer is not None:
+                answer(result)
+
+        try:
+            self._dispatch(command, who, correlation, reply)
+        except Exception as error:  # noqa: BLE001 - a bad command must not stop the engine; it is reported
+            core.metrics.count("command_errors")
+            core.alarm("warning", "command", f"command {type(command).__name__} failed: {error}")
+            reply(Answer(ok=False, text=f"failed: {error}"))
+
+    def _dispatch(self, command: AnyCommand, who: str, correlation: str, reply: AnswerSink) -> None:
+        match command:
+            case Kill(flatten=flatten, reason=reason):
+                self._begin(
+                    KillBegan(reason=f"{reason} ({who})", symbol=None, flatten=flatten), correlation, reply
+                )
+            case Flatten(symbol=symbol):
+                if symbol is not None and symbol not in self._core.books.instruments:
+                    reply(Answer(ok=False, text=self._unknown(symbol)))
+                    return
+                self._begin(
+                    KillBegan(reason=f"flatten by {who}", symbol=symbol, flatten=True), correlation, reply
+                )
+            case Submit():
+                self._submit(command, correlation, reply)
+            case Modify():
+                self._modify(command, correlation, reply)
+            case Cancel(order_id=order_id):
+                problem = self._intake.cancel(order_id, correlation)
+                reply(Answer(ok=not problem, text=problem or f"cancel of {order_id} sent"))
+            case CancelAll(symbol=symbol, strategy=strategy):
+                self._cancel_all(symbol, strategy, correlation, reply)
+            case Reset():
+                self._reset(command, who, correlation, reply)
+            case Pause(strategy=strategy):
+                self._pause(strategy, who, correlation, reply)
+            case Resume(strategy=strategy):
+                self._resume(strategy, who, correlation, reply)
+            case Reload():
+                self._reload(who, correlation, reply)
+            case Adopt(symbol=symbol):
+                self._adopt(symbol, who, correlation, reply)
+            case Claim(broker_id=broker_id, strategy=strategy):
+                found = self._core.commit(
+                    Claimed(broker_id=broker_id, strategy=strategy, who=who), correlation
+                )
+                reply(Answer(ok=found.changed, text=f"{broker_id} belongs to {strategy} now"))
+            case Acknowledge(alert_id=alert_id):
+                done = self._core.commit(AlertAcknowledged(id=alert_id, who=who), correlation)
+                reply(Answer(ok=True, text="acknowledged" if done.changed else "nothing to acknowledge"))
+            case Shutdown():
+                reply(Answer(ok=True, text="stopping"))
+                self._hooks.request_stop(f"shutdown by {who}")
+
+    # -- kill
+
+    def _begin(self, request: KillBegan, correlation: str, reply: AnswerSink) -> None:
+        self._kill.begin(request, correlation)
+        reply(Answer(ok=True, text=f"begun: {self._kill.progress.scope}", final=False))
+        self._task(self._verdict(reply))
+
+    async def _verdict(self, reply: AnswerSink) -> None:
+        progress = await self._kill.finished()
+        ok = progress.flat or progress.verdict.startswith("halted")
+        reply(Answer(ok=ok, text=progress.verdict, data={"steps": "\n".join(progress.steps)}))
+
+    def _task(self, coro: object) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coro)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- orders
+
+    def _unknown(self, symbol: str) -> str:
+        known = ", ".join(sorted(self._core.books.instruments)[:20])
+        return f"no instrument {symbol}; known are {known}"
+
+    def _instrument(self, symbol: str) -> Instrument:
+        instrument = self._core.books.instruments.get(symbol)
+        if instrument is None:
+            raise OffGrid(self._unknown(symbol))
+        return instrument
+
+    def _submit(self, command: Submit, correlation: str, reply: AnswerSink) -> None:
+        try:
+            orders = self._orders(command, correlation)
+        except OffGrid as error:
+            reply(Answer(ok=False, text=str(error)))
+            return
+        if command.preview:
+            refusals = self._gate.preview(orders[0], self._view)
+            text = "; ".join(f"{r.control}: {r.text}" for r in refusals) or "the gate would let it pass"
+            reply(Answer(ok=not refusals, text=text))
+            return
+        children = orders[1:]
+
+        def entry_answered(result: Answer) -> None:
+            if result.ok:
+                for child in children:
+                    self._intake.submit(child)
+            reply(result)
+
+        self._intake.submit(orders[0], on_answer=entry_answered)
+
+    def _orders(self, command: Submit, correlation: str) -> list[Order]:
+        """The entry, then the bracket's children. Raises `OffGrid` for a price or size off the grid."""
+        core = self._core
+        instrument = self._instrument(command.symbol)
+
+        def ticks(price: Decimal | None) -> int | None:
+            return None if price is None else instrument.to_ticks(price)
+
+        touch = self._view.quote(command.symbol)
+        arrival = None
+        if touch is not None:
+            arrival = touch.ask if command.side.sign > 0 else touch.bid
+        policy = core.config.orders
+        entry = Order(
+            id=core.ids.order_id("manual"),
+            strategy="manual",
+            account=core.config.account,
+            symbol=command.symbol,
+            side=command.side,
+            qty=instrument.to_lots(command.size),
+            type=command.type,
+            limit=ticks(command.limit),
+            stop=ticks(command.stop),
+            tif=command.tif,
+            reduce_only=command.reduce_only,
+            post_only=command.post_only,
+            created=core.clock.now(),
+            correlation=correlation,
+            arrival=arrival,
+            partial_fill=policy.partial_fill,
+            remainder_after=int(policy.remainder_after * 1e9),
+            replace_policy=policy.replace,
+        )
+        out = [entry]
+        group = f"oco-{entry.id}"
+        for price, is_stop in ((command.take_profit, False), (command.stop_loss, True)):
+            if price is None:
+                continue
+            out.append(
+                Order(
+                    id=core.ids.order_id("manual"),
+                    strategy="manual",
+                    account=core.config.account,
+                    symbol=command.symbol,
+                    side=command.side.opposite,
+                    qty=entry.qty,
+                    type=OrderType.STOP if is_stop else OrderType.LIMIT,
+                    limit=None if is_stop else ticks(price),
+                    stop=ticks(price) if is_stop else None,
+                    tif=command.tif,
+                    purpose=Purpose.PROTECT,
+                    parent=entry.id,
+                    oco=group,
+                    created=core.clock.now(),
+                    correlation=correlation,
+                )
+            )
+        return out
+
+    def _modify(self, command: Modify, correlation: str, reply: AnswerSink) -> None:
+        record = self._core.books.orders.get(command.order_id)
+        if record is None:
+            reply(Answer(ok=False, text=f"there is no open order {command.order_id}"))
+            return
+        instrument = self._instrument(record.order.symbol)
+        try:
+            change = Replace(
+                id=self._core.ids.order_id(record.order.strategy),
+                order_id=command.order_id,
+                qty=record.life.qty if command.size is None else instrument.to_lots(command.size),
+                limit=record.life.limit if command.limit is None else instrument.to_ticks(command.limit),
+                stop=record.life.stop if command.stop is None else instrument.to_ticks(command.stop),
+                correlation=correlation,
+                created=self._core.clock.now(),
+            )
+        except OffGrid as error:
+            reply(Answer(ok=False, text=str(error)))
+            return
+        self._intake.replace(change, on_answer=reply)
+
+    def _cancel_all(
+        self, symbol: str | None, strategy: str | None, correlation: str, reply: AnswerSink
+    ) -> None:
+        wanted = [r.order.id for r in self._core.books.orders.working(symbol, strategy)]
+        problems = [p for p in (self._intake.cancel(order_id, correlation) for order_id in wanted) if p]
+        text = f"{len(wanted) - len(problems)} of {len(wanted)} cancels sent"
+        reply(Answer(ok=not problems, text="; ".join([text, *problems[:5]])))
+
+    # -- halts, pauses, limits
+
+    def _reset(self, command: Reset, who: str, correlation: str, reply: AnswerSink) -> None:
+        core = self._core
+        if self._kill.running and command.scope in ("halt", "instrument"):
+            text = "kill or flatten is still running: wait for its verdict, then reset"
+            reply(Answer(ok=False, text=text))
+            return
+        match command.scope:
+            case "halt":
+                done = core.commit(HaltReset(scope="account", target="", who=who), correlation).changed
+                core.books.kill = None
+                text = "the account's halt is reset" if done else "the account was not halted"
+            case "instrument":
+                done = core.commit(
+                    HaltReset(scope="instrument", target=command.target, who=who), correlation
+                ).changed
+                text = (
+                    f"{command.target} may trade again" if done else f"{command.target or '?'} was not halted"
+                )
+            case "control":
+                name, _, scope = command.target.partition(":")
+                core.commit(ControlReset(control=name, scope=scope, who=who), correlation)
+                done = self._risk.reset(name, scope)
+                text = f"control {command.target} is reset" if done else f"{command.target} was not tripped"
+            case "day_loss":
+                problem = self._hooks.open_day(f"reset by {who}")
+                if problem:
+                    reply(Answer(ok=False, text=problem))
+                    return
+                done = True
+                for name in ("daily_loss", "drawdown"):
+                    core.commit(ControlReset(control=name, scope="", who=who), correlation)
+                    self._risk.reset(name, "")
+                text = "the day's loss counts from now"
+        self._hooks.reconcile_soon()
+        reply(Answer(ok=done, text=text))
+
+    def _pause(self, strategy: str | None, who: str, correlation: str, reply: AnswerSink) -> None:
+        if strategy is not None:
+            problem = self._hooks.pause_strategy(strategy)
+            reply(Answer(ok=not problem, text=problem or f"{strategy} is paused"))
+            return
+        self._core.commit(
+            Halted(scope="account", target="pause", code="paused", reason=f"paused by {who}"), correlation
+        )
+        reply(Answer(ok=True, text="no opening orders until resume"))
+
+    def _resume(self, strategy: str | None, who: str, correlation: str, reply: AnswerSink) -> None:
+        if strategy is not None:
+            problem = self._hooks.resume_strategy(strategy)
+            reply(Answer(ok=not problem, text=problem or f"{strategy} goes on"))
+            return
+        done = self._core.commit(HaltReset(scope="account", target="pause", who=who), correlation).changed
+        reply(Answer(ok=True, text="opening orders may pass again" if done else "nothing was paused"))
+
+    def _reload(self, who: str, correlation: str, reply: AnswerSink) -> None:
+        try:
+            changes = self._limits.replace(self._hooks.reload_limits(), who)
+        except Exception as error:  # noqa: BLE001 - any bad file leaves the old limits in force, and says so
+            self._core.alarm("warning", "reload", f"reload refused, the old limits stay in force: {error}")
+            reply(Answer(ok=False, text=f"the old limits stay in force: {error}"))
+            return
+        if not changes:
+            reply(Answer(ok=True, text=f"nothing changed; limits are version {self._limits.version}"))
+            return
+        self._hooks.limits_changed()
+        rows = tuple((c.key, c.old, c.new) for c in changes)
+        self._core.commit(LimitsChanged(version=self._limits.version, who=who, changes=rows), correlation)
+        text = ", ".join(f"{key} {old} → {new}" for key, old, new in rows)
+        self._core.alarm("info", "limits", f"limits version {self._limits.version} by {who}: {text}")
+        reply(Answer(ok=True, text=f"limits are version {self._limits.version}: {text}"))
+
+    def _adopt(self, symbol: str, who: str, correlation: str, reply: AnswerSink) -> None:
+        core = self._core
+        booked = self._hooks.book_manual(symbol)
+        position = core.books.positions.get(symbol)
+        if position.broker is None:
+            reply(Answer(ok=False, text=f"the broker's position of {symbol} is not known: nothing to adopt"))
+            return
+        difference = position.broker - position.held.qty
+        if difference == 0:
+            core.commit(HaltReset(scope="instrument", target=symbol, who=who), correlation)
+            self._hooks.reconcile_soon()
+            how = f"{booked} executions made elsewhere are booked" if booked else "nothing was to be adopted"
+            reply(Answer(ok=True, text=f"{symbol}: {how}; broker and executions agree"))
+            return
+        market = core.markets.get(symbol)
+        mark = market.mark_twice if market is not None else None
+        if mark is None:
+            reply(Answer(ok=False, text=f"{symbol} has no price to adopt at: wait for a quote"))
+            return
+        core.commit(Adopted(symbol=symbol, signed=difference, price=mark // 2, who=who), correlation)
+        core.commit(HaltReset(scope="instrument", target=symbol, who=who), correlation)
+        self._hooks.reconcile_soon()
+        text = f"{symbol}: {difference:+d} lots adopted at {mark / 2:g} ticks for {EXTERNAL}"
+        core.alarm("info", "adopted", text, symbol=symbol)
+        reply(Answer(ok=True, text=text))

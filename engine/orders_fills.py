@@ -1,0 +1,106 @@
+"""Executions by their identity: which were seen, which are booked for whom, which were taken back.
+
+Identities are remembered for ever, in sets of execution ids by venue, account and trading day; what an
+execution said is kept only while its order is in memory.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from engine.model import ExecutionKey, Fill
+from engine.orders_record import OrderRecord
+
+
+class Executions:
+    """The registry behind `OrderBook.apply_fill`, `bust` and `correct`."""
+
+    def __init__(self, loose_kept: int) -> None:
+        self._days: dict[tuple[str, str, str], set[str]] = {}
+        self._booked: dict[ExecutionKey, tuple[OrderRecord | None, Fill]] = {}
+        self._loose: OrderedDict[ExecutionKey, None] = OrderedDict()
+        self._loose_kept = loose_kept
+        self._busted: dict[ExecutionKey, None] = {}
+        self._successors: dict[ExecutionKey, ExecutionKey] = {}
+        self.count = 0
+        """Identities seen."""
+
+    def seen(self, key: ExecutionKey) -> bool:
+        ids = self._days.get((key.venue, key.account, key.trading_day))
+        return ids is not None and key.exec_id in ids
+
+    def remember(self, key: ExecutionKey) -> bool:
+        """Notes an identity. False where it was known."""
+        day = (key.venue, key.account, key.trading_day)
+        ids = self._days.get(day)
+        if ids is None:
+            ids = self._days[day] = set()
+        before = len(ids)
+        ids.add(key.exec_id)
+        if len(ids) == before:
+            return False
+        self.count += 1
+        return True
+
+    def load(self, keys: Iterable[ExecutionKey]) -> None:
+        """Identities known from the journal, whose orders are not in memory."""
+        for key in keys:
+            self.remember(key)
+
+    def book(self, key: ExecutionKey, record: OrderRecord | None, fill: Fill) -> None:
+        """What an identity stands for. Without a record only the latest few are kept."""
+        self._booked[key] = (record, fill)
+        if record is not None:
+            record.keys.append(key)
+            return
+        self._loose[key] = None
+        if len(self._loose) > self._loose_kept:
+            oldest, _ = self._loose.popitem(last=False)
+            self._booked.pop(oldest, None)
+
+    def booked(self, key: ExecutionKey) -> tuple[OrderRecord | None, Fill] | None:
+        return self._booked.get(key)
+
+    def forget(self, key: ExecutionKey) -> None:
+        """Drops what an execution said; that it was seen stays known."""
+        entry = self._booked.pop(key, None)
+        if entry is not None:
+            if entry[0] is None:
+                self._loose.pop(key, None)
+            else:
+                entry[0].keys.remove(key)
+
+    def evict(self, record: OrderRecord) -> None:
+        """Drops what the executions of an order said that leaves memory."""
+        for key in record.keys:
+            self._booked.pop(key, None)
+
+    def latest(self, key: ExecutionKey) -> ExecutionKey:
+        """The identity under which an execution stands now, after corrections."""
+        while key in self._successors:
+            key = self._successors[key]
+        return key
+
+    def replace(self, old: ExecutionKey, new: ExecutionKey) -> None:
+        """A correction put `new` in the place of `old`."""
+        if old != new:  # `new` was never seen before, so this cannot close a circle
+            self._successors[old] = new
+
+    def bust(self, key: ExecutionKey) -> bool:
+        """Notes a bust. False where it was noted before."""
+        if key in self._busted:
+            return False
+        self._busted[key] = None
+        return True
+
+    def is_busted(self, key: ExecutionKey) -> bool:
+        return key in self._busted
+
+    def state(self) -> tuple[object, ...]:
+        return (
+            [(day, sorted(ids)) for day, ids in sorted(self._days.items())],
+            list(self._booked),
+            list(self._busted),
+            list(self._successors.items()),
+        )

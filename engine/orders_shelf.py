@@ -1,0 +1,306 @@
+"""The shelf under the order book: records by every name, open and closed, exposure, deadlines.
+
+`_moved` is the one place where an order's life changes; it brings everything that is kept by differences up
+to the new life, at a cost that does not depend on the number of orders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable
+from itertools import islice
+
+from engine.config import OrderConfig
+from engine.lifecycle_types import OrderLife, born, evolve
+from engine.model import ExecutionKey, Fill, Order, OrderType, Side
+from engine.orders_exposure import ExposureBook, OwnPrices
+from engine.orders_fills import Executions
+from engine.orders_index import OpenIndex
+from engine.orders_record import Exposure, InFlight, OrderRecord
+from engine.orders_watch import Watch
+
+
+class OrderShelf:
+    """Everything in the order book that is not about news from outside."""
+
+    def __init__(self, config: OrderConfig, account: str = "") -> None:
+        self._config = config
+        self._account = account
+        self._orders: dict[str, OrderRecord] = {}
+        self._by_broker: dict[str, OrderRecord] = {}
+        self._children: dict[str, list[str]] = {}
+        self._groups: dict[str, list[str]] = {}
+        self._index = OpenIndex()
+        self._closed: OrderedDict[str, OrderRecord] = OrderedDict()
+        self._evicted: set[str] = set()
+        self._exposure = ExposureBook()
+        self._prices = OwnPrices()
+        self._executions = Executions(config.closed_in_memory)
+        self._watch = Watch(config)
+        self._local_expiry: set[str] = set()
+        self._seq = 0
+        self.duplicates = 0
+        """Executions, busts and corrections that came again and were ignored."""
+
+    # -- orders in
+
+    def add(self, order: Order, now: int, *, held: bool = False, local_expiry: bool = True) -> OrderRecord:
+        """Takes an order that is recorded and about to be sent; it counts from this moment.
+
+        `held`: a bracket's child that waits here for its parent's fills: no exposure, no deadline, until
+        `release`. `local_expiry`: the engine keeps a GTD order's date. An id that is known already gives the
+        record that is there (ids are unique for ever, so it is the same order again).
+        """
+        known = self._orders.get(order.id)
+        if known is not None:
+            return known
+        record = self._enter(order, born(order), now, held=held)
+        if local_expiry:
+            self._local_expiry.add(order.id)
+        self._opened(record, now)
+        return record
+
+    def release(self, order_id: str, qty: int, now: int) -> OrderRecord | None:
+        """A held child goes to the venue with `qty` lots; None where there is no such child."""
+        record = self._orders.get(order_id)
+        if record is None or not record.held:
+            return None
+        record.held = False
+        record.order = evolve(record.order, qty=qty)
+        self._moved(record, evolve(record.life, qty=qty), now, asked=True)
+        return record
+
+    def _enter(
+        self, order: Order, life: OrderLife, now: int, *, held: bool = False, foreign: bool = False
+    ) -> OrderRecord:
+        self._seq += 1
+        record = OrderRecord(order, life, self._seq, now, foreign=foreign, held=held)
+        self._orders[order.id] = record
+        if order.parent is not None:
+            self._children.setdefault(order.parent, []).append(order.id)
+        if order.oco is not None:
+            self._groups.setdefault(order.oco, []).append(order.id)
+        return record
+
+    def _opened(self, record: OrderRecord, now: int) -> None:
+        """Enters a new record into every index by what its life says."""
+        if record.life.is_closed:
+            record.closed = now
+            self._closed[record.order.id] = record
+        else:
+            self._index.add(record)
+            self._watch.opened(record, record.order.id in self._local_expiry)
+        self._refresh(record, now, asked=False)
+
+    # -- looking
+
+    def get(self, order_id: str) -> OrderRecord | None:
+        """An order in memory: open, or closed not long ago."""
+        return self._orders.get(order_id)
+
+    def by_broker_id(self, broker_id: str) -> OrderRecord | None:
+        return self._by_broker.get(broker_id)
+
+    def is_evicted(self, order_id: str) -> bool:
+        """True for an order of ours that ended long ago; the journal has it."""
+        return order_id in self._evicted
+
+    def working(self, symbol: str | None = None, strategy: str | None = None) -> list[OrderRecord]:
+        """Open orders in the order of their creation, UNKNOWN, foreign and held ones included."""
+        return self._index.records(symbol, strategy)
+
+    def recent_closed(self, count: int) -> list[OrderRecord]:
+        """The orders that closed last, newest first."""
+        return list(islice(reversed(self._closed.values()), count))
+
+    def open_count(
+        self, symbol: str | None = None, strategy: str | None = None, account: str | None = None
+    ) -> int:
+        """How many orders are open."""
+        return self._index.count(symbol, strategy, account)
+
+    def children(self, parent: str) -> list[OrderRecord]:
+        """The bracket children of an entry order, in the order of their creation."""
+        return [r for r in map(self._orders.get, self._children.get(parent, ())) if r is not None]
+
+    def group(self, oco: str) -> list[OrderRecord]:
+        """The members of an OCO group, in the order of their creation."""
+        return [r for r in map(self._orders.get, self._groups.get(oco, ())) if r is not None]
+
+    # -- exposure
+
+    def exposure(self, symbol: str) -> Exposure:
+        """Worst-case lots that all orders of a symbol may still buy and sell."""
+        return self._exposure.of_symbol(symbol)
+
+    def strategy_exposure(self, strategy: str, symbol: str) -> Exposure:
+        return self._exposure.of_strategy(strategy, symbol)
+
+    def flatten_exposure(self, symbol: str) -> Exposure:
+        """The part of `exposure` that belongs to the flatten procedure."""
+        return self._exposure.of_flatten(symbol)
+
+    def oco_exposure(self, group: str, symbol: str, side: Side) -> int:
+        """The part of one side's `exposure` that belongs to an OCO group: its largest member."""
+        strategies = dict.fromkeys(r.order.strategy for r in self.group(group))
+        return self._exposure.of_group(group, symbol, strategies, side)
+
+    def contribution(self, order_id: str) -> int:
+        """Lots by which `exposure` would fall without this order; less than its own in an OCO group."""
+        record = self._orders.get(order_id)
+        if record is None:
+            return 0
+        return max(0, record.exposed - self._exposure.others_in_group(record.order))
+
+    def exposed_symbols(self) -> list[str]:
+        """Symbols in which anything may still be filled, sorted."""
+        return self._exposure.symbols()
+
+    def own_best(self, symbol: str, side: Side) -> int | None:
+        """The most aggressive limit of our own open orders, in flight included, ticks."""
+        return self._prices.best(symbol, side)
+
+    # -- changes
+
+    def _moved(self, record: OrderRecord, life: OrderLife, now: int, *, asked: bool = False) -> None:
+        before = record.life
+        if life is before and not asked:
+            return
+        record.life = life
+        was_closed = before.is_closed
+        if life.is_closed is not was_closed:
+            if was_closed:
+                record.closed = 0
+                self._closed.pop(record.order.id, None)
+                self._index.add(record)
+                self._watch.opened(record, record.order.id in self._local_expiry)
+                if life.cum:
+                    self._watch.filled(record)
+            else:
+                record.closed = now
+                self._index.discard(record)
+                self._watch.ended(record)
+                self._closed[record.order.id] = record
+        self._refresh(record, now, asked=asked)
+        if not was_closed and record.closed and len(self._closed) > self._config.closed_in_memory:
+            self._evict()
+
+    def _refresh(self, record: OrderRecord, now: int, *, asked: bool) -> None:
+        """Brings everything that is kept by differences up to the record's life."""
+        life, order = record.life, record.order
+        lots = 0 if record.held else life.worst_leaves
+        if lots != record.exposed:
+            self._exposure.put(order, record.exposed, lots)
+            record.exposed = lots
+        price = self._own_price(record)
+        if price != record.own_price:
+            self._prices.change(record, price)
+        if life.broker_id is not None:
+            self._bind(life.broker_id, record)
+        self._watch.follow(record, now, asked=asked)
+
+    def _bind(self, broker_id: str, record: OrderRecord) -> None:
+        """The broker calls this order so. Ids may repeat over days: the newest order has them."""
+        known = self._by_broker.get(broker_id)
+        if known is not record and (known is None or known.seq < record.seq):
+            self._by_broker[broker_id] = record
+            record.brokers.append(broker_id)
+
+    @staticmethod
+    def _own_price(record: OrderRecord) -> int | None:
+        """The most aggressive limit at which an order may rest; None for what rests nowhere."""
+        life, order = record.life, record.order
+        if life.limit is None or record.held or life.is_closed:
+            return None
+        if order.type is OrderType.STOP_LIMIT and not life.triggered:
+            return None
+        if not life.replaces:
+            return life.limit
+        limits = [life.limit, *(r.limit for r in life.replaces if r.limit is not None)]
+        return max(limits) if order.side is Side.BUY else min(limits)
+
+    # -- deadlines
+
+    def due(self, now: int) -> list[InFlight]:
+        """Submits, cancels, replaces and doubts unanswered for too long; asks again with a doubled wait."""
+        return self._watch.due(now, self._orders.get)
+
+    def remainders_due(self, now: int) -> list[str]:
+        """Ids of partly filled orders whose rest the policy cancels now."""
+        return self._watch.remainders_due(now, self._orders.get)
+
+    def expiries_due(self, now: int) -> list[str]:
+        """Ids of GTD orders past their date, where the engine keeps the date."""
+        return self._watch.expiries_due(now, self._orders.get)
+
+    def hurry(self, now: int) -> None:
+        """Makes everything unanswered due at once: after a reconnect the broker can be asked again."""
+        self._watch.hurry(now)
+
+    def next_due(self) -> int | None:
+        """Earliest time at which `due`, `remainders_due` or `expiries_due` may have something, ns."""
+        return self._watch.next_due()
+
+    # -- memory
+
+    def knows(self, key: ExecutionKey) -> bool:
+        """Whether an execution was ever taken, booked or busted: reading it again brings nothing new."""
+        return self._executions.seen(key) or self._executions.is_busted(key)
+
+    def booked(self, key: ExecutionKey) -> Fill | None:
+        """An execution as it counts now; None where it does not (a corrected one counts under its new id), or
+        its order has left memory."""
+        entry = self._executions.booked(key)
+        return entry[1] if entry is not None else None
+
+    def load_keys(self, keys: Iterable[ExecutionKey]) -> None:
+        """Executions known from the journal whose orders are not loaded: repeats of them are ignored."""
+        self._executions.load(keys)
+
+    def load_evicted(self, order_ids: Iterable[str]) -> None:
+        """Orders of ours known from the journal that are not loaded."""
+        self._evicted.update(order_ids)
+
+    def _evict(self) -> None:
+        """Lets the oldest closed orders go, but none whose executions are missing or whose children live."""
+        tries = len(self._closed) - self._config.closed_in_memory
+        for _ in range(min(tries, 8)):
+            order_id, record = self._closed.popitem(last=False)
+            needed = record.exposed or any(not c.life.is_closed for c in self.children(order_id))
+            if needed:
+                self._closed[order_id] = record
+                continue
+            self._forget(record)
+
+    def _forget(self, record: OrderRecord) -> None:
+        order = record.order
+        self._executions.evict(record)
+        del self._orders[order.id]
+        self._evicted.add(order.id)
+        self._local_expiry.discard(order.id)
+        self._children.pop(order.id, None)
+        for table, name in ((self._children, order.parent), (self._groups, order.oco)):
+            members = table.get(name) if name is not None else None
+            if name is not None and members is not None:
+                members.remove(order.id)
+                if not members:
+                    del table[name]
+        for broker_id in record.brokers:
+            if self._by_broker.get(broker_id) is record:
+                del self._by_broker[broker_id]
+
+    def state(self) -> tuple[object, ...]:
+        """Everything that the same events must bring about again, in a stable order."""
+        return (
+            [record.state() for record in self._orders.values()],
+            sorted(self._evicted),
+            self._executions.state(),
+            self._exposure.state(),
+            self._seq,
+            self.duplicates,
+        )
+
+    def digest(self) -> str:
+        """Hash over `state`."""
+        return hashlib.sha256(repr(self.state()).encode()).hexdigest()

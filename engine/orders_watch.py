@@ -1,0 +1,107 @@
+"""What is unanswered for too long, which remainders to cancel, which orders have passed their date.
+
+Pure data: the book arms and disarms, the engine asks what is due and acts. All times are engine time in ns.
+What is returned as due is armed again, so that an action that fails comes round once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.config import OrderConfig
+from engine.lifecycle_types import Request
+from engine.model import NS, OrderStatus, PartialFillPolicy, TimeInForce
+from engine.orders_record import InFlight, OrderRecord
+from engine.orders_timers import Timers
+
+Find = Callable[[str], OrderRecord | None]
+
+
+class Watch:
+    """The deadlines of all orders of one book."""
+
+    def __init__(self, config: OrderConfig) -> None:
+        self._answer_after = int(config.answer_after * NS)
+        self._longest = max(self._answer_after, int(config.answer_backoff_max * NS))
+        self._flights = Timers()
+        self._remainders = Timers()
+        self._expiries = Timers()
+
+    def follow(self, record: OrderRecord, now: int, *, asked: bool) -> None:
+        """After a change of the order. `asked`: a request was handed over just now."""
+        flight = None if record.held else record.life.in_flight
+        if flight is None:
+            if record.flight is not None:
+                record.flight = None
+                self._flights.disarm(record.order.id)
+            return
+        if flight is not record.flight or asked:
+            record.flight = flight
+            record.flight_since = now
+            record.attempts = 0
+            # a contradiction is asked about at once, an answer is waited for
+            wait = 0 if flight is Request.QUERY else self._answer_after
+            self._flights.arm(record.order.id, now + wait)
+
+    def opened(self, record: OrderRecord, local_expiry: bool) -> None:
+        order = record.order
+        if local_expiry and order.tif is TimeInForce.GTD and order.expire is not None:
+            self._expiries.arm(order.id, order.expire)
+
+    def filled(self, record: OrderRecord) -> None:
+        """After the first fill of an order."""
+        order = record.order
+        if order.partial_fill is PartialFillPolicy.CANCEL_REMAINDER:
+            self._remainders.arm(order.id, record.first_fill + order.remainder_after)
+
+    def ended(self, record: OrderRecord) -> None:
+        order_id = record.order.id
+        self._remainders.disarm(order_id)
+        self._expiries.disarm(order_id)
+
+    def due(self, now: int, find: Find) -> list[InFlight]:
+        """What has gone unanswered; each question waits twice as long as the one before it."""
+        found = []
+        for order_id in self._flights.take_due(now):
+            record = find(order_id)
+            if record is None or record.flight is None:
+                continue
+            found.append(InFlight(order_id, record.flight, record.attempts))
+            wait = min(self._answer_after << min(record.attempts, 30), self._longest)
+            record.attempts += 1
+            self._flights.arm(order_id, now + wait)
+        return found
+
+    def hurry(self, now: int) -> None:
+        """Everything unanswered is due now, as after a reconnect; the waits start over."""
+        for order_id in self._flights.armed():
+            self._flights.arm(order_id, now)
+
+    def remainders_due(self, now: int, find: Find) -> list[str]:
+        """Partly filled orders whose rest is to be cancelled by policy."""
+        return self._to_cancel(self._remainders, now, find, partly=True)
+
+    def expiries_due(self, now: int, find: Find) -> list[str]:
+        """Orders past their date where the engine keeps the date."""
+        return self._to_cancel(self._expiries, now, find, partly=False)
+
+    def _to_cancel(self, timers: Timers, now: int, find: Find, *, partly: bool) -> list[str]:
+        found = []
+        for order_id in timers.take_due(now):
+            record = find(order_id)
+            if record is None or record.life.is_closed:
+                continue
+            if partly and not record.life.cum:  # its fills were busted; the next one arms it again
+                continue
+            timers.arm(order_id, now + self._answer_after)
+            # a cancel under way, or an order in doubt, is the in-flight watch's matter first
+            if not record.life.pending_cancel and record.life.status is not OrderStatus.UNKNOWN:
+                found.append(order_id)
+        return found
+
+    def next_due(self) -> int | None:
+        """The earliest time at which any of the above may have something, ns; None: nothing is armed."""
+        times = [
+            t for t in (self._flights.next(), self._remainders.next(), self._expiries.next()) if t is not None
+        ]
+        return min(times) if times else None

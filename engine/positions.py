@@ -1,0 +1,279 @@
+"""Positions from three sources: intended by strategies, derived from executions, confirmed by the broker.
+
+Executed positions are exact: `cash` is the negative sum of signed quantity × price in tick-lots, so total
+profit at a mark is `cash + qty × mark`, an integer. Only its split into realised and open needs an average
+price; that is kept in millionths of a tick-lot, and the two parts always sum to the exact total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from engine.model import ExecutionKey, Fill, Instrument
+
+MICRO: Final = 1_000_000
+
+
+class Holding:
+    """One executed position (of an account or of one strategy) in one instrument.
+
+    `qty` signed lots, `cash` tick-lots, `cost` cost of what is held in millionths of a tick-lot, `fees` in
+    the instrument's currency.
+    """
+
+    __slots__ = ("bought", "cash", "cost", "fees", "qty", "sold")
+
+    def __init__(self) -> None:
+        self.qty = 0
+        self.cash = 0
+        self.cost = 0
+        self.fees = Decimal(0)
+        self.bought = 0
+        self.sold = 0
+
+    def add(self, signed: int, price: int, fee: Decimal) -> None:
+        """Books an execution of `signed` lots at `price` ticks."""
+        if self.qty == 0 or (self.qty > 0) == (signed > 0):
+            self.cost += signed * price * MICRO
+        elif abs(signed) <= abs(self.qty):
+            # What is closed leaves at the average cost; the rounding stays with what is held.
+            self.cost -= _share(self.cost, abs(signed), abs(self.qty))
+        else:
+            self.cost = (self.qty + signed) * price * MICRO
+        self.qty += signed
+        if self.qty == 0:
+            self.cost = 0
+        self.cash -= signed * price
+        self.fees += fee
+        if signed > 0:
+            self.bought += signed
+        else:
+            self.sold -= signed
+
+    @property
+    def average(self) -> Decimal | None:
+        """Average price of what is held, in fractional ticks; None when flat."""
+        return Decimal(self.cost) / (self.qty * MICRO) if self.qty else None
+
+    @property
+    def realised_micro(self) -> int:
+        """Realised profit before fees, in millionths of a tick-lot."""
+        return self.cash * MICRO + self.cost
+
+    def total_half(self, mark_twice: int) -> int:
+        """Exact profit before fees in half tick-lots, at half the mark `mark_twice` (bid + ask)."""
+        return 2 * self.cash + self.qty * mark_twice
+
+    def state(self) -> tuple[int, int, int, str]:
+        return (self.qty, self.cash, self.cost, str(self.fees))
+
+
+def _share(total: int, part: int, whole: int) -> int:
+    """`total × part / whole` rounded half to even, exact integers."""
+    numerator, negative = abs(total) * part, total < 0
+    quotient, rest = divmod(numerator, whole)
+    if 2 * rest > whole or (2 * rest == whole and quotient & 1):
+        quotient += 1
+    return -quotient if negative else quotient
+
+
+class Position:
+    """One instrument's three views, and each strategy's part of the executed one."""
+
+    __slots__ = (
+        "adjusted",
+        "broker",
+        "broker_as_of",
+        "fills",
+        "held",
+        "intended",
+        "parts",
+        "symbol",
+        "transfers",
+    )
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.held = Holding()
+        self.parts: dict[str, Holding] = {}
+        self.fills: dict[ExecutionKey, tuple[tuple[str, int, int, Decimal], ...]] = {}
+        """What each execution booked: (strategy, signed lots, price, fee); needed to take it back."""
+        self.adjusted: list[tuple[int, int]] = []
+        """Positions adopted from the broker: (signed lots, price), in order of arrival."""
+        self.transfers: list[tuple[str, str, int, int]] = []
+        """Lots moved between strategies: (seller, buyer, lots, price), in order of arrival."""
+        self.intended: dict[str, int] = {}
+        self.broker: int | None = None
+        self.broker_as_of = 0
+
+    @property
+    def target(self) -> int | None:
+        """Sum of what the strategies intend; None where none declared anything."""
+        return sum(self.intended.values()) if self.intended else None
+
+    def part(self, strategy: str) -> Holding:
+        holding = self.parts.get(strategy)
+        if holding is None:
+            holding = self.parts[strategy] = Holding()
+        return holding
+
+
+Attribution = tuple[tuple[str, int], ...]
+"""Which strategy got how many lots (unsigned) of a fill; sums to the fill's quantity."""
+
+
+class PositionBook:
+    """All positions of one account. Executions are booked once each; the order book keeps repeats away."""
+
+    def __init__(self) -> None:
+        self._positions: dict[str, Position] = {}
+
+    def __iter__(self) -> Iterator[Position]:
+        return iter(self._positions.values())
+
+    def get(self, symbol: str) -> Position:
+        position = self._positions.get(symbol)
+        if position is None:
+            position = self._positions[symbol] = Position(symbol)
+        return position
+
+    def qty(self, symbol: str) -> int:
+        """Executed position, signed lots."""
+        position = self._positions.get(symbol)
+        return position.held.qty if position is not None else 0
+
+    def strategy_qty(self, strategy: str, symbol: str) -> int:
+        position = self._positions.get(symbol)
+        if position is None:
+            return 0
+        part = position.parts.get(strategy)
+        return part.qty if part is not None else 0
+
+    def book(self, fill: Fill, attribution: Attribution) -> None:
+        """Books a new execution, split over strategies. Raises `ValueError` if the parts do not sum to it."""
+        if sum(lots for _, lots in attribution) != fill.qty:
+            raise ValueError(f"attribution {attribution} of {fill.key.exec_id} does not sum to {fill.qty}")
+        position = self.get(fill.symbol)
+        if fill.key in position.fills:
+            raise ValueError(f"execution {fill.key.exec_id} is booked already")
+        legs = tuple(self._legs(fill, attribution))
+        position.fills[fill.key] = legs
+        position.held.add(fill.side.sign * fill.qty, fill.price, fill.fee)
+        for strategy, signed, price, fee in legs:
+            position.part(strategy).add(signed, price, fee)
+
+    @staticmethod
+    def _legs(fill: Fill, attribution: Attribution) -> Iterator[tuple[str, int, int, Decimal]]:
+        left = fill.fee
+        for index, (strategy, lots) in enumerate(attribution):
+            last = index == len(attribution) - 1
+            fee = left if last else (fill.fee * lots / fill.qty).quantize(Decimal("0.00000001"))
+            left -= fee
+            yield strategy, fill.side.sign * lots, fill.price, fee
+
+    def bust(self, symbol: str, key: ExecutionKey) -> bool:
+        """Takes an execution back. False when it was never booked."""
+        position = self.get(symbol)
+        if position.fills.pop(key, None) is None:
+            return False
+        self._fold(position)
+        return True
+
+    def correct(self, key: ExecutionKey, old_symbol: str, fill: Fill, attribution: Attribution) -> bool:
+        """Puts `fill` in the place of the execution `key`. False when that was never booked."""
+        position = self.get(old_symbol)
+        if key not in position.fills:
+            return False
+        if old_symbol != fill.symbol:
+            self.bust(old_symbol, key)
+            self.book(fill, attribution)
+            return True
+        legs = tuple(self._legs(fill, attribution))
+        position.fills = {
+            (fill.key if k == key else k): (legs if k == key else v) for k, v in position.fills.items()
+        }
+        self._fold(position)
+        return True
+
+    @staticmethod
+    def _fold(position: Position) -> None:
+        """Books everything anew; a bust or a correction is rare and must be exact."""
+        position.held = Holding()
+        position.parts = {}
+        for signed, price in position.adjusted:
+            position.held.add(signed, price, Decimal(0))
+            position.part("external").add(signed, price, Decimal(0))
+        for seller, buyer, lots, price in position.transfers:
+            position.part(seller).add(-lots, price, Decimal(0))
+            position.part(buyer).add(lots, price, Decimal(0))
+        for legs in position.fills.values():
+            for strategy, signed, price, fee in legs:
+                position.part(strategy).add(signed, price, fee)
+            position.held.add(
+                sum(leg[1] for leg in legs), legs[0][2], sum((leg[3] for leg in legs), Decimal(0))
+            )
+
+    def find(self, key: ExecutionKey) -> str | None:
+        """Symbol in which an execution is booked; None where it is not."""
+        for symbol, position in self._positions.items():
+            if key in position.fills:
+                return symbol
+        return None
+
+    def owners(self, symbol: str, key: ExecutionKey) -> Attribution:
+        """Who got how many lots of a booked execution."""
+        return tuple(
+            (strategy, abs(signed)) for strategy, signed, _, _ in self.get(symbol).fills.get(key, ())
+        )
+
+    def adjust(self, symbol: str, signed: int, price: int) -> None:
+        """Books a position that was adopted from the broker without an execution (operator's decision)."""
+        position = self.get(symbol)
+        position.adjusted.append((signed, price))
+        position.held.add(signed, price, Decimal(0))
+        position.part("external").add(signed, price, Decimal(0))
+
+    def transfer(self, symbol: str, seller: str, buyer: str, lots: int, price: int) -> None:
+        """Moves lots between two strategies' parts at `price`; the account's position does not change."""
+        position = self.get(symbol)
+        position.transfers.append((seller, buyer, lots, price))
+        position.part(seller).add(-lots, price, Decimal(0))
+        position.part(buyer).add(lots, price, Decimal(0))
+
+    def confirm(self, symbol: str, qty: int, as_of: int) -> None:
+        """Notes what the broker said, signed lots."""
+        position = self.get(symbol)
+        position.broker = qty
+        position.broker_as_of = as_of
+
+    def intend(self, strategy: str, symbol: str, lots: int | None) -> None:
+        """Notes a strategy's intended position; None takes the declaration back."""
+        position = self.get(symbol)
+        if lots is None:
+            position.intended.pop(strategy, None)
+        else:
+            position.intended[strategy] = lots
+
+    def state(self) -> tuple[object, ...]:
+        """Everything that executions and operators decided, for comparing two engines."""
+        return tuple(
+            (
+                symbol,
+                p.held.state(),
+                tuple(sorted((s, h.state()) for s, h in p.parts.items())),
+                tuple(sorted(p.intended.items())),
+            )
+            for symbol, p in sorted(self._positions.items())
+        )
+
+
+def money_half(instrument: Instrument, half_tick_lots: int) -> Decimal:
+    """Half tick-lots → money in the instrument's currency, exact."""
+    return instrument.money(half_tick_lots) / 2
+
+
+def money_micro(instrument: Instrument, micro: int) -> Decimal:
+    """Millionths of a tick-lot → money in the instrument's currency."""
+    return instrument.money(micro) / MICRO

@@ -1,0 +1,115 @@
+"""What the engine does when a limit is breached, and when a bracket leaves a position without its stop."""
+
+from __future__ import annotations
+
+from engine.books import Applied
+from engine.core import Core
+from engine.intake import Intake
+from engine.kill import KillSwitch
+from engine.model import OrderStatus, Purpose
+from engine.orders_groups import Unprotected, bracket_actions, leg
+from engine.orders_record import OrderRecord
+from engine.records import ControlReset, ControlTripped, KillBegan
+from engine.risk.controls.margin import reduction_plan
+from engine.risk.loop import Breach, Cleared, RiskEvent
+from engine.view import EngineView
+
+
+class Reactions:
+    """Runs on the engine's thread, in plain synchronous code."""
+
+    def __init__(self, core: Core, intake: Intake, kill: KillSwitch, view: EngineView) -> None:
+        self._core = core
+        self._intake = intake
+        self._kill = kill
+        self._view = view
+
+    # -- limits
+
+    def on_event(self, event: RiskEvent) -> None:
+        """Carries out what is configured for a control that tripped (once for each trip)."""
+        core = self._core
+        if isinstance(event, Breach):
+            self._breached(event)
+            return
+        where = f"{event.title} {event.scope}".strip()
+        if isinstance(event, Cleared):
+            if (event.control, event.scope) in core.books.tripped:
+                core.commit(ControlReset(control=event.control, scope=event.scope, who="engine"))
+            core.alarm("info", event.control, f"{where} is clear again")
+        else:
+            # Doubt: the gate refuses opening orders for as long as it lasts.
+            core.metrics.count(f"doubt.{event.control}")
+            core.log("warning", f"{where}: {event.detail}", component="risk", status="UNKNOWN")
+
+    def _breached(self, breach: Breach) -> None:
+        core = self._core
+        core.commit(
+            ControlTripped(
+                control=breach.control, scope=breach.scope, action=breach.action, detail=breach.detail
+            )
+        )
+        core.metrics.count(f"tripped.{breach.control}")
+        text = breach.text
+        if breach.action == "refuse" and not breach.latched:
+            # The gate refuses by itself and says so order by order; the screen shows the control.
+            core.log("warning", text, component="risk", status="TRIPPED", symbol=breach.scope)
+            return
+        severity = "critical" if breach.action in ("cancel", "kill") else "warning"
+        symbol = breach.scope if breach.scope in core.books.instruments else ""
+        core.alarm(severity, breach.control, text, symbol=symbol)  # type: ignore[arg-type]
+        if breach.action == "cancel":
+            self._cancel_entries(breach.scope)
+        elif breach.action == "kill":
+            self._kill_for(breach, text)
+
+    def _cancel_entries(self, scope: str) -> None:
+        for record in list(self._core.books.orders.working()):
+            order = record.order
+            if order.purpose is Purpose.TRADE and scope in ("", order.symbol, order.strategy):
+                self._intake.cancel(order.id)
+
+    def _kill_for(self, breach: Breach, text: str) -> None:
+        if breach.control == "margin":
+            targets = self._reduced()
+            if targets:
+                self._kill.begin(KillBegan(reason=text, symbol=None, flatten=True, targets=targets))
+                return
+        symbol = breach.scope if breach.scope in self._core.books.instruments else None
+        self._kill.begin(KillBegan(reason=text, symbol=symbol, flatten=True))
+
+    def _reduced(self) -> dict[str, int]:
+        """Positions after what has to be closed for margin to fall to its target."""
+        out: dict[str, int] = {}
+        for step in reduction_plan(self._view):
+            held = self._core.books.positions.qty(step.symbol)
+            out[step.symbol] = held + step.side.sign * step.lots
+        return out
+
+    # -- order groups
+
+    def on_order(self, record: OrderRecord, was: OrderStatus | None) -> None:
+        if record.life.status is not was:
+            self._groups(record)
+
+    def on_fill(self, applied: Applied) -> None:
+        if applied.record is not None:
+            self._groups(applied.record)
+
+    def _groups(self, record: OrderRecord) -> None:
+        """The venue works brackets and OCO groups; that a position is left without its stop is our alarm."""
+        orders = self._core.books.orders
+        parent = orders.get(record.order.parent) if record.order.parent is not None else record
+        if parent is None:
+            return
+        children = orders.children(parent.order.id)
+        if not children:
+            return
+        for action in bracket_actions(parent.life, [leg(c) for c in children]):
+            if isinstance(action, Unprotected):
+                self._core.alarm(
+                    "critical",
+                    "unprotected",
+                    f"{action.qty} lots of {parent.order.symbol} entered by {parent.order.id} have no stop",
+                    symbol=parent.order.symbol,
+                )

@@ -1,0 +1,383 @@
+"""Reads the broker, has the views compared, and acts on what is found: at start, every 5 s, after every gap.
+
+The comparison itself is `engine.reconcile`, a pure function. Positions are read before executions, so that
+every fill inside the position figure is among the executions that follow it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from engine.core import Core
+from engine.facts import (
+    AccountValues,
+    AnyFact,
+    Busted,
+    Corrected,
+    Executed,
+    Executions,
+    ForeignOrder,
+    OpenOrders,
+    OrderReport,
+    Positions,
+)
+from engine.model import NS, Fill
+from engine.orders_record import OrderRecord
+from engine.ports import NotSent, QueryFailed
+from engine.reconcile import (
+    Action,
+    Confirmer,
+    Finding,
+    Kind,
+    OwnOrder,
+    ReconcileInput,
+    SymbolView,
+    agrees,
+    reconcile,
+)
+from engine.records import Adopted, FindingSeen
+from engine.view import EngineView
+
+_OVERLAP = 60 * NS
+"""Executions are asked for from this long before the last one known: clocks differ, repeats are free."""
+_CLOSED_COMPARED = 100
+"""Closed orders that take part in a comparison, newest first."""
+_BLOCKING = frozenset(
+    {
+        Kind.UNREADABLE,
+        Kind.MISSING_FILL,
+        Kind.MANUAL_TRADE,
+        Kind.BUSTED_FILL,
+        Kind.CORRECTED_FILL,
+        Kind.DRIFT,
+        Kind.STALE_SNAPSHOT,
+        Kind.UNKNOWN_ORDER,
+    }
+)
+"""Findings with which trading is not enabled, unless their instrument is halted. Orders that are being asked
+about do not block: their exposure counts."""
+_WORDS = {
+    Kind.DRIFT: "DRIFT",
+    Kind.MANUAL_TRADE: "manual trade",
+    Kind.MISSING_FILL: "missing fill",
+    Kind.BUSTED_FILL: "busted",
+    Kind.CORRECTED_FILL: "corrected",
+    Kind.STALE_SNAPSHOT: "stale",
+    Kind.IN_FLIGHT: "in flight",
+}
+
+
+class Hooks(Protocol):
+    """What the reconciler asks of the engine."""
+
+    def enable(self) -> None: ...
+
+    def disable(self, reason: str) -> None: ...
+
+    def halt(self, scope: Literal["account", "instrument"], target: str, code: str, reason: str) -> None: ...
+
+    def take(self, fact: AnyFact, source: str) -> None:
+        """Books a fact that a query brought."""
+
+    def ask(self, order_id: str) -> None:
+        """Queries one order."""
+
+
+class Reconciler:
+    """Runs rounds one at a time on the engine's thread."""
+
+    def __init__(self, core: Core, view: EngineView, hooks: Hooks) -> None:
+        self._core = core
+        self._view = view
+        self._hooks = hooks
+        self._confirmer = Confirmer()
+        self._wanted = asyncio.Event()
+        self._after_executions: dict[str, Callable[[str], None]] = {}
+        self.words: dict[str, str] = {}
+        """The word of the last comparison by symbol, for the screen."""
+        self.agreed = False
+        """The last comparison found the three views in agreement."""
+        self.rounds = 0
+        self._noted: dict[tuple[str, str, str, str], None] = {}
+        self._unbooked: dict[str, dict[str, Fill]] = {}
+        """Executions by symbol and id that belong to no order of ours and wait for a decision."""
+
+    async def connect(self) -> None:
+        """Opens the session and runs the first round. Where the broker is away the engine starts all the
+        same, with trading disabled, and tries again with every round."""
+        try:
+            await self._core.adapter.connect()
+        except NotSent as error:
+            self._core.link_text = str(error)
+            self._core.alarm("critical", "connect", f"no session with {self._core.adapter.name}: {error}")
+            return
+        await self.round("start")
+
+    def poke(self) -> None:
+        """A round is due now."""
+        self._wanted.set()
+
+    def executions_first(self, order_id: str, then: Callable[[str], None]) -> None:
+        """Calls back once executions have been read anew, so that nothing is given up that has filled."""
+        self._after_executions[order_id] = then
+        self.poke()
+
+    async def run(self) -> None:
+        """Rounds until cancelled: every `reconcile.every` seconds, or when poked."""
+        clock = self._core.clock
+        while True:
+            self._wanted.clear()
+            timer = clock.call_later(int(self._core.config.reconcile.every * NS), self._wanted.set)
+            try:
+                await self._wanted.wait()
+            finally:
+                timer.cancel()
+            try:
+                await self.round("timer")
+            except Exception as error:  # noqa: BLE001 - a failed comparison is reported and comes again
+                self.agreed = False
+                self._core.metrics.count("reconcile_errors")
+                self._core.alarm("critical", "reconcile", f"the comparison failed: {error!r}; it comes again")
+            # Several gaps in a row are one reason to look, not many.
+            await clock.sleep(100_000_000)
+
+    async def round(self, why: str) -> bool:
+        """One comparison. True where the three views agree and nothing is left open."""
+        core = self._core
+        self.rounds += 1
+        core.metrics.count("reconciliations")
+        waiting, self._after_executions = self._after_executions, {}
+        since = max(0, core.books.last_execution - _OVERLAP) if core.books.last_execution else 0
+        asked = core.clock.now()
+        read = await self._read(since)
+        if isinstance(read, str):
+            self.agreed = False
+            core.metrics.count("reconcile_unreadable")
+            core.log("warning", f"reconciliation ({why}): {read}", component="reconcile", status="UNREADABLE")
+            if core.link_up:
+                core.alarm(
+                    "warning", "unreadable", f"the broker cannot be read: {read}; nothing is concluded"
+                )
+            self._after_executions = {**waiting, **self._after_executions}
+            return False
+        orders, positions, executions, account = read
+        self._view.set_account(account, core.clock.mono())
+        findings = self._compare(asked, orders, positions, executions)
+        for finding in findings:
+            self._act(finding)
+        self._note(findings)
+        for order_id, then in waiting.items():
+            then(order_id)
+        self._conclude(findings)
+        return self.agreed
+
+    async def _read(self, since: int) -> tuple[OpenOrders, Positions, Executions, AccountValues] | str:
+        adapter = self._core.adapter
+        try:
+            orders = await adapter.open_orders()
+            positions = await adapter.positions()
+            executions = await adapter.executions(since)
+            account = await adapter.account_values()
+        except QueryFailed as error:
+            return str(error)
+        return orders, positions, executions, account
+
+    # -- the comparison
+
+    def _compare(
+        self, asked: int, orders: OpenOrders, positions: Positions, executions: Executions
+    ) -> tuple[Finding, ...]:
+        core, books = self._core, self._core.books
+        broker = {p.symbol: p.qty for p in positions.positions}
+        symbols = sorted({*broker, *(p.symbol for p in books.positions), *core.markets.by_symbol})
+        for symbol in symbols:
+            books.positions.confirm(symbol, broker.get(symbol, 0), positions.as_of)
+        own = [*books.orders.working(), *books.orders.recent_closed(_CLOSED_COMPARED)]
+        found = reconcile(
+            ReconcileInput(
+                asked=asked,
+                settle=int(core.config.reconcile.settle * NS),
+                policy=core.config.reconcile,
+                symbols=tuple(self._view_of(s) for s in symbols),
+                orders=tuple(_own(r) for r in own),
+                positions=positions,
+                open_orders=orders,
+                executions=executions,
+                known=books.orders.knows,
+                booked=books.orders.booked,
+            )
+        )
+        return self._confirmer.confirm(found, positions.as_of)
+
+    def _view_of(self, symbol: str) -> SymbolView:
+        books = self._core.books
+        position = books.positions.get(symbol)
+        return SymbolView(
+            symbol=symbol,
+            intended=position.target,
+            executed=position.held.qty,
+            last_report=books.symbol_touched.get(symbol, 0),
+            last_fill=books.last_fill.get(symbol, 0),
+        )
+
+    # -- what is done about it
+
+    def _act(self, finding: Finding) -> None:
+        match finding.kind:
+            case Kind.MISSING_FILL:
+                self._core.metrics.count("recovered_fills")
+                self._book(finding)
+            case Kind.BUSTED_FILL | Kind.CORRECTED_FILL:
+                self._book(finding)
+            case Kind.MANUAL_TRADE:
+                self._manual(finding)
+            case Kind.UNKNOWN_ORDER:
+                self._unknown_order(finding)
+            case Kind.STATUS_DIFFERS:
+                if isinstance(finding.report, OrderReport | ForeignOrder):
+                    self._hooks.take(finding.report, "open_orders")
+                self._hooks.ask(finding.order_id)
+            case Kind.LOST_ORDER:
+                self._hooks.ask(finding.order_id)
+            case Kind.DRIFT | Kind.STALE_SNAPSHOT | Kind.IN_FLIGHT:
+                self._difference(finding)
+            case _:
+                pass
+
+    def _book(self, finding: Finding) -> None:
+        """Takes the execution, bust or correction that the stream did not bring."""
+        fill = finding.fill
+        assert fill is not None
+        now = self._core.clock.now()
+        self._core.alarm("warning", str(finding.kind), finding.text, symbol=finding.symbol)
+        fact: AnyFact
+        if finding.kind is Kind.BUSTED_FILL:
+            fact = Busted(ts=now, key=fill.key)
+        elif finding.kind is Kind.CORRECTED_FILL:
+            fact = Corrected(ts=now, key=fill.key, fill=fill)
+        else:
+            fact = Executed(ts=fill.ts, fill=fill)
+        self._hooks.take(fact, "executions")
+        self.poke()
+
+    def _manual(self, finding: Finding) -> None:
+        assert finding.fill is not None
+        self._unbooked.setdefault(finding.symbol, {})[finding.fill.key.exec_id] = finding.fill
+        if finding.action is Action.QUERY:
+            self.poke()
+        elif finding.action is Action.ADOPT:
+            self.book_manual(finding.symbol)
+        elif finding.action is Action.HALT:
+            self._halt(finding)
+
+    def book_manual(self, symbol: str) -> int:
+        """Books the executions of a symbol that belong to no order of ours (policy or operator). Returns how
+        many there were."""
+        fills = self._unbooked.pop(symbol, {})
+        for fill in fills.values():
+            self._hooks.take(Executed(ts=fill.ts, fill=fill), "executions")
+        return len(fills)
+
+    def _unknown_order(self, finding: Finding) -> None:
+        report = finding.report
+        if isinstance(report, ForeignOrder) and finding.action is not Action.WARN:
+            # Its exposure counts from now on, whatever the policy makes of it.
+            self._hooks.take(report, "open_orders")
+            if finding.action is Action.HALT:
+                self._halt(finding)
+        elif isinstance(report, OrderReport):
+            self._hooks.halt("account", "", "unknown_order", finding.text)
+
+    def _difference(self, finding: Finding) -> None:
+        if finding.action is Action.QUERY:
+            self.poke()
+        elif finding.action is Action.HALT:
+            self._halt(finding)
+        elif finding.action is Action.ADOPT:
+            self._adopt(finding)
+
+    def _adopt(self, finding: Finding) -> None:
+        core = self._core
+        market = core.markets.get(finding.symbol)
+        if market is None or market.mark_twice is None:
+            self._halt(finding)
+            return
+        record = Adopted(
+            symbol=finding.symbol,
+            signed=finding.unexplained,
+            price=market.mark_twice // 2,
+            who="policy reconcile.on_drift",
+        )
+        core.commit(record)
+        core.alarm("critical", "adopted", f"{finding.text}; adopted by policy", symbol=finding.symbol)
+
+    def _halt(self, finding: Finding) -> None:
+        if finding.symbol:
+            self._hooks.halt("instrument", finding.symbol, str(finding.kind), finding.text)
+        else:
+            self._hooks.halt("account", "", str(finding.kind), finding.text)
+
+    # -- what is said about it
+
+    def _note(self, findings: tuple[Finding, ...]) -> None:
+        """Journals each finding when it appears or its action changes."""
+        seen: dict[tuple[str, str, str, str], None] = {}
+        for finding in findings:
+            key = (str(finding.kind), finding.symbol, finding.order_id, str(finding.action))
+            seen[key] = None
+            if key in self._noted:
+                continue
+            self._core.metrics.count(f"finding.{finding.kind}")
+            self._core.commit(
+                FindingSeen(
+                    code=str(finding.kind),
+                    severity=finding.severity,
+                    symbol=finding.symbol,
+                    order_id=finding.order_id,
+                    text=finding.text,
+                    action=str(finding.action),
+                )
+            )
+            if finding.action is Action.WARN:
+                self._core.alarm("warning", str(finding.kind), finding.text, symbol=finding.symbol)
+        self._noted = seen
+        words = dict.fromkeys(self._core.markets.by_symbol, "agree")
+        words.update({p.symbol: "agree" for p in self._core.books.positions})
+        for finding in findings:
+            if finding.kind in _WORDS:
+                words[finding.symbol] = _WORDS[finding.kind]
+        self.words = words
+
+    def _conclude(self, findings: tuple[Finding, ...]) -> None:
+        self.agreed = agrees(findings)
+        blocking = [
+            f
+            for f in findings
+            if f.kind in _BLOCKING
+            and not (f.symbol and self._core.books.halts.instrument(f.symbol) is not None)
+        ]
+        if not blocking:
+            self._hooks.enable()
+        elif not self._view.enabled:
+            self._hooks.disable(f"not reconciled: {blocking[0].text}")
+
+
+def _own(record: OrderRecord) -> OwnOrder:
+    order, life = record.order, record.life
+    return OwnOrder(
+        id=order.id,
+        symbol=order.symbol,
+        side=order.side,
+        status=life.status,
+        qty=life.qty,
+        cum=life.cum,
+        broker_id=life.broker_id,
+        limit=life.limit,
+        stop=life.stop,
+        sent=0 if record.foreign else max(record.recorded, record.sent, record.flight_since),
+        last_report=record.last_report,
+        pending=life.pending_cancel or bool(life.replaces),
+        foreign=record.foreign,
+    )

@@ -1,0 +1,314 @@
+"""What the journal holds: one immutable record for all that was asked, decided, sent, heard and changed.
+
+The engine's state is a fold over these records (`engine.books`); replaying them gives the same state again.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final, Literal
+
+import msgspec
+
+from engine.alerts import Alert
+from engine.control.commands import AnyCommand
+from engine.facts import AnyFact
+from engine.model import Order, Replace, Value
+
+
+class Record(Value, frozen=True, tag_field="kind", kw_only=True):
+    """Base of all records; the tag is the row's kind."""
+
+
+class RunStarted(Record, frozen=True, tag="run_started"):
+    install: str
+    run: int
+    mode: str
+    account: str
+    broker: str
+    feed: str = ""
+
+
+class RunEnded(Record, frozen=True, tag="run_ended"):
+    reason: str
+    flat: bool
+    complete: bool = False
+    """A recording was delivered to its end; the next run with it starts afresh."""
+
+
+class OrderStored(Record, frozen=True, tag="order"):
+    """An approved order, before it is sent."""
+
+    order: Order
+
+
+class ReplaceStored(Record, frozen=True, tag="replace"):
+    replace: Replace
+
+
+class Refused(Record, frozen=True, tag="refused"):
+    """An order that the gate refused; nothing was sent."""
+
+    order: Order
+    control: str
+    reason: str
+
+
+class Sent(Record, frozen=True, tag="sent"):
+    """Something was handed to the adapter."""
+
+    order_id: str
+    what: Literal["submit", "cancel", "replace"]
+    replace_id: str = ""
+
+
+class NotSentNote(Record, frozen=True, tag="not_sent"):
+    """It is certain that nothing left; the order (or the change) is off."""
+
+    order_id: str
+    what: Literal["submit", "cancel", "replace"]
+    reason: str
+    replace_id: str = ""
+
+
+class Unanswered(Record, frozen=True, tag="unanswered"):
+    """No answer in time: the outcome is not known, the broker is being asked."""
+
+    order_id: str
+    what: Literal["submit", "cancel", "replace", "query"]
+
+
+class LinkLost(Record, frozen=True, tag="link_lost"):
+    """The session broke: all that was in flight is in doubt."""
+
+    reason: str
+
+
+class LostOrder(Record, frozen=True, tag="lost"):
+    """The broker said more than once that it has no such order, and no execution of it exists."""
+
+    order_id: str
+    reason: str
+
+
+class FactTaken(Record, frozen=True, tag="fact"):
+    """A report from outside, as it came."""
+
+    fact: AnyFact
+    source: str = "stream"
+    """`stream`, or the query that brought it."""
+
+
+class Intended(Record, frozen=True, tag="intended"):
+    """A strategy declared a target position (signed lots; None takes it back)."""
+
+    strategy: str
+    symbol: str
+    lots: int | None
+
+
+class Halted(Record, frozen=True, tag="halted"):
+    """No opening orders until a person resets it."""
+
+    scope: Literal["account", "instrument", "strategy"]
+    target: str
+    code: str
+    reason: str
+
+
+class HaltReset(Record, frozen=True, tag="halt_reset"):
+    scope: Literal["account", "instrument", "strategy"]
+    target: str
+    who: str
+
+
+class ControlTripped(Record, frozen=True, tag="control_tripped"):
+    control: str
+    scope: str
+    action: str
+    detail: str
+
+
+class ControlReset(Record, frozen=True, tag="control_reset"):
+    control: str
+    scope: str
+    who: str
+
+
+class DayOpened(Record, frozen=True, tag="day_opened"):
+    """Start of a trading day: what its loss is measured from."""
+
+    trading_day: str
+    opening_equity: Decimal
+    baseline: Decimal
+    """Profit since the journal began, at that moment, account currency."""
+    strategies: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    """The same for each strategy's part."""
+    why: str = "session"
+
+
+class PeakSeen(Record, frozen=True, tag="peak"):
+    """The day's highest equity so far, noted now and then so that a restart keeps the drawdown."""
+
+    equity: Decimal
+
+
+class CommandTaken(Record, frozen=True, tag="command"):
+    command: AnyCommand
+    who: str
+
+
+class CommandAnswered(Record, frozen=True, tag="answer"):
+    ok: bool
+    text: str
+
+
+class LimitsChanged(Record, frozen=True, tag="limits"):
+    version: int
+    who: str
+    changes: tuple[tuple[str, str, str], ...]
+    """(key, old, new)."""
+
+
+class FindingSeen(Record, frozen=True, tag="finding"):
+    code: str
+    severity: str
+    symbol: str
+    order_id: str
+    text: str
+    action: str
+
+
+class AlertRaised(Record, frozen=True, tag="alert"):
+    alert: Alert
+
+
+class AlertAcknowledged(Record, frozen=True, tag="alert_ack"):
+    id: int | None
+    who: str
+
+
+class KillBegan(Record, frozen=True, tag="kill_began"):
+    """`targets`: signed lots to reach per symbol; empty with `symbol` None means everything to zero."""
+
+    reason: str
+    symbol: str | None
+    flatten: bool
+    latch: bool = True
+    """False at the end of a run: everything is closed, nothing stays halted."""
+    targets: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class KillStep(Record, frozen=True, tag="kill_step"):
+    text: str
+
+
+class KillEnded(Record, frozen=True, tag="kill_ended"):
+    flat: bool
+    verdict: str
+
+
+class StrategyChanged(Record, frozen=True, tag="strategy"):
+    name: str
+    state: str
+    reason: str
+
+
+class Adopted(Record, frozen=True, tag="adopted"):
+    """The broker's position was taken over without an execution: signed lots to add, price in ticks."""
+
+    symbol: str
+    signed: int
+    price: int
+    who: str
+
+
+class Claimed(Record, frozen=True, tag="claimed"):
+    broker_id: str
+    strategy: str
+    who: str
+
+
+class Transferred(Record, frozen=True, tag="transferred"):
+    """Two strategies' opposite intentions met inside; no order was needed."""
+
+    symbol: str
+    seller: str
+    buyer: str
+    lots: int
+    price: int
+
+
+AnyRecord = (
+    RunStarted
+    | RunEnded
+    | OrderStored
+    | ReplaceStored
+    | Refused
+    | Sent
+    | NotSentNote
+    | Unanswered
+    | LinkLost
+    | LostOrder
+    | FactTaken
+    | Intended
+    | Halted
+    | HaltReset
+    | ControlTripped
+    | ControlReset
+    | DayOpened
+    | PeakSeen
+    | CommandTaken
+    | CommandAnswered
+    | LimitsChanged
+    | FindingSeen
+    | AlertRaised
+    | AlertAcknowledged
+    | KillBegan
+    | KillStep
+    | KillEnded
+    | StrategyChanged
+    | Adopted
+    | Claimed
+    | Transferred
+)
+
+KINDS: Final[dict[type, str]] = {t: str(t.__struct_config__.tag) for t in AnyRecord.__args__}
+
+EMERGENCY: Final = frozenset(
+    KINDS[t]
+    for t in (
+        FactTaken,
+        Sent,
+        NotSentNote,
+        Unanswered,
+        LinkLost,
+        Halted,
+        HaltReset,
+        KillBegan,
+        KillStep,
+        KillEnded,
+        AlertRaised,
+        ControlTripped,
+        DayOpened,
+        CommandTaken,
+        CommandAnswered,
+        RunEnded,
+        StrategyChanged,
+    )
+)
+"""Kinds that the store takes from its reserve when the disk is full."""
+
+_decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(AnyRecord)
+_order: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
+_replace: Final[msgspec.json.Decoder[Replace]] = msgspec.json.Decoder(Replace)
+
+
+def decode(kind: str, body: str | bytes) -> AnyRecord:
+    """Row → record. Raises `msgspec.ValidationError` when the body is none of this kind."""
+    # Orders and replaces are stored bare: the journal writes the very request that its proof stands for.
+    if kind == "order":
+        return OrderStored(order=_order.decode(body))
+    if kind == "replace":
+        return ReplaceStored(replace=_replace.decode(body))
+    return _decoder.decode(body)

@@ -1,0 +1,55 @@
+"""Drawdown: how far equity has fallen from the highest of the day."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from engine.config import Action, RiskLimits
+from engine.risk.ask import Ask
+from engine.risk.control import Control, Reading, Refusal, State, warns
+from engine.risk.view import RiskView
+
+
+def _fallen(view: RiskView) -> tuple[Decimal, Decimal] | None:
+    """(fall × 100, peak); None where it cannot be told."""
+    equity, peak = view.equity(), view.peak_equity()
+    if equity is None or peak is None or peak <= 0:
+        return None
+    return max(peak - equity, Decimal(0)) * 100, peak
+
+
+class Drawdown(Control):
+    """Trips when the fall reaches the limit, a percentage of the peak; stays tripped until reset."""
+
+    name = "drawdown"
+    title = "Drawdown"
+    latches = True
+
+    def check(self, ask: Ask, view: RiskView) -> Refusal | None:
+        fallen = _fallen(view)
+        if fallen is None:
+            return self.unsure(ask, "equity or its peak is not known")
+        if fallen[0] < ask.limits.max_drawdown_pct * fallen[1]:
+            return None
+        self.touched[""] = None
+        return self.refusal(
+            f"equity is {fallen[0] / fallen[1]:.2f}% below its peak, "
+            f"the limit is {ask.limits.max_drawdown_pct}%"
+        )
+
+    def action(self, limits: RiskLimits) -> Action:
+        return limits.drawdown_action
+
+    def evaluate(self, view: RiskView, scope: str) -> Reading:
+        limits = view.limits()
+        fallen = _fallen(view)
+        cap = limits.max_drawdown_pct
+        if fallen is None:
+            return self.reading(limits, scope, "UNKNOWN", None, cap, "%", "equity or its peak not known")
+        fall, peak = fallen
+        state: State = "ACTIVE"
+        if fall >= cap * peak:
+            state = "TRIPPED"
+        elif warns(fall, cap * peak, limits.warn_pct):
+            state = "WARN"
+        return self.reading(limits, scope, state, fall / peak, cap, "%")

@@ -1,0 +1,56 @@
+"""Stale data: nobody opens a position in a market that he cannot see."""
+
+# ruff: noqa: ARG002 - all controls answer one signature, whatever part of it each needs
+from __future__ import annotations
+
+from engine.config import Action, RiskLimits
+from engine.model import NS
+from engine.risk.ask import Ask
+from engine.risk.control import Control, Reading, Refusal, State
+from engine.risk.view import DataState, RiskView
+
+
+class StaleData(Control):
+    """Looks at the watchdog's word and, by itself, at the age: a watchdog that sleeps is no excuse."""
+
+    name = "stale_data"
+    title = "Data age"
+    kind = "symbol"
+
+    def check(self, ask: Ask, view: RiskView) -> Refusal | None:
+        trouble = _trouble(ask.data(view))
+        if trouble is None:
+            return None
+        return Refusal(
+            self.name, f"data of {ask.symbol}: {trouble}; only orders that reduce pass", ask.symbol, True
+        )
+
+    def action(self, limits: RiskLimits) -> Action:
+        return "pause"
+
+    def evaluate(self, view: RiskView, scope: str) -> Reading:
+        data = view.data_state(scope)
+        limits = view.limits()
+        trouble = _trouble(data)
+        if trouble is None:
+            assert data.age is not None
+            due = view.mono() + data.deadline - data.age + 1
+            return self.reading(limits, scope, "ACTIVE", None, data.deadline // 1_000_000, " ms", "", due)
+        state: State = "ACTIVE" if data.word == "closed" else "UNKNOWN" if data.age is None else "TRIPPED"
+        age = None if data.age is None else data.age // 1_000_000
+        return self.reading(limits, scope, state, age, data.deadline // 1_000_000, " ms", trouble)
+
+
+def _trouble(data: DataState) -> str | None:
+    if data.word != "live":
+        return {
+            "stale": "stale",
+            "crossed": "crossed",
+            "closed": "the market is closed",
+            "none": "none has come yet",
+        }[data.word]
+    if data.age is None:
+        return "none has come yet"
+    if data.age > data.deadline:
+        return f"{data.age / NS:.1f} s old, stale from {data.deadline / NS:g} s"
+    return None

@@ -1,0 +1,157 @@
+"""The limits in force: versions, what a change changes, and the bounds of what a reload may widen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final, Literal
+
+from engine.config import InstrumentLimits, RiskLimits
+from engine.model import Value
+
+Effect = Literal["wider", "tighter", "other"]
+
+_SMALLER_IS_WIDER: Final = frozenset(
+    {"spread_pause", "duplicate_window", "reject_window", "error_window", "execution_window"}
+)
+"""Settings that let more through the smaller they are; of all other numbers it is the larger that does."""
+_ACTIONS: Final = ("refuse", "pause", "cancel", "kill")
+"""From the mildest to the strictest."""
+_FALLBACK: Final[dict[str, Callable[[RiskLimits], int | None]]] = {
+    "max_position": lambda limits: limits.max_position,
+    "max_order_qty": lambda limits: limits.max_order_qty,
+    "collar_ticks": lambda _: None,
+    "max_spread_ticks": lambda limits: limits.max_spread_ticks,
+}
+"""What holds for an instrument without a limit of its own; None where that cannot be compared."""
+
+
+class LimitsRefused(ValueError):
+    """New limits that widen one of them further than a reload may; names the key and the remedy."""
+
+
+class Change(Value, frozen=True):
+    """One changed setting; `key` as in the configuration file below [risk]."""
+
+    key: str
+    old: str
+    new: str
+    effect: Effect
+
+    @property
+    def widened(self) -> bool:
+        return self.effect == "wider"
+
+
+class LimitsBook:
+    """Holds the limits in force. `version` starts at 1 and counts the replacements that changed something.
+
+    A reload may widen a number by a factor of `max_widening` at the most (None: no bound), because one zero
+    too many is the commonest typing error and a limit that does not limit is the most expensive one. What
+    is meant all the same takes a restart with the new configuration.
+    """
+
+    def __init__(self, limits: RiskLimits, version: int = 1, max_widening: int | None = 100) -> None:
+        self.current = limits
+        self.version = version
+        self.changed_by = ""
+        self._max_widening = max_widening
+
+    def replace(self, new: RiskLimits, who: str) -> tuple[Change, ...]:
+        """Puts new limits in force and tells what changed; empty where nothing did. Raises `LimitsRefused`
+        and leaves the old ones in force where one of them is widened beyond the bound."""
+        changes = self.compare(new)
+        if changes:
+            self.current = new
+            self.version += 1
+            self.changed_by = who
+        return changes
+
+    def compare(self, new: RiskLimits) -> tuple[Change, ...]:
+        """What `replace` would change; raises as it does."""
+        old = self.current
+        changes: list[Change] = []
+        for key in RiskLimits.model_fields:
+            before, after = getattr(old, key), getattr(new, key)
+            if before == after:
+                continue
+            if key == "instruments":
+                changes.extend(self._instruments(old, new))
+            elif key == "max_gross_by_class":
+                changes.extend(self._classes(before, after))
+            elif key == "allowed":
+                changes.append(Change(key, _shown(before), _shown(after), _allowed(before, after)))
+            else:
+                changes.append(self._change(key, key, before, after))
+        return tuple(changes)
+
+    def _change(self, key: str, setting: str, before: object, after: object) -> Change:
+        effect: Effect = "other"
+        if isinstance(before, str) and isinstance(after, str) and before in _ACTIONS and after in _ACTIONS:
+            effect = "wider" if _ACTIONS.index(after) < _ACTIONS.index(before) else "tighter"
+        elif before is None or after is None:
+            # No limit at all is the widest.
+            effect = "wider" if after is None else "tighter"
+        elif isinstance(before, int | float | Decimal) and isinstance(after, int | float | Decimal):
+            was, now = Decimal(str(before)), Decimal(str(after))
+            grows = now > was
+            effect = "wider" if grows is not (setting in _SMALLER_IS_WIDER) else "tighter"
+            if effect == "wider":
+                self._bound(key, was, now)
+        return Change(key, _shown(before), _shown(after), effect)
+
+    def _bound(self, key: str, was: Decimal, now: Decimal) -> None:
+        if self._max_widening is None:
+            return
+        low, high = sorted((was, now))
+        if low > 0 and high > low * self._max_widening:
+            raise LimitsRefused(
+                f"risk.{key}: from {was} to {now} is wider by more than a factor of {self._max_widening}; "
+                "check the figure, and restart with the new configuration if you mean it"
+            )
+
+    def _instruments(self, old: RiskLimits, new: RiskLimits) -> list[Change]:
+        changes: list[Change] = []
+        nothing = InstrumentLimits()
+        for symbol in sorted({*old.instruments, *new.instruments}):
+            was = old.instruments.get(symbol, nothing)
+            now = new.instruments.get(symbol, nothing)
+            for key, fallback in _FALLBACK.items():
+                before, after = getattr(was, key), getattr(now, key)
+                if before == after:
+                    continue
+                name = f"instruments.{symbol}.{key}"
+                old_effective = before if before is not None else fallback(old)
+                new_effective = after if after is not None else fallback(new)
+                if old_effective is None or new_effective is None:
+                    # Ticks instead of percent, or the other way round: nobody can say which is wider.
+                    effect: Effect = "wider"
+                elif old_effective == new_effective:
+                    effect = "other"
+                else:
+                    effect = self._change(name, key, old_effective, new_effective).effect
+                changes.append(Change(name, _shown(before), _shown(after), effect))
+        return changes
+
+    def _classes(self, old: dict[str, Decimal], new: dict[str, Decimal]) -> list[Change]:
+        return [
+            self._change(f"max_gross_by_class.{name}", "max_gross_by_class", old.get(name), new.get(name))
+            for name in sorted({*old, *new})
+            if old.get(name) != new.get(name)
+        ]
+
+
+def _allowed(before: tuple[str, ...], after: tuple[str, ...]) -> Effect:
+    if not after:
+        return "wider"
+    if not before:
+        return "tighter"
+    return "wider" if any(symbol not in before for symbol in after) else "tighter"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return ", ".join(str(v) for v in value) or "all"
+    return str(value)

@@ -1,0 +1,380 @@
+"""The independent risk loop: every round it looks at what changed, and trips, clears and latches.
+
+`RiskLoop.tick` is plain synchronous code without side effects outside the controls; what follows from its
+events (refuse, pause, cancel, kill) is the engine's business. A figure is worked out anew only where the
+view's version of its symbol, strategy or account moved, where its control was touched by an event, or where
+time alone may have changed it; so an idle round costs a few comparisons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.config import Action
+from engine.model import Value
+from engine.risk.control import Control, Reading, ScopeKind
+from engine.risk.controls import ControlSet
+from engine.risk.view import RiskView
+
+
+class RiskEvent(Value, frozen=True, kw_only=True):
+    """Base of what a round may report. `scope`: empty for the account, else symbol, strategy or class."""
+
+    control: str
+    title: str
+    scope: str
+    detail: str
+
+
+class Breach(RiskEvent, frozen=True, kw_only=True):
+    """A control tripped; reported once for each trip, with the action configured for it."""
+
+    action: Action
+    kind: ScopeKind
+    latched: bool
+    """True where it holds until a person resets it."""
+    used: str
+    limit: str
+
+    @property
+    def text(self) -> str:
+        """A sentence for alert and journal."""
+        where = f" {self.scope}" if self.scope else ""
+        figure = f": {self.used} of {self.limit}" if self.used != "-" else ""
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.title}{where} tripped{figure}{detail}; action: {self.action}"
+
+
+class Cleared(RiskEvent, frozen=True, kw_only=True):
+    """A control that does not latch is back within its limit."""
+
+
+class Doubt(RiskEvent, frozen=True, kw_only=True):
+    """A control cannot evaluate (data missing, or it failed); opening orders are refused until it can."""
+
+
+class _Place:
+    """One control in one scope."""
+
+    __slots__ = ("control", "reading", "scope")
+
+    def __init__(self, control: Control, scope: str) -> None:
+        self.control = control
+        self.scope = scope
+        self.reading: Reading | None = None
+
+
+class _Group:
+    """The places that share one version: a symbol, a strategy, or the account."""
+
+    __slots__ = ("due", "places", "version")
+
+    def __init__(self, controls: Sequence[Control], scope: str) -> None:
+        self.version = -1
+        self.due: int | None = None
+        self.places = {c.name: _Place(c, scope) for c in controls}
+
+
+class RiskLoop:
+    """Keeps the reading of every control in every scope."""
+
+    def __init__(self, controls: ControlSet) -> None:
+        self.controls = controls
+        kinds: tuple[ScopeKind, ...] = ("account", "symbol", "strategy", "class")
+        self._kinds = {kind: tuple(c for c in controls.all if c.kind == kind) for kind in kinds}
+        self._account = _Group([c for c in self._kinds["account"] if not c.quiet], "")
+        self._quiet = _Group([c for c in self._kinds["account"] if c.quiet], "")
+        self._symbols: dict[str, _Group] = {}
+        self._strategies: dict[str, _Group] = {}
+        self._classes: dict[str, _Group] = {}
+        self._limits_version: int | None = None
+        self._events: list[RiskEvent] = []
+        self.rounds = 0
+        self.evaluations = 0
+
+    # -- a round
+
+    def tick(self, view: RiskView) -> Sequence[RiskEvent]:
+        """One round. Raises only where the view itself fails; a failing control is counted and in doubt."""
+        self.rounds += 1
+        mono = view.mono()
+        version = view.limits_version()
+        if version != self._limits_version:
+            self._limits_version = version
+            self._forget_versions(view)
+        symbols = view.symbols()
+        moved = False
+        for symbol in symbols:
+            group = self._symbols.get(symbol)
+            if group is None:
+                group = self._symbols[symbol] = _Group(self._kinds["symbol"], symbol)
+            now = view.version(symbol)
+            if now != group.version:
+                group.version = now
+                moved = True
+                self._evaluate(group, view, mono)
+            elif group.due is not None and mono >= group.due:
+                self._evaluate(group, view, mono)
+        if len(symbols) != len(self._symbols):
+            self._drop(self._symbols, symbols)
+            moved = True
+        for name in view.strategies():
+            group = self._strategies.get(name)
+            if group is None:
+                group = self._strategies[name] = _Group(self._kinds["strategy"], name)
+            now = view.strategy_version(name)
+            if now != group.version or (group.due is not None and mono >= group.due):
+                group.version = now
+                self._evaluate(group, view, mono)
+        group = self._account
+        now = view.account_version()
+        if moved or now != group.version or (group.due is not None and mono >= group.due):
+            group.version = now
+            self._evaluate(group, view, mono)
+            for other in self._classes.values():
+                self._evaluate(other, view, mono)
+        group = self._quiet
+        if group.version < 0 or (group.due is not None and mono >= group.due):
+            group.version = 0
+            self._evaluate(group, view, mono)
+        for control in self.controls.all:
+            if control.touched:
+                self._touched(control, view, mono)
+        if not self._events:
+            return ()
+        events = tuple(self._events)
+        self._events.clear()
+        return events
+
+    def _forget_versions(self, view: RiskView) -> None:
+        """New limits: every figure is stale, and other asset classes may have limits now."""
+        self._account.version = self._quiet.version = -1
+        for group in (*self._symbols.values(), *self._strategies.values()):
+            group.version = -1
+        wanted = sorted(view.limits().max_gross_by_class)
+        self._drop(self._classes, wanted)
+        for name in wanted:
+            self._classes.setdefault(name, _Group(self._kinds["class"], name))
+
+    def _drop(self, groups: dict[str, _Group], keep: Sequence[str]) -> None:
+        kept = dict.fromkeys(keep)
+        for scope in [s for s in groups if s not in kept]:
+            for place in groups.pop(scope).places.values():
+                reading = place.reading
+                if reading is not None and reading.state == "TRIPPED" and not place.control.latches:
+                    self._leave(place)
+                place.control.broken.pop(scope, None)
+
+    def _touched(self, control: Control, view: RiskView, mono: int) -> None:
+        groups = self._groups(control)
+        scopes = list(control.touched)
+        control.touched.clear()
+        for scope in scopes:
+            group = groups.get(scope)
+            if group is None:
+                if control.kind != "strategy" or not scope:
+                    continue
+                # Orders by hand and netted ones have no configuration, but their executions count as well.
+                group = groups[scope] = _Group(self._kinds["strategy"], scope)
+            place = group.places[control.name]
+            self._look(place, view, mono)
+            due = place.reading.due if place.reading is not None else None
+            if due is not None and (group.due is None or due < group.due):
+                group.due = due
+
+    def _groups(self, control: Control) -> dict[str, _Group]:
+        match control.kind:
+            case "symbol":
+                return self._symbols
+            case "strategy":
+                return self._strategies
+            case "class":
+                return self._classes
+            case _:
+                return {"": self._quiet if control.quiet else self._account}
+
+    def _evaluate(self, group: _Group, view: RiskView, mono: int) -> None:
+        due: int | None = None
+        for place in group.places.values():
+            self._look(place, view, mono)
+            reading = place.reading
+            if reading is not None and reading.due is not None and (due is None or reading.due < due):
+                due = reading.due
+        group.due = due
+
+    # -- one control in one scope
+
+    def _look(self, place: _Place, view: RiskView, mono: int) -> None:
+        control, scope = place.control, place.scope
+        self.evaluations += 1
+        try:
+            reading = control.evaluate(view, scope)
+            if control.broken:
+                control.broken.pop(scope, None)
+        except Exception as error:  # noqa: BLE001 - one control that fails must not stop the others
+            control.broken[scope] = control.failed(error, mono, scope)
+            control.touched.pop(scope, None)
+            reading = self._broken(place, control.broken[scope], mono)
+        else:
+            if control.fault:
+                if mono < control.fault_until and reading.state != "TRIPPED":
+                    reading = self._broken(place, control.fault, control.fault_until)
+                elif mono >= control.fault_until:
+                    control.fault = ""
+        before = place.reading
+        if reading is before:
+            return
+        if scope in control.holds and reading.state != "TRIPPED" and control.holds_until_reset(view.limits()):
+            reading = _as_tripped(reading, control.holds[scope])
+        place.reading = reading
+        held = scope in control.holds and reading.state != "TRIPPED"
+        if before is None or held or (before.state, before.action) != (reading.state, reading.action):
+            self._transition(place, before, reading, view)
+
+    @staticmethod
+    def _broken(place: _Place, error: str, again: int) -> Reading:
+        """The line of a control that fails: tried again at every round, or when its fault is forgotten."""
+        before, control = place.reading, place.control
+        return Reading(
+            control=control.name,
+            title=control.title,
+            scope=place.scope,
+            state="UNKNOWN",
+            action=before.action if before is not None else "refuse",
+            limit=before.limit if before is not None else None,
+            unit=before.unit if before is not None else "",
+            detail=f"cannot evaluate: {error} ({control.errors} errors)",
+            due=again,
+        )
+
+    def _transition(self, place: _Place, before: Reading | None, now: Reading, view: RiskView) -> None:
+        control, scope = place.control, place.scope
+        if now.state == "TRIPPED":
+            known = before is None or before.state != "TRIPPED" or before.action == now.action
+            if scope in control.holds and known:
+                return
+            latched = control.holds_until_reset(view.limits())
+            if latched or now.action != "refuse":
+                figure = f"{now.used_text} of {now.limit_text}" if now.used is not None else ""
+                control.holds[scope] = "; ".join(t for t in (figure, now.detail) if t) or "tripped"
+            self._events.append(
+                Breach(
+                    control=control.name,
+                    title=control.title,
+                    scope=scope,
+                    detail=now.detail,
+                    action=now.action,
+                    kind=control.kind,
+                    latched=latched,
+                    used=now.used_text,
+                    limit=now.limit_text,
+                )
+            )
+            return
+        if scope in control.holds or (before is not None and before.state == "TRIPPED"):
+            self._leave(place)
+        if now.state == "UNKNOWN" and (before is None or before.state != "UNKNOWN"):
+            self._events.append(
+                Doubt(control=control.name, title=control.title, scope=scope, detail=now.detail)
+            )
+
+    def _leave(self, place: _Place) -> None:
+        control, scope = place.control, place.scope
+        control.holds.pop(scope, None)
+        self._events.append(Cleared(control=control.name, title=control.title, scope=scope, detail=""))
+
+    # -- for the engine and the screen
+
+    def fail(self, error: Exception) -> Breach | None:
+        """A round failed as a whole: latches a critical breach; None where it is latched already."""
+        health = self.controls.health
+        what = f"{type(error).__name__}: {error}"
+        if not health.fail(what):
+            return None
+        health.holds[""] = f"a round failed ({what})"
+        health.touched[""] = None
+        return Breach(
+            control=health.name,
+            title=health.title,
+            scope="",
+            detail=f"risk loop failed: {what}",
+            action="kill",
+            kind=health.kind,
+            latched=True,
+            used="-",
+            limit="-",
+        )
+
+    def readings(self) -> tuple[Reading, ...]:
+        """All figures as of the last round, in the order of the controls, then by scope."""
+        found: list[Reading] = []
+        for control in self.controls.all:
+            groups = self._groups(control)
+            for scope in sorted(groups):
+                reading = groups[scope].places[control.name].reading
+                if reading is not None:
+                    found.append(reading)
+        return tuple(found)
+
+    def reset(self, control: str, scope: str = "") -> bool:
+        """A person takes trips of a control back, in one scope or in all of them (empty). What is still
+        beyond its limit trips again in the next round. False where nothing was tripped, or no control has
+        the name.
+        """
+        chosen = self.controls.by_name.get(control)
+        if chosen is None:
+            return False
+        groups = self._groups(chosen)
+        done = False
+        for one in [scope] if scope else sorted({*groups, *chosen.holds}):
+            held = chosen.holds.pop(one, None) is not None
+            group = groups.get(one)
+            place = group.places[control] if group is not None else None
+            tripped = place is not None and place.reading is not None and place.reading.state == "TRIPPED"
+            if held or tripped:
+                done = True
+                chosen.reset(one)
+                chosen.touched[one] = None
+                if place is not None:
+                    place.reading = None
+        return done
+
+    def restore(self, control: str, scope: str, detail: str) -> bool:
+        """After a restart: a trip that had latched before still holds. No event is made of it. False where no
+        control has the name."""
+        chosen = self.controls.by_name.get(control)
+        if chosen is None:
+            return False
+        chosen.holds[scope] = detail or "tripped before the restart"
+        chosen.touched[scope] = None
+        return True
+
+    def holds(self) -> tuple[tuple[str, str, str], ...]:
+        """(control, scope, reason) of everything that holds opening orders back."""
+        return tuple((c.name, s, c.holds[s]) for c in self.controls.all for s in sorted(c.holds))
+
+    def next_deadline(self, view: RiskView) -> int | None:
+        """Earliest mono at which a round may find something new by time alone; now where a control was
+        touched; None where only a change can bring something new."""
+        if any(control.touched for control in self.controls.all):
+            return view.mono()
+        dues = [self._account.due, self._quiet.due]
+        for groups in (self._symbols, self._strategies, self._classes):
+            dues.extend(group.due for group in groups.values())
+        return min((due for due in dues if due is not None), default=None)
+
+
+def _as_tripped(reading: Reading, why: str) -> Reading:
+    """The figure is back within its limit, or unknown, but the trip holds until reset."""
+    return Reading(
+        control=reading.control,
+        title=reading.title,
+        scope=reading.scope,
+        state="TRIPPED",
+        action=reading.action,
+        used=reading.used,
+        limit=reading.limit,
+        unit=reading.unit,
+        detail=f"held until reset: {why}",
+        due=reading.due,
+    )

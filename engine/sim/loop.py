@@ -1,0 +1,254 @@
+"""An asyncio event loop in virtual time: it never waits, it jumps to the next timer.
+
+Everything runs on the calling thread in one fixed order (ready callbacks first in, first out; timers by
+time, then by order of creation), so the same inputs give the same run. Sockets, subprocesses and foreign
+threads are refused; `run_in_executor` runs its function at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import heapq
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, TypeVar
+
+from engine.clock import perf_ns
+from engine.model import NS
+from engine.ports import TimerHandle
+
+T = TypeVar("T")
+
+
+class DeadLoop(RuntimeError):
+    """Nothing is ready, no timer is set, and the awaited future is not done: it never will be."""
+
+
+class VirtualLoop(asyncio.AbstractEventLoop):
+    """Virtual time in whole nanoseconds from `start` (UTC ns).
+
+    `poll`, when given, is called every `poll_every` steps of real work: the place to look at the outside
+    (a stop signal, a screen's commands) without touching virtual time.
+    """
+
+    def __init__(self, start: int, poll: Callable[[], None] | None = None, poll_every: int = 512) -> None:
+        self._now = start
+        self._ready: deque[asyncio.Handle] = deque()
+        self._timers: list[tuple[int, int, asyncio.TimerHandle]] = []
+        self._count = 0
+        self._stopping = False
+        self._running = False
+        self._closed = False
+        self._thread = threading.get_ident()
+        self._poll = poll
+        self._poll_every = poll_every
+        self._asyncgens: list[Any] = []
+        self.errors: list[dict[str, Any]] = []
+        """Contexts of callbacks that raised; the caller must look at them."""
+
+    # -- time
+
+    @property
+    def now_ns(self) -> int:
+        return self._now
+
+    def time(self) -> float:
+        return self._now / NS
+
+    # -- callbacks
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("a foreign thread reached into virtual time; hand the work in through poll")
+        return self.call_soon(callback, *args, context=context)
+
+    def call_at_ns(
+        self,
+        when: int,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(when / NS, callback, args, self, context)
+        self._count += 1
+        heapq.heappush(self._timers, (max(when, self._now), self._count, handle))
+        return handle
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        return self.call_at_ns(round(when * NS), callback, *args, context=context)
+
+    def call_later(  # type: ignore[override]
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        return self.call_at_ns(self._now + round(delay * NS), callback, *args, context=context)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """asyncio tells of a cancelled timer; it is skipped when its time comes."""
+
+    # -- running
+
+    def _step(self) -> None:
+        if not self._ready:
+            while self._timers and self._timers[0][2].cancelled():
+                heapq.heappop(self._timers)
+            if not self._timers:
+                raise DeadLoop("virtual time has nothing left to do")
+            when = self._timers[0][0]
+            self._now = max(self._now, when)
+            while self._timers and self._timers[0][0] <= when:
+                handle = heapq.heappop(self._timers)[2]
+                if not handle.cancelled():
+                    self._ready.append(handle)
+        for _ in range(len(self._ready)):
+            ready = self._ready.popleft()
+            if not ready.cancelled():
+                ready._run()
+
+    def run_forever(self) -> None:
+        if self._running:
+            raise RuntimeError("this loop runs already")
+        self._running = True
+        self._thread = threading.get_ident()
+        hooks = sys.get_asyncgen_hooks()
+        before = asyncio._get_running_loop()
+        asyncio._set_running_loop(self)
+        countdown = self._poll_every
+        try:
+            while not self._stopping:
+                self._step()
+                countdown -= 1
+                if countdown <= 0:
+                    countdown = self._poll_every
+                    if self._poll is not None:
+                        self._poll()
+        finally:
+            self._stopping = False
+            self._running = False
+            asyncio._set_running_loop(before)
+            sys.set_asyncgen_hooks(*hooks)
+
+    def run_until_complete(self, future: Generator[Any, None, T] | Coroutine[Any, Any, T] | Any) -> T:
+        task: asyncio.Future[T] = asyncio.ensure_future(future, loop=self)  # type: ignore[arg-type]
+        task.add_done_callback(self._stop_callback)
+        try:
+            self.run_forever()
+        finally:
+            task.remove_done_callback(self._stop_callback)
+        return task.result()
+
+    def _stop_callback(self, _: asyncio.Future[Any]) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def is_running(self) -> bool:
+        return self._running
+
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def close(self) -> None:
+        self._closed = True
+        self._ready.clear()
+        self._timers.clear()
+
+    async def shutdown_asyncgens(self) -> None:
+        return None
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002
+        return None
+
+    # -- futures and tasks
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
+    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None, **_: Any) -> Any:
+        return asyncio.Task(coro, loop=self, name=name, context=context)
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override] # noqa: ARG002
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - the awaiting task gets it, as from a real executor
+            future.set_exception(error)
+        return future
+
+    # -- errors
+
+    def get_debug(self) -> bool:
+        return False
+
+    def set_debug(self, enabled: bool) -> None:
+        raise NotImplementedError("virtual time has no debug mode")
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        self.errors.append(context)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.default_exception_handler(context)
+
+
+class VirtualClock:
+    """`engine.ports.Clock` over a `VirtualLoop`."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        self._origin = loop.now_ns
+
+    def begin_at(self, ts: int) -> None:
+        """Jumps to `ts` (UTC ns) before the run starts. Raises `ValueError` for a time that has passed."""
+        if ts < self._loop._now:
+            raise ValueError("virtual time never goes back")
+        self._loop._now = ts
+
+    def now(self) -> int:
+        return self._loop._now
+
+    def mono(self) -> int:
+        return self._loop._now - self._origin
+
+    def perf(self) -> int:
+        return perf_ns()
+
+    def call_later(self, delay: int, callback: Callable[..., object], *args: Any) -> TimerHandle:
+        return self._loop.call_at_ns(self._loop._now + max(delay, 0), callback, *args)
+
+    def call_soon(self, callback: Callable[..., object], *args: Any) -> TimerHandle:
+        return self._loop.call_soon(callback, *args)
+
+    async def sleep(self, delay: int) -> None:
+        future: asyncio.Future[None] = self._loop.create_future()
+        handle = self._loop.call_at_ns(self._loop._now + max(delay, 0), _wake, future)
+        try:
+            await future
+        finally:
+            handle.cancel()
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

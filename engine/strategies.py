@@ -1,0 +1,456 @@
+"""The engine's dealings with its strategies: feeds them, turns their actions into orders, winds them up.
+
+Every strategy runs in a process of its own behind a host (`engine.strategy.host`). Explicit orders go
+straight to the intake under the strategy's name; declared positions are netted by `engine.targets`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from engine.books import NET, Applied
+from engine.config import StrategyConfig
+from engine.control.snapshot import StrategyRow
+from engine.core import Core
+from engine.feeds.bars import BarBuilder
+from engine.intake import Intake
+from engine.model import NS, Bar, Order, OrderStatus, OrderType, Purpose, Quote, Replace, Trade
+from engine.orders_record import OrderRecord
+from engine.records import Halted, HaltReset, Intended, KillBegan, StrategyChanged
+from engine.strategy.host import StrategyHost
+from engine.strategy.lockstep import LockstepHost
+from engine.strategy.messages import CancelRef, Intend, Place, ReplaceRef, StrategyFill, StrategyOrder
+from engine.strategy.realtime import RealtimeHost
+from engine.strategy.reports import Acted, Origin, State
+from engine.targets import Targets
+from engine.view import EngineView
+
+if TYPE_CHECKING:
+    from engine.engine import Parts
+    from engine.kill import KillSwitch
+
+
+class StrategyDesk:
+    """All strategies of one engine; implements `engine.strategy.host.HostSink`."""
+
+    def __init__(self, core: Core, intake: Intake, view: EngineView, parts: Parts) -> None:
+        self._core = core
+        self._intake = intake
+        self._view = view
+        self._parts = parts
+        self._configs = {s.name: s for s in core.config.strategies}
+        self._hosts: dict[str, StrategyHost] = {}
+        self._subscribers: dict[str, list[StrategyHost]] = {}
+        self._bars: dict[tuple[str, str], BarBuilder] = {}
+        self._refs: dict[tuple[str, int], str] = {}
+        self._ref_of: dict[str, tuple[str, int]] = {}
+        self._parents: dict[str, int] = {}
+        self._fills: dict[str, int] = {}
+        self._orders: dict[str, int] = {}
+        self._refused: dict[str, str] = {}
+        self._dirty = False
+        self.targets = Targets(core, intake, view)
+        self.targets.transferred = self.on_position
+        self.kill: KillSwitch | None = None
+
+    # -- life
+
+    async def start(self) -> None:
+        """Starts every strategy that was not stopped by a halt of its own."""
+        instruments = self._core.books.instruments
+        kind = LockstepHost if self._parts.lockstep else RealtimeHost
+        for config in self._core.config.strategies:
+            host = kind(
+                config,
+                instruments,
+                self._core.clock,
+                self,
+                seed=self._parts.seed,
+                import_paths=self._parts.import_paths,
+            )
+            self._hosts[config.name] = host
+            for symbol in config.symbols:
+                self._subscribers.setdefault(symbol, []).append(host)
+                if config.bar_seconds:
+                    self._bars[(config.name, symbol)] = BarBuilder(
+                        symbol, int(config.bar_seconds * NS), self._deliver_bar(host)
+                    )
+            halt = self._core.books.halts.strategy(config.name)
+            if halt is not None and halt.code == "strategy_failed":
+                self._core.alarm(
+                    "warning",
+                    "strategy",
+                    f"{config.name} was not started: {halt.reason}. Resume it to start it again",
+                )
+                continue
+            self._start(host)
+
+    def _start(self, host: StrategyHost) -> None:
+        name = host.name
+        books = self._core.books
+        orders = [self._report(r) for r in books.orders.working(strategy=name)]
+        positions = {s: books.positions.strategy_qty(name, s) for s in host.config.symbols}
+        quotes = [q for s in host.config.symbols if (q := self._view.quote(s)) is not None]
+        host.start(positions, orders, next_ref=self._next_ref(name), quotes=quotes)
+
+    def _next_ref(self, name: str) -> int:
+        return 1 + max((ref for strategy, ref in self._refs if strategy == name), default=0)
+
+    async def stop(self, reason: str, timeout: int) -> None:
+        """Lets every strategy end in its own way, at most for `timeout` ns of host time in all."""
+        for host in self._hosts.values():
+            if host.live:
+                host.stop(timeout / NS, reason)
+        for host in self._hosts.values():
+            if isinstance(host, RealtimeHost):
+                await host.ended()
+
+    def pause(self, name: str) -> str:
+        host = self._hosts.get(name)
+        if host is None:
+            return f"no strategy {name}; known are {', '.join(sorted(self._hosts)) or 'none'}"
+        self._core.commit(
+            Halted(scope="strategy", target=name, code="paused", reason="paused by the operator")
+        )
+        host.pause("paused by the operator")
+        return ""
+
+    def resume(self, name: str) -> str:
+        """Lifts a pause; starts a strategy anew that had failed or stopped."""
+        host = self._hosts.get(name)
+        if host is None:
+            return f"no strategy {name}; known are {', '.join(sorted(self._hosts)) or 'none'}"
+        self._core.commit(HaltReset(scope="strategy", target=name, who="operator"))
+        if host.live:
+            host.resume()
+        else:
+            self._start(host)
+        return ""
+
+    def pause_reason(self, strategy: str) -> str:
+        """Why orders of this strategy may not open; empty where it runs or is none of ours."""
+        host = self._hosts.get(strategy)
+        if host is None or host.state in ("running", "starting"):
+            return ""
+        return f"{strategy} is {host.state}: {host.reason}"
+
+    def watch(self, mono: int) -> None:
+        """Looks after intentions that could not be served at once."""
+        self.targets.watch(mono)
+
+    def on_time(self, now: int) -> None:
+        """Time passes: bars whose end has come are complete."""
+        for builder in self._bars.values():
+            builder.on_time(now)
+
+    # -- events in
+
+    def on_quote(self, quote: Quote, perf: int) -> None:
+        for host in self._subscribers.get(quote.symbol, ()):
+            host.quote(quote, perf)
+            self._dirty = True
+        if self._bars:
+            for (_, symbol), builder in self._bars.items():
+                if symbol == quote.symbol:
+                    builder.on_quote(quote)
+
+    def on_trade(self, trade: Trade, perf: int) -> None:
+        for host in self._subscribers.get(trade.symbol, ()):
+            host.trade(trade, perf)
+            self._dirty = True
+        if self._bars:
+            for (_, symbol), builder in self._bars.items():
+                if symbol == trade.symbol:
+                    builder.on_trade(trade)
+
+    def _deliver_bar(self, host: StrategyHost) -> Callable[[Bar], None]:
+        def deliver(bar: Bar) -> None:
+            host.bar(bar)
+            self._dirty = True
+
+        return deliver
+
+    def flush(self) -> None:
+        """All records of one stamp are in: hand them over."""
+        if self._dirty:
+            self._dirty = False
+            for host in self._hosts.values():
+                if host.live:
+                    host.flush()
+
+    def on_order(self, record: OrderRecord) -> None:
+        host = self._hosts.get(record.order.strategy)
+        if host is not None:
+            host.order(self._report(record))
+
+    def on_fill(self, applied: Applied) -> None:
+        fill = applied.fill
+        if fill is None:
+            return
+        for strategy, lots in applied.attribution:
+            host = self._hosts.get(strategy)
+            if host is None or not lots:
+                continue
+            self._fills[strategy] = self._fills.get(strategy, 0) + 1
+            order_id = fill.order_id or ""
+            ref = self._ref_of.get(order_id)
+            host.fill(
+                StrategyFill(
+                    symbol=fill.symbol,
+                    side=fill.side,
+                    qty=lots,
+                    price=fill.price,
+                    ts=fill.ts,
+                    position=self._core.books.positions.strategy_qty(strategy, fill.symbol),
+                    order_id=order_id,
+                    ref=ref[1] if ref is not None and ref[0] == strategy else None,
+                    fee=fill.fee * lots / fill.qty,
+                    maker=fill.maker,
+                )
+            )
+
+    def on_position(self, symbol: str) -> None:
+        """Positions changed without a fill: a bust, a correction, an adoption, a transfer."""
+        for host in self._subscribers.get(symbol, ()):
+            host.position(symbol, self._core.books.positions.strategy_qty(host.name, symbol))
+
+    def _report(self, record: OrderRecord) -> StrategyOrder:
+        order, life = record.order, record.life
+        ref = self._ref_of.get(order.id)
+        overlay = "cancel" if life.pending_cancel else "replace" if life.replaces else ""
+        return StrategyOrder(
+            symbol=order.symbol,
+            side=order.side,
+            type=order.type,
+            qty=life.qty,
+            cum=life.cum,
+            leaves=life.leaves,
+            status=life.status,
+            order_id=order.id,
+            ref=None if ref is None else ref[1],
+            parent=self._parents.get(order.id),
+            limit=life.limit,
+            stop=life.stop,
+            tif=order.tif,
+            overlay=overlay,
+            reason=life.reason,
+        )
+
+    # -- actions out (HostSink)
+
+    def on_actions(self, name: str, acted: Sequence[Acted]) -> None:
+        """Carries out what one answer asked for, in order."""
+        for action, origin in acted:
+            correlation = self._core.ids.correlation()
+            match action:
+                case Place():
+                    self._place(name, action, origin, correlation)
+                case CancelRef(ref=ref):
+                    order_id = self._refs.get((name, ref))
+                    if order_id is not None and self._intake.cancel(order_id, correlation):
+                        # It could not be sent: the strategy may ask again.
+                        record = self._core.books.orders.get(order_id)
+                        if record is not None:
+                            self.on_order(record)
+                case ReplaceRef():
+                    self._replace(name, action, correlation)
+                case Intend(symbol=symbol, lots=lots):
+                    self._intend(name, symbol, lots, origin, correlation)
+
+    def _place(self, name: str, action: Place, origin: Origin, correlation: str) -> None:
+        core = self._core
+        policy = core.config.orders
+        arrival = origin.ask if action.side.sign > 0 else origin.bid
+        entry = Order(
+            id=core.ids.order_id(name),
+            strategy=name,
+            account=core.config.account,
+            symbol=action.symbol,
+            side=action.side,
+            qty=action.qty,
+            type=action.type,
+            limit=action.limit,
+            stop=action.stop,
+            tif=action.tif,
+            expire=action.expire,
+            reduce_only=action.reduce_only,
+            post_only=action.post_only,
+            created=core.clock.now(),
+            correlation=correlation,
+            arrival=arrival,
+            partial_fill=policy.partial_fill,
+            remainder_after=int(policy.remainder_after * NS),
+            replace_policy=policy.replace,
+        )
+        self._refs[(name, action.ref)] = entry.id
+        self._ref_of[entry.id] = (name, action.ref)
+        self._orders[name] = self._orders.get(name, 0) + 1
+        refusal = self._intake.submit(entry, origin.arrived)
+        if refusal is not None:
+            self._hosts[name].order(self._refusal(entry, action.ref, f"{refusal.control}: {refusal.text}"))
+            return
+        for child in self._children(entry, action):
+            self._parents[child.id] = action.ref
+            self._intake.submit(child)
+
+    def _children(self, entry: Order, action: Place) -> list[Order]:
+        """Take-profit and stop of a bracket; the entry's fills release them."""
+        out = []
+        for price, is_stop in ((action.take_profit, False), (action.stop_loss, True)):
+            if price is None:
+                continue
+            out.append(
+                Order(
+                    id=self._core.ids.order_id(entry.strategy),
+                    strategy=entry.strategy,
+                    account=entry.account,
+                    symbol=entry.symbol,
+                    side=entry.side.opposite,
+                    qty=entry.qty,
+                    type=OrderType.STOP if is_stop else OrderType.LIMIT,
+                    limit=None if is_stop else price,
+                    stop=price if is_stop else None,
+                    tif=entry.tif,
+                    expire=entry.expire,
+                    purpose=Purpose.PROTECT,
+                    parent=entry.id,
+                    oco=f"oco-{entry.id}",
+                    created=entry.created,
+                    correlation=entry.correlation,
+                )
+            )
+        return out
+
+    @staticmethod
+    def _refusal(order: Order, ref: int, reason: str) -> StrategyOrder:
+        return StrategyOrder(
+            symbol=order.symbol,
+            side=order.side,
+            type=order.type,
+            qty=order.qty,
+            cum=0,
+            leaves=0,
+            status=OrderStatus.REJECTED,
+            order_id=order.id,
+            ref=ref,
+            limit=order.limit,
+            stop=order.stop,
+            tif=order.tif,
+            reason=reason,
+        )
+
+    def _replace(self, name: str, action: ReplaceRef, correlation: str) -> None:
+        order_id = self._refs.get((name, action.ref))
+        record = self._core.books.orders.get(order_id) if order_id is not None else None
+        if record is None:
+            return
+        life = record.life
+        refusal = self._intake.replace(
+            Replace(
+                id=self._core.ids.order_id(name),
+                order_id=record.order.id,
+                qty=life.qty if action.qty is None else action.qty,
+                limit=life.limit if action.limit is None else action.limit,
+                stop=life.stop if action.stop is None else action.stop,
+                correlation=correlation,
+                created=self._core.clock.now(),
+            )
+        )
+        if refusal is not None:
+            self.on_order(record)
+
+    def _intend(self, name: str, symbol: str, lots: int, origin: Origin, correlation: str) -> None:
+        config = self._configs[name]
+        if abs(lots) > config.max_position:
+            self._core.alarm(
+                "warning",
+                "strategy_limit",
+                f"{name} intends {lots:+d} lots of {symbol}; its limit is {config.max_position}",
+                symbol=symbol,
+            )
+            lots = config.max_position if lots > 0 else -config.max_position
+        self._core.commit(Intended(strategy=name, symbol=symbol, lots=lots), correlation)
+        self.targets.serve(symbol, origin.arrived, correlation)
+
+    def on_state(self, name: str, state: State, reason: str) -> None:
+        core = self._core
+        config = self._configs[name]
+        core.commit(StrategyChanged(name=name, state=state, reason=reason))
+        core.log("info", f"strategy {name} is {state}", component="strategy", status=state)
+        if state == "failed":
+            core.metrics.count("strategy_failures")
+            core.commit(
+                Halted(
+                    scope="strategy",
+                    target=name,
+                    code="strategy_failed",
+                    reason=f"stopped by the engine: {reason}",
+                )
+            )
+            core.alarm("critical", "strategy", f"strategy {name} was stopped: {reason}")
+        if state in ("failed", "stopped"):
+            self._wind_up(config, state, reason)
+
+    def _wind_up(self, config: StrategyConfig, state: State, reason: str) -> None:
+        """What happens to the orders, intentions and position that a strategy leaves behind."""
+        core = self._core
+        for symbol in config.symbols:
+            intended = core.books.positions.get(symbol).intended.get(config.name)
+            if intended is None:
+                continue
+            # What it intended in its last words holds; one that failed had no last words, so nothing moves.
+            lots = intended if state == "stopped" else core.books.positions.strategy_qty(config.name, symbol)
+            if config.on_stop == "flatten":
+                lots = 0
+            if lots != intended:
+                core.commit(Intended(strategy=config.name, symbol=symbol, lots=lots))
+                self.targets.serve(symbol, 0, core.ids.correlation())
+        if config.on_stop == "keep":
+            return
+        for record in list(core.books.orders.working(strategy=config.name)):
+            if record.order.purpose is Purpose.TRADE:
+                self._intake.cancel(record.order.id)
+        if config.on_stop == "flatten" and self.kill is not None:
+            for symbol in config.symbols:
+                if core.books.positions.strategy_qty(config.name, symbol):
+                    self.kill.begin(
+                        KillBegan(reason=f"{config.name} ended: {reason}", symbol=symbol, flatten=True)
+                    )
+
+    def on_log(self, name: str, level: str, text: str, fields: Mapping[str, str]) -> None:
+        self._core.log(
+            "error" if level == "error" else "info", text, component=f"strategy.{name}", **dict(fields)
+        )
+
+    # -- for the screen
+
+    def rows(self) -> tuple[StrategyRow, ...]:
+        out = []
+        books = self._core.books
+        for name, host in self._hosts.items():
+            status = host.status()
+            intended = {}
+            for symbol in host.config.symbols:
+                lots = books.positions.get(symbol).intended.get(name)
+                if lots is not None:
+                    intended[symbol] = books.instruments[symbol].size(lots)
+            pnl = self._view.strategy_pnl(name)
+            out.append(
+                StrategyRow(
+                    name=name,
+                    state=status.state,
+                    reason=status.reason,
+                    intended=intended,
+                    orders=self._orders.get(name, 0),
+                    fills=self._fills.get(name, 0),
+                    pnl=Decimal(0) if pnl is None else round(pnl, 2),
+                    lag_ms=status.lag_ms,
+                    rss_mb=status.rss_mb,
+                )
+            )
+        return tuple(out)
+
+
+__all__ = ["NET", "StrategyDesk"]

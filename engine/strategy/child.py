@@ -1,0 +1,132 @@
+"""The process in which one strategy runs: `python -m engine.strategy.child SOCKET LIFELINE`.
+
+It owns nothing that the engine needs. It ends when the engine ends: the kernel kills it as soon as the other
+end of its lifeline is closed, however busy it is. Its memory is limited, what it prints goes to the log, and
+an exception of the strategy becomes its last message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import os
+import random
+import resource
+import select
+import signal
+import socket
+import sys
+from typing import Final
+
+from engine.strategy.messages import Batch, Message, Splitter, Start, Stop, frame, read_instruction
+from engine.strategy.runtime import Printed, Runtime
+
+_F_SETSIG: Final = 10
+"""fcntl(2), Linux: the signal that is sent for O_ASYNC instead of SIGIO."""
+_RESERVE: Final = 32 << 20
+"""Bytes above the memory limit in which a failure can still be told."""
+_MAX_INSTRUCTION: Final = 64 << 20
+_READ: Final = 1 << 18
+
+
+def main(socket_fd: int, lifeline: int) -> None:
+    """Runs one strategy over the socket until it is told to stop or fails."""
+    _own_signals()
+    _die_with(lifeline)
+    link = socket.socket(fileno=socket_fd)
+    frames = Splitter(_MAX_INSTRUCTION)
+    waiting: list[bytes] = []
+
+    def receive() -> Start | Batch | Stop:
+        while not waiting:
+            data = link.recv(_READ)
+            if not data:
+                os._exit(0)
+            waiting.extend(frames.feed(data))
+        return read_instruction(waiting.pop(0))
+
+    def send(message: Message) -> None:
+        link.sendall(frame(message))
+
+    start = receive()
+    assert isinstance(start, Start), "the first message is Start"
+    if start.nice:
+        os.nice(start.nice)
+    sys.path[0:0] = start.import_paths
+    runtime = Runtime(start)
+    sys.stdout = sys.stderr = Printed(runtime.session.output)
+    random.seed(start.seed)  # for authors who use the module's functions: a run must repeat
+    resident, data = _usage()
+    _limit_memory(data + start.memory)
+    try:
+        send(runtime.start(resident))
+        gc.collect()
+        gc.freeze()
+        while True:
+            match receive():
+                case Batch() as batch:
+                    send(runtime.take(batch))
+                case Stop() as stop:
+                    send(runtime.stop(stop))
+                    return
+                case Start():
+                    raise AssertionError("a second Start")
+    except BaseException as error:  # noqa: BLE001 - whatever the strategy raised, sys.exit included, is reported
+        _use_reserve()
+        send(runtime.failure(error, start.memory >> 20))
+        # Not sys.exit: code registered by the strategy must not run, or hang, any more.
+        os._exit(1)
+
+
+def _own_signals() -> None:
+    """Takes nothing over from the parent's signal set-up; the keyboard's interrupt is the parent's matter."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGIO):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _die_with(lifeline: int) -> None:
+    """Has the kernel kill this process when the last writer of the pipe `lifeline` is gone.
+
+    Signal-driven I/O works whatever the interpreter is doing, and unlike PR_SET_PDEATHSIG it does not depend
+    on the thread of the parent that happened to start us. The default action of SIGIO ends the process; on
+    Linux SIGKILL is asked for instead.
+    """
+    if sys.platform == "linux":
+        fcntl.fcntl(lifeline, _F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    if select.select([lifeline], [], [], 0)[0]:
+        os._exit(0)  # the parent went before the signal was armed
+
+
+def _usage() -> tuple[int, int]:
+    """Bytes of resident memory and of private data (what RLIMIT_DATA counts); 0 where it cannot be read."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - a pseudo file
+            fields = statm.read().split()
+    except OSError:
+        return 0, 0
+    page = resource.getpagesize()
+    return int(fields[1]) * page, int(fields[5]) * page
+
+
+def _limit_memory(limit: int) -> None:
+    """RLIMIT_DATA counts heap and private mappings, not the address space of libraries that are mapped.
+
+    A system that knows no such limit leaves it to the watch that the engine keeps on resident memory.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit + _RESERVE))
+
+
+def _use_reserve() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,147 @@
+"""One strategy's operating system process: how it is started, watched, killed and what it died of."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+_PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+"""All that a strategy sees of the environment; secrets may stand in the rest."""
+_ERRORS_KEPT: Final = 4_000
+_PAGE: Final = resource.getpagesize()
+
+
+class Process:
+    """A started child with its three ends: the socket, the lifeline and what it writes to stderr."""
+
+    def __init__(
+        self, popen: subprocess.Popen[bytes], link: socket.socket, lifeline: int, errors: int
+    ) -> None:
+        self._popen = popen
+        self.link = link
+        self._lifeline = lifeline
+        self._errors = errors
+        self._tail = b""
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def poll(self) -> int | None:
+        """Exit code, −signal, or None while it lives."""
+        return self._popen.poll()
+
+    def kill(self) -> None:
+        """SIGKILL to it and to what it started; it leads a process group of its own."""
+        if self._popen.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._popen.pid, signal.SIGKILL)
+            self._popen.kill()
+
+    def wait(self, timeout: float) -> bool:
+        """Blocks until it has ended; False after `timeout` seconds."""
+        try:
+            self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def drain_errors(self) -> None:
+        """Empties the pipe behind stderr, so that a chatty library cannot block, and keeps the last of it."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            for _ in range(4):
+                data = os.read(self._errors, 1 << 16)
+                if not data:
+                    return
+                self._tail = (self._tail + data)[-_ERRORS_KEPT:]
+
+    def last_words(self) -> str:
+        """The last that it wrote to stderr below Python: crashes of the interpreter or of a library."""
+        self.drain_errors()
+        return self._tail.decode("utf-8", "replace").strip()
+
+    def death(self) -> str:
+        """How it ended, in words."""
+        code = self.poll()
+        if code is None:
+            return "closed its connection"
+        if code >= 0:
+            return f"ended by itself with exit code {code}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        hint = " (not by the engine; the system does that when memory runs out)" if name == "SIGKILL" else ""
+        return f"killed by {name}{hint}"
+
+    def rss(self) -> int | None:
+        """Bytes of resident memory; None where the system does not tell."""
+        try:
+            with open(f"/proc/{self._popen.pid}/statm", encoding="ascii") as statm:  # noqa: PTH123 - pseudo file
+                return int(statm.read().split()[1]) * _PAGE
+        except (OSError, IndexError, ValueError):
+            return None
+
+    def close(self) -> None:
+        """Lets go of all its ends; closing the lifeline kills it if it still lives."""
+        self.link.close()
+        for fd in (self._lifeline, self._errors):
+            if fd >= 0:
+                os.close(fd)
+        self._lifeline = self._errors = -1
+
+
+Spawn = Callable[[Sequence[str]], Process]
+
+
+def spawn(import_paths: Sequence[str]) -> Process:
+    """Starts a child; takes some milliseconds, the child needs about a third of a second to get ready.
+
+    `import_paths`: folders in which the strategy's module is looked for; the first is its working directory.
+    """
+    ours, theirs = socket.socketpair()
+    life_read, life_write = os.pipe()
+    err_read, err_write = os.pipe()
+    try:
+        popen = subprocess.Popen(
+            [sys.executable, "-P", "-m", "engine.strategy.child", str(theirs.fileno()), str(life_read)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=err_write,
+            pass_fds=(theirs.fileno(), life_read),
+            start_new_session=True,
+            env=environment(),
+            cwd=import_paths[0] if import_paths else None,
+        )
+    except OSError:
+        ours.close()
+        os.close(life_write)
+        os.close(err_read)
+        raise
+    finally:
+        theirs.close()
+        os.close(life_read)
+        os.close(err_write)
+    os.set_blocking(err_read, False)
+    return Process(popen, ours, life_write, err_read)
+
+
+def environment() -> dict[str, str]:
+    """A small environment: the engine's code, no secrets, one core, and hashes that repeat."""
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    root = str(Path(__file__).resolve().parents[2])
+    return passed | {
+        "PYTHONPATH": root,
+        "PYTHONHASHSEED": "0",
+        # Numerical libraries start a thread for each core; a strategy gets one core and so one thread.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }

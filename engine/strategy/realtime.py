@@ -1,0 +1,221 @@
+"""A strategy in real time: the engine's loop never waits for the process, whatever the process does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from engine.model import Quote
+from engine.strategy.host import StrategyHost
+from engine.strategy.messages import MAX_FRAME, Malformed, Message, Splitter, StrategyOrder, frame, read_reply
+from engine.strategy.process import Process
+
+_READ: Final = 1 << 18
+_REAP: Final = 0.02
+"""Seconds between two looks whether a process has ended."""
+_LOOK: Final = 1.0
+"""Seconds between two looks at memory and stderr."""
+
+
+class RealtimeHost(StrategyHost):
+    """Runs on the engine's asyncio loop. One batch is out at a time; what comes meanwhile waits, bounded.
+
+    Time-outs are in seconds of the host: a strategy that hangs, hangs in real time, whatever the speed of a
+    replay.
+    """
+
+    nice = 5
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._frames = Splitter(MAX_FRAME)
+        self._unsent = b""
+        self._sent_at = 0.0
+        self._looked_at = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._starts = 0
+        self._idle: asyncio.Event = asyncio.Event()
+        self._unreaped = 0
+        self._idle.set()
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    async def ended(self) -> None:
+        """Returns when no process of this strategy is left, ended or killed and reaped."""
+        await self._idle.wait()
+
+    def start(
+        self,
+        positions: Mapping[str, int] | None = None,
+        orders: Collection[StrategyOrder] = (),
+        next_ref: int = 1,
+        quotes: Collection[Quote] = (),
+    ) -> None:
+        self._begin()
+        self._frames = Splitter(MAX_FRAME)
+        self._unsent = b""
+        self._starts += 1
+        self._hold()
+        # Starting a process takes milliseconds that the engine's loop does not have.
+        spawning = self._loop.run_in_executor(None, self._spawn, self._import_paths)
+        message = self._start_message(positions, orders, next_ref, quotes)
+        start = self._starts
+        spawning.add_done_callback(lambda done: self._spawned(done, start, message))
+
+    def _spawned(self, done: asyncio.Future[Process], start: int, message: Message) -> None:
+        if done.cancelled() or done.exception() is not None:
+            self._let_go()
+            if start == self._starts:
+                self._fail(
+                    f"cannot start its process: {done.exception() if not done.cancelled() else 'stopped'}"
+                )
+            return
+        process = done.result()
+        if start != self._starts or self.state != "starting":
+            self._reap(process, kill=True)
+            return
+        self._process = process
+        process.link.setblocking(False)
+        self._loop.add_reader(process.link, self._readable, process)
+        self._tick()
+        self._send(message)
+
+    def flush(self) -> None:
+        if self._busy or self._process is None or self.state == "starting":
+            return
+        instruction = self._next_instruction()
+        if instruction is not None:
+            self._send(instruction)
+
+    def stop(self, timeout: float, reason: str = "stop") -> None:
+        if not self.live or self._stopping:
+            return
+        self._stopping = reason
+        if self.state == "starting":
+            self._end("stopped", reason)
+            return
+        self._deadline = self._loop.call_later(
+            timeout, lambda: self.kill(f"{reason}; did not end within {timeout:g} s and was killed")
+        )
+        self.flush()
+
+    @property
+    def _conflates(self) -> bool:
+        return self._busy or self.state == "starting"
+
+    # --- the socket -----------------------------------------------------------------------------------
+
+    def _send(self, message: Message) -> None:
+        self._busy = True
+        self._sent_at = self._loop.time()
+        self._unsent = frame(message)
+        self._write()
+
+    def _write(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        try:
+            sent = process.link.send(self._unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # the reader sees the end of the connection and says what it died of
+        self._unsent = self._unsent[sent:]
+        if self._unsent:
+            self._loop.add_writer(process.link, self._write)
+        else:
+            self._loop.remove_writer(process.link)
+
+    def _readable(self, process: Process) -> None:
+        if process is not self._process:
+            return
+        try:
+            data = process.link.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._loop.remove_reader(process.link)
+            self._hung_up(process, 50)
+            return
+        try:
+            for body in self._frames.feed(data):
+                if process is self._process:
+                    self._answered(read_reply(body))
+        except Malformed as error:
+            self._fail(f"broke the protocol: {error}")
+        self.flush()
+
+    def _hung_up(self, process: Process, looks: int) -> None:
+        """The connection ended without a last message: waits a moment for the exit code, to name it."""
+        if process is not self._process:
+            return
+        if process.poll() is None and looks > 0:
+            self._loop.call_later(_REAP, self._hung_up, process, looks - 1)
+            return
+        self._fail(process.death())
+
+    # --- the watch ------------------------------------------------------------------------------------
+
+    def _tick(self, due: float = 0.0) -> None:
+        process = self._process
+        if process is None:
+            return
+        now = self._loop.time()
+        period = min(0.25, self.config.hang_timeout / 4)
+        if due and now - due > period:
+            # The engine's loop was held up itself: what the strategy answered may lie unread.
+            self._sent_at = max(self._sent_at, now - period)
+        starting = self.state == "starting"
+        allowed = self._start_timeout if starting else self.config.hang_timeout
+        if self._busy and now - self._sent_at > allowed:
+            self._readable(process)
+            if self._process is process and self._busy and now - self._sent_at > allowed:
+                self._fail(
+                    f"did not get ready within {allowed:g} s"
+                    if starting
+                    else f"hung: took no event for {self.config.hang_timeout:.1f} s"
+                )
+                return
+        if now - self._looked_at >= _LOOK:
+            self._looked_at = now
+            process.drain_errors()
+            if self._over_memory():
+                return
+        self._watch = self._loop.call_later(period, self._tick, now + period)
+
+    # --- the end --------------------------------------------------------------------------------------
+
+    def _release(self, process: Process, graceful: bool) -> None:
+        for handle in (self._watch, self._deadline):
+            if handle is not None:
+                handle.cancel()
+        self._watch = self._deadline = None
+        self._loop.remove_reader(process.link)
+        self._loop.remove_writer(process.link)
+        self._reap(process, kill=not graceful)
+
+    def _reap(self, process: Process, kill: bool, looks: int = 100) -> None:
+        """Waits, without waiting, until the process has ended; kills it at once or after two seconds."""
+        if kill or looks == 0:
+            process.kill()
+        if process.poll() is None:
+            self._loop.call_later(_REAP, self._reap, process, False, looks - 1)
+            return
+        process.close()
+        self._let_go()
+
+    def _hold(self) -> None:
+        self._unreaped += 1
+        self._idle.clear()
+
+    def _let_go(self) -> None:
+        self._unreaped -= 1
+        if self._unreaped == 0:
+            self._idle.set()

@@ -1,0 +1,194 @@
+"""Hands events to a strategy's callbacks and collects what it answers; no process or clock in here."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import traceback
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Final
+
+from pydantic import ValidationError
+
+from engine.strategy.api import Strategy
+from engine.strategy.messages import Batch, Done, Failed, Ready, Start, Stop
+from engine.strategy.session import MAX_LINE, Session, StrategyError
+
+MAX_TRACE: Final = 8_000
+"""Characters of a traceback that are sent."""
+MAX_REASON: Final = 500
+
+
+class Runtime:
+    """One strategy instance and its session. Every exception of the author's code goes through."""
+
+    def __init__(self, start: Start) -> None:
+        self.session = Session(start)
+        self._start = start
+        self.where = "loading"
+        """What is being run, for the message when it fails."""
+        self._strategy: Strategy | None = None
+
+    def start(self, baseline: int) -> Ready:
+        """Imports the class, checks its parameters and runs `on_start`."""
+        cls = load(self._start.module, self._start.import_paths)
+        self.where = "__init__"
+        try:
+            strategy = cls.make(self.session, self._start.params)
+        except ValidationError as error:
+            raise StrategyError(_params_complaint(error)) from None
+        self._strategy = strategy
+        self.where = "on_start"
+        strategy.on_start()
+        actions, logs, dropped = self.session.take()
+        return Ready(cls.wanted(), baseline, actions, logs, dropped)
+
+    def take(self, batch: Batch) -> Done:
+        """Runs the callbacks for each event of a batch, in order."""
+        session, strategy = self.session, self._strategy
+        assert strategy is not None, "a batch before the start"
+        session.now = batch.now
+        for mark in batch.marks:
+            session.quotes[mark.symbol] = mark
+        quotes, trades, bars = iter(batch.quotes), iter(batch.trades), iter(batch.bars)
+        fills, orders, timers = iter(batch.fills), iter(batch.orders), iter(batch.timers)
+        positions, pauses = iter(batch.positions), iter(batch.pauses)
+        for index, letter in enumerate(batch.kinds):
+            session.cause = index
+            match letter:
+                case "q":
+                    quote = next(quotes)
+                    session.quotes[quote.symbol] = quote
+                    self.where = "on_quote"
+                    strategy.on_quote(quote)
+                case "t":
+                    self.where = "on_trade"
+                    strategy.on_trade(next(trades))
+                case "b":
+                    self.where = "on_bar"
+                    strategy.on_bar(next(bars))
+                case "f":
+                    fill = next(fills)
+                    session.positions[fill.symbol] = fill.position
+                    self.where = "on_fill"
+                    strategy.on_fill(fill)
+                case "o":
+                    order = next(orders)
+                    session.see_order(order)
+                    self.where = "on_order"
+                    strategy.on_order(order)
+                case "w":
+                    timer = next(timers)
+                    session.timer_fired(timer.name)
+                    self.where = "on_timer"
+                    strategy.on_timer(timer.name)
+                case "p":
+                    held = next(positions)
+                    session.positions[held.symbol] = held.lots
+                case "h":
+                    pause = next(pauses)
+                    session.paused = (pause.reason or "paused") if pause.paused else ""
+        session.cause = -1
+        return Done(batch.seq, *session.take())
+
+    def stop(self, stop: Stop) -> Done:
+        """Runs `on_stop`; what it asks for is the last that counts."""
+        assert self._strategy is not None, "a stop before the start"
+        self.session.now = stop.now
+        self.session.cause = -1
+        self.where = "on_stop"
+        self._strategy.on_stop(stop.reason)
+        return Done(stop.seq, *self.session.take())
+
+    def failure(self, error: BaseException, memory_mb: int) -> Failed:
+        """The last message about an exception that came out of the author's code."""
+        _, logs, dropped = self.session.take()
+        place = _place(error)
+        where = f"in {self.where}, {place}" if place else f"in {self.where}"
+        match error:
+            case MemoryError():
+                reason = f"memory limit {memory_mb} MB ({where})"
+            case SystemExit():
+                reason = f"called sys.exit({_said(error)}) {where}"
+            case StrategyError():
+                reason = f"{_said(error)} ({where})"
+            case _:
+                reason = f"{type(error).__name__}: {_said(error)} ({where})"
+        try:
+            trace = "".join(traceback.format_exception(error, limit=-20))
+        except Exception as broken:  # noqa: BLE001 - an exception's own __str__ may raise
+            trace = f"no traceback: {type(broken).__name__}"
+        return Failed(_bounded(reason, MAX_REASON), trace[-MAX_TRACE:], logs, dropped)
+
+
+def load(where: str, import_paths: tuple[str, ...]) -> type[Strategy]:
+    """The strategy class at `package.module:Class`. Raises `StrategyError` with the remedy."""
+    module_name, _, class_name = where.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+            raise
+        places = ", ".join(import_paths) or "the installed packages only"
+        raise StrategyError(
+            f"there is no module {module_name!r}: put its file beside the configuration (looked in {places})"
+        ) from None
+    cls = getattr(module, class_name, None)
+    if not isinstance(cls, type) or not issubclass(cls, Strategy) or cls is Strategy:
+        found = [
+            name
+            for name, value in vars(module).items()
+            if isinstance(value, type) and issubclass(value, Strategy) and value.__module__ == module.__name__
+        ]
+        raise StrategyError(
+            f"{module_name} has no strategy class {class_name!r}; it has: {', '.join(found) or 'none'}"
+        )
+    return cls
+
+
+class Printed(io.TextIOBase):
+    """Stands for stdout and stderr in the strategy's process: whole lines go to the log, bounded."""
+
+    def __init__(self, line: Callable[[str], None]) -> None:
+        self._line = line
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str, /) -> int:
+        *lines, rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._line(line)
+        self._rest = rest[:MAX_LINE]
+        return len(text)
+
+
+def _params_complaint(error: ValidationError) -> str:
+    details = (
+        f"{'.'.join(str(part) for part in item['loc']) or 'params'}: {item['msg']}" for item in error.errors()
+    )
+    return "parameters refused: " + "; ".join(details)
+
+
+def _place(error: BaseException) -> str:
+    """File and line of the author's code in which it happened: the innermost frame outside this package."""
+    own = str(PurePath(__file__).parent)
+    samples = str(PurePath(__file__).parent / "samples")
+    for summary in reversed(traceback.extract_tb(error.__traceback__)):
+        ours = summary.filename.startswith(own) and not summary.filename.startswith(samples)
+        if not ours and not summary.filename.startswith("<frozen"):
+            return f"{PurePath(summary.filename).name} line {summary.lineno}"
+    return ""
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - an exception's own __str__ may raise
+        return f"(no text: {type(broken).__name__})"
+
+
+def _bounded(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

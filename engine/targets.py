@@ -1,0 +1,136 @@
+"""Brings each instrument to the position that the strategies intend together: nets, crosses inside, orders.
+
+One symbol at a time; never overshoots, because everything in flight counts; what is refused is tried again
+when something changes, at the earliest after a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from engine.books import NET
+from engine.core import Core
+from engine.intake import Intake
+from engine.model import NS, Order, OrderType, TimeInForce
+from engine.orders_record import OrderRecord
+from engine.records import Transferred
+from engine.strategy.netting import Working, cross, plan
+from engine.view import EngineView
+
+_RETRY: Final = NS
+_LOOK: Final = NS // 2
+"""While an order that serves an intention is out, the market may leave it behind: time between looks, ns."""
+
+
+class Targets:
+    """Serves declared intentions."""
+
+    def __init__(self, core: Core, intake: Intake, view: EngineView) -> None:
+        self._core = core
+        self._intake = intake
+        self._view = view
+        self._due: dict[str, int] = {}
+        self.transferred: Callable[[str], None] = lambda _: None
+        """Told of a symbol in which lots passed from one strategy to another."""
+
+    def serve(self, symbol: str, arrived: int = 0, correlation: str = "") -> None:
+        """Compares intention and position of one symbol and sends or cancels what is needed."""
+        core = self._core
+        position = core.books.positions.get(symbol)
+        intended = position.intended
+        if not intended:
+            return
+        market = core.markets.get(symbol)
+        if market is None or market.mark_twice is None:
+            self._due[symbol] = core.clock.mono() + _RETRY
+            return
+        for part in cross(intended, self._held(symbol)):
+            core.commit(
+                Transferred(
+                    symbol=symbol,
+                    seller=part.seller,
+                    buyer=part.buyer,
+                    lots=part.qty,
+                    price=market.mark_twice // 2,
+                ),
+                correlation,
+            )
+            self.transferred(symbol)
+        now = core.clock.now()
+        working = [
+            Working(
+                id=r.order.id,
+                side=r.order.side,
+                leaves=r.life.worst_leaves,
+                limit=r.life.limit,
+                cancelling=r.life.pending_cancel,
+                age=now - r.order.created,
+            )
+            for r in core.books.orders.working(symbol, NET)
+        ]
+        instrument = market.instrument
+        step = plan(
+            sum(intended.values()),
+            sum(self._held(symbol).values()),
+            working,
+            market.quote,
+            max_qty=self._largest(symbol),
+            lowest=None if instrument.nonpositive_price else 1,
+        )
+        for order_id in step.cancels:
+            problem = self._intake.cancel(order_id, correlation)
+            if problem:
+                core.log("warning", f"cancel not sent: {problem}", component="targets", order_id=order_id)
+        if step.order is None:
+            if working or step.waiting:
+                self._due[symbol] = core.clock.mono() + _LOOK
+            else:
+                self._due.pop(symbol, None)
+            return
+        wanted = step.order
+        refusal = self._intake.submit(
+            Order(
+                id=core.ids.order_id(NET),
+                strategy=NET,
+                account=core.config.account,
+                symbol=symbol,
+                side=wanted.side,
+                qty=wanted.qty,
+                type=OrderType.LIMIT,
+                limit=wanted.limit,
+                tif=TimeInForce.DAY,
+                created=now,
+                correlation=correlation or core.ids.correlation(),
+                arrival=wanted.limit,
+            ),
+            arrived,
+        )
+        self._due[symbol] = core.clock.mono() + (_RETRY if refusal is not None else _LOOK)
+
+    def _held(self, symbol: str) -> dict[str, int]:
+        books = self._core.books.positions
+        return {s: books.strategy_qty(s, symbol) for s in books.get(symbol).intended}
+
+    def _largest(self, symbol: str) -> int:
+        limits = self._view.limits()
+        own = limits.instruments.get(symbol)
+        if own is not None and own.max_order_qty is not None:
+            return own.max_order_qty
+        return limits.max_order_qty
+
+    def on_closed(self, record: OrderRecord) -> None:
+        """An order that served an intention ended: look again soon."""
+        if record.order.strategy == NET:
+            self._due[record.order.symbol] = self._core.clock.mono()
+
+    def watch(self, mono: int) -> None:
+        """From the risk round: retries what was refused, and looks after orders that still rest."""
+        if not self._due:
+            return
+        for symbol in [s for s, due in self._due.items() if due <= mono]:
+            self._due.pop(symbol, None)
+            self.serve(symbol)
+
+    def next_due(self) -> int | None:
+        return min(self._due.values(), default=None)

@@ -1,0 +1,329 @@
+"""What the risk controls read, answered from the live books, markets and account (`RiskView`).
+
+Every answer is a cheap look-up; sums over instruments are kept until something that they depend on changes.
+None means "not known".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from engine.books import NET, Books
+from engine.config import RiskLimits, StrategyConfig
+from engine.facts import AccountValues
+from engine.market import MarketBook
+from engine.model import NS, Instrument, MarketState, Quote, Side
+from engine.ports import Clock
+from engine.positions import money_half
+from engine.risk.controls.daily_loss import loss_limit
+from engine.risk.limits import LimitsBook
+from engine.risk.view import DataState, Market, OrderStanding, Reference
+
+_NO_MARKET = Market(MarketState.UNKNOWN)
+_NO_DATA = DataState("none", None, 0)
+
+
+class EngineView:
+    """Implements `RiskView`. Read on the engine's thread only."""
+
+    def __init__(self, books: Books, markets: MarketBook, clock: Clock, limits: LimitsBook) -> None:
+        self._books = books
+        self._markets = markets
+        self._clock = clock
+        self._limits = limits
+        self._strategies = {s.name: s for s in books.config.strategies}
+        self._symbols: tuple[str, ...] = ()
+        self._symbols_key = (-1, -1)
+        self._pnl_key = (-1, -1)
+        self._pnl: Decimal | None = None
+        self._account: AccountValues | None = None
+        self._account_at = 0
+        self._account_version = 0
+        self._peak: Decimal | None = None
+        self.enabled = False
+        """Set by recovery once the three views agree."""
+        self.pause_reasons: Callable[[str], str] = lambda _: ""
+        """Why a strategy (or all) may open nothing: journal trouble, operator's pause."""
+        self.covers: Callable[[str], bool] = lambda _: False
+        """The kill procedure works on a symbol."""
+
+    # time and limits
+
+    def now(self) -> int:
+        return self._clock.now()
+
+    def mono(self) -> int:
+        return self._clock.mono()
+
+    def limits(self) -> RiskLimits:
+        return self._limits.current
+
+    def limits_version(self) -> int:
+        return self._limits.version
+
+    def strategy(self, name: str) -> StrategyConfig | None:
+        return self._strategies.get(name)
+
+    def strategies(self) -> Sequence[str]:
+        return tuple(self._strategies)
+
+    # versions
+
+    def symbols(self) -> Sequence[str]:
+        key = (self._books.symbols_version, len(self._markets.by_symbol))
+        if key != self._symbols_key:
+            self._symbols_key = key
+            self._symbols = tuple(
+                sorted(
+                    {
+                        *self._markets.by_symbol,
+                        *(p.symbol for p in self._books.positions),
+                        *self._books.symbol_touched,
+                    }
+                )
+            )
+        return self._symbols
+
+    def version(self, symbol: str) -> int:
+        market = self._markets.by_symbol.get(symbol)
+        return (market.version if market is not None else 0) + self._books.versions.get(symbol, 0)
+
+    def account_version(self) -> int:
+        return self._books.version + self._markets.version + self._account_version
+
+    def strategy_version(self, strategy: str) -> int:  # noqa: ARG002 - one counter serves all strategies
+        return self._books.version + self._markets.version
+
+    # instruments and money
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        return self._books.instruments.get(symbol)
+
+    def fx(self, currency: str) -> Decimal | None:
+        return self._books.fx(currency)
+
+    def margin_needed(self, symbol: str, lots: int) -> Decimal | None:
+        instrument = self._books.instruments.get(symbol)
+        if instrument is None:
+            return None
+        rate = self._books.fx(instrument.currency)
+        return None if rate is None else instrument.initial_margin * lots * rate
+
+    # positions and orders
+
+    def position(self, symbol: str) -> int:
+        return self._books.positions.qty(symbol)
+
+    def broker_position(self, symbol: str) -> int | None:
+        position = self._books.positions.get(symbol)
+        if position.broker is None or position.broker_as_of < self._books.symbol_touched.get(symbol, 0):
+            return None
+        return position.broker
+
+    def exposure(self, symbol: str) -> tuple[int, int]:
+        return self._books.orders.exposure(symbol)
+
+    def flatten_exposure(self, symbol: str) -> tuple[int, int]:
+        return self._books.orders.flatten_exposure(symbol)
+
+    def oco_exposure(self, group: str, symbol: str, side: Side) -> int:
+        return self._books.orders.oco_exposure(group, symbol, side)
+
+    def order(self, order_id: str) -> OrderStanding | None:
+        record = self._books.orders.get(order_id)
+        if record is None:
+            return None
+        life = record.life
+        return OrderStanding(
+            order=record.current(),
+            status=life.status,
+            cum=life.cum,
+            exposure=self._books.orders.contribution(order_id),
+        )
+
+    def working_count(self) -> int:
+        return self._books.orders.open_count()
+
+    def own_best(self, symbol: str, side: Side) -> int | None:
+        return self._books.orders.own_best(symbol, side)
+
+    # strategies
+
+    def strategy_position(self, strategy: str, symbol: str) -> int:
+        if strategy == NET:
+            return self._books.positions.qty(symbol)
+        return self._books.positions.strategy_qty(strategy, symbol)
+
+    def strategy_exposure(self, strategy: str, symbol: str) -> tuple[int, int]:
+        return self._books.orders.strategy_exposure(strategy, symbol)
+
+    def strategy_working(self, strategy: str) -> int:
+        return self._books.orders.open_count(strategy=strategy)
+
+    def strategy_pnl(self, strategy: str) -> Decimal | None:
+        total = Decimal(0)
+        for position in self._books.positions:
+            part = position.parts.get(strategy)
+            if part is None:
+                continue
+            instrument = self._books.instruments.get(position.symbol)
+            market = self._markets.by_symbol.get(position.symbol)
+            mark = market.mark_twice if market is not None else None
+            if instrument is None or (part.qty and mark is None):
+                return None
+            rate = self._books.fx(instrument.currency)
+            if rate is None:
+                return None
+            total += (money_half(instrument, part.total_half(mark or 0)) - part.fees) * rate
+        return total - self._books.strategy_baseline.get(strategy, Decimal(0))
+
+    # market
+
+    def quote(self, symbol: str) -> Quote | None:
+        market = self._markets.by_symbol.get(symbol)
+        return market.quote if market is not None else None
+
+    def reference(self, symbol: str) -> Reference | None:
+        market = self._markets.by_symbol.get(symbol)
+        if market is None:
+            return None
+        quote = market.quote
+        now = self._clock.now()
+        if quote is not None and quote.bid is not None and quote.ask is not None:
+            return Reference((quote.bid + quote.ask) // 2, max(0, now - quote.ts))
+        if market.last is not None:
+            return Reference(market.last, max(0, now - market.last_ts))
+        return None
+
+    def data_state(self, symbol: str) -> DataState:
+        market = self._markets.by_symbol.get(symbol)
+        return _NO_DATA if market is None else market.risk_data(self._clock.now())
+
+    def market(self, symbol: str) -> Market:
+        market = self._markets.by_symbol.get(symbol)
+        if market is None:
+            return _NO_MARKET
+        return Market(market.state(self._clock.now()), market.low_limit, market.high_limit)
+
+    def data_age(self) -> float | None:
+        """Seconds since the newest quote of any open market; None before the first."""
+        now = self._clock.now()
+        ages = [now - m.quote.ts for m in self._markets.by_symbol.values() if m.quote is not None]
+        return max(0, min(ages)) / NS if ages else None
+
+    def stale_symbols(self) -> list[str]:
+        """Open markets whose data is not good right now."""
+        now = self._clock.now()
+        return [
+            s for s, m in self._markets.by_symbol.items() if m.risk_data(now).word not in ("live", "closed")
+        ]
+
+    # account
+
+    def set_account(self, values: AccountValues, mono: int) -> None:
+        """The broker's own figures; they age."""
+        self._account = values
+        self._account_at = mono
+        self._account_version += 1
+
+    def account(self) -> AccountValues | None:
+        """The broker's figures while they are fresh: three reconciliations old at the most."""
+        values = self._account
+        if values is None:
+            return None
+        limit = int(max(3 * self._books.config.reconcile.every, 10.0) * NS)
+        return values if self._clock.mono() - self._account_at <= limit else None
+
+    def total_pnl(self) -> Decimal | None:
+        """Realised + open − fees since the journal began; None where a held position has no mark."""
+        key = (self._books.version, self._markets.version)
+        if key != self._pnl_key:
+            self._pnl_key = key
+            total: Decimal | None = Decimal(0)
+            for position in self._books.positions:
+                market = self._markets.by_symbol.get(position.symbol)
+                one = self._books.profit(position.symbol, market.mark_twice if market is not None else None)
+                if one is None:
+                    total = None
+                    break
+                assert total is not None
+                total += one
+            self._pnl = total
+        return self._pnl
+
+    def day_pnl(self) -> Decimal | None:
+        total, day = self.total_pnl(), self._books.day
+        return None if total is None or day is None else total - day.baseline
+
+    def opening_equity(self) -> Decimal | None:
+        return self._books.day.opening_equity if self._books.day is not None else None
+
+    def equity(self) -> Decimal | None:
+        pnl, day = self.day_pnl(), self._books.day
+        if pnl is None or day is None:
+            return None
+        equity = day.opening_equity + pnl
+        if self._peak is None or equity > self._peak:
+            self._peak = equity
+        return equity
+
+    def peak_equity(self) -> Decimal | None:
+        self.equity()
+        return self._peak
+
+    def restart_peak(self, peak: Decimal | None) -> None:
+        """A new day, or what the journal knew of this one."""
+        self._peak = peak
+
+    def margin_used(self) -> Decimal | None:
+        """The larger of the broker's figure and our own reckoning; None while the broker's is not known."""
+        values = self.account()
+        if values is None or values.initial_margin is None:
+            return None
+        own = Decimal(0)
+        for position in self._books.positions:
+            if position.held.qty:
+                needed = self.margin_needed(position.symbol, abs(position.held.qty))
+                if needed is None:
+                    return None
+                own += needed
+        return max(own, values.initial_margin)
+
+    def trading_day(self) -> str:
+        return self._books.day.trading_day if self._books.day is not None else ""
+
+    def day_limit(self) -> Decimal | None:
+        """Loss at which the day stops, account currency, as a positive amount."""
+        return loss_limit(self._limits.current, self.opening_equity())
+
+    # switches
+
+    def halted(self) -> str:
+        halt = self._books.halts.account()
+        return f"halted: {halt.reason}" if halt is not None else ""
+
+    def trading_enabled(self) -> bool:
+        return self.enabled
+
+    def symbol_halt(self, symbol: str) -> str:
+        halt = self._books.halts.instrument(symbol)
+        return f"{symbol} is halted: {halt.reason}" if halt is not None else ""
+
+    def paused(self, strategy: str) -> str:
+        halt = self._books.halts.strategy(strategy)
+        if halt is not None:
+            return f"{strategy} is paused: {halt.reason}"
+        everybody = self._books.halts.pause()
+        if everybody is not None:
+            return everybody.reason
+        return self.pause_reasons(strategy)
+
+    def flattening(self, symbol: str) -> bool:
+        return self.covers(symbol)
+
+    def opening_blocked(self, symbol: str, strategy: str) -> str:
+        """The first switch that keeps opening orders of this strategy in this symbol back; empty: none."""
+        if not self.enabled:
+            return "trading is not enabled yet"
+        return self.halted() or self.symbol_halt(symbol) or self.paused(strategy)

@@ -1,0 +1,92 @@
+"""The one table of keys, and the command line."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from app.desk import commandline, keys
+from app.desk.app import DeskApp
+from app.desk.grid import Grid
+from engine.control.commands import Acknowledge, Adopt, CancelAll, Flatten, Kill, Pause, Reset, Shutdown
+
+
+def test_no_key_is_given_twice() -> None:
+    count = Counter(name for key in keys.KEYS for name in key.keys)
+    assert [name for name, times in count.items() if times > 1] == []
+    assert len({key.id for key in keys.KEYS}) == len(keys.KEYS)
+
+
+def test_every_action_exists() -> None:
+    for key in keys.KEYS:
+        owner = Grid if key.group == "table" else DeskApp
+        assert hasattr(owner, f"action_{key.action.split('(')[0]}"), key
+
+
+def test_no_key_that_terminals_lose_or_merge() -> None:
+    lost = {"ctrl+b", "ctrl+a", "ctrl+s", "ctrl+z", "ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m"}
+    for key in keys.KEYS:
+        for name in key.keys:
+            assert name not in lost and not name.startswith(("alt+", "ctrl+shift+")), key
+            assert name not in ("f10", "f11"), "taken by terminal emulators"
+
+
+def test_bindings_have_id_help_and_priority_where_they_must() -> None:
+    found = {binding.id: binding for binding in keys.bindings("everywhere", "desk", "table")}
+    assert len(found) == len(keys.KEYS)
+    assert all(binding.tooltip for binding in found.values())
+    assert found["breakwater.kill"].priority and found["breakwater.flatten_symbol"].priority
+    assert not found["breakwater.ack"].priority
+    assert {"f12", "ctrl+backslash"} == keys.KILL_KEYS <= keys.RESERVED
+
+
+@pytest.mark.parametrize("width", [8, 40, 80, 120, 300])
+def test_the_footer_begins_with_kill_and_fits(width: int) -> None:
+    shown = keys.footer(width)
+    assert sum(len(key) + len(label) + 3 for key, label in shown) <= width
+    if shown:
+        assert shown[0] == ("F12", "KILL")
+
+
+def test_the_table_for_the_readme_has_every_key() -> None:
+    table = keys.markdown_table()
+    assert table.count("\n") == len(keys.KEYS) + 2
+    assert all(key.help in table for key in keys.KEYS)
+
+
+@pytest.mark.parametrize(
+    ("text", "command", "confirm"),
+    [
+        ("pause trend", Pause(strategy="trend"), ""),
+        ("ack 17", Acknowledge(alert_id=17), ""),
+        ("ack", Acknowledge(), ""),
+        ("flatten all", Flatten(), "FLATTEN"),
+        ("flatten ESM3", Flatten(symbol="ESM3"), "y"),
+        ("cancel-all", CancelAll(), "y"),
+        ("kill", Kill(flatten=False, reason="operator: command line"), ""),
+        ("reset instrument ESM3", Reset(scope="instrument", target="ESM3"), "RESET"),
+        ("reset day-loss", Reset(scope="day_loss"), "RESET"),
+        ("adopt GCM3", Adopt(symbol="GCM3"), "ADOPT"),
+        ("shutdown", Shutdown(), "STOP"),
+    ],
+)
+def test_commands(text: str, command: object, confirm: str) -> None:
+    assert commandline.parse(text) == commandline.Spoken(command, confirm)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "fly", "flatten", "flatten a b", "reset", "reset all", "ack x", "adopt"]
+)
+def test_what_is_no_command_gets_a_remedy(text: str) -> None:
+    with pytest.raises(commandline.Misspoken, match=r"say|there are|at a time"):
+        commandline.parse(text)
+
+
+def test_every_command_of_the_help_is_understood() -> None:
+    for words, _ in commandline.HELP:
+        verb = words.split()[0]
+        try:
+            commandline.parse(verb)
+        except commandline.Misspoken as error:
+            assert "no command" not in str(error)

@@ -1,0 +1,291 @@
+"""The desk on real pseudo-terminals: closed, stalled, stopped, killed, frozen; the engine goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyte
+import pytest
+
+CHILD = Path(__file__).parent / "ptychild.py"
+PATIENCE = 30.0
+"""Seconds after which a test gives up; nothing is asserted about how fast things are."""
+F12 = b"\x1b[24~"
+
+
+class Terminal:
+    """A pseudo-terminal with the desk on it; a thread reads it unless it is stalled."""
+
+    def __init__(self, folder: Path, *options: str, size: tuple[int, int] = (100, 30)) -> None:
+        self.log = folder / "log"
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+        self.screen = pyte.Screen(*size)
+        self.stream = pyte.ByteStream(self.screen)
+        self.output = bytearray()
+        self.reading = threading.Event()
+        self.reading.set()
+        self.closing = False
+        self.lock = threading.Lock()
+        # The last two would be harmful if the desk did not take them away.
+        harmful = {"TEXTUAL_ALLOW_SIGNALS": "1", "TEXTUAL_PRESS": "f12"}
+        environ = {**os.environ, "TERM": "xterm-256color", **harmful}
+        self.process = subprocess.Popen(
+            [sys.executable, str(CHILD), str(self.log), *options],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            env=environ,
+        )
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self) -> None:
+        while not self.closing:
+            if not self.reading.wait(0.05):
+                continue
+            ready, _, _ = select.select([self.master], [], [], 0.05)
+            if not ready or not self.reading.is_set():
+                continue
+            try:
+                data = os.read(self.master, 65536)
+            except OSError:
+                return
+            with self.lock:
+                self.output += data
+                # pyte does not know the kitty protocol's private sequences and would print them.
+                self.stream.feed(data.replace(b"\x1b[>25u", b"").replace(b"\x1b[<u", b""))
+
+    def events(self) -> list[dict[str, Any]]:
+        if not self.log.exists():
+            return []
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def event(self, key: str) -> dict[str, Any]:
+        """Waits for an event."""
+        found: list[dict[str, Any]] = []
+
+        def there() -> bool:
+            found[:] = [event for event in self.events() if key in event]
+            return bool(found)
+
+        self.until(there, f"event {key}")
+        return found[0]
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"waited in vain for {what}; {self.events()}")
+            time.sleep(0.02)
+
+    def painted(self) -> None:
+        """Waits until the desk stands on the terminal."""
+        self.event("ready")
+        self.until(lambda: b"KILL" in self.output and b"ARMED" in self.output, "the first picture")
+
+    def frames(self, number: int) -> None:
+        """Waits until the desk has painted so many more."""
+
+        def asked() -> int:
+            return max((event["asked"] for event in self.events() if "asked" in event), default=0)
+
+        until = asked() + number
+        self.until(lambda: asked() >= until, f"{number} frames")
+
+    def type(self, data: bytes) -> None:
+        os.write(self.master, data)
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def hang_up(self) -> None:
+        """The terminal emulator dies."""
+        self.closing = True
+        self.reading.set()
+        self.thread.join(PATIENCE)
+        os.close(self.slave)
+        os.close(self.master)
+        self.master = self.slave = -1
+
+    def ended(self) -> int:
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        self.closing = True
+        self.reading.set()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.thread.join(PATIENCE)
+        for number in (self.slave, self.master):
+            with contextlib.suppress(OSError):
+                os.close(number)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    found = Terminal(tmp_path)
+    yield found
+    found.close()
+
+
+def test_a_closed_terminal_ends_the_screen_and_nothing_else(terminal: Terminal) -> None:
+    terminal.painted()
+    terminal.hang_up()
+    assert terminal.ended() == 0
+    assert terminal.event("reason")["reason"] == "terminal-lost"
+    assert terminal.event("ticked_on")["ticked_on"] >= 5
+    assert not any("sent" in event for event in terminal.events())
+
+
+def test_sighup_ends_the_screen_and_gives_the_terminal_back(terminal: Terminal) -> None:
+    terminal.painted()
+    terminal.signal(signal.SIGHUP)
+    assert terminal.ended() == 0
+    assert terminal.event("reason")["detail"] == "terminal lost: SIGHUP"
+    assert terminal.event("ticked_on")["ticked_on"] >= 5
+    restored(terminal, more=False)
+
+
+SWITCHES = {
+    b"\x1b[?1049h": b"\x1b[?1049l",
+    b"\x1b[?25l": b"\x1b[?25h",
+    b"\x1b[?1000h": b"\x1b[?1000l",
+    b"\x1b[?1003h": b"\x1b[?1003l",
+    b"\x1b[?1006h": b"\x1b[?1006l",
+    b"\x1b[?2004h": b"\x1b[?2004l",
+    b"\x1b[?1004h": b"\x1b[?1004l",
+    b"\x1b[?7l": b"\x1b[?7h",
+    b"\x1b[>25u": b"\x1b[<u",
+}
+"""What the desk switches, and what switches it back."""
+
+
+def restored(terminal: Terminal, *, more: bool = True) -> None:
+    last = b"summary\r\n" if more else b"\x1b[?1004l"
+    terminal.until(lambda: terminal.output.endswith(last), "the last bytes")
+    for on, off in SWITCHES.items():
+        assert 0 <= terminal.output.rfind(on) < terminal.output.rfind(off), (on, off)
+    assert termios.tcgetattr(terminal.slave)[:4] == terminal.before[:4]
+
+
+def test_sigterm_gives_the_terminal_back_and_asks_for_the_engines_end(terminal: Terminal) -> None:
+    terminal.painted()
+    assert termios.tcgetattr(terminal.slave)[3] & termios.ECHO == 0
+    terminal.signal(signal.SIGTERM)
+    assert terminal.ended() == 0
+    assert terminal.event("reason") | {"gap": 0, "skipped": 0} == {
+        "reason": "stop-engine",
+        "detail": "SIGTERM",
+        "gap": 0,
+        "skipped": 0,
+    }
+    restored(terminal)
+
+
+def test_sigtstp_stops_neither_screen_nor_engine(terminal: Terminal) -> None:
+    terminal.painted()
+    terminal.signal(signal.SIGTSTP)
+    terminal.signal(signal.SIGTTIN)
+    terminal.signal(signal.SIGTTOU)
+    terminal.type(b"\x1a" + F12)
+    assert terminal.event("sent")["sent"] == "Kill"
+    stat = Path(f"/proc/{terminal.process.pid}/stat").read_text(encoding="utf-8")
+    assert stat.rsplit(")", 1)[1].split()[0] != "T"
+
+
+def test_a_stalled_terminal_delays_nothing_and_is_repainted(terminal: Terminal) -> None:
+    terminal.painted()
+    terminal.reading.clear()
+    # Textual's own driver would stop asking after some forty frames.
+    terminal.frames(120)
+    terminal.type(F12)
+    assert terminal.event("sent")["thread"] == "desk-input"
+    terminal.log.with_suffix(".freeze").touch()
+    terminal.reading.set()
+    shown = terminal.log.with_suffix(".screen")
+
+    def same() -> bool:
+        terminal.signal(signal.SIGUSR2)
+        terminal.until(shown.exists, "the desk's own picture")
+        wanted = shown.read_text(encoding="utf-8").splitlines()
+        shown.unlink()
+        with terminal.lock:
+            return [line.rstrip() for line in terminal.screen.display] == [line.rstrip() for line in wanted]
+
+    terminal.until(same, "the terminal to show what the desk shows")
+    assert "FLATTEN ALL would close" in "\n".join(terminal.screen.display)
+    terminal.signal(signal.SIGTERM)
+    code = terminal.ended()
+    assert code == 0, terminal.events()
+    end = terminal.event("reason")
+    print(f"longest gap of the desk's loop: {end['gap']:.3f} s, {end['skipped']} frames skipped")
+    assert end["skipped"] > 0
+
+
+def test_a_terminal_that_never_reads_again_does_not_hold_the_end(terminal: Terminal) -> None:
+    terminal.painted()
+    terminal.reading.clear()
+    terminal.frames(60)
+    terminal.signal(signal.SIGTERM)
+    assert terminal.event("reason")["reason"] == "stop-engine"
+
+
+@pytest.mark.parametrize("key", [F12, b"\x1c", b"\x1b[24~x"], ids=["f12", "ctrl-backslash", "burst"])
+def test_the_kill_leaves_while_the_screen_is_frozen(terminal: Terminal, key: bytes) -> None:
+    terminal.painted()
+    terminal.signal(signal.SIGUSR1)
+    terminal.event("frozen")
+    terminal.type(key)
+    assert terminal.event("sent") == {"sent": "Kill", "thread": "desk-input"}
+    terminal.event("thawed")
+    order = [next(iter(event)) for event in terminal.events()]
+    assert order.index("sent") < order.index("thawed")
+    assert order.count("sent") == 1, "the loop sees the same key later and must not send it again"
+
+
+def test_a_crash_gives_the_terminal_back_and_leaves_the_engine(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, "crash")
+    try:
+        assert terminal.ended() == 1
+        crashes = [event for event in terminal.events() if "crashed" in event]
+        assert len(crashes) == 2, "once more, then no more"
+        assert terminal.event("ticked_on")["ticked_on"] >= 5
+        restored(terminal)
+        assert b"Traceback" not in terminal.output
+        reports = list(tmp_path.glob("desk-crash-*.txt"))
+        assert len(reports) == 2 and "the pane is broken" in reports[0].read_text(encoding="utf-8")
+    finally:
+        terminal.close()
+
+
+def test_quit_from_the_keyboard(terminal: Terminal) -> None:
+    terminal.painted()
+    terminal.type(b"\x11")
+    terminal.until(lambda: b"closes the screen" in terminal.output, "the question")
+    time.sleep(0.3)  # the question's guard is real time
+    terminal.type(b"c")
+    assert terminal.ended() == 0
+    assert terminal.event("reason")["reason"] == "quit-screen"
+    restored(terminal)

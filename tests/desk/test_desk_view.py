@@ -1,0 +1,352 @@
+"""Rows, formats and lines of the desk, without a screen library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from decimal import Decimal as D
+
+import pytest
+from fakelink import (
+    TS,
+    alert,
+    change,
+    halted_snapshot,
+    health,
+    killing,
+    order,
+    position,
+    positions,
+    risk,
+    snapshot,
+    strategies,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from app.desk.view import alerts, formats, orders, status
+from app.desk.view import health as healthview
+from app.desk.view import killing as killview
+from app.desk.view import positions as positionview
+from app.desk.view import risk as riskview
+from app.desk.view import strategies as strategyview
+from app.desk.view.cells import Cell, Column, Row, clean, fit, lay, stable_order
+from app.desk.view.meanings import FILLED, MEANINGS
+
+ZONE = "America/Chicago"
+
+
+def text(cells: tuple[Cell, ...]) -> str:
+    return "".join(cell.text for cell in cells)
+
+
+def by_title(row: Row, columns: tuple[Column, ...]) -> dict[str, Cell]:
+    return {column.title: cell for column, cell in zip(columns, row.cells, strict=True)}
+
+
+def test_the_view_needs_no_textual() -> None:
+    names = [
+        "alerts",
+        "cells",
+        "formats",
+        "health",
+        "killing",
+        "meanings",
+        "orders",
+        "positions",
+        "risk",
+        "status",
+        "strategies",
+    ]
+    code = "import sys;" + ";".join(f"import app.desk.view.{name}" for name in names)
+    code += ";import app.desk.keys, app.desk.themes, app.desk.commandline"
+    code += ";sys.exit(any(name.split('.')[0] == 'textual' for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (D("1204.5"), "+1,204.50"),
+        (D("-1204.505"), "−1,204.50"),
+        (D(0), "0.00"),
+        (D("-0.001"), "0.00"),
+        (D("0.001"), "0.00"),
+        (D("1e9"), "+1,000,000,000.00"),
+        (None, "?"),
+        (D("NaN"), "?"),
+    ],
+)
+def test_money(value: D | None, shown: str) -> None:
+    assert formats.money(value) == shown
+
+
+def test_prices_keep_their_decimals_and_may_be_negative() -> None:
+    assert formats.price(D("-37.63")) == "−37.63"
+    assert formats.price(D("4185.00")) == "4185.00"
+    assert formats.price(D("0")) == "0"
+    assert formats.price(D("1E+3")) == "1000"
+    assert formats.price(None) == "-"
+
+
+def test_sizes() -> None:
+    assert formats.size(D("0.0500"), sign=True) == "+0.05"
+    assert formats.size(D("-12000"), sign=True) == "−12,000"
+    assert formats.size(D("0"), sign=True) == "0"
+    assert formats.size(D("-0.0"), sign=True) == "0"
+    assert formats.size(D("100")) == "100"
+    assert formats.size(None) == "?"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0.0s"), (9.94, "9.9s"), (9.96, "9s"), (59.9, "59s"), (185, "3m05"), (8040, "2h14"), (10**6, "11d")],
+)
+def test_ages(seconds: float, shown: str) -> None:
+    assert formats.age(seconds) == shown
+
+
+@given(st.floats(min_value=0, max_value=8_000_000))
+@settings(max_examples=150, deadline=None)
+def test_an_age_has_five_characters_at_most(seconds: float) -> None:
+    assert len(formats.age(seconds)) <= 5
+
+
+def test_the_clock_is_the_exchanges() -> None:
+    assert formats.clock(TS, ZONE) == "09:30:07"
+    assert formats.clock(TS, ZONE, with_zone=True) == "09:30:07 CDT"
+    assert formats.clock(TS, "UTC") == "14:30:07"
+
+
+def test_gauges() -> None:
+    assert formats.bar(0.5, 8) == "████····"
+    assert formats.bar(0.99, 8) == "███████·", "not full before the limit is reached"
+    assert formats.bar(1.0, 8) == formats.bar(7.0, 8) == "████████"
+    assert formats.bar(None, 8) == "????????"
+    assert formats.bar(-0.2, 4) == "····"
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=4), st.integers(1, 14))
+@settings(max_examples=150, deadline=None)
+def test_a_number_is_whole_or_not_there(value: D, width: int) -> None:
+    whole = formats.money(value)
+    shown = fit(whole, width, number=True)
+    assert len(shown) == width
+    assert shown.strip() == whole or set(shown) == {"#"}
+
+
+@given(st.text(max_size=40), st.integers(0, 30))
+@settings(max_examples=200, deadline=None)
+def test_any_text_fits_exactly_and_harms_no_terminal(raw: str, width: int) -> None:
+    shown = fit(raw, width)
+    assert cell_len(shown) == width
+    assert all(character.isprintable() for character in clean(raw))
+
+
+def test_escape_sequences_from_outside_lose_their_escape() -> None:
+    assert clean("\x1b]2;evil\x07\n[@click=app.kill]x") == "·]2;evil··[@click=app.kill]x"
+
+
+@given(st.integers(1, 300))
+@settings(max_examples=100, deadline=None)
+def test_columns_go_by_priority(width: int) -> None:
+    for columns in (orders.COLUMNS, positionview.COLUMNS, riskview.COLUMNS, alerts.COLUMNS):
+        laid = lay(columns, width)
+        kept = {at.place for at in laid}
+        assert all(column.priority > 0 for number, column in enumerate(columns) if number not in kept)
+        if any(columns[number].priority for number in kept):
+            assert sum(at.width for at in laid) + len(laid) - 1 <= width
+        lowest_gone = min((c.priority for n, c in enumerate(columns) if n not in kept), default=99)
+        highest_kept = max(columns[number].priority for number in kept)
+        assert highest_kept <= lowest_gone
+
+
+def test_what_must_not_go_stays_at_80_columns() -> None:
+    titles = {at.column.title for at in lay(orders.COLUMNS, 77)}
+    assert {"State", "Left", "Symbol", "Side", "Limit", "Note"} <= titles
+    titles = {at.column.title for at in lay(positionview.COLUMNS, 77)}
+    assert {"State", "Symbol", "Open P&L", "Intend", "Exec", "Broker", "Diff", "MD"} <= titles
+    titles = {at.column.title for at in lay(riskview.COLUMNS, 45)}
+    assert {"State", "Use", "Gauge", "Control"} <= titles
+
+
+def test_stable_order() -> None:
+    rows = [Row(key, ()) for key in "cadb"]
+    assert [row.key for row in stable_order(["a", "b", "x", "c"], rows)] == ["a", "b", "c", "d"]
+
+
+def test_every_cell_has_a_known_meaning() -> None:
+    shot = halted_snapshot()
+    tables = [
+        orders.table(shot, ZONE),
+        positionview.table(shot),
+        riskview.table(shot),
+        alerts.table(shot, ZONE),
+        strategyview.table(shot),
+        healthview.table(shot),
+    ]
+    for table in tables:
+        assert table.rows
+        for row in table.rows:
+            assert len(row.cells) == len(table.columns)
+            assert all(cell.meaning in MEANINGS for cell in row.cells)
+    assert set(MEANINGS) >= FILLED
+
+
+def test_order_states_are_words() -> None:
+    shown = [by_title(row, orders.COLUMNS) for row in orders.table(snapshot(), ZONE).rows]
+    states = [cells["State"].text for cells in shown]
+    assert "◐ PARTIAL" in states and "? UNKNOWN" in states and "✕ REJECTED" in states
+    assert shown[3]["Note"].text == "cancel?"
+    assert shown[5]["Note"].text.startswith("FOREIGN")
+    assert shown[6]["Stop"].text == "1990.5" and shown[6]["Note"].text == "protect"
+    assert {cells["Side"].text for cells in shown} == {"BUY", "SELL"}
+
+
+def test_an_unheard_of_status_is_unknown_and_open() -> None:
+    strange = order(1, "PENDING_COFFEE")
+    assert orders.row(strange, ZONE).cells[0] == Cell("? PENDING_COFFEE", "order-unknown")
+    assert orders.is_working(strange)
+
+
+@pytest.mark.parametrize(
+    ("state", "diff", "broker", "shown"),
+    [
+        ("agree", D(0), D(1), "= AGREE"),
+        ("drift", D(-1), D(0), "≠ DRIFT"),
+        ("in flight", D(1), D(2), "~ IN FLIGHT"),
+        ("unknown", None, None, "? UNKNOWN"),
+        ("halted", D(0), D(1), "■ HALTED"),
+        ("recovering", D(0), None, "? RECOVERING"),
+    ],
+)
+def test_position_states_have_sign_and_word(state: str, diff: D | None, broker: D | None, shown: str) -> None:
+    row = position("ESM3", 1, state=state, diff=diff, broker=broker)
+    assert positionview.state_cell(row).text == shown
+
+
+def test_positions_in_doubt_stand_first() -> None:
+    table = positionview.table(snapshot())
+    assert [row.key for row in table.rows][:2] == ["ZNM3", "GCM3"]
+    assert "2 IN DOUBT" in table.title
+    drift = by_title(table.rows[1], positionview.COLUMNS)
+    assert (drift["Exec"].text, drift["Broker"].text, drift["Diff"].text) == ("−1", "−2", "−1")
+    unknown = by_title(table.rows[0], positionview.COLUMNS)
+    assert unknown["Broker"].text == "?" and unknown["Open P&L"].text == "?"
+
+
+def test_stale_data_is_a_word() -> None:
+    rows = {row.key: by_title(row, positionview.COLUMNS) for row in positionview.table(snapshot()).rows}
+    assert rows["CLM3"]["MD"] == Cell("STALE", "stale")
+    assert rows["CLM3"]["Market"].text == "HALTED"
+
+
+def test_risk_words_and_unknown_limits() -> None:
+    table = riskview.table(snapshot())
+    first = by_title(table.rows[0], riskview.COLUMNS)
+    assert first["State"].text == "✕ TRIPPED" and first["Control"].text == "GCM3 Spread breaker"
+    second = by_title(table.rows[1], riskview.COLUMNS)
+    assert second["Use"].text == "?" and second["Gauge"].text == "????????"
+    assert table.title == "Risk · limits v3 · 1 TRIPPED · 1 UNKNOWN · 2 WARN"
+    calm = snapshot(risk=tuple(change(row, state="ACTIVE") for row in risk()))
+    assert riskview.table(calm).title.endswith("all within")
+
+
+def test_a_stopped_strategy_says_why() -> None:
+    table = strategyview.table(snapshot())
+    cells = by_title(table.rows[0], strategyview.COLUMNS)
+    assert cells["State"].text == "✕ FAILED" and cells["Strategy"].text == "runaway"
+    assert "while True" in cells["Reason"].text
+    silent = change(strategies()[2], reason="")
+    assert strategyview.row(silent).cells[-1].text == "no reason given"
+
+
+def test_the_newest_critical_alarm_comes_before_newer_warnings() -> None:
+    line = text(alerts.alarm_line(snapshot(), ZONE))
+    assert "ALARM" in line and "executed -1, broker -2" in line and "1 of 2" in line
+    newer = alert(21, "critical", "second one", symbol="NQM3")
+    shot = snapshot(alerts=(newer, *snapshot().alerts))
+    assert "NQM3: second one" in text(alerts.alarm_line(shot, ZONE))
+    calm = snapshot(alerts=tuple(change(row, acknowledged=True) for row in shot.alerts))
+    assert "no unacknowledged" in text(alerts.alarm_line(calm, ZONE))
+
+
+def test_information_is_no_alarm() -> None:
+    shot = snapshot(alerts=(alert(1, "info", "hello"),))
+    assert alerts.unacknowledged(shot) == []
+
+
+@pytest.mark.parametrize("width", [80, 120, 170])
+def test_the_status_line_fits_and_keeps_what_matters(width: int) -> None:
+    line = text(status.line(snapshot(), 0.1, ZONE, width))
+    assert cell_len(line) <= width
+    for word in (
+        " PAPER ",
+        " ARMED ",
+        "ALM 2!",
+        "DAY ▲+1,204",
+        "−2,000",
+        "BRK ✓",
+        "MD ✓ 0.2s",
+        "11.4ms",
+        "09:30:07",
+    ):
+        assert word in line
+    assert line.index("PAPER") < line.index("ARMED") < line.index("ALM") < line.index("DAY")
+
+
+@given(st.integers(1, 260))
+@settings(max_examples=100, deadline=None)
+def test_the_status_line_never_overflows(width: int) -> None:
+    shot = snapshot(account="U" * 20, day_pnl=D("-123456789.99"), feed="replay:gc_l5", feed_progress=0.41)
+    assert cell_len(text(status.line(shot, 0.1, ZONE, width))) <= width
+
+
+def test_the_word_for_may_we_trade() -> None:
+    assert status.armed(snapshot()).text == " ARMED "
+    assert status.armed(snapshot(paused=("stale data",))).text == " PAUSED "
+    assert status.armed(snapshot(trading=False)).text == " NOT READY "
+    assert status.armed(snapshot(trading=False, paused=("x",), halted=True)).text == " HALTED "
+    assert status.why(snapshot()) == ()
+    said = text(status.why(snapshot(halted=True, halt_reason="operator", paused=("a", "b"))))
+    assert "operator" in said and "a; b" in said
+
+
+def test_an_old_snapshot_shows_its_age_instead_of_the_loop() -> None:
+    line = text(status.line(snapshot(), 3.2, ZONE, 120))
+    assert "ENG ✕ 3.2s" in line and "11.4ms" not in line
+
+
+def test_links_that_are_down_say_so() -> None:
+    line = text(
+        status.line(snapshot(health=health(broker="down", data="warn", data_age=7.0)), 0.1, ZONE, 120)
+    )
+    assert "BRK ✕ DOWN" in line and "MD △ 7.0s" in line
+    assert "✕ broker DOWN" in text(healthview.line(snapshot(health=health(broker="down"))))
+
+
+def test_replay_progress_is_shown() -> None:
+    shot = snapshot(mode="REPLAY", feed="replay:gc", feed_progress=0.41)
+    assert "replay:gc 41%" in text(status.line(shot, 0.1, ZONE, 170))
+
+
+def test_kill_scope_names_the_account_and_counts_what_is_not_known() -> None:
+    said = killview.scope_all(snapshot())
+    assert said.startswith("PAPER account PAPER-1: 5 positions, 10 working orders")
+    assert "ZNM3 +1 (broker's view not known)" in said and "GCM3 −2" in said
+    assert "no picture" in killview.scope_all(None)
+    assert "ESM3 +3" in killview.scope_symbol(snapshot(), "ESM3")
+    assert "no position known" in killview.scope_symbol(snapshot(), "XYZ")
+    assert killview.scope_symbol(None, "ESM3") == "ESM3"
+    flat = snapshot(positions=(positions()[5],), orders=())
+    assert "1 position, 0 working orders" in killview.scope_all(flat)
+
+
+def test_kill_steps_and_verdicts() -> None:
+    lines = killview.lines(killing(), 4)
+    assert [text(line)[:6] for line in lines[:-1]] == [" · 4. ", " · 5. ", " ▸ 6. "]
+    assert "RUNNING" in text(lines[-1])
+    assert killview.verdict_cell(killing(running=False, verdict="flat, confirmed twice")).meaning == "armed"
+    assert killview.verdict_cell(killing(running=False, verdict="NOT FLAT: ESM3 +1")).meaning == "halted"
+    assert len(killview.lines(killing(), 1)) == 1

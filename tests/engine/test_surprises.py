@@ -1,0 +1,151 @@
+"""Late, twice, out of order, never, taken back: whatever the venue does, the books end as the venue's."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.model import Side
+from tests.engine.rig import Rig
+
+
+async def settled(rig: Rig, seconds: float = 40.0) -> None:
+    """After some time of asking and comparing, engine and venue agree."""
+    await rig.sleep(seconds)
+    assert rig.position() == rig.venue_position()
+    assert rig.engine.reconciler.agreed
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "no_ack",
+        "late_ack",
+        "fill_before_ack",
+        "drop_report",
+        "duplicate_report",
+        "delay_report",
+        "reorder_report",
+        "correct",
+        "lose_request",
+    ],
+)
+def test_one_order_under_one_fault(fault: str) -> None:
+    async def script(rig: Rig) -> None:
+        rig.exchange.faults.arm(fault)
+        order, refusal = rig.send(Side.BUY, 2)
+        assert refusal is None
+        await settled(rig)
+        record = rig.engine.core.books.orders.get(order.id)
+        assert record is not None
+        expected = "CANCELED" if fault == "lose_request" else "FILLED"
+        assert rig.status(order) == expected, record.life
+        assert record.life.cum == (0 if fault == "lose_request" else 2)
+
+    Rig.play(script)
+
+
+def test_a_lost_order_is_asked_about_then_given_up_and_never_sent_again() -> None:
+    async def script(rig: Rig) -> None:
+        rig.exchange.faults.arm("lose_request")
+        order, _ = rig.send(Side.BUY, 2)
+        await rig.sleep(4)
+        assert rig.status(order) == "PENDING_NEW"
+        assert rig.engine.view.exposure("ES")[0] == 2
+        await rig.sleep(3)
+        assert rig.status(order) == "UNKNOWN"
+        assert rig.engine.view.exposure("ES")[0] == 2, "what is not known counts"
+        await rig.sleep(30)
+        assert rig.status(order) == "CANCELED"
+        assert "lost_order" in rig.alerts()
+        assert rig.exchange.audit(rig.config.account).orders == ()
+
+    Rig.play(script)
+
+
+def test_an_unanswered_question_leaves_the_order_unknown_with_its_exposure() -> None:
+    async def script(rig: Rig) -> None:
+        rig.exchange.faults.arm("no_ack")
+        rig.exchange.faults.set_ratios({"query_lost": 1.0})
+        order, _ = rig.send(Side.BUY, 2, 23_990)
+        await rig.sleep(120)
+        assert rig.status(order) == "UNKNOWN"
+        assert rig.engine.view.exposure("ES")[0] == 2
+        rig.exchange.faults.clear()
+        await rig.sleep(70)
+        assert rig.status(order) == "WORKING"
+
+    Rig.play(script)
+
+
+def test_a_fill_after_a_confirmed_cancel_is_booked_and_alarmed() -> None:
+    async def script(rig: Rig) -> None:
+        order, _ = rig.send(Side.BUY, 2, 23_990)
+        await rig.sleep(0.2)
+        rig.exchange.faults.arm("fill_after_cancel")
+        assert rig.engine.intake.cancel(order.id) == ""
+        await settled(rig)
+        assert rig.position() > 0
+        assert "fill_after_cancel" in rig.alerts()
+
+    Rig.play(script)
+
+
+def test_a_bust_takes_position_and_profit_back() -> None:
+    async def script(rig: Rig) -> None:
+        rig.exchange.faults.arm("bust")
+        await rig.fill(Side.BUY, 3)
+        assert rig.position() == 3
+        await settled(rig)
+        assert rig.position() == 0
+        assert "bust" in rig.alerts()
+        assert rig.engine.view.total_pnl() == 0
+
+    Rig.play(script)
+
+
+def test_a_rejected_cancel_leaves_the_order_working() -> None:
+    async def script(rig: Rig) -> None:
+        order, _ = rig.send(Side.BUY, 2, 23_990)
+        await rig.sleep(0.2)
+        rig.exchange.faults.arm("reject_cancel")
+        rig.engine.intake.cancel(order.id)
+        await rig.sleep(1)
+        assert rig.status(order) == "WORKING"
+        rig.engine.intake.cancel(order.id)
+        await rig.sleep(1)
+        assert rig.status(order) == "CANCELED"
+
+    Rig.play(script)
+
+
+def test_fills_during_an_outage_are_found_after_it() -> None:
+    async def script(rig: Rig) -> None:
+        order, _ = rig.send(Side.BUY, 2, 23_999)
+        await rig.sleep(0.2)
+        rig.exchange.drop_link(rig.config.account, down_for=None)
+        await rig.sleep(0.1)
+        assert not rig.engine.view.enabled
+        rig.move("ES", 23_990)
+        await rig.sleep(1)
+        assert rig.position() == 0 and rig.venue_position() == 2
+        _, refusal = rig.send(Side.BUY, 1)
+        assert refusal is not None
+        rig.exchange.restore_link(rig.config.account)
+        await rig.sleep(2)
+        assert rig.position() == 2
+        assert rig.status(order) == "FILLED"
+        await rig.sleep(5)
+        assert rig.engine.view.enabled
+
+    Rig.play(script)
+
+
+def test_an_unsolicited_cancel_is_taken_and_alarmed() -> None:
+    async def script(rig: Rig) -> None:
+        rig.exchange.faults.arm("unsolicited_cancel")
+        order, _ = rig.send(Side.BUY, 2, 23_990)
+        await rig.sleep(3)
+        assert rig.status(order) == "CANCELED"
+        assert "unsolicited_cancel" in rig.alerts()
+
+    Rig.play(script)

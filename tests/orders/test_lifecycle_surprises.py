@@ -1,0 +1,264 @@
+"""What a venue may do that no matrix shows: lost answers, late facts, orders that come back from the dead."""
+
+from __future__ import annotations
+
+import pytest
+from orders_kit import S, Venue, order, rep
+
+from engine.lifecycle import (
+    CancelSent,
+    Code,
+    FillApplied,
+    FillRemoved,
+    LinkLost,
+    Lost,
+    NotSent,
+    OrderEvent,
+    OrderLife,
+    ReplaceSent,
+    Request,
+    Unanswered,
+    born,
+    transition,
+)
+from engine.model import OrderType, TimeInForce
+
+
+def run(
+    *events: OrderEvent, qty: int = 10, tif: TimeInForce = TimeInForce.DAY
+) -> tuple[OrderLife, list[Code]]:
+    """The life after these events, and the surprises of the last one."""
+    life = born(order(qty=qty, tif=tif))
+    codes: list[Code] = []
+    for event in events:
+        life, anomalies = transition(life, event)
+        codes = [a.code for a in anomalies]
+    return life, codes
+
+
+def timeout(what: Request = Request.SUBMIT) -> Unanswered:
+    return Unanswered(what=what)
+
+
+def test_an_unanswered_submit_is_unknown_and_counts_in_full_until_answered() -> None:
+    v = Venue()
+    life, _ = run(timeout())
+    assert (life.status, life.uncertain, life.worst_leaves) == (S.UNKNOWN, S.PENDING_NEW, 10)
+    assert life.in_flight is Request.SUBMIT
+    for answer, status in (
+        (v.ack(), S.WORKING),
+        (v.rejected(), S.REJECTED),
+        (v.report(S.WORKING, qty=10), S.WORKING),
+        (v.report(S.CANCELED, qty=10), S.CANCELED),
+        (v.report(S.REJECTED, qty=10), S.REJECTED),
+        (FillApplied(qty=10), S.FILLED),
+        (FillApplied(qty=1), S.PARTIAL_FILL),
+    ):
+        assert transition(life, answer).life.status is status
+
+
+def test_not_found_alone_never_ends_an_order() -> None:
+    v = Venue()
+    life, codes = run(timeout(), v.not_found(), v.not_found())
+    assert (life.status, life.worst_leaves, codes) == (S.UNKNOWN, 10, [Code.NOT_FOUND])
+
+
+def test_a_lost_order_that_fills_is_booked_and_in_doubt_again() -> None:
+    v = Venue()
+    life, codes = run(timeout(), v.not_found(), Lost(reason="asked twice"), FillApplied(qty=4))
+    assert codes == [Code.FILL_AFTER_LOST]
+    assert (life.status, life.cum, life.worst_leaves) == (S.UNKNOWN, 4, 6)
+
+
+@pytest.mark.parametrize("sign", ["ack", "triggered", "suspended", "working report"])
+def test_any_sign_of_life_reopens_what_only_we_had_ended(sign: str) -> None:
+    v = Venue()
+    for ended in (NotSent(reason="link down"), Lost()):
+        news = {
+            "ack": v.ack(),
+            "triggered": v.triggered(),
+            "suspended": v.suspended(),
+            "working report": v.report(S.WORKING, qty=10),
+        }[sign]
+        life, codes = run(ended, news)
+        assert life.status is S.WORKING
+        assert Code.REOPENED in codes
+
+
+def test_the_venues_word_against_its_picture_is_unknown_until_a_second_answer() -> None:
+    v = Venue()
+    ended = [v.ack(), CancelSent(), v.canceled(0)]
+    life, codes = run(*ended, v.report(S.WORKING, qty=10))
+    assert (life.status, life.uncertain, life.worst_leaves) == (S.UNKNOWN, S.CANCELED, 10)
+    assert codes == [Code.REOPENED]
+    assert life.in_flight is Request.QUERY
+    assert transition(life, v.report(S.WORKING, qty=10)).life.status is S.WORKING
+    assert transition(life, v.report(S.CANCELED, qty=10)).life.status is S.CANCELED
+    assert transition(life, v.not_found()).life.status is S.CANCELED
+
+
+def test_a_picture_from_before_the_cancel_changes_nothing() -> None:
+    v = Venue()
+    life, codes = run(v.ack(ts=10), CancelSent(), v.canceled(0, ts=20), v.report(S.WORKING, qty=10, ts=15))
+    assert (life.status, codes) == (S.CANCELED, [Code.STALE_REPORT])
+
+
+def test_a_report_never_invents_a_fill() -> None:
+    v = Venue()
+    life, anomalies = transition(run(v.ack())[0], v.report(S.PARTIAL_FILL, qty=10, cum=4))
+    assert (life.cum, life.missing, life.leaves) == (0, 4, 10)
+    assert [(a.code, a.amount) for a in anomalies] == [(Code.MISSING_FILL, 4)]
+    life, codes = run(v.ack(), v.report(S.FILLED, qty=10, cum=10))
+    assert (life.status, life.cum, life.worst_leaves, codes) == (S.UNKNOWN, 0, 10, [Code.MISSING_FILL])
+    assert transition(life, FillApplied(qty=10)).life.status is S.FILLED
+
+
+def test_a_report_never_takes_a_fill_back() -> None:
+    v = Venue()
+    life, codes = run(v.ack(), FillApplied(qty=4), v.report(S.WORKING, qty=10, cum=0))
+    assert (life.status, life.cum, codes) == (S.PARTIAL_FILL, 4, [Code.STALE_REPORT])
+
+
+def test_an_end_with_missing_executions_keeps_them_in_the_exposure() -> None:
+    v = Venue()
+    life, codes = run(v.ack(), CancelSent(), v.canceled(3))
+    assert (life.status, codes) == (S.CANCELED, [Code.MISSING_FILL])
+    assert (life.leaves, life.worst_leaves) == (0, 3)
+    life, anomalies = transition(life, FillApplied(qty=3))
+    assert (life.status, life.worst_leaves, anomalies) == (S.CANCELED, 0, ())
+
+
+def test_a_fill_after_the_cancel_is_booked_and_named() -> None:
+    v = Venue()
+    life, codes = run(v.ack(), CancelSent(), v.canceled(0), FillApplied(qty=2))
+    assert (life.status, life.cum, codes) == (S.CANCELED, 2, [Code.FILL_AFTER_CANCEL])
+    life, codes = run(v.ack(), CancelSent(), v.canceled(0), FillApplied(qty=10))
+    assert life.status is S.FILLED
+    assert transition(life, FillRemoved(qty=10)).life.status is S.CANCELED
+
+
+def test_an_overfill_is_booked_with_its_amount() -> None:
+    v = Venue()
+    life, anomalies = transition(run(v.ack(), FillApplied(qty=9))[0], FillApplied(qty=3))
+    assert (life.status, life.cum, life.leaves) == (S.FILLED, 12, 0)
+    assert [(a.code, a.amount) for a in anomalies] == [(Code.OVERFILL, 2)]
+
+
+def test_a_fill_beyond_the_old_quantity_within_a_pending_replace_is_no_overfill() -> None:
+    v = Venue()
+    life, codes = run(v.ack(), ReplaceSent(replace=rep("Y", 15)), FillApplied(qty=12))
+    assert codes == [Code.FILL_BEFORE_REPLACED]
+    assert (life.status, life.is_closed, life.worst_leaves) == (S.FILLED, False, 3)
+    assert transition(life, v.replaced("Y", 15)).life.leaves == 3
+
+
+def test_the_worst_case_is_the_largest_of_all_pending_replaces() -> None:
+    v = Venue()
+    life, _ = run(
+        v.ack(), ReplaceSent(replace=rep("Y", 30)), ReplaceSent(replace=rep("Z", 5)), FillApplied(qty=2)
+    )
+    assert (life.leaves, life.worst_qty, life.worst_leaves) == (8, 30, 28)
+    after = transition(life, v.replaced("Y", 30)).life
+    assert (after.leaves, after.worst_leaves) == (28, 28)
+    after = transition(after, v.replaced("Z", 5)).life
+    assert (after.leaves, after.worst_leaves) == (3, 3)
+
+
+def test_an_unanswered_cancel_is_unknown_and_may_turn_out_lost() -> None:
+    v = Venue()
+    life, _ = run(v.ack(), CancelSent(), timeout(Request.CANCEL))
+    assert (life.status, life.uncertain, life.worst_leaves) == (S.UNKNOWN, S.WORKING, 10)
+    life, anomalies = transition(life, FillApplied(qty=1))
+    assert life.status is S.UNKNOWN, "a fill says nothing about the cancel"
+    after, anomalies = transition(life, v.report(S.PARTIAL_FILL, qty=10, cum=1))
+    assert (after.status, after.pending_cancel) == (S.PARTIAL_FILL, False)
+    assert [a.code for a in anomalies] == [Code.CANCEL_LOST]
+
+
+def test_an_unanswered_replace_keeps_its_exposure_until_two_answers_agree() -> None:
+    v = Venue()
+    replace = ReplaceSent(replace=rep("Y", 20))
+    life, codes = run(v.ack(), replace, timeout(Request.REPLACE), v.report(S.WORKING, qty=10))
+    assert (life.status, life.worst_leaves, codes) == (S.WORKING, 20, [])
+    life = transition(life, timeout(Request.REPLACE)).life
+    life, anomalies = transition(life, v.report(S.WORKING, qty=10))
+    assert (life.status, life.worst_leaves) == (S.WORKING, 10)
+    assert [a.code for a in anomalies] == [Code.REPLACE_LOST]
+    late, anomalies = transition(life, v.replaced("Y", 20))
+    assert (late.qty, [a.code for a in anomalies]) == (20, [Code.UNSOLICITED_REPLACE])
+
+
+def test_a_report_with_the_new_terms_answers_the_replace() -> None:
+    v = Venue()
+    replace = ReplaceSent(replace=rep("Y", 20, limit=99))
+    life, codes = run(
+        v.ack(), replace, timeout(Request.REPLACE), v.report(S.WORKING, qty=20, cum=0, limit=99)
+    )
+    assert (life.status, life.qty, life.limit, life.replaces, codes) == (S.WORKING, 20, 99, (), [])
+    assert transition(life, v.replaced("Y", 20, limit=99)).anomalies[0].code is Code.DUPLICATE
+
+
+def test_a_rejection_of_the_other_request_answers_nothing() -> None:
+    v = Venue()
+    life, codes = run(v.ack(), ReplaceSent(replace=rep("Y", 20)), v.cancel_rejected())
+    assert (life.worst_leaves, codes) == (20, [Code.REJECT_OF_OTHER_REQUEST])
+    life, codes = run(v.ack(), CancelSent(), v.replace_rejected(None))
+    assert (life.pending_cancel, codes) == (True, [Code.REJECT_OF_OTHER_REQUEST])
+
+
+def test_of_two_pending_replaces_a_rejection_without_id_refuses_neither() -> None:
+    v = Venue()
+    life, codes = run(
+        v.ack(),
+        ReplaceSent(replace=rep("Y", 20)),
+        ReplaceSent(replace=rep("Z", 30)),
+        v.replace_rejected(None),
+    )
+    assert (len(life.replaces), life.worst_leaves, codes) == (2, 30, [Code.REJECT_OF_OTHER_REQUEST])
+
+
+def test_a_lost_link_leaves_what_was_answered_and_doubts_what_was_not() -> None:
+    v = Venue()
+    assert run(v.ack(), LinkLost())[0].status is S.WORKING
+    assert run(LinkLost())[0].status is S.UNKNOWN
+    assert run(v.ack(), CancelSent(), LinkLost())[0].status is S.UNKNOWN
+    assert run(v.ack(), FillApplied(qty=10), LinkLost())[0].status is S.FILLED
+
+
+def test_a_request_that_never_left_leaves_no_trace() -> None:
+    v = Venue()
+    life, _ = run(v.ack(), CancelSent(), NotSent(reason="down", what=Request.CANCEL))
+    assert (life.status, life.in_flight) == (S.WORKING, None)
+    life, _ = run(
+        v.ack(),
+        ReplaceSent(replace=rep("Y", 20)),
+        ReplaceSent(replace=rep("Z", 30)),
+        NotSent(reason="down", what=Request.REPLACE, replace_id="Y"),
+    )
+    assert [r.id for r in life.replaces] == ["Z"]
+
+
+def test_the_brokers_id_is_learned_and_follows_a_replace() -> None:
+    life, _ = run(Venue(broker_id=None).ack())
+    assert life.broker_id is None
+    life = transition(life, Venue(broker_id="b1").suspended()).life
+    assert life.broker_id == "b1"
+    v2 = Venue(broker_id="b2")
+    v2.ts = 100
+    life = transition(life, v2.replaced(None, 5)).life
+    assert life.broker_id == "b2"
+    life = transition(life, Venue(broker_id="b3").cancel_rejected()).life
+    assert life.broker_id == "b2"
+
+
+def test_done_for_day_after_all_is_filled_is_no_surprise() -> None:
+    v = Venue()
+    assert run(v.ack(), FillApplied(qty=10), v.done(10))[1] == []
+
+
+def test_a_stop_that_triggers_without_acknowledgement_is_working() -> None:
+    v = Venue()
+    life = born(order(qty=10, type=OrderType.STOP, limit=None, stop=120))
+    life = transition(life, v.triggered()).life
+    assert (life.status, life.triggered) == (S.WORKING, True)
+    assert transition(life, v.ack()).anomalies[0].code is Code.LATE_ACK
