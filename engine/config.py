@@ -54,8 +54,7 @@ class RiskLimits(Section):
     order_rate: int = Field(45, ge=1, le=100_000)
     """Messages per second for orders and replaces; below the 50 of the strictest retail gateway."""
     order_burst: int = Field(5, ge=1, le=100_000)
-    """Messages. Size of the token bucket: so many may go at once, which with order_rate stays within 50 in any
-    second."""
+    """Messages. Size of the token bucket: so many may go at once; with order_rate that is 50 in any second."""
     cancel_rate: int = Field(90, ge=1, le=100_000)
     """Messages per second for cancels and flattening; a budget of its own, so that a throttle never stops
     the reduction of risk."""

@@ -222,7 +222,8 @@ class Engine:
         core.commit(RunEnded(reason=reason, flat=flat, complete=complete))
         self.publish()
         await core.adapter.close()
-        await core.journal.flush()
+        # A disk that hangs must not hold the stop up; what is owed was never acknowledged.
+        await self._within(core.journal.flush(), 2 * NS)
 
     async def _cancel_entries(self, end: int) -> None:
         """Cancels working entry orders and waits for the answers, at most until `end` (monotonic ns)."""

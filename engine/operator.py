@@ -35,6 +35,7 @@ from engine.core import Core
 from engine.intake import Intake
 from engine.kill import KillSwitch
 from engine.model import Instrument, OffGrid, Order, OrderType, Purpose, Replace
+from engine.reconcile import Kind
 from engine.records import (
     Adopted,
     AlertAcknowledged,
@@ -169,6 +170,14 @@ class Operator:
     # -- kill
 
     def _begin(self, request: KillBegan, correlation: str, reply: AnswerSink) -> None:
+        # Who flattens a position that drifted decides for the broker's figure: it is what gets closed.
+        for halt in self._core.books.halts.all():
+            drifted = halt.scope == "instrument" and halt.code in (Kind.DRIFT, Kind.MANUAL_TRADE)
+            if drifted and request.symbol in (None, halt.target) and request.flatten:
+                try:
+                    self._take_over(halt.target, request.reason, correlation)
+                except ValueError as error:
+                    self._core.alarm("critical", "not_adopted", str(error), symbol=halt.target)
         self._kill.begin(request, correlation)
         reply(Answer(ok=True, text=f"begun: {self._kill.progress.scope}", final=False))
         self._task(self._verdict(reply))
@@ -326,6 +335,10 @@ class Operator:
                 )
             case "control":
                 name, _, scope = command.target.partition(":")
+                if name not in self._risk.controls.by_name:
+                    known = ", ".join(sorted(self._risk.controls.by_name))
+                    reply(Answer(ok=False, text=f"there is no control {name!r}; there are {known}"))
+                    return
                 core.commit(ControlReset(control=name, scope=scope, who=who), correlation)
                 done = self._risk.reset(name, scope)
                 text = f"control {command.target} is reset" if done else f"{command.target} was not tripped"
@@ -377,28 +390,33 @@ class Operator:
         self._core.alarm("info", "limits", f"limits version {self._limits.version} by {who}: {text}")
         reply(Answer(ok=True, text=f"limits are version {self._limits.version}: {text}"))
 
-    def _adopt(self, symbol: str, who: str, correlation: str, reply: AnswerSink) -> None:
+    def _take_over(self, symbol: str, who: str, correlation: str) -> str:
+        """Makes the broker's position ours: its executions first, the rest at the market's middle. Returns
+        what was done, or raises `ValueError` with what is missing for it."""
         core = self._core
         booked = self._hooks.book_manual(symbol)
         position = core.books.positions.get(symbol)
         if position.broker is None:
-            reply(Answer(ok=False, text=f"the broker's position of {symbol} is not known: nothing to adopt"))
-            return
+            raise ValueError(f"the broker's position of {symbol} is not known: nothing to adopt")
         difference = position.broker - position.held.qty
         if difference == 0:
-            core.commit(HaltReset(scope="instrument", target=symbol, who=who), correlation)
-            self._hooks.reconcile_soon()
             how = f"{booked} executions made elsewhere are booked" if booked else "nothing was to be adopted"
-            reply(Answer(ok=True, text=f"{symbol}: {how}; broker and executions agree"))
-            return
+            return f"{symbol}: {how}; broker and executions agree"
         market = core.markets.get(symbol)
         mark = market.mark_twice if market is not None else None
         if mark is None:
-            reply(Answer(ok=False, text=f"{symbol} has no price to adopt at: wait for a quote"))
-            return
+            raise ValueError(f"{symbol} has no price to adopt at: wait for a quote")
         core.commit(Adopted(symbol=symbol, signed=difference, price=mark // 2, who=who), correlation)
-        core.commit(HaltReset(scope="instrument", target=symbol, who=who), correlation)
-        self._hooks.reconcile_soon()
         text = f"{symbol}: {difference:+d} lots adopted at {mark / 2:g} ticks for {EXTERNAL}"
         core.alarm("info", "adopted", text, symbol=symbol)
+        return text
+
+    def _adopt(self, symbol: str, who: str, correlation: str, reply: AnswerSink) -> None:
+        try:
+            text = self._take_over(symbol, who, correlation)
+        except ValueError as error:
+            reply(Answer(ok=False, text=str(error)))
+            return
+        self._core.commit(HaltReset(scope="instrument", target=symbol, who=who), correlation)
+        self._hooks.reconcile_soon()
         reply(Answer(ok=True, text=text))

@@ -44,7 +44,7 @@ class DeskApp(Commanding, App[DeskResult]):
 
     `frame_rate` in frames a second (0: paints only when `paint` is called), `now` a monotonic clock in
     seconds for flashes and notes, `zone` the exchange's time zone by name, `who` the operator's name as it is
-    journalled with every command, `report_dir` where a crash report goes.
+    journalled with every command, `report_dir` where a crash report goes, `bell` whether a new alarm rings.
     """
 
     CSS_PATH = _STYLES
@@ -62,6 +62,7 @@ class DeskApp(Commanding, App[DeskResult]):
         who: str = "desk",
         zone: str = "America/Chicago",
         report_dir: Path | None = None,
+        bell: bool = True,
     ) -> None:
         # Before App.__init__, which asks for the style sheet's variables.
         clock(0, zone)  # an unknown zone is refused here, not in the middle of painting
@@ -81,6 +82,7 @@ class DeskApp(Commanding, App[DeskResult]):
         """What the panes show."""
         self._lined: Snapshot | None = None
         """What the lines at the top show."""
+        self._bell = bell
         self._bell_at = float("-inf")
         self._last_alarm = 0
         self._window_title = ""
@@ -145,7 +147,8 @@ class DeskApp(Commanding, App[DeskResult]):
         if newest > self._last_alarm and self._now() - self._bell_at >= BELL_EVERY:
             self._last_alarm = newest
             self._bell_at = self._now()
-            self.bell()
+            if self._bell:
+                self.bell()
         state = "HALTED " if snapshot.halted else ""
         title = f"Breakwater {snapshot.mode} {state}" + (f"({len(waiting)}!)" if waiting else "")
         if title != self._window_title and self._driver is not None:
@@ -248,6 +251,7 @@ def run_desk_app(
     who: str = "desk",
     zone: str = "America/Chicago",
     report_dir: Path | None = None,
+    bell: bool = True,
     mouse: bool = True,
     restarts: int = 1,
     on_crash: Callable[[DeskResult], None] | None = None,
@@ -268,6 +272,7 @@ def run_desk_app(
             who=who,
             zone=zone,
             report_dir=report_dir,
+            bell=bell,
         )
         result = _run_once(app, mouse)
         if result.reason != "crash":

@@ -78,7 +78,7 @@ def load(name_or_path: str | Path) -> DeskTheme:
     else:
         source = str(name_or_path)
         try:
-            text = Path(name_or_path).read_text(encoding="utf-8")
+            text = Path(name_or_path).expanduser().read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             names = ", ".join(BUILT_IN)
             raise BadTheme(

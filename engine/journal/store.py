@@ -96,7 +96,7 @@ class AioStore:
             return opened[0]
 
         connection = aiosqlite.Connection(connect, iter_chunk_size=1)
-        # An engine that ends without closing must not be held up by this thread, nor by a disk that hangs in it:
+        # An engine that ends without closing must not be held up by this thread, or a disk that hangs in it:
         # what is not acknowledged by then was never promised.
         thread = getattr(connection, "_thread", None)
         if isinstance(thread, threading.Thread):

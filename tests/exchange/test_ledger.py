@@ -13,7 +13,7 @@ from test_properties import play
 
 from brokers.exchange.ledger import Ledger, LedgerError
 from brokers.exchange.messages import New, QueryOrder
-from engine.facts import Acknowledged, Executed, Expired, OrderReport, Rejected
+from engine.facts import Acknowledged, Executed, Expired, OrderReport, Rejected, Restated
 from engine.model import NS, OrderStatus, TimeInForce
 
 
@@ -129,6 +129,17 @@ def test_held_children_and_groups_survive(tmp_path: Path) -> None:
     status = {o.order_id: o.status.value for o in second.exchange.audit().orders}
     assert second.position() == 0
     assert status == {"entry": "FILLED", "target": "FILLED", "stop": "CANCELED"}
+
+
+def test_what_a_group_has_filled_survives(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    first = World(ledger=path)
+    first.quote(100, 20, 101, 10)
+    first.send(B, 2, oco="g", id="one")
+    crash(first)
+    second = World(ledger=path, start=first.clock.now())
+    assert second.of(Rejected, second.send(B, 2, 90, oco="g", id="two"))
+    assert second.of(Restated, second.send(B, 5, 90, oco="g", id="three"))[0].qty == 3
 
 
 def test_old_orders_are_found_on_disk(tmp_path: Path) -> None:

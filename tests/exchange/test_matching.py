@@ -295,3 +295,29 @@ def test_a_stop_beyond_the_market_triggers_at_once(world: World) -> None:
     oid = world.send(B, 1, stop=99)
     assert [type(f).__name__ for f in world.facts] == ["Acknowledged", "Triggered", "Executed"]
     assert world.pairs(oid) == [(1, 101)]
+
+
+def test_a_late_print_fills_us_with_what_the_quote_did_not_show() -> None:
+    w = World(overtake_ms=20)
+    w.quote(100, 20, 101, 10)
+    oid = w.send(B, 8, 100)
+    w.quote(100, 6, 101, 10)
+    w.trade(100, 23, S)  # 14 are in the quote already; of the other nine six were ahead
+    w.run(5)
+    assert w.pairs(oid) == [(3, 100)]
+
+
+def test_a_market_order_never_walks_past_our_own_better_offer() -> None:
+    for quote, expected in [((100, 20, 105, 10), [(3, 105)]), ((100, 20, 101, 1), [(1, 101), (2, 102)])]:
+        w = World(depth={"ES": (2,)})
+        w.quote(*quote)
+        ours = w.send(S, 2, 102 if quote[2] == 101 else 103)
+        w.send(B, 3)
+        assert w.pairs() == expected
+        assert bool(w.of(Canceled, ours)) is (quote[2] == 105)
+    w = World(depth={"ES": (2,)})
+    w.quote(100, 20, 101, 1)
+    ours = w.send(S, 2, 102)
+    w.send(B, 4)  # one level beyond ours
+    assert w.pairs() == [(1, 101), (2, 102), (1, 103)]
+    assert w.of(Canceled, ours)[0].unsolicited

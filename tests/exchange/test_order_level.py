@@ -95,6 +95,19 @@ def test_true_depth_is_taken_from_the_front_and_stays_taken(tape: Tape) -> None:
     assert world.pairs(world.send(B, 20, 103, tif=TimeInForce.IOC)) == [(12, 103)]
 
 
+def test_two_prints_in_one_event_see_each_other(tape: Tape) -> None:
+    world = tape.world
+    oid = world.send(B, 4, 100)  # behind five and seven
+    tape.say("T", S, 0, 100, 5, last=False)
+    tape.say("F", B, 1, 100, 5, last=False)
+    tape.say("T", S, 0, 100, 8, last=False)  # the book still shows number 1, but it is filled
+    tape.say("F", B, 2, 100, 7, last=False)
+    tape.say("C", B, 1, 100, 5, last=False)
+    tape.say("C", B, 2, 100, 7, last=True)
+    world.run(5)
+    assert world.pairs(oid) == [(1, 100)]
+
+
 def test_nothing_is_read_within_an_event_and_quotes_are_ignored(tape: Tape) -> None:
     world = tape.world
     oid = world.send(B, 1, 100)

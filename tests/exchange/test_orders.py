@@ -290,3 +290,46 @@ def test_closed_orders_leave_memory_but_never_the_newest() -> None:
     assert len(w.exchange.books.orders) <= 11
     assert isinstance(w.ask(QueryOrder(order_id=ids[0])), OrderNotFound)
     assert isinstance(w.ask(QueryOrder(order_id=ids[-1])), OrderReport)
+
+
+def test_a_target_that_filled_takes_the_stop_with_it_lot_by_lot(world: World) -> None:
+    entry = world.send(B, 5, 99)
+    target = world.send(S, 5, 110, parent=entry, oco="b")
+    stop = world.send(S, 5, stop=90, parent=entry, oco="b")
+    world.quote(97, 3, 98, 2)
+    world.quote(110, 9, 111, 9)
+    world.run(5)
+    assert world.pairs(target) == [(2, 110)]
+    guard = world.exchange.books.find("A", stop, None)
+    assert guard is not None and (guard.leaves, guard.live) == (3, 0)  # nothing is held that it could protect
+    world.quote(89, 9, 98, 9)  # the rest of the entry fills on the way down, and is stopped out
+    world.trade(89, 1, S)
+    world.run(5)
+    assert world.pairs(stop) == [(3, 89)] and world.position() == 0
+
+
+def test_an_account_under_water_may_still_reduce() -> None:
+    w = World(cash=40_000)
+    w.quote(2_000, 50, 2_001, 50)
+    w.send(B, 3)
+    w.quote(1_200, 50, 1_201, 50)  # 800 ticks of 12.50 on three lots: nearly all is gone
+    assert w.exchange.books.account("A").equity(w.exchange.desk.marks) < 36_000
+    assert not w.of(Rejected, w.send(S, 3, 1_300))
+    assert w.of(Rejected, w.send(B, 1, 1_100))
+    assert w.pairs(w.send(S, 3)) == [(3, 1_200)]
+
+
+def test_requests_arrive_and_reports_leave_in_their_order_whatever_the_jitter() -> None:
+    w = World(order_latency_ms=1, order_jitter_ms=5, report_latency_ms=1, report_jitter_ms=5)
+    w.quote(100, 500, 101, 500)
+    ids = []
+    for n in range(150):
+        ids.append(w.send(B, 1, 101 if n % 3 else 90, wait=0))
+        if n % 3 == 0:
+            w.cancel(ids[-1], wait=0)
+        w.run(0.2)
+    w.run(100)
+    assert [o.order_id for o in w.exchange.audit().orders] == ids
+    assert not w.of(CancelRejected)
+    assert [f.order_id for f in w.of(Acknowledged)] == ids
+    assert [f.fill for f in w.of(Executed)] == list(w.exchange.audit().executions)

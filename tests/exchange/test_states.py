@@ -79,6 +79,17 @@ def test_reserved_without_matching_and_halt_that_accepts() -> None:
     assert len(w.fills()) == 2
 
 
+def test_an_order_after_a_halt_meets_the_first_new_quote_not_the_old_one(world: World) -> None:
+    world.state(MarketState.HALTED)
+    world.state(MarketState.OPEN)
+    oid = world.send(B, 1, 105)
+    assert world.of(Acknowledged, oid) and not world.fills(oid)
+    assert world.of(Rejected, world.send(B, 1))  # nobody to trade with yet
+    world.quote(102, 5, 103, 5)
+    world.run(5)
+    assert world.pairs(oid) == [(1, 103)]
+
+
 def test_nothing_matches_in_a_halt_and_resting_orders_survive_it(world: World) -> None:
     oid = world.send(B, 2, 100)
     world.state(MarketState.HALTED)

@@ -6,8 +6,8 @@ Only the quotes are scripted. Tests wait for what they look for on the snapshots
 from __future__ import annotations
 
 import asyncio
+import os
 import random
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -25,12 +25,13 @@ from engine.control.snapshot import Snapshot, StrategyRow
 from engine.engine import Engine, Parts
 from engine.ids import Ids
 from engine.journal import Journal
-from engine.model import NS, Instrument, Quote
+from engine.model import Instrument, Quote
 from engine.records import EMERGENCY, RunStarted
 from engine.sessions import calendar
+from engine.strategy.realtime import RealtimeHost
 
 HERE = Path(__file__).parent
-PATIENCE = 40.0
+PATIENCE = 10.0
 """Seconds after which a test gives up waiting; nothing is judged by how long it took."""
 
 ES = Instrument(
@@ -188,10 +189,15 @@ class LiveRig:
             f"{name} trading on",
         )
 
-    def pid(self, name: str) -> int:
-        pid = self.engine.strategies._hosts[name].status().pid
-        assert pid is not None, f"{name} has no process"
-        return pid
+    def lost_lines(self, name: str) -> int:
+        """Lines of log of a strategy that were not kept."""
+        return self.engine.strategies._hosts[name].status().lines_lost
+
+    async def reaped(self, name: str) -> None:
+        """Waits until no process of this strategy is left."""
+        host = self.engine.strategies._hosts[name]
+        assert isinstance(host, RealtimeHost)
+        await host.ended()
 
     def venue_position(self) -> int:
         audit = self.exchange.audit(self.config.account)
@@ -248,14 +254,15 @@ def play(
     return asyncio.run(main())
 
 
-def alive(pid: int) -> bool:
-    """True while the process exists and is no zombie."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rsplit(")", 1)[1].split()[0] != "Z"
-
-
-LINUX = sys.platform == "linux"
-SECOND = NS
+def strategy_processes() -> list[int]:
+    """Pids of the strategy processes of this process that have not ended."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            state, parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+            ours = int(parent) == os.getpid() and b"engine.strategy.child" in (entry / "cmdline").read_bytes()
+        except (OSError, ValueError):
+            continue
+        if ours and state != "Z":
+            found.append(int(entry.name))
+    return found

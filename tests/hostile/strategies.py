@@ -97,7 +97,7 @@ class PrintsGarbage(Holder):
 
     def go_bad(self, quote: Quote) -> None:
         for _ in range(200):
-            print("\x00\x1b[2J\udcff" * 50)
+            print("\x00\x1b[2J\x9b\ufffe" * 50)
         sys.stderr.write("\x07" * 100_000 + "\n")
         os.write(1, b"\xff\x00" * 1_000)
         os.write(2, b"\xfe\x1b]0;" * 500)

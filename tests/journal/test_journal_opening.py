@@ -266,3 +266,22 @@ def test_an_empty_file_is_a_new_journal(tmp_path: Path) -> None:
     make(tmp_path / "j.db", bodies=1)
     make(tmp_path / "deep" / "er" / "j.db", bodies=1)
     assert stat.S_IMODE((tmp_path / "deep" / "er").stat().st_mode) == 0o700
+
+
+def test_an_engine_that_ends_without_closing_does_end(tmp_path: Path) -> None:
+    """The store's thread must not keep a process alive whose engine has failed."""
+    careless = HOLDER.replace(
+        "    await asyncio.to_thread(sys.stdin.readline)\n    await journal.close()\n", ""
+    )
+    assert careless != HOLDER
+    done = subprocess.run(
+        [sys.executable, "-c", careless, str(tmp_path / "j.db")], capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout == "open\n"
+
+    async def work() -> None:
+        journal = await open_journal(tmp_path / "j.db")
+        assert journal.seq == 1
+        await journal.close()
+
+    asyncio.run(work())

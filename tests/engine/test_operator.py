@@ -1,0 +1,200 @@
+"""What an operator can do: orders, brackets, replaces, limits, pauses; each journalled with who asked."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.config import RiskLimits
+from engine.control.commands import (
+    Acknowledge,
+    Cancel,
+    CancelAll,
+    Modify,
+    Pause,
+    Reload,
+    Reset,
+    Resume,
+    Submit,
+)
+from engine.model import OrderType, ReplacePolicy, Side
+from engine.records import CommandTaken, LimitsChanged, decode
+from tests.engine.rig import Rig
+
+
+async def journalled(rig: Rig) -> list[Any]:
+    await rig.journal.flush()
+    return [decode(row.kind, row.body) async for row in rig.journal.rows()]
+
+
+def submit(side: Side, size: str, limit: str | None = None, **fields: Any) -> Submit:
+    prices = {k: Decimal(v) for k, v in fields.items() if k in ("stop", "take_profit", "stop_loss")}
+    rest = {k: v for k, v in fields.items() if k not in prices}
+    return Submit(
+        symbol="ES",
+        side=side,
+        size=Decimal(size),
+        limit=None if limit is None else Decimal(limit),
+        **prices,
+        **rest,
+    )
+
+
+def test_submit_modify_cancel_and_who_asked() -> None:
+    async def script(rig: Rig) -> None:
+        answer = await rig.command(submit(Side.BUY, "2", "5990.00"))
+        assert answer.ok, answer
+        order_id = answer.data["order_id"]
+        await rig.sleep(0.3)
+        assert (await rig.command(Modify(order_id=order_id, size=Decimal(3), limit=Decimal("5990.50")))).ok
+        await rig.sleep(0.3)
+        life = rig.engine.core.books.orders.get(order_id).life
+        assert (life.qty, life.limit) == (3, 23_962)
+        assert (await rig.command(Cancel(order_id=order_id))).ok
+        await rig.sleep(0.3)
+        assert rig.engine.core.books.orders.get(order_id).life.status == "CANCELED"
+        rows = await journalled(rig)
+        assert [r.who for r in rows if isinstance(r, CommandTaken)] == ["test"] * 3
+
+    Rig.play(script)
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        (submit(Side.BUY, "2", "5990.10"), "tick"),
+        (submit(Side.BUY, "0.5", "5990.00"), "lot"),
+        (Submit(symbol="XX", side=Side.BUY, size=Decimal(1)), "no instrument XX"),
+        (submit(Side.BUY, "1", "5000.00"), "price_sanity"),
+        (Cancel(order_id="nope"), "no order nope"),
+        (Modify(order_id="nope", size=Decimal(1)), "no open order nope"),
+    ],
+)
+def test_a_bad_command_is_answered_and_changes_nothing(command: Any, word: str) -> None:
+    async def script(rig: Rig) -> None:
+        answer = await rig.command(command)
+        assert not answer.ok and word in answer.text, answer
+        assert rig.exchange.audit(rig.config.account).orders == ()
+
+    Rig.play(script)
+
+
+def test_preview_asks_the_gate_and_sends_nothing() -> None:
+    async def script(rig: Rig) -> None:
+        good = await rig.command(submit(Side.BUY, "1", "6000.25", preview=True))
+        bad = await rig.command(submit(Side.BUY, "999", "6000.25", preview=True))
+        assert good.ok and not bad.ok and "order_qty" in bad.text
+        assert rig.exchange.audit(rig.config.account).orders == ()
+
+    Rig.play(script)
+
+
+def test_a_bracket_protects_what_was_entered_and_its_ends_cancel_one_another() -> None:
+    async def script(rig: Rig) -> None:
+        answer = await rig.command(
+            submit(Side.BUY, "2", "6000.25", take_profit="6002.50", stop_loss="5997.50")
+        )
+        assert answer.ok, answer
+        await rig.sleep(0.5)
+        assert rig.position() == 2
+        working = rig.engine.core.books.orders.working("ES")
+        assert sorted((r.order.type, r.life.leaves) for r in working) == [
+            (OrderType.LIMIT, 2),
+            (OrderType.STOP, 2),
+        ]
+        rig.move("ES", 24_012)
+        await rig.sleep(1)
+        assert rig.position() == 0
+        assert rig.engine.core.books.orders.working("ES") == []
+
+    Rig.play(script)
+
+
+def test_replace_by_cancel_then_new() -> None:
+    async def script(rig: Rig) -> None:
+        order, _ = rig.send(Side.BUY, 3, 23_990, replace_policy=ReplacePolicy.CANCEL_THEN_NEW)
+        await rig.sleep(0.3)
+        answer = await rig.command(Modify(order_id=order.id, limit=Decimal("5996.00")))
+        assert answer.ok, answer
+        await rig.sleep(0.5)
+        assert rig.status(order) == "CANCELED"
+        (new,) = rig.engine.core.books.orders.working("ES")
+        assert (new.order.id != order.id, new.life.limit, new.life.qty) == (True, 23_984, 3)
+
+    Rig.play(script)
+
+
+def test_reload_takes_good_limits_and_refuses_bad_ones() -> None:
+    async def script(rig: Rig) -> None:
+        rig.next_limits = RiskLimits(max_position=1)
+        assert (await rig.command(Reload())).ok
+        _, refusal = rig.send(Side.BUY, 2)
+        assert refusal is not None and refusal.control == "max_position"
+        changes = [r for r in await journalled(rig) if isinstance(r, LimitsChanged)]
+        assert [(c.version, c.who, c.changes) for c in changes] == [
+            (2, "test", (("max_position", "50", "1"),))
+        ]
+        rig.next_limits = RiskLimits(max_position=100_000)
+        answer = await rig.command(Reload())
+        assert not answer.ok and "old limits stay in force" in answer.text
+        assert rig.engine.limits.current.max_position == 1
+
+    Rig.play(script)
+
+
+def test_pause_survives_a_restart_and_resume_lifts_it(tmp_path: Path) -> None:
+    async def pause(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        assert (await rig.command(Pause())).ok
+        _, refusal = rig.send(Side.BUY, 1)
+        assert refusal is not None
+
+    async def resume(rig: Rig) -> None:
+        _, refusal = rig.send(Side.BUY, 1)
+        assert refusal is not None
+        order, reducing = rig.send(Side.SELL, 2)
+        assert reducing is None
+        await rig.sleep(0.5)
+        assert rig.status(order) == "FILLED"
+        assert (await rig.command(Resume())).ok
+        await rig.fill(Side.BUY, 1)
+
+    Rig.play(pause, directory=tmp_path)
+    Rig.play(resume, directory=tmp_path)
+
+
+def test_cancel_all_by_symbol() -> None:
+    async def script(rig: Rig) -> None:
+        one, _ = rig.send(Side.BUY, 1, 23_990)
+        other, _ = rig.send(Side.BUY, 1, 6_990, symbol="CL")
+        await rig.sleep(0.3)
+        assert (await rig.command(CancelAll(symbol="ES"))).ok
+        await rig.sleep(0.3)
+        assert (rig.status(one), rig.status(other)) == ("CANCELED", "WORKING")
+
+    Rig.play(script)
+
+
+def test_alerts_stay_until_acknowledged() -> None:
+    async def script(rig: Rig) -> None:
+        rig.engine.core.alarm("critical", "drill", "look at me")
+        rows = rig.engine.core.books.alerts.rows()
+        alert = next(r for r in rows if r.code == "drill")
+        assert not alert.acknowledged
+        assert (await rig.command(Acknowledge(alert_id=alert.id))).ok
+        assert next(r for r in rig.engine.core.books.alerts.rows() if r.code == "drill").acknowledged
+
+    Rig.play(script)
+
+
+def test_reset_says_what_it_reset() -> None:
+    async def script(rig: Rig) -> None:
+        assert not (await rig.command(Reset(scope="halt"))).ok
+        assert not (await rig.command(Reset(scope="instrument", target="ES"))).ok
+        assert "no control" in (await rig.command(Reset(scope="control", target="nonsense"))).text
+        assert (await rig.command(Reset(scope="day_loss"))).text == "the day's loss counts from now"
+
+    Rig.play(script)

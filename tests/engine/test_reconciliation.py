@@ -1,0 +1,103 @@
+"""Three views of a position: what happens when they part, and how they come together again."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from engine.control.commands import Adopt, Claim, Flatten
+from engine.model import ExecutionKey, Side
+from tests.engine.rig import Rig
+
+
+def test_a_manual_trade_halts_the_instrument_until_it_is_adopted() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        rig.exchange.faults.arm("drop_report", 3)
+        rig.exchange.manual_trade(rig.config.account, "ES", Side.BUY, 1)
+        await rig.sleep(15)
+        halt = rig.engine.core.books.halts.instrument("ES")
+        assert halt is not None, rig.alerts()
+        assert rig.engine.view.enabled, "the other instruments go on"
+        _, refusal = rig.send(Side.BUY, 1)
+        assert refusal is not None
+        _, other = rig.send(Side.BUY, 1, symbol="CL")
+        assert other is None
+        answer = await rig.command(Adopt(symbol="ES"))
+        assert answer.ok, answer
+        await rig.sleep(6)
+        assert rig.position() == rig.venue_position() == 3
+        assert rig.engine.reconciler.agreed
+        await rig.fill(Side.BUY, 1)
+
+    Rig.play(script)
+
+
+def test_drift_can_be_flattened_instead() -> None:
+    async def script(rig: Rig) -> None:
+        rig.exchange.faults.arm("drop_report", 3)
+        rig.exchange.manual_trade(rig.config.account, "ES", Side.SELL, 4)
+        await rig.sleep(15)
+        assert rig.engine.core.books.halts.instrument("ES") is not None
+        answer = await rig.command(Flatten(symbol="ES"), wait=120)
+        assert rig.venue_position() == 0
+        assert answer.ok, answer
+
+    Rig.play(script)
+
+
+def test_a_difference_seen_once_does_not_halt() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        await rig.sleep(6)
+        rig.exchange.faults.arm("empty_snapshot", 1)
+        await rig.sleep(12)
+        assert rig.engine.core.books.halts.instrument("ES") is None
+        assert rig.position() == 2
+
+    Rig.play(script)
+
+
+def test_an_order_placed_elsewhere_counts_and_can_be_claimed() -> None:
+    async def script(rig: Rig) -> None:
+        broker_id = rig.exchange.foreign_order(rig.config.account, "ES", Side.BUY, 7, limit=23_950)
+        await rig.sleep(7)
+        assert rig.engine.view.exposure("ES")[0] == 7
+        row = next(r for r in rig.engine.picture.take().orders if r.foreign)
+        assert (row.status, row.qty, row.limit) == ("WORKING", Decimal(7), Decimal("5987.50"))
+        assert (await rig.command(Claim(broker_id=row.broker_id, strategy="manual"))).ok
+        assert broker_id is None or row.broker_id == broker_id
+        _, refusal = rig.send(Side.BUY, 4)
+        assert refusal is not None and refusal.control == "max_position"
+
+    Rig.play(script, config={"risk": {"max_position": 10}})
+
+
+def test_a_bust_and_a_missed_fill_that_only_the_list_of_executions_tells() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 3)
+        execution = rig.exchange.audit(rig.config.account).executions[0]
+        key: ExecutionKey = execution.key
+        rig.exchange.faults.arm("drop_report", 5)
+        rig.exchange.bust(key)
+        await rig.sleep(18)
+        assert rig.position() == rig.venue_position() == 0
+        assert rig.engine.reconciler.agreed
+
+    Rig.play(script)
+
+
+def test_a_position_that_was_there_before_us_waits_for_a_decision(tmp_path: Path) -> None:
+    async def before(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 3)
+
+    Rig.play(before, directory=tmp_path)
+    for name in ("journal.db", "journal.db-wal", "journal.db-shm", "journal.db.tail"):
+        (tmp_path / name).unlink(missing_ok=True)
+
+    async def find_out(rig: Rig) -> None:
+        await rig.sleep(12)
+        halt = rig.engine.core.books.halts.instrument("ES")
+        assert rig.position() == 3 or halt is not None
+
+    Rig.play(find_out, directory=tmp_path)
