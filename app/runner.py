@@ -139,7 +139,7 @@ class Runner:
         if feed is None:
             address = exchange_address(self._options)
             assert address is not None
-            feed = await remote_feed(address, self._settings.account, clock)
+            feed = await remote_feed(address, clock)
         self._settings = with_default_strategies(
             self._settings, [i.symbol for i in feed.instruments], self._options.feed.startswith("synthetic")
         )
@@ -157,6 +157,8 @@ class Runner:
                 await server.start()
                 self._link.attach(lambda: loop.call_soon_threadsafe(self._link.serve, engine.command))
             self.session = session
+            if not self._options.virtual:
+                loop.set_exception_handler(self._stray)
             if session.notice:
                 self._log("info", session.notice, component="runner")
             return await self._drive(session, clock)
@@ -166,6 +168,17 @@ class Runner:
             await session.journal.close()
             if session.exchange is not None:
                 session.exchange.close()
+
+    def _stray(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception that no task waits for: told, counted against the error breaker, never printed."""
+        error = context.get("exception")
+        text = f"{context.get('message', 'error')}: {error!r}"
+        self._log("error", text, component="runner", status="ERROR")
+        if self.session is not None:
+            engine = self.session.engine
+            engine.core.metrics.count("stray_errors")
+            engine.controls.on_error("runner", engine.view)
+            engine.core.alarm("critical", "error", text)
 
     async def _drive(self, session: Session, clock: Any) -> Outcome:
         engine, feed = session.engine, session.feed
@@ -311,7 +324,8 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
         result = run_desk_app(
             engine.link,
             theme=settings.desk.theme,
-            frame_rate=settings.screen.frame_rate,
+            frame_rate=5.0 if settings.desk.slow else settings.screen.frame_rate,
+            bell=settings.desk.bell,
             who=who,
             report_dir=options.state_dir,
         )

@@ -20,7 +20,7 @@ from app.settings import Settings, reload_limits
 from brokers.exchange.config import AccountConfig
 from brokers.exchange.exchange import Exchange
 from brokers.loopback.adapter import RemotePaperAdapter
-from brokers.loopback.feed import RemoteFeed
+from brokers.loopback.feed import RemoteFeed, fetch_instruments
 from brokers.loopback.wire import Address
 from brokers.paper.adapter import PaperAdapter
 from engine.books import Books
@@ -214,7 +214,6 @@ def broker_of(
         settings.paper.exchange,
         AccountConfig(cash=settings.paper.cash, currency=settings.currency, fx=settings.fx),
         ledger=exchange_ledger_path(options.state_dir),
-        trading_day=lambda instrument, ts: calendar(instrument.calendar).trading_day(ts),
     )
     return exchange, PaperAdapter(exchange, account)
 
@@ -225,20 +224,15 @@ def exchange_address(options: RunOptions) -> Address | None:
     return Address(path=Path(where)) if kind == "exchange" and where else None
 
 
-async def remote_feed(address: Address, account: str, clock: Clock) -> Feed:
+async def remote_feed(address: Address, clock: Clock) -> Feed:
     """The market data of an exchange in another process. Raises `FeedError` where none listens."""
-    probe = RemotePaperAdapter(address, account, clock, random.Random(0))
-    probe.bind(lambda _: None)
     try:
-        await probe.connect()
-        return RemoteFeed(address, await probe.instruments())
+        return RemoteFeed(address, await fetch_instruments(address, clock))
     except (NotSent, QueryFailed) as error:
         raise FeedError(
             f"no exchange answers on {address}: {error}; "
             f"start one with 'breakwater exchange --socket {address}'"
         ) from error
-    finally:
-        await probe.close()
 
 
 async def replay_rows(books: Books, journal: Journal) -> int:

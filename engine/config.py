@@ -54,7 +54,7 @@ class RiskLimits(Section):
     order_rate: int = Field(45, ge=1, le=100_000)
     """Messages per second for orders and replaces; below the 50 of the strictest retail gateway."""
     order_burst: int = Field(5, ge=1, le=100_000)
-    """Messages. Size of the token bucket: so many may go at once; with order_rate that is 50 in any second."""
+    """Messages. Size of the token bucket: so many at once; with order_rate that makes 50 in any second."""
     cancel_rate: int = Field(90, ge=1, le=100_000)
     """Messages per second for cancels and flattening; a budget of its own, so that a throttle never stops
     the reduction of risk."""
@@ -221,6 +221,12 @@ class StrategyConfig(Section):
     """Seconds in which it must take an event; else it is stopped as hung."""
     memory_mb: int = Field(512, ge=64, le=1_000_000)
     """Megabytes of memory that its process may use beyond what Python itself needs."""
+    partial_fill: PartialFillPolicy | None = None
+    """Its own policy for the rest of a partly filled order; default: orders.partial_fill."""
+    remainder_after: float | None = Field(None, ge=0, le=86_400)
+    """Seconds; its own orders.remainder_after."""
+    replace: ReplacePolicy | None = None
+    """Its own policy for changed orders; default: orders.replace."""
     on_stop: Literal["cancel", "keep", "flatten"] = "cancel"
     """What happens to its orders (and position, with flatten) when it stops or is stopped."""
     bar_seconds: float = Field(0.0, ge=0, le=86_400)

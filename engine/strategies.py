@@ -261,7 +261,8 @@ class StrategyDesk:
 
     def _place(self, name: str, action: Place, origin: Origin, correlation: str) -> None:
         core = self._core
-        policy = core.config.orders
+        config, policy = self._configs[name], core.config.orders
+        remainder = policy.remainder_after if config.remainder_after is None else config.remainder_after
         arrival = origin.ask if action.side.sign > 0 else origin.bid
         entry = Order(
             id=core.ids.order_id(name),
@@ -280,9 +281,9 @@ class StrategyDesk:
             created=core.clock.now(),
             correlation=correlation,
             arrival=arrival,
-            partial_fill=policy.partial_fill,
-            remainder_after=int(policy.remainder_after * NS),
-            replace_policy=policy.replace,
+            partial_fill=config.partial_fill or policy.partial_fill,
+            remainder_after=int(remainder * NS),
+            replace_policy=config.replace or policy.replace,
         )
         self._refs[(name, action.ref)] = entry.id
         self._ref_of[entry.id] = (name, action.ref)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -102,17 +102,17 @@ class Account:
             total += self._money(symbol, holding.flow + holding.cost)
         return total
 
-    def margin(self, open_lots: Mapping[str, tuple[int, int]]) -> Decimal:
+    def margin(self, working: Mapping[str, Sequence[int]]) -> Decimal:
         """Initial margin of the worst case: each position plus all that works on the worse side.
 
-        `open_lots`: working buys and sells by symbol, in lots.
+        `working`: lots that work by symbol, [buys, sells].
         """
         total = Decimal(0)
-        for symbol in sorted({*self.holdings, *open_lots}):
+        for symbol in sorted({*self.holdings, *working}):
             per_lot = self._instruments[symbol].initial_margin
             if per_lot:
                 qty = self.position(symbol)
-                buys, sells = open_lots.get(symbol, (0, 0))
+                buys, sells = working.get(symbol, (0, 0))
                 total += max(abs(qty + buys), abs(qty - sells), abs(qty)) * per_lot * self._rate(symbol)
         return total
 
@@ -169,12 +169,3 @@ class SavedAccount(msgspec.Struct, kw_only=True):
     start: Decimal
     fees: Decimal
     holdings: dict[str, Holding]
-
-
-def open_lots(orders: Iterable[tuple[str, int, int]]) -> dict[str, tuple[int, int]]:
-    """(symbol, side sign, lots) of working orders → buys and sells by symbol."""
-    lots: dict[str, tuple[int, int]] = {}
-    for symbol, sign, qty in orders:
-        buys, sells = lots.get(symbol, (0, 0))
-        lots[symbol] = (buys + qty, sells) if sign > 0 else (buys, sells + qty)
-    return lots

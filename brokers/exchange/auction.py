@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+from brokers.exchange.orders import VenueOrder
+from engine.model import Side
 
 Interest = tuple[int | None, int]
 """(limit in ticks or None for a market order, lots)."""
@@ -36,3 +39,29 @@ def equilibrium(
     if all(s < 0 for _, s in best) or reference is None:
         return best[0][0], volume
     return min((price for price, _ in best), key=lambda price: abs(price - reference)), volume
+
+
+def participants(orders: Iterable[VenueOrder]) -> list[VenueOrder]:
+    """Those that take part, in their priority: market orders first, then by price, then by time."""
+
+    def rank(order: VenueOrder) -> tuple[int, int, int]:
+        bound = order.bound
+        return (0, 0, order.seq) if bound is None else (1, -bound * order.side.sign, order.seq)
+
+    return sorted((o for o in orders if o.live > 0 and not o.is_stop), key=rank)
+
+
+def shares(orders: Sequence[VenueOrder], price: int, volume: int) -> Iterator[tuple[VenueOrder, int]]:
+    """What each of `orders` (in priority) gets of `volume` lots at `price`, on its side.
+
+    Orders exactly at the price came last and keep their place in the queue instead.
+    """
+    left = {Side.BUY: volume, Side.SELL: volume}
+    for order in orders:
+        bound = order.bound
+        if bound is not None and (bound - price) * order.side.sign <= 0:
+            continue
+        lots = min(order.live, left[order.side])
+        if lots > 0:
+            left[order.side] -= lots
+            yield order, lots

@@ -12,7 +12,7 @@ import msgspec
 from brokers.exchange.accounts import Account, SavedAccount
 from brokers.exchange.config import AccountConfig
 from brokers.exchange.orders import VenueOrder
-from engine.model import ExecutionKey, Fill, Instrument
+from engine.model import ExecutionKey, Fill, Instrument, Side
 
 TradingDay = Callable[[Instrument, int], str]
 """ISO date of the trading day of an instrument at a time (UTC ns)."""
@@ -59,6 +59,8 @@ class Books:
         self.open: dict[int, VenueOrder] = {}
         self.executions: list[Execution] = []
         self.counters = Counters()
+        self.working: dict[str, dict[str, list[int]]] = {}
+        """Lots that work, [buys, sells] by account and symbol; without those that only reduce."""
         self.oco_filled: dict[str, int] = {}
         """Lots filled by account and OCO group ("account/group")."""
         self.store: Store | None = None
@@ -125,7 +127,12 @@ class Books:
         self.touch(order)
 
     def touch(self, order: VenueOrder) -> None:
-        """Marks an order as changed."""
+        """Marks an order as changed, and counts its working lots anew."""
+        lots = 0 if order.reduce_only or order.parent is not None else order.leaves
+        if lots != order.counted:
+            sums = self.working.setdefault(order.account, {}).setdefault(order.symbol, [0, 0])
+            sums[order.side is not Side.BUY] += lots - order.counted
+            order.counted = lots
         self.dirty_orders[order.uid] = order
         self.dirty = True
 
@@ -239,6 +246,7 @@ class Books:
         for saved in accounts:
             self.account(saved.name).load(saved)
         for order in orders:
+            order.counted = 0
             self.add(order)
             if order.closed:
                 self._closed.append(order.uid)

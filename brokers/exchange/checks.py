@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brokers.exchange.accounts import Marks, open_lots
+from brokers.exchange.accounts import Marks
 from brokers.exchange.books import Books
 from brokers.exchange.config import ExchangeConfig
 from brokers.exchange.market import Market
@@ -89,13 +89,11 @@ def cannot_carry(
         return f"no rate from {market.instrument.currency} to the account's {account.config.currency}"
     if not config.margin_check or order.reduce_only or order.parent is not None:
         return None
-    working = [
-        (o.symbol, o.side.sign, o.leaves)
-        for o in books.open_orders(order.account)
-        if not o.reduce_only and o.parent is None and o.uid != order.uid
-    ]
-    before = account.margin(open_lots(working))
-    after = account.margin(open_lots([*working, (order.symbol, order.side.sign, order.leaves)]))
+    working = books.working.get(order.account, {})
+    before = account.margin(working)
+    sums = list(working.get(order.symbol, (0, 0)))
+    sums[order.side is not Side.BUY] += order.leaves - order.counted
+    after = account.margin({**working, order.symbol: sums})
     if after <= before:
         return None
     equity = account.equity(marks)

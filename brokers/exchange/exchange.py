@@ -130,10 +130,10 @@ class Exchange:
     # -- clients
 
     def open_session(self, account: str, sink: FactSink) -> Session:
-        """A line for the account's client; not up before `Session.open`. A former one is closed."""
+        """A line for the account's client; not up before `Session.open`. A former one is told and closed."""
         former = self._sessions.get(account)
         if former is not None:
-            former.close()
+            former.displace()
         self.books.account(account)
         if self.config.follow_calendars:
             self._hours.start()

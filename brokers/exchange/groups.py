@@ -55,7 +55,7 @@ class Groups:
         """`qty` lots of the order were executed: children wake, its group shrinks, reduce-only may end."""
         if order.oco is not None:
             self._shrink_group(order, qty)
-        siblings = self._same_market(order)
+        siblings = self._linked(order)
         if order.order_id is not None:
             for child in siblings:
                 if child.parent == order.order_id:
@@ -71,13 +71,12 @@ class Groups:
     def ended(self, order: VenueOrder) -> None:
         """The order closed without a further fill: children of an unfilled entry go with it."""
         if order.order_id is not None:
-            self._fit_children(order, self._same_market(order))
+            self._fit_children(order, self._linked(order))
 
-    def _same_market(self, order: VenueOrder) -> list[VenueOrder]:
-        orders = self._desk.markets[order.symbol].orders
-        if not orders:
-            return []
-        return [o for o in orders.values() if o.account == order.account]
+    def _linked(self, order: VenueOrder) -> list[VenueOrder]:
+        """Open children and reduce-only orders of the account in the order's market."""
+        linked = self._desk.markets[order.symbol].linked
+        return [o for o in linked.values() if o.account == order.account] if linked else []
 
     def _shrink_group(self, order: VenueOrder, qty: int) -> None:
         desk = self._desk

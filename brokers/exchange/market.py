@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from brokers.exchange.auction import Interest, equilibrium
+from brokers.exchange.auction import Interest, equilibrium, participants, shares
 from brokers.exchange.config import Bands, ExchangeConfig
 from brokers.exchange.orderbook import OrderBook
 from brokers.exchange.orders import VenueOrder
@@ -47,6 +47,8 @@ class Market:
         self.collar = bands.collar if bands.collar is not None else config.collar
         self.state = config.initial_state
         self.orders: dict[int, VenueOrder] = {}
+        self.linked: dict[int, VenueOrder] = {}
+        """Those of them that others' fills concern: bracket children and reduce-only orders."""
         self.buys, self.sells = OwnSide(BUY), OwnSide(SELL)
         self.waiting: list[VenueOrder] = []
         self.stops = StopBook()
@@ -190,6 +192,8 @@ class Market:
     def accept(self, order: VenueOrder) -> None:
         """Takes in an order that has passed all checks: it trades, rests, waits, or is parked as a stop."""
         self.orders[order.uid] = order
+        if order.parent is not None or order.reduce_only:
+            self.linked[order.uid] = order
         if order.live > 0:
             self.activate(order)
 
@@ -225,6 +229,7 @@ class Market:
     def remove(self, order: VenueOrder) -> None:
         self.withdraw(order)
         self.orders.pop(order.uid, None)
+        self.linked.pop(order.uid, None)
 
     # -- the rules
 
@@ -362,14 +367,16 @@ class Market:
     def _clear_own(self, order: VenueOrder, price: int, *, inclusive: bool) -> bool:
         """Prevents a trade between two orders of one account up to `price`. False when `order` was ended."""
         own = self.sells if order.side is BUY else self.buys
-        if own.best is None and not self.waiting:
-            return True
-        sign = order.side.sign
-        for resting in self._opposite(order, own):
+        met: list[VenueOrder] = []
+        if own.best is not None and (own.best - price) * own.sign >= 0:
+            met = [o for level in own.reached(price) for o in own.levels[level]]
+        if self.waiting:  # a market order that waits for the open meets others first
+            met += [o for o in self.waiting if o.side is not order.side and o.bound is not None]
+        for resting in met:
             theirs = resting.bound
-            if theirs is None:
-                continue  # a market order that waits for the open meets others first
-            gap = (price - theirs) * sign
+            if theirs is None or resting.account != order.account:
+                continue
+            gap = (price - theirs) * order.side.sign
             if gap < 0 or (gap == 0 and not inclusive):
                 continue
             if self.config.self_match == "cancel_newest":
@@ -377,11 +384,6 @@ class Market:
                 return False
             self._host.end(resting, OrderStatus.CANCELED, "would trade with ourselves", unsolicited=True)
         return not order.closed
-
-    def _opposite(self, order: VenueOrder, own: OwnSide) -> list[VenueOrder]:
-        found = [o for price in sorted(own.levels) for o in own.levels[price]]
-        found += [o for o in self.waiting if o.side is not order.side]
-        return [o for o in found if o.account == order.account]
 
     def _park(self, order: VenueOrder) -> None:
         """A stop waits for its trigger; where the market is there already it is triggered at once."""
@@ -408,43 +410,20 @@ class Market:
 
     def _uncross_book(self) -> None:
         """No print told the auction's price: it is computed from the first sane book and our orders."""
-        bids: list[Interest] = []
-        asks: list[Interest] = []
-        for side, interest in ((BUY, bids), (SELL, asks)):
-            touch = self.book.best(side)
-            if touch is not None:
-                interest.append((touch, self.book.touch_lots(side)))
-        for order in self._auction_orders():
-            (bids if order.side is BUY else asks).append((order.bound, order.live))
+        bids, asks = self._interest(BUY), self._interest(SELL)
         found = equilibrium(bids, asks, self.mark())
         if found is not None:
             self._uncross(*found)
 
-    def _auction_orders(self) -> list[VenueOrder]:
-        """Our orders that take part: market first, then by price, then by time."""
-        orders = [o for o in self.orders.values() if o.live > 0 and not o.is_stop]
-
-        def rank(order: VenueOrder) -> tuple[int, int, int]:
-            bound = order.bound
-            if bound is None:
-                return (0, 0, order.seq)
-            return (1, -bound * order.side.sign, order.seq)
-
-        return sorted(orders, key=rank)
+    def _interest(self, side: Side) -> list[Interest]:
+        touch = self.book.best(side)
+        others: list[Interest] = [] if touch is None else [(touch, self.book.touch_lots(side))]
+        return others + [(o.bound, o.live) for o in participants(self.orders.values()) if o.side is side]
 
     def _uncross(self, price: int, volume: int) -> None:
-        """Trades our orders at the single price: those strictly better, up to the volume of the auction.
-
-        Orders exactly at the price came last and keep their place in the queue.
-        """
+        """Trades our orders at the single price: those strictly better, up to the volume of the auction."""
         self.last = price
-        left = {BUY: volume, SELL: volume}
-        for order in self._auction_orders():
-            bound = order.bound
-            better = bound is None or (bound - price) * order.side.sign > 0
-            lots = min(order.live, left[order.side]) if better else 0
-            if lots > 0:
-                done = self._host.execute(order, lots, price, None)
-                left[order.side] -= done
-                if self.book.best(order.side.opposite) == price:
-                    self.book.take(order.side, price, done)
+        for order, lots in shares(participants(self.orders.values()), price, volume):
+            done = self._host.execute(order, lots, price, None)
+            if self.book.best(order.side.opposite) == price:
+                self.book.take(order.side, price, done)

@@ -51,6 +51,8 @@ class VenueOrder(msgspec.Struct, kw_only=True, omit_defaults=True, eq=False):
     ahead: int = 0
     """Lots of others before us in the queue at our price."""
     suspended: bool = False
+    counted: int = 0
+    """Lots of it in the sums of working lots that the margin is worked out from."""
 
     @classmethod
     def of(cls, order: Order, *, uid: int, broker_id: str, received: int, day: str, seq: int) -> VenueOrder:

@@ -83,7 +83,16 @@ class Revisions:
         """The old order stays live under its broker id; the changed one goes on under a new one."""
         uid, broker_id, seq = self._desk.books.next_order()
         twin = msgspec.structs.replace(
-            order, uid=uid, seq=seq, qty=order.leaves, cum=0, oco=None, parent=None, released=None, held=False
+            order,
+            uid=uid,
+            seq=seq,
+            qty=order.leaves,
+            cum=0,
+            oco=None,
+            parent=None,
+            released=None,
+            counted=0,
+            held=False,
         )
         self._desk.books.rename(order, broker_id)
         self._desk.books.add(twin, older=True)

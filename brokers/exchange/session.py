@@ -102,6 +102,11 @@ class Session:
             self._cut()
         self.closed = True
 
+    def displace(self) -> None:
+        """Another client logged on for the same account: this one hears LinkDown and is out for good."""
+        self.drop("another session of this account has logged on")
+        self._clock.call_soon(self.close)
+
     def drop(self, reason: str, down_for: int | None = None) -> None:
         """The line drops: what is under way is lost, LinkDown follows. Back after `down_for` ns, if given."""
         if not self.up:
@@ -216,7 +221,7 @@ class Session:
     def notice(self, code: str, text: str) -> None:
         self.tell(BrokerNotice(ts=self._clock.now(), code=code, text=text))
 
-    # -- the queues
+    # -- the queues: first in, first out; what is due early waits for what was sent before it
 
     def _require_up(self) -> None:
         if not self.up:
@@ -229,16 +234,12 @@ class Session:
 
     def _arrive_later(self, action: Callable[[], None]) -> None:
         due = self._clock.mono() + self._delay(self._latency[0], self._latency[1])
-        if self._inbox:
-            due = max(due, self._inbox[-1][0])
         self._inbox.append((due, action))
         if self._in_timer is None:
             self._in_timer = self._clock.call_later(due - self._clock.mono(), self._pump_in)
 
     def _leave_later(self, action: Callable[[], None]) -> None:
         due = self._clock.mono() + self._delay(self._latency[2], self._latency[3])
-        if self._outbox:
-            due = max(due, self._outbox[-1][0])
         self._outbox.append((due, action))
         if self._out_timer is None:
             self._out_timer = self._clock.call_later(due - self._clock.mono(), self._pump_out)

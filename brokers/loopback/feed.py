@@ -10,6 +10,14 @@ from engine.model import NS, Instrument
 from engine.ports import Clock, MarketSink, NotSent
 
 
+async def fetch_instruments(address: Address, clock: Clock) -> Sequence[Instrument]:
+    """What the exchange lists, asked without logging on for an account. Raises `NotSent` with the remedy."""
+    line = Line(clock, lambda _: None)
+    welcome = await line.open(address, None)
+    line.close("asked and answered")
+    return welcome.instruments
+
+
 class RemoteFeed:
     """`engine.ports.Feed` over a line of its own. Connects again, with back-off, when the line breaks."""
 

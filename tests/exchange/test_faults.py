@@ -285,6 +285,20 @@ def test_broker_ids_handed_out_again(world: World) -> None:
     assert [c.order_id for c in world.of(Canceled)] == [first]
 
 
+def test_a_second_logon_displaces_the_first(world: World) -> None:
+    oid = world.send(B, 1, 99)
+    heard: list[AnyFact] = []
+    second = world.exchange.open_session("A", heard.append)
+    second.open()
+    world.run(5)
+    assert "another session" in world.of(LinkDown)[0].reason
+    with pytest.raises(NotSent):
+        world.send(B, 1, 99)
+    world.exchange.cancel_order("A", oid)
+    world.run(5)
+    assert not world.of(Canceled) and any(isinstance(f, Canceled) for f in heard)
+
+
 def test_cancel_on_disconnect() -> None:
     w = World(cancel_on_disconnect=True)
     w.quote(100, 20, 101, 10)

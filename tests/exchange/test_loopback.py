@@ -15,7 +15,7 @@ from loopback_kit import ExchangeProcess, exchange_process
 from proofs import recorded
 
 from brokers.loopback.adapter import RemotePaperAdapter
-from brokers.loopback.feed import RemoteFeed
+from brokers.loopback.feed import RemoteFeed, fetch_instruments
 from brokers.loopback.wire import Address, Drill
 from engine.clock import RealClock
 from engine.facts import Acknowledged, AnyFact, Executed, Gap, LinkDown, LinkUp, OrderNotFound, OrderReport
@@ -209,6 +209,8 @@ def test_market_data_is_broadcast_and_comes_back_after_a_break(tmp_path: Path) -
                     await self.news.wait()
 
     async def run(process: ExchangeProcess) -> None:
+        listed = await fetch_instruments(process.address, RealClock(asyncio.get_running_loop()))
+        assert [i.symbol for i in listed] == ["ES", "NQ"]
         sink = Sink()
         feed = RemoteFeed(process.address, retry=0.01)
         task = asyncio.ensure_future(feed.run(RealClock(asyncio.get_running_loop()), sink))

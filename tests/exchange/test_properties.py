@@ -94,6 +94,12 @@ def check(world: World, *, busts: bool) -> None:
     for order in exchange.books.open.values():
         assert order.ahead >= 0 and order.leaves > 0 and order.uid in market.orders
     assert set(market.orders) == set(exchange.books.open)
+    # The running sums that the margin hangs on are those of the open orders.
+    sums = [0, 0]
+    for order in exchange.books.open.values():
+        if not order.reduce_only and order.parent is None:
+            sums[order.side is S] += order.leaves
+    assert exchange.books.working.get("A", {}).get("ES", [0, 0]) == sums
 
 
 @given(seed=st.integers(0, 2**32))

@@ -26,12 +26,13 @@ from engine.engine import Engine, Parts
 from engine.ids import Ids
 from engine.journal import Journal
 from engine.model import Instrument, Quote
-from engine.records import EMERGENCY, RunStarted
+from engine.ports import Adapter, Clock
+from engine.records import EMERGENCY, RunStarted, decode
 from engine.sessions import calendar
 from engine.strategy.realtime import RealtimeHost
 
 HERE = Path(__file__).parent
-PATIENCE = 10.0
+PATIENCE = 40.0
 """Seconds after which a test gives up waiting; nothing is judged by how long it took."""
 
 ES = Instrument(
@@ -46,6 +47,7 @@ ES = Instrument(
 )
 
 T = TypeVar("T")
+MakeVenue = Callable[[Clock], Adapter]
 
 
 def strategy(cls: str, name: str = "bad", **changes: Any) -> StrategyConfig:
@@ -61,16 +63,20 @@ def strategy(cls: str, name: str = "bad", **changes: Any) -> StrategyConfig:
 
 
 class LiveRig:
-    """One running engine. Make it with `running`."""
+    """One running engine. Make it with `running`. Without a `venue` it trades on the paper exchange."""
 
-    def __init__(self, directory: Path, config: EngineConfig) -> None:
+    inline = False
+    """Whether the journal commits on the engine's own thread."""
+
+    def __init__(self, directory: Path, config: EngineConfig, venue: MakeVenue | None = None) -> None:
         self.directory = directory
+        self._make_venue = venue
         self.config = config
         self.snapshot: Snapshot | None = None
         self.logged: list[tuple[str, str, dict[str, object]]] = []
         self.bid = 24_000
         self.engine: Engine
-        self.exchange: Exchange
+        self.exchange: Exchange | None = None
         self.journal: Journal
         self._seen = asyncio.Event()
 
@@ -80,26 +86,23 @@ class LiveRig:
         self.journal = await Journal.open(
             self.directory / "journal.db",
             self.config.journal,
-            inline=False,
+            inline=self.inline,
             clock=clock,
             emergency=EMERGENCY,
         )
-        self.exchange = Exchange(
-            [ES],
-            clock,
-            random.Random("exchange"),
-            ExchangeConfig(),
-            AccountConfig(cash=Decimal(1_000_000)),
-            ledger=self.directory / "exchange.db",
-        )
+        books = Books(self.config, [ES])
+        async for row in self.journal.rows():
+            books.apply(decode(row.kind, row.body), row.ts)
+        run = books.run.run + 1 if books.run is not None else 1
+        adapter = self._paper(run) if self._make_venue is None else self._make_venue(clock)
         self.engine = Engine(
             Parts(
                 config=self.config,
                 clock=clock,
-                ids=Ids("live", 1),
+                ids=Ids("live", run),
                 journal=self.journal,
-                adapter=PaperAdapter(self.exchange, self.config.account),
-                books=Books(self.config, [ES]),
+                adapter=adapter,
+                books=books,
                 instruments=[ES],
                 calendar=calendar,
                 log=lambda level, event, **fields: self.logged.append((level, event, fields)),
@@ -115,15 +118,27 @@ class LiveRig:
         )
         account = self.config.account
         self.engine.core.commit(
-            RunStarted(install="live", run=1, mode="PAPER", account=account, broker="paper")
+            RunStarted(install="live", run=run, mode="PAPER", account=account, broker="paper")
         )
         self.quote()
         await self.engine.start()
 
+    def _paper(self, run: int) -> Adapter:
+        self.exchange = Exchange(
+            [ES],
+            self.clock,
+            random.Random(f"exchange {run}"),
+            ExchangeConfig(),
+            AccountConfig(cash=Decimal(1_000_000)),
+            ledger=self.directory / "exchange.db",
+        )
+        return PaperAdapter(self.exchange, self.config.account)
+
     async def close(self) -> None:
-        await self.engine.stop("the test ended")
+        await self.engine.stop("the test ended", deadline=0.6)
         await self.journal.close()
-        self.exchange.close()
+        if self.exchange is not None:
+            self.exchange.close()
 
     # -- the market
 
@@ -132,8 +147,9 @@ class LiveRig:
         now = self.clock.now()
         self.bid += 1 if self.bid % 2 == 0 else -1
         quote = Quote("ES", now, self.bid, 200, self.bid + 1, 200)
-        self.exchange.on_quote(quote)
-        self.exchange.on_batch_end(now)
+        if self.exchange is not None:
+            self.exchange.on_quote(quote)
+            self.exchange.on_batch_end(now)
         self.engine.on_quote(quote)
         self.engine.on_batch_end(now)
 
@@ -200,6 +216,7 @@ class LiveRig:
         await host.ended()
 
     def venue_position(self) -> int:
+        assert self.exchange is not None
         audit = self.exchange.audit(self.config.account)
         return sum(f.qty * f.side.sign for f in audit.executions)
 

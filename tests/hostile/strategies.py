@@ -1,8 +1,7 @@
 """Strategies that take a position and then go bad, each in its own way; and one that behaves all the while.
 
 Imported by the strategies' own processes. Each of the bad ones buys its lots, waits until they are filled,
-and goes bad with the next quote, so that there is always a position to be looked after. `Params.after` lets
-it wait some seconds more, for benchmarks that want to look at both.
+and goes bad with the next quote, so that there is always a position to be looked after.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import signal
 import sys
 import time
 
-from engine.strategy.api import NS, Quote, Strategy, StrategyFill
+from engine.strategy.api import NS, OrderStatus, Quote, Strategy, StrategyFill, StrategyOrder
 
 
 class Holder(Strategy):
@@ -21,6 +20,9 @@ class Holder(Strategy):
     class Params(Strategy.Params):
         lots: int = 2
         after: float = 0.0
+        """Seconds that it behaves once it holds its lots."""
+        at: float = 0.0
+        """Host's monotonic clock before which it behaves, seconds; all processes share that clock."""
 
     def on_start(self) -> None:
         self.asked = False
@@ -31,8 +33,12 @@ class Holder(Strategy):
             if quote.ask is not None:
                 self.asked = True
                 self.buy(quote.symbol, self.params.lots, limit=quote.ask + 2)
-        elif self.bad_from and self.now >= self.bad_from:
+        elif self.bad_from and self.now >= self.bad_from and time.monotonic() >= self.params.at:
             self.go_bad(quote)
+
+    def on_order(self, order: StrategyOrder) -> None:
+        if order.status is OrderStatus.REJECTED and not self.bad_from:
+            self.asked = False
 
     def on_fill(self, fill: StrategyFill) -> None:
         if self.position(fill.symbol) >= self.params.lots and not self.bad_from:
@@ -84,7 +90,7 @@ class FloodsSteadily(Holder):
 
 
 class Churns(Holder):
-    """Forty orders with each quote: below what counts as a flood, and far beyond what the gate lets through."""
+    """Forty orders with each quote: below what counts as a flood, far beyond what the gate lets through."""
 
     def go_bad(self, quote: Quote) -> None:
         assert quote.bid is not None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.model import NS, OrderStatus
 from engine.risk.controls.duplicate import REMEMBERED
 
-WATCHED = LIMITS.model_copy(update={"duplicate_window": 0.5})
+WATCHED = LIMITS.model_copy(update={"duplicate_window": 0.5, "order_burst": 50})
 
 
 class TestDuplicates:

@@ -1,0 +1,106 @@
+"""The engine process of the risk benchmark: a real run on the synthetic feed whose risk rounds are recorded.
+
+`python -m tests.bench.risk_engine JOB`, a JSON object: state, out (paths), begin, end (ns, monotonic clock),
+strategies (tables as in the configuration), feed, desk (true: with the screen, in this terminal).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from app import logs, runner
+from app.options import RunOptions
+from app.paths import log_path
+from app.session import Session
+from app.settings import Settings
+from engine.config import StrategyConfig
+from engine.control.commands import Answer, Kill
+from engine.control.memory import MemoryLink
+from tests.bench.ticker import Periods
+
+Job = dict[str, Any]
+
+
+class MeasuredRunner(runner.Runner):
+    """A run that notes its risk rounds, is killed at the end of the window, and then stops itself."""
+
+    job: Job
+
+    async def _drive(self, session: Session, clock: Any) -> runner.Outcome:
+        seen = Periods(self.job["begin"], self.job["end"])
+        ticker = session.engine._ticker
+        own = ticker._hook
+        assert own is not None
+
+        def hook(period: int, lateness: int) -> None:
+            seen(period, lateness)
+            own(period, lateness)
+
+        ticker._hook = hook
+        script = asyncio.ensure_future(self._script(session, seen))
+        try:
+            return await super()._drive(session, clock)
+        finally:
+            script.cancel()
+
+    async def _script(self, session: Session, seen: Periods) -> None:
+        engine = session.engine
+        await asyncio.sleep(max(0.0, (self.job["end"] - time.monotonic_ns()) / 1e9))
+        rows = [(r.name, r.state, r.reason, r.fills) for r in engine.strategy_rows()]
+        verdict: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def answered(answer: Answer) -> None:
+            if answer.final and not verdict.done():
+                verdict.set_result(answer)
+
+        began = time.monotonic_ns()
+        engine.command(Kill(reason="end of the window"), "bench", answered)
+        kill = {"flat": False, "text": "no verdict within 20 s", "ms": None}
+        try:
+            async with asyncio.timeout(20):
+                answer = await verdict
+            kill = {"flat": answer.ok, "text": answer.text, "ms": (time.monotonic_ns() - began) / 1e6}
+        except TimeoutError:
+            pass
+        alerts = [a.text for a in engine.core.books.alerts.rows(200) if a.code == "strategy"]
+        stages = {p.stage: {"p50": p.p50, "p99": p.p99, "max": p.max} for p in engine.core.metrics.percentiles()}
+        out = Path(self.job["out"])
+        seen.write(out.with_suffix(".tmp"), rows=rows, kill=kill, alerts=alerts, stages=stages)
+        out.with_suffix(".tmp").rename(out)
+        engine.request_stop("measured")
+
+
+def main(job: Job) -> None:
+    state = Path(job["state"])
+    strategies = tuple(StrategyConfig.model_validate(s) for s in job["strategies"])
+    settings = Settings().model_copy(update={"strategies": strategies})
+    options = RunOptions(state_dir=state, config=None, feed=job["feed"])
+    MeasuredRunner.job = job
+    # No sample strategy where none was asked for.
+    runner.with_default_strategies = lambda settings, *_: settings  # type: ignore[assignment]
+    logs.configure(
+        level="info",
+        file=log_path(state),
+        stdout=False,
+        rotate_mb=20,
+        keep=2,
+        secrets=(),
+        lossless=False,
+    )
+    try:
+        if job["desk"]:
+            runner.Runner = MeasuredRunner  # type: ignore[misc]
+            runner.run_desk(settings, options, logs.engine_log())
+        else:
+            MeasuredRunner(settings, options, MemoryLink(time.monotonic), logs.engine_log()).run()
+    finally:
+        logs.shutdown()
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
