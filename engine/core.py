@@ -65,6 +65,16 @@ class Core:
         )
         return applied
 
+    def price(self, symbol: str, ticks: int | None) -> str | None:
+        """Ticks as the log shows them: the exact price."""
+        instrument = self.books.instruments.get(symbol)
+        return None if ticks is None or instrument is None else str(instrument.price(ticks))
+
+    def size(self, symbol: str, lots: int) -> str:
+        """Lots as the log shows them: the exact size."""
+        instrument = self.books.instruments.get(symbol)
+        return str(lots) if instrument is None else str(instrument.size(lots))
+
     def alarm(
         self, severity: Severity, code: str, text: str, *, symbol: str = "", correlation: str = ""
     ) -> None:

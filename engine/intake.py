@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+import msgspec
+
 from engine.control.commands import Answer
 from engine.core import Core
 from engine.kill import KillSwitch
@@ -54,9 +56,11 @@ class Intake:
             core.metrics.stage("tick→intent", start - seen_perf)
         core.metrics.count("orders")
         core.metrics.count(f"orders.{order.type}")
-        verdict = self._gate.check(order, self._view)
+        order = self._for_venue(order)
+        lacking = self._lacking(order)
+        verdict = self._gate.check(order, self._view) if not lacking else None
         if not isinstance(verdict, Approved):
-            refusal = verdict.reasons[0]
+            refusal = verdict.reasons[0] if verdict is not None else Refusal("capability", lacking)
             self._refused(order, refusal)
             if on_answer is not None:
                 on_answer(Answer(ok=False, text=f"refused by {refusal.control}: {refusal.text}"))
@@ -75,6 +79,29 @@ class Intake:
         future.add_done_callback(partial(self._stored, order, seen_perf, approved_at, on_answer))
         return None
 
+    def _for_venue(self, order: Order) -> Order:
+        """A GTD order goes as GTC where the venue keeps no dates: the engine cancels it at its time."""
+        tifs = self._core.adapter.capabilities.tifs
+        if order.tif is TimeInForce.GTD and TimeInForce.GTD not in tifs and TimeInForce.GTC in tifs:
+            return msgspec.structs.replace(order, tif=TimeInForce.GTC)
+        return order
+
+    def _lacking(self, order: Order) -> str:
+        """What the order needs that the venue cannot do; empty where it can do all of it."""
+        can = self._core.adapter.capabilities
+        wants = (
+            (order.type not in can.order_types, f"orders of type {order.type}"),
+            (order.tif not in can.tifs, f"time in force {order.tif}"),
+            (order.post_only and not can.post_only, "post-only orders"),
+            (order.reduce_only and not can.reduce_only, "reduce-only orders"),
+            (order.parent is not None and not can.bracket, "brackets"),
+            (order.oco is not None and not can.oco, "OCO groups"),
+        )
+        missing = [what for lacks, what in wants if lacks]
+        if not missing:
+            return ""
+        return f"{self._core.adapter.name} cannot do {', '.join(missing)}; send it without"
+
     def _refused(self, order: Order, refusal: Refusal) -> None:
         core = self._core
         core.metrics.count("refused")
@@ -88,8 +115,9 @@ class Intake:
             component="gate",
             order_id=order.id,
             symbol=order.symbol,
-            qty=order.qty,
-            price=order.limit,
+            side=str(order.side),
+            qty=core.size(order.symbol, order.qty),
+            price=core.price(order.symbol, order.limit),
             status="REFUSED",
             correlation_id=order.correlation,
         )
@@ -134,9 +162,11 @@ class Intake:
             component="orders",
             order_id=order.id,
             symbol=order.symbol,
-            qty=order.qty,
-            price=order.limit,
+            side=str(order.side),
+            qty=core.size(order.symbol, order.qty),
+            price=core.price(order.symbol, order.limit),
             status="PENDING_NEW",
+            journal_seq=future.result().seq,
             correlation_id=order.correlation,
         )
         if on_answer is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from engine.config import OrderConfig
 from engine.lifecycle_types import Request
-from engine.model import NS, OrderStatus, PartialFillPolicy, TimeInForce
+from engine.model import NS, OrderStatus, PartialFillPolicy
 from engine.orders_record import InFlight, OrderRecord
 from engine.orders_timers import Timers
 
@@ -45,7 +45,8 @@ class Watch:
 
     def opened(self, record: OrderRecord, local_expiry: bool) -> None:
         order = record.order
-        if local_expiry and order.tif is TimeInForce.GTD and order.expire is not None:
+        # Also a GTC order with a date: it stands for a GTD one at a venue that keeps none.
+        if local_expiry and order.expire is not None:
             self._expiries.arm(order.id, order.expire)
 
     def filled(self, record: OrderRecord) -> None:

@@ -21,7 +21,15 @@ from engine.orders_record import OrderRecord
 from engine.records import Halted, HaltReset, Intended, KillBegan, StrategyChanged
 from engine.strategy.host import StrategyHost
 from engine.strategy.lockstep import LockstepHost
-from engine.strategy.messages import CancelRef, Intend, Place, ReplaceRef, StrategyFill, StrategyOrder
+from engine.strategy.messages import (
+    AnyAction,
+    CancelRef,
+    Intend,
+    Place,
+    ReplaceRef,
+    StrategyFill,
+    StrategyOrder,
+)
 from engine.strategy.realtime import RealtimeHost
 from engine.strategy.reports import Acted, Origin, State
 from engine.targets import Targets
@@ -244,6 +252,7 @@ class StrategyDesk:
         """Carries out what one answer asked for, in order."""
         for action, origin in acted:
             correlation = self._core.ids.correlation()
+            self._tell(name, action, origin, correlation)
             match action:
                 case Place():
                     self._place(name, action, origin, correlation)
@@ -258,6 +267,24 @@ class StrategyDesk:
                     self._replace(name, action, correlation)
                 case Intend(symbol=symbol, lots=lots):
                     self._intend(name, symbol, lots, origin, correlation)
+
+    def _tell(self, name: str, action: AnyAction, origin: Origin, correlation: str) -> None:
+        """The first line of an order's story: what was asked, and which tick led to it."""
+        symbol = getattr(action, "symbol", "") or origin.symbol
+        self._core.log(
+            "info",
+            f"intent {type(action).__name__.lower()}",
+            component=f"strategy.{name}",
+            symbol=symbol,
+            qty=None if (lots := getattr(action, "qty", None)) is None else self._core.size(symbol, lots),
+            price=self._core.price(symbol, getattr(action, "limit", None)),
+            status="INTENT",
+            cause=origin.kind,
+            cause_ts=origin.ts,
+            bid=self._core.price(symbol, origin.bid),
+            ask=self._core.price(symbol, origin.ask),
+            correlation_id=correlation,
+        )
 
     def _place(self, name: str, action: Place, origin: Origin, correlation: str) -> None:
         core = self._core

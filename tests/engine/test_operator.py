@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.config import RiskLimits
@@ -20,7 +21,7 @@ from engine.control.commands import (
     Resume,
     Submit,
 )
-from engine.model import OrderType, ReplacePolicy, Side
+from engine.model import NS, OrderType, PartialFillPolicy, ReplacePolicy, Side, TimeInForce
 from engine.records import CommandTaken, LimitsChanged, decode
 from tests.engine.rig import Rig
 
@@ -196,5 +197,68 @@ def test_reset_says_what_it_reset() -> None:
         assert not (await rig.command(Reset(scope="instrument", target="ES"))).ok
         assert "no control" in (await rig.command(Reset(scope="control", target="nonsense"))).text
         assert (await rig.command(Reset(scope="day_loss"))).text == "the day's loss counts from now"
+
+    Rig.play(script)
+
+
+def without(rig: Rig, **fields: Any) -> None:
+    """The venue can do less from now on."""
+    rig.adapter.capabilities = msgspec.structs.replace(rig.adapter.capabilities, **fields)
+
+
+def test_good_till_date_is_kept_by_us_where_the_venue_keeps_none() -> None:
+    async def script(rig: Rig) -> None:
+        without(rig, tifs=rig.adapter.capabilities.tifs - {TimeInForce.GTD})
+        order, refusal = rig.send(Side.BUY, 1, 23_990, tif=TimeInForce.GTD, expire=rig.clock.now() + 3 * NS)
+        assert refusal is None
+        await rig.sleep(2)
+        assert rig.status(order) == "WORKING"
+        await rig.sleep(2)
+        assert rig.status(order) == "CANCELED"
+
+    Rig.play(script)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "order", "word"),
+    [
+        ({"bracket": False}, {"parent": "x", "purpose": "protect"}, "brackets"),
+        ({"oco": False}, {"oco": "x"}, "OCO groups"),
+        ({"post_only": False}, {"post_only": True}, "post-only"),
+        (
+            {"order_types": frozenset({OrderType.LIMIT})},
+            {"type": OrderType.MARKET, "limit": None},
+            "type MKT",
+        ),
+        ({"tifs": frozenset({TimeInForce.DAY})}, {"tif": TimeInForce.IOC}, "IOC"),
+    ],
+)
+def test_what_the_venue_cannot_do_is_refused(lacks: dict[str, Any], order: dict[str, Any], word: str) -> None:
+    async def script(rig: Rig) -> None:
+        without(rig, **lacks)
+        _, refusal = rig.send(Side.BUY, 1, **order)
+        assert refusal is not None and refusal.control == "capability" and word in refusal.text
+
+    Rig.play(script)
+
+
+def test_the_rest_of_a_partly_filled_order_is_cancelled_where_that_is_asked_for() -> None:
+    async def script(rig: Rig) -> None:
+        rig.sizes["ES"] = 2
+        rig.quote_all()
+        order, refusal = rig.send(
+            Side.BUY,
+            5,
+            24_001,
+            partial_fill=PartialFillPolicy.CANCEL_REMAINDER,
+            remainder_after=2 * NS,
+        )
+        rig.quoting = False
+        assert refusal is None
+        await rig.sleep(1)
+        assert rig.status(order) == "PARTIAL_FILL"
+        await rig.sleep(2)
+        assert rig.status(order) == "CANCELED"
+        assert 0 < rig.position() < 5
 
     Rig.play(script)

@@ -1,0 +1,99 @@
+"""The engine on the instant venue, with limits so wide that none of them is ever met; every one is still asked."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from app.runner import tame_collector
+from engine.config import EngineConfig, JournalConfig, ReconcileConfig, RiskLimits, ScreenConfig, StrategyConfig
+from engine.model import Order, OrderType, Side
+from tests.bench.venue import InstantVenue
+from tests.hostile.rig import ES, LiveRig
+
+HUGE = Decimal(10) ** 15
+WIDE = RiskLimits(
+    max_position=1_000_000_000,
+    order_rate=100_000,
+    order_burst=100_000,
+    cancel_rate=100_000,
+    max_order_qty=1_000_000,
+    max_order_notional=HUGE,
+    duplicate_window=0,
+    max_working=100_000,
+    max_gross=HUGE,
+    max_net=HUGE,
+    max_executions=10_000_000,
+    stale_after=3_600,
+)
+
+
+class Bed(LiveRig):
+    """One running engine; `venue` is what it sends to."""
+
+    venue: InstantVenue
+
+    def order(self, number: int, side: Side = Side.BUY, qty: int = 1, away: int = 10) -> Order:
+        """A limit order of the operator's, `away` ticks or more from the touch on its own side."""
+        core = self.engine.core
+        return Order(
+            id=core.ids.order_id("manual"),
+            strategy="manual",
+            account=self.config.account,
+            symbol="ES",
+            side=side,
+            qty=qty,
+            type=OrderType.LIMIT,
+            limit=24_000 - (away + number % 50) * side.sign,
+            created=self.clock.now(),
+            correlation=core.ids.correlation(),
+        )
+
+    def submit(self, order: Order) -> None:
+        """Gate, journal, send. Raises where the gate refuses, because then nothing would be measured."""
+        refusal = self.engine.intake.submit(order)
+        if refusal is not None:
+            raise RuntimeError(f"refused by {refusal.control}: {refusal.text}")
+
+
+@asynccontextmanager
+async def bed(
+    directory: Path,
+    durability: Literal["power", "process"],
+    *strategies: StrategyConfig,
+    inline: bool = False,
+    reconcile_every: float = 5.0,
+) -> AsyncIterator[Bed]:
+    """A started engine in `directory` on a market that stands still, with the garbage collector set as the application sets it."""
+    directory.mkdir(mode=0o700)
+    config = EngineConfig(
+        journal=JournalConfig(durability=durability, ballast_mb=0),
+        risk=WIDE,
+        strategies=strategies,
+        reconcile=ReconcileConfig(every=reconcile_every),
+        screen=ScreenConfig(),
+    )
+
+    made: list[InstantVenue] = []
+
+    def make(clock: object) -> InstantVenue:
+        made.append(InstantVenue(clock, [ES]))  # type: ignore[arg-type]
+        return made[0]
+
+    rig = Bed(directory, config, make)
+    rig.inline = inline
+    thresholds = gc.get_threshold()
+    await rig.open()
+    rig.venue = made[0]
+    tame_collector()
+    try:
+        yield rig
+    finally:
+        rig.venue.expire_all()
+        await rig.close()
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)

@@ -1,0 +1,1 @@
+"""Real processes, killed: the exchange lives on, the engine starts again on what it had written."""
