@@ -15,6 +15,9 @@ def summary_text(summary: dict[str, Any]) -> str:
         f"  P&L {'not known' if pnl is None else pnl} after fees of {summary['fees']}",
         f"  {_flat(summary)}; {'reconciled with the broker' if summary['reconciled'] else 'NOT RECONCILED'}",
     ]
+    verified, missing = summary["protective_verified"], summary["protective_missing"]
+    if verified or missing:
+        lines.append(f"  protective orders: {verified} verified at the broker, {missing} MISSING")
     if summary["halted"]:
         lines.append("  HALTED: the halt holds until it is reset")
     for symbol, ticks in summary["slippage_ticks"].items():

@@ -23,15 +23,15 @@ from engine.facthandler import FactHandler
 from engine.facts import AnyFact, BrokerNotice, Gap, LinkDown, LinkUp, MarketStateChanged
 from engine.feeds.watchdog import Watchdog
 from engine.intake import Intake
-from engine.journal import Journal, StoreState
+from engine.journal import Journal, StoreFailed, StoreState
 from engine.kill import KillSwitch
 from engine.killhost import EngineKillHost
 from engine.market import Market, MarketBook
 from engine.metrics import Metrics
-from engine.model import NS, Instrument, MarketState, Quote, Trade
+from engine.model import NS, Instrument, MarketState, Purpose, Quote, Trade
 from engine.operator import Operator
 from engine.picture import Picture
-from engine.ports import Adapter, Clock, IdSource
+from engine.ports import Adapter, Clock, IdSource, QueryFailed
 from engine.reactions import Reactions
 from engine.reconciler import Reconciler
 from engine.records import FactTaken, Halted, KillBegan, LinkLost, RunEnded
@@ -45,6 +45,10 @@ from engine.sessions import Calendar
 from engine.strategies import StrategyDesk
 from engine.view import EngineView
 
+HEALTH_EVERY: Final = 60 * NS
+"""Time between two lines of health in the log, ns."""
+CLOCK_STEP: Final = NS // 2
+"""Change of the host's clock against engine time that is worth an alarm, ns."""
 _HARD: Final = ("daily_loss", "max_position", "order_rate", "price_sanity", "margin", "spread")
 _STATES: Final = ("TRIPPED", "UNKNOWN", "WARN", "ACTIVE")
 
@@ -150,10 +154,14 @@ class Engine:
         self._started = clock.mono()
         self._frame_due = 0
         self._store_heal_due = 0
+        self._clock_offset = 0
+        self._health_due = clock.mono() + HEALTH_EVERY
         self._stopping = ""
         self.stopped = asyncio.Event()
         """Set when the engine asks to be stopped (shutdown command, feed end)."""
         self.stop_reason = ""
+        self.protective = (0, 0)
+        """At the stop: protective orders that the broker has, and that it does not have."""
         parts.journal.on_trouble = self._store_trouble
         parts.journal.on_commit = self._committed
         parts.adapter.bind(self.on_fact)
@@ -213,6 +221,7 @@ class Engine:
         await self.strategies.stop(reason, int(deadline * NS / 2))
         if core.config.orders.on_stop == "cancel":
             await self._cancel_entries(end)
+        await self._within(self._verify_protection(), NS)
         for task in self._tasks:
             task.cancel()
         self._ticker.stop()
@@ -223,13 +232,18 @@ class Engine:
         self.publish()
         await core.adapter.close()
         # A disk that hangs must not hold the stop up; what is owed was never acknowledged.
-        await self._within(core.journal.flush(), 2 * NS)
+        try:
+            await self._within(core.journal.flush(), 2 * NS)
+        except StoreFailed as error:
+            core.log("error", f"the journal's last rows are not on disk: {error}", component="engine")
 
     async def _cancel_entries(self, end: int) -> None:
         """Cancels working entry orders and waits for the answers, at most until `end` (monotonic ns)."""
         core = self.core
         while True:
-            entries = [r for r in core.books.orders.working() if r.order.purpose == "trade" and not r.foreign]
+            entries = [
+                r for r in core.books.orders.working() if r.order.purpose is Purpose.TRADE and not r.foreign
+            ]
             if not entries or core.clock.mono() >= end or not core.link_up:
                 if entries:
                     core.alarm("warning", "stop", f"{len(entries)} entry orders may still work at the broker")
@@ -238,6 +252,23 @@ class Engine:
                 if not record.life.pending_cancel:
                     self.intake.cancel(record.order.id)
             await core.clock.sleep(50_000_000)
+
+    async def _verify_protection(self) -> None:
+        """Protective orders outlive the engine: the broker is asked whether it really has them."""
+        core = self.core
+        ours = [r for r in core.books.orders.working() if r.order.purpose is Purpose.PROTECT]
+        if not ours:
+            return
+        try:
+            listed = {o.order_id for o in (await core.adapter.open_orders()).ours if o.leaves > 0}
+        except QueryFailed as error:
+            core.alarm("critical", "protection", f"{len(ours)} protective orders are not verified: {error}")
+            return
+        missing = [r.order.id for r in ours if r.order.id not in listed]
+        self.protective = (len(ours) - len(missing), len(missing))
+        if missing:
+            text = f"the broker does not have these protective orders: {', '.join(missing[:10])}"
+            core.alarm("critical", "protection", text)
 
     def request_stop(self, reason: str) -> None:
         """Asks the application to stop the engine."""
@@ -332,10 +363,39 @@ class Engine:
             self._frame_due = mono + int(NS / core.config.screen.frame_rate)
             self.day.note_peak()
             self.strategies.on_time(core.clock.now())
+            self._look_at_clock()
+            if mono >= self._health_due:
+                self._health_due = mono + HEALTH_EVERY
+                self._log_health()
             if not self.parts.lockstep:
                 self.publish()
         dues = [self.intake.next_due(), self.strategies.targets.next_due()]
         return min((d for d in dues if d is not None), default=None)
+
+    def _log_health(self) -> None:
+        """The figures of `ctl health`, in the log once a minute."""
+        metrics = self.metrics
+        self.core.log(
+            "info",
+            "health",
+            component="health",
+            counters=dict(sorted(metrics.counters.items())),
+            rates={name: round(rate, 4) for name, rate in metrics.rates().items()},
+            latency_us={
+                p.stage: {"n": p.count, "p50": p.p50, "p95": p.p95, "p99": p.p99, "max": p.max}
+                for p in metrics.percentiles()
+            },
+            journal_seq=self.core.journal.seq,
+            reconciled=self.reconciler.agreed,
+        )
+
+    def _look_at_clock(self) -> None:
+        """Engine time does not follow a wall clock that steps, but a person should know that it did."""
+        offset = self.core.clock.offset()
+        if abs(offset - self._clock_offset) > CLOCK_STEP:
+            self._clock_offset = offset
+            text = f"the host's clock stepped; it is {offset / NS:+.3f} s from engine time now"
+            self.core.alarm("warning", "clock", text)
 
     def _chores_failed(self, error: Exception) -> None:
         self.metrics.count("chore_errors")
@@ -487,6 +547,8 @@ class Engine:
             "reconciled": self.reconciler.agreed,
             "halted": core.books.halts.account() is not None,
             "working": core.books.orders.open_count(),
+            "protective_verified": self.protective[0],
+            "protective_missing": self.protective[1],
             "slippage_ticks": {
                 k.removeprefix("slippage."): round(v, 3)
                 for k, v in core.metrics.rates().items()

@@ -219,7 +219,7 @@ class Picture:
             commit_p50_us=commit.quantile(0.5) / 1000,
             commit_p99_us=commit.quantile(0.99) / 1000,
             latencies=metrics.percentiles(),
-            counters=dict(sorted(metrics.counters.items())),
+            counters={**dict(sorted(metrics.counters.items())), "data_refused": core.markets.refused},
             rates=metrics.rates(),
             rss_mb=self._sources.rss_mb() or 0.0,
             uptime=uptime,

@@ -30,6 +30,9 @@ class Clock(Protocol):
     def perf(self) -> int:
         """The host's performance counter, for measuring only: nothing may be decided by it."""
 
+    def offset(self) -> int:
+        """Host's wall clock − engine time, ns: a step of the wall clock shows here. 0 in a recording."""
+
     def call_later(self, delay: int, callback: Callable[..., object], *args: Any) -> TimerHandle:
         """Calls back on the engine's thread after `delay` ns of engine time."""
 

@@ -266,6 +266,7 @@ class PositionBook:
                 tuple(sorted(p.intended.items())),
             )
             for symbol, p in sorted(self._positions.items())
+            if p.fills or p.adjusted or p.transfers or p.intended
         )
 
 

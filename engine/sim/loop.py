@@ -234,6 +234,9 @@ class VirtualClock:
     def perf(self) -> int:
         return perf_ns()
 
+    def offset(self) -> int:
+        return 0
+
     def call_later(self, delay: int, callback: Callable[..., object], *args: Any) -> TimerHandle:
         return self._loop.call_at_ns(self._loop._now + max(delay, 0), callback, *args)
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from engine.control.commands import Flatten, Reset
-from engine.model import OrderType, Side, TimeInForce
-from tests.engine.rig import HALTED, RESERVED, Rig
+from engine.model import NS, OrderType, Side, TimeInForce
+from tests.engine.rig import HALTED, RESERVED, START, Rig
 
 
 def limits(**risk: Any) -> dict[str, Any]:
@@ -300,3 +300,25 @@ def test_loss_survives_a_restart(tmp_path: Any) -> None:
     Rig.play(
         lose_more, directory=tmp_path, config=config, touch={"ES": (23_970, 23_971), "CL": (7_000, 7_001)}
     )
+
+
+def test_a_new_trading_day_measures_its_loss_anew_and_a_trip_still_holds() -> None:
+    midnight = START - START % (86_400 * NS) + 86_400 * NS
+
+    async def script(rig: Rig) -> None:
+        first = rig.engine.core.books.day
+        await rig.fill(Side.BUY, 10)
+        rig.move("ES", 24_000 - 45)
+        await rig.sleep(3)
+        await flat_by_kill(rig)
+        lost = rig.engine.view.day_pnl()
+        assert lost is not None and lost < -5_000
+        await rig.sleep(20)
+        day = rig.engine.core.books.day
+        assert first is not None and day is not None and day.trading_day > first.trading_day
+        assert day.opening_equity == first.opening_equity + lost
+        assert rig.engine.view.day_pnl() == 0
+        await rig.command(Reset(scope="halt"))
+        assert refusal_of(rig, Side.BUY, 1) == "daily_loss"
+
+    Rig.play(script, config=limits(daily_loss_amount=5_000), start=midnight - 15 * NS)

@@ -262,3 +262,17 @@ def test_the_rest_of_a_partly_filled_order_is_cancelled_where_that_is_asked_for(
         assert 0 < rig.position() < 5
 
     Rig.play(script)
+
+
+def test_a_stop_leaves_protective_orders_and_asks_the_broker_for_them() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.command(submit(Side.BUY, "2", "6000.25", take_profit="6010.00", stop_loss="5990.00"))
+        entry, _ = rig.send(Side.BUY, 1, 23_990)
+        await rig.sleep(0.5)
+        await rig.engine.stop("drill")
+        assert rig.status(entry) == "CANCELED"
+        assert rig.engine.summary()["protective_verified"] == 2
+        live = [o for o in rig.exchange.audit(rig.config.account).orders if not o.status.is_closed]
+        assert len(live) == 2
+
+    Rig.play(script)

@@ -1,0 +1,94 @@
+"""The journal cannot be written: nothing new is opened, cancels and kill still go, and nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.books import Books
+from engine.control.commands import Kill
+from engine.model import Side
+from engine.records import decode
+from tests.engine.rig import CL, ES, Rig
+
+
+async def sql(rig: Rig, statement: str) -> None:
+    """SQLite itself fails from here on (or works again)."""
+    await rig.journal._store.run(lambda connection: connection.execute(statement))
+
+
+async def break_store(rig: Rig) -> None:
+    await sql(
+        rig,
+        "CREATE TEMP TRIGGER broken BEFORE INSERT ON log BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END",
+    )
+
+
+def test_no_order_leaves_unstored_and_cancels_do() -> None:
+    async def script(rig: Rig) -> None:
+        resting, _ = rig.send(Side.BUY, 1, 23_990)
+        await rig.sleep(0.3)
+        await break_store(rig)
+        lost, refusal = rig.send(Side.BUY, 1, 23_980)
+        assert refusal is None, "the gate does not know yet"
+        await rig.sleep(0.1)
+        sent = [o.order_id for o in rig.exchange.audit(rig.config.account).orders]
+        assert lost.id not in sent
+        assert rig.engine.view.exposure("ES")[0] == 1
+        assert "store" in rig.alerts()
+        _, refusal = rig.send(Side.BUY, 1, 23_970)
+        assert refusal is not None and "store" in refusal.text
+        assert rig.engine.intake.cancel(resting.id) == ""
+        await rig.sleep(0.3)
+        assert rig.status(resting) == "CANCELED"
+
+    Rig.play(script)
+
+
+def test_kill_ends_flat_without_a_store_and_the_store_learns_of_it_later(tmp_path: Path) -> None:
+    async def script(rig: Rig) -> str:
+        await rig.fill(Side.BUY, 4)
+        await break_store(rig)
+        answer = await rig.command(Kill())
+        assert answer.ok and answer.text.startswith("flat, confirmed twice"), answer
+        assert rig.venue_position() == 0
+        await sql(rig, "DROP TRIGGER broken")
+        await rig.sleep(6)
+        assert rig.journal.state == "ok"
+        await rig.journal.flush()
+        books = Books(rig.config, [ES, CL])
+        async for row in rig.journal.rows():
+            books.apply(decode(row.kind, row.body), row.ts)
+        assert books.positions.qty("ES") == 0
+        assert books.halts.account() is not None
+        assert books.fills == rig.engine.core.books.fills
+        return books.halts.account().reason  # type: ignore[union-attr]
+
+    reason = Rig.play(script, directory=tmp_path)
+
+    async def again(rig: Rig) -> None:
+        halt = rig.engine.core.books.halts.account()
+        assert halt is not None and halt.reason == reason
+
+    Rig.play(again, directory=tmp_path)
+
+
+def test_replaying_the_journal_gives_the_same_state(tmp_path: Path) -> None:
+    async def script(rig: Rig) -> tuple[str, object]:
+        rig.exchange.faults.set_ratios({"duplicate_report": 0.3, "delay_report": 0.2, "correct": 0.2})
+        for step in range(12):
+            rig.send(Side.BUY if step % 3 else Side.SELL, 1 + step % 2)
+            await rig.sleep(0.7)
+        rig.exchange.faults.clear()
+        await rig.sleep(20)
+        await rig.journal.flush()
+        books = Books(rig.config, [ES, CL])
+        async for row in rig.journal.rows():
+            books.apply(decode(row.kind, row.body), row.ts)
+        live = rig.engine.core.books
+        assert books.positions.state() == live.positions.state()
+        assert books.halts.state() == live.halts.state()
+        assert books.orders.digest() == live.orders.digest()
+        assert books.digest() == live.digest()
+        return live.digest(), None
+
+    Rig.play(script, directory=tmp_path)
