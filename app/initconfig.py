@@ -200,6 +200,8 @@ def _example(annotation: Any, key: str = "") -> str:
     if key in _EXAMPLES:
         return _EXAMPLES[key]
     kind = bare(annotation)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _toml(next(iter(kind)).value)
     if kind is int:
         return "10"
     if kind is float or kind is Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,11 +24,28 @@ def find_config(given: str | None, env: Mapping[str, str]) -> Path | None:
 
 def state_dir(given: str | None, profile: str, env: Mapping[str, str]) -> Path:
     """The state directory: the one that is named (also by BREAKWATER_STATE_DIR), or
-    `$XDG_STATE_HOME/breakwater/<profile>`. Paper and live never share one."""
+    `$XDG_STATE_HOME/breakwater/<profile>`. Paper and live never share one. `profile` may also be what
+    `place_of` says."""
     named = given or env.get("BREAKWATER_STATE_DIR")
     if named:
         return Path(named).expanduser().absolute()
     return _base(env, "XDG_STATE_HOME", ".local/state") / "breakwater" / profile
+
+
+def place_of(profile: str, feed: str) -> str:
+    """Which state directory a run uses by default: that of its profile; a replay on paper has one of its own
+    by the recording's name (`replay-gc_l5_20230501`), because its time and its account are its own."""
+    kind, _, where = feed.partition(":")
+    if profile != "paper" or kind != "replay":
+        return profile
+    stems = [_stem(part.partition("=")[2] or part) for part in where.split(",")]
+    return "-".join(["replay", *dict.fromkeys(filter(None, stems))])[:120]
+
+
+def _stem(path: str) -> str:
+    """A recording's name without folder and endings, with nothing that a directory's name should not have."""
+    name = Path(path).name.removesuffix(".gz").removesuffix(".csv")
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name).strip(".")
 
 
 def _base(env: Mapping[str, str], variable: str, fallback: str) -> Path:

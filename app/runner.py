@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 from app.defaults import with_default_strategies
+from app.desk.terminal import outlive_terminal, say
 from app.exitcodes import ExitCode
 from app.options import RunOptions
 from app.session import (
@@ -32,6 +33,7 @@ from engine.control.server import ControlServer
 from engine.core import Log
 from engine.engine import Engine
 from engine.feeds.errors import FeedError
+from engine.journal import Journal, StoreFailed
 from engine.model import NS
 from engine.ports import Feed
 from engine.sim.loop import VirtualClock, VirtualLoop
@@ -70,7 +72,9 @@ class Runner:
         loop = self.loop
         if isinstance(loop, VirtualLoop) or loop is None:
             return
-        loop.call_soon_threadsafe(self._note_stop)
+        # RuntimeError: the run has ended already, and its loop has closed.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._note_stop)
 
     def _note_stop(self) -> None:
         if self._stop_event is not None and self._stop_reason:
@@ -165,9 +169,19 @@ class Runner:
         finally:
             if server is not None:
                 await server.close()
-            await session.journal.close()
+            await self._close_journal(session.journal)
             if session.exchange is not None:
                 session.exchange.close()
+
+    async def _close_journal(self, journal: Journal) -> None:
+        """Closes the store; a disk that hangs, or rows that it will not take, must not hold up the end."""
+        try:
+            owed = await asyncio.wait_for(journal.close(), 3)
+        except (TimeoutError, StoreFailed) as error:
+            self._log("error", f"the journal did not close: {error!r}", component="runner")
+            return
+        if owed:
+            self._log("error", f"{owed} emergency rows could not be written", component="runner")
 
     def _stray(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """An exception that no task waits for: told, counted against the error breaker, never printed."""
@@ -269,8 +283,7 @@ def run_headless(settings: Settings, options: RunOptions, log: Log) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    sys.stdout.write(json.dumps(summary) + "\n" if options.json else summary_text(summary))
-    sys.stdout.flush()
+    say(json.dumps(summary) + "\n" if options.json else summary_text(summary))
     return int(code)
 
 
@@ -306,64 +319,62 @@ class EngineThread:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def over(self) -> str:
+        """How the run ended, once it has ended in order; empty before that, and after a failure."""
+        return str(self.outcome[1]["reason"]) if self.outcome is not None else ""
+
 
 def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk") -> int:
     """Runs the workstation: the engine on its thread, the screen here. The engine outlives the screen."""
     from app.desk.app import run_desk_app
+    from app.desk.result import DeskResult
 
     engine = EngineThread(settings, options, log)
-    engine.start()
-    reason = ""
-    stop_signals: list[str] = []
+    asked: list[str] = []
 
-    def on_term(number: int, _: object) -> None:
-        stop_signals.append(signal.Signals(number).name)
-        engine.stop(stop_signals[-1])
+    def on_signal(number: int, _: object) -> None:
+        """Before the screen stands and after it has ended; while it stands, it has handlers of its own."""
+        asked.append(signal.Signals(number).name)
+        if number != signal.SIGHUP:
+            engine.stop(asked[-1])
 
+    before = {n: signal.signal(n, on_signal) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     try:
-        result = run_desk_app(
-            engine.link,
-            theme=settings.desk.theme,
-            frame_rate=5.0 if settings.desk.slow else settings.screen.frame_rate,
-            bell=settings.desk.bell,
-            who=who,
-            report_dir=options.state_dir,
-        )
-        reason = result.reason
+        engine.start()
+        result = DeskResult("quit-screen", f"{' '.join(asked)} before it stood")
+        if not asked:
+            result = run_desk_app(
+                engine.link,
+                theme=settings.desk.theme,
+                frame_rate=5.0 if settings.desk.slow else settings.screen.frame_rate,
+                bell=settings.desk.bell,
+                who=who,
+                report_dir=options.state_dir,
+                over=engine.over,
+            )
         if result.report is not None:
-            sys.stdout.write(f"the screen failed; its report is {result.report}\n")
+            say(f"the screen failed; its report is {result.report}\n")
+        if result.reason == "stop-engine":
+            engine.stop(result.detail)
+        elif result.reason != "engine-ended" and asked in ([], ["SIGHUP"]) and not engine.join(0):
+            outlive_terminal()
+            log("info", f"the screen has ended: {result.detail}; the engine goes on", component="desk")
+            say(_goes_on(options, result.detail))
+        engine.join()
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, on_term)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if reason == "stop-engine":
-        engine.stop("stopped from the desk")
-    elif not engine.join(0):
-        announce_headless(options, reason)
-    engine.join()
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if engine.runner.failure is not None:
         raise engine.runner.failure
     assert engine.outcome is not None
     code, summary = engine.outcome
-    _say(json.dumps(summary) + "\n" if options.json else summary_text(summary))
+    say(json.dumps(summary) + "\n" if options.json else summary_text(summary))
     return int(code)
 
 
-def announce_headless(options: RunOptions, reason: str) -> None:
-    """Tells whoever still reads that the engine goes on without its screen."""
-    _say(
-        f"the screen has ended ({reason}); the engine goes on without it. Look with "
-        f"'breakwater ctl --state-dir {options.state_dir} status', stop it with 'breakwater ctl shutdown'\n"
+def _goes_on(options: RunOptions, why: str) -> str:
+    ctl = f"breakwater ctl --state-dir {options.state_dir}"
+    return (
+        f"the screen has ended ({why}); the engine goes on without it, and this terminal may be closed.\n"
+        f"Look with '{ctl} status', stop it with '{ctl} shutdown'.\n"
     )
-
-
-def _say(text: str) -> None:
-    """Prints to a terminal that may be gone."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except OSError:
-        return
-
-
-StopSink = Callable[[str], None]

@@ -34,7 +34,7 @@ from engine.journal import Journal
 from engine.journal.tools import rotate
 from engine.model import MarketState, Quote, Trade
 from engine.ports import Adapter, Clock, Feed, NotSent, QueryFailed
-from engine.records import EMERGENCY, RunEnded, RunStarted, decode
+from engine.records import EMERGENCY, RunStarted, decode
 from engine.sessions import calendar
 
 
@@ -250,7 +250,3 @@ def import_paths(options: RunOptions) -> tuple[str, ...]:
     if options.config is not None:
         paths = [options.config.parent, *paths]
     return tuple(dict.fromkeys(str(p) for p in paths))
-
-
-def ended_cleanly(books: Books) -> RunEnded | None:
-    return books.ended

@@ -18,7 +18,7 @@ from engine.feeds.bars import BarBuilder
 from engine.intake import Intake
 from engine.model import NS, Bar, Order, OrderStatus, OrderType, Purpose, Quote, Replace, Trade
 from engine.orders_record import OrderRecord
-from engine.records import Halted, HaltReset, Intended, KillBegan, StrategyChanged
+from engine.records import Halted, HaltReset, Intended, StrategyChanged
 from engine.strategy.host import StrategyHost
 from engine.strategy.lockstep import LockstepHost
 from engine.strategy.messages import (
@@ -37,7 +37,6 @@ from engine.view import EngineView
 
 if TYPE_CHECKING:
     from engine.engine import Parts
-    from engine.kill import KillSwitch
 
 
 class StrategyDesk:
@@ -61,7 +60,6 @@ class StrategyDesk:
         self._dirty = False
         self.targets = Targets(core, intake, view)
         self.targets.transferred = self.on_position
-        self.kill: KillSwitch | None = None
 
     # -- life
 
@@ -98,6 +96,10 @@ class StrategyDesk:
     def _start(self, host: StrategyHost) -> None:
         name = host.name
         books = self._core.books
+        for symbol in host.config.symbols:
+            if name in books.positions.get(symbol).intended:
+                # An earlier run's intention; it may declare a new one, or send orders instead.
+                self._core.commit(Intended(strategy=name, symbol=symbol, lots=None))
         orders = [self._report(r) for r in books.orders.working(strategy=name)]
         positions = {s: books.positions.strategy_qty(name, s) for s in host.config.symbols}
         quotes = [q for s in host.config.symbols if (q := self._view.quote(s)) is not None]
@@ -424,28 +426,25 @@ class StrategyDesk:
     def _wind_up(self, config: StrategyConfig, state: State, reason: str) -> None:
         """What happens to the orders, intentions and position that a strategy leaves behind."""
         core = self._core
+        if config.on_stop != "keep":
+            for record in list(core.books.orders.working(strategy=config.name)):
+                if record.order.purpose is Purpose.TRADE:
+                    self._intake.cancel(record.order.id)
         for symbol in config.symbols:
             intended = core.books.positions.get(symbol).intended.get(config.name)
-            if intended is None:
-                continue
+            held = core.books.positions.strategy_qty(config.name, symbol)
             # What it intended in its last words holds; one that failed had no last words, so nothing moves.
-            lots = intended if state == "stopped" else core.books.positions.strategy_qty(config.name, symbol)
+            lots = intended if state == "stopped" else held
             if config.on_stop == "flatten":
-                lots = 0
-            if lots != intended:
+                # Its own share alone: what other strategies hold of the instrument is theirs.
+                lots = 0 if held or intended else None
+            if (
+                lots is not None
+                and lots != intended
+                and (intended is not None or config.on_stop == "flatten")
+            ):
                 core.commit(Intended(strategy=config.name, symbol=symbol, lots=lots))
                 self.targets.serve(symbol, 0, core.ids.correlation())
-        if config.on_stop == "keep":
-            return
-        for record in list(core.books.orders.working(strategy=config.name)):
-            if record.order.purpose is Purpose.TRADE:
-                self._intake.cancel(record.order.id)
-        if config.on_stop == "flatten" and self.kill is not None:
-            for symbol in config.symbols:
-                if core.books.positions.strategy_qty(config.name, symbol):
-                    self.kill.begin(
-                        KillBegan(reason=f"{config.name} ended: {reason}", symbol=symbol, flatten=True)
-                    )
 
     def on_log(self, name: str, level: str, text: str, fields: Mapping[str, str]) -> None:
         self._core.log(

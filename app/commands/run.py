@@ -136,7 +136,7 @@ def prepare(
 ) -> tuple[Settings, RunOptions]:
     """Settings and options of a run. Raises `BadConfig` and `LiveRefused`."""
     from app.options import RunOptions, parse_speed
-    from app.paths import find_config, state_dir
+    from app.paths import find_config, place_of, state_dir
     from app.settings import LiveRefused, confirm_live, load
 
     env = os.environ
@@ -150,7 +150,7 @@ def prepare(
         typed = _ask_for_account(settings.account)
     confirm_live(settings, typed)
     options = RunOptions(
-        state_dir=state_dir(args.state_dir, settings.profile, env),
+        state_dir=state_dir(args.state_dir, place_of(settings.profile, settings.feed.source), env),
         config=config,
         feed=settings.feed.source,
         speed=parse_speed(str(settings.feed.speed)),

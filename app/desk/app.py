@@ -20,10 +20,11 @@ from textual.widgets import Input
 from app.desk import crash, themes
 from app.desk.commanding import Commanding
 from app.desk.dialogs import Ask, KillAsk
-from app.desk.driver import SafeDriver, leave_terminal
+from app.desk.driver import SafeDriver
 from app.desk.keys import KILL_KEYS, bindings
 from app.desk.result import DeskResult, Reason
 from app.desk.screen import DeskScreen
+from app.desk.terminal import leave_terminal, outlive_terminal
 from app.desk.view.alerts import unacknowledged
 from app.desk.view.cells import clean
 from app.desk.view.formats import age as age_text
@@ -44,7 +45,8 @@ class DeskApp(Commanding, App[DeskResult]):
 
     `frame_rate` in frames a second (0: paints only when `paint` is called), `now` a monotonic clock in
     seconds for flashes and notes, `zone` the exchange's time zone by name, `who` the operator's name as it is
-    journalled with every command, `report_dir` where a crash report goes, `bell` whether a new alarm rings.
+    journalled with every command, `report_dir` where a crash report goes, `bell` whether a new alarm rings,
+    `over` a sentence once the engine has ended in order and the screen is to end with it.
     """
 
     CSS_PATH = _STYLES
@@ -63,6 +65,7 @@ class DeskApp(Commanding, App[DeskResult]):
         zone: str = "America/Chicago",
         report_dir: Path | None = None,
         bell: bool = True,
+        over: Callable[[], str] = lambda: "",
     ) -> None:
         # Before App.__init__, which asks for the style sheet's variables.
         clock(0, zone)  # an unknown zone is refused here, not in the middle of painting
@@ -83,6 +86,7 @@ class DeskApp(Commanding, App[DeskResult]):
         self._lined: Snapshot | None = None
         """What the lines at the top show."""
         self._bell = bell
+        self._over = over
         self._bell_at = float("-inf")
         self._last_alarm = 0
         self._window_title = ""
@@ -105,6 +109,9 @@ class DeskApp(Commanding, App[DeskResult]):
     def paint(self) -> None:
         """Paints the newest snapshot; cheap when nothing is new."""
         if not self.screen_stack or self._exit or not self.desk.standing:
+            return
+        if over := self._over():
+            self.finish("engine-ended", over)
             return
         snapshot = self._link.latest()
         age = self._link.age()
@@ -255,13 +262,15 @@ def run_desk_app(
     mouse: bool = True,
     restarts: int = 1,
     on_crash: Callable[[DeskResult], None] | None = None,
+    over: Callable[[], str] = lambda: "",
 ) -> DeskResult:
     """Runs the desk in the main thread until it ends. The engine is not touched, whatever happens here.
 
     A crashed screen is started again `restarts` times; `on_crash` hears of each crash. SIGTERM and SIGINT end
-    it with `stop-engine`, SIGHUP and a lost terminal with `terminal-lost`; after the latter the standard
-    streams point at /dev/null and SIGHUP, SIGTSTP, SIGTTIN and SIGTTOU stay ignored, so that the process can
-    go on without a terminal. Other handlers are put back.
+    it with `stop-engine`, a text from `over` (asked with every frame) with `engine-ended`, SIGHUP and a lost
+    terminal with `terminal-lost`; after the latter the standard streams point at /dev/null and SIGHUP,
+    SIGTSTP, SIGTTIN and SIGTTOU stay ignored, so that the process can go on without a terminal. Other
+    handlers are put back.
     """
     while True:
         app = DeskApp(
@@ -273,6 +282,7 @@ def run_desk_app(
             zone=zone,
             report_dir=report_dir,
             bell=bell,
+            over=over,
         )
         result = _run_once(app, mouse)
         if result.reason != "crash":
@@ -304,7 +314,6 @@ def _run_once(app: DeskApp, mouse: bool) -> DeskResult:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
     result = app.desk_result or DeskResult("crash", "the screen ended without saying why")
     if result.reason == "terminal-lost":
-        for number in (signal.SIGHUP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
-            signal.signal(number, signal.SIG_IGN)
+        outlive_terminal()
         leave_terminal()
     return result

@@ -299,7 +299,7 @@ class Commanding(_Base):
     def _confirm(self, command: AnyCommand, text: str, word: str) -> None:
         def chosen(outcome: str | None) -> None:
             if outcome == "stop":
-                self.finish("stop-engine", "asked for on the command line")
+                self.finish("stop-engine", "stopped from the desk (:shutdown)")
             elif outcome:
                 self.send(command, text)
 
@@ -318,12 +318,15 @@ class Commanding(_Base):
         """Asks what is to end: the screen or the engine."""
         if self._asking("quit"):
             return
+        if not self._link.alive():
+            self.finish("quit-screen", "closed by the operator; the engine had gone")
+            return
 
         def chosen(outcome: str | None) -> None:
             if outcome == "close":
                 self.finish("quit-screen", "closed by the operator")
             elif outcome == "stop":
-                self.finish("stop-engine", "asked for by the operator")
+                self.finish("stop-engine", "stopped from the desk")
 
         snapshot = self._link.latest()
         body = wrapped(scope_all(snapshot), "heading")

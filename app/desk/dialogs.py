@@ -22,6 +22,7 @@ from app.desk import commandline, keys
 from app.desk.grid import Grid
 from app.desk.painting import Lines
 from app.desk.view.cells import Cell, Column, Row, Table
+from app.desk.view.killing import brief
 from app.desk.view.killing import lines as kill_lines
 from engine.control.snapshot import Snapshot
 
@@ -150,10 +151,12 @@ class KillAsk(Ask):
         self._snapshot: Snapshot | None = None
 
     def body(self) -> list[tuple[Cell, ...]]:
-        found: list[tuple[Cell, ...]] = [(self._answer,)]
         kill = self._snapshot.kill if self._snapshot is not None else None
+        found: list[tuple[Cell, ...]] = []
+        if kill is None or not kill.verdict or kill.verdict not in self._answer.text:
+            found += wrapped(brief(self._answer.text, WIDTH), self._answer.meaning)
         if kill is not None:
-            found += kill_lines(kill, 5)
+            found += kill_lines(kill, 5, WIDTH)
         return [*found, (), (Cell("FLATTEN ALL would close:", "heading"),), *wrapped(self._scope)]
 
     def answered(self, ok: bool, text: str) -> None:

@@ -13,7 +13,6 @@ import contextlib
 import os
 import select
 import signal
-import sys
 import termios
 import threading
 import tty
@@ -298,15 +297,3 @@ class SafeDriver(LinuxDriver):
         if isinstance(message, events.Key) and message.key in KILL_KEYS:
             self._app.kill_ahead()  # type: ignore[attr-defined]
         super().process_message(message)
-
-
-def leave_terminal() -> None:
-    """Points standard input, output and error at /dev/null, for a process that outlives its terminal."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (sys.stdout, sys.stderr):
-        # What is still buffered for the dead terminal cannot be written any more.
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    for number in (0, 1, 2):
-        os.dup2(null, number)
-    os.close(null)

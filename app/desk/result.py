@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Reason = Literal["quit-screen", "stop-engine", "terminal-lost", "crash"]
+Reason = Literal["quit-screen", "stop-engine", "engine-ended", "terminal-lost", "crash"]
 
 
 @dataclass(frozen=True)
 class DeskResult:
-    """Why the screen ended. Only `stop-engine` asks for the engine to stop as well."""
+    """Why the screen ended. Only `stop-engine` asks for the engine to stop as well; with `engine-ended` it
+    has done so in order."""
 
     reason: Reason
     detail: str = ""

@@ -91,7 +91,13 @@ class Process:
             return None
 
     def close(self) -> None:
-        """Lets go of all its ends; closing the lifeline kills it if it still lives."""
+        """Lets go of all its ends; closing the lifeline kills it if it still lives.
+
+        What it started and left behind goes as well: as long as its group has members, the system gives its
+        number to no other.
+        """
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
         self.link.close()
         for fd in (self._lifeline, self._errors):
             if fd >= 0:

@@ -6,19 +6,20 @@ Machines are noisy, shared and different, so a figure by itself says little. Eve
 beside a control or a floor that was measured in the same seconds of the same run, and the ratio of the two
 is what to compare between runs and machines.
 
-* **risk** – period of the 10 ms risk loop of a real engine in its own process (synthetic feed, paper exchange,
-  journal on this disk), alone, with a sample strategy and with strategies that go bad in the middle of the
-  window. *control* is the same ticker with nothing to do, alone in a process of its own, in the same seconds:
-  what the machine itself allows. `ratio` is p99.9 / control p99.9. The target is p99.9 ≤ 20 ms. A window of
-  20 s has 2,000 rounds, so p99.9 is the second worst of them; a ratio near 1 with a high p99.9 is the
-  machine's doing. `kill` is the verdict of the kill switch at the end of the window.
+* **risk** – period of the 10 ms risk loop of a real engine in its own process (synthetic feed, paper
+  exchange, journal on this disk): alone, with a sample strategy, with strategies that go bad in the middle of
+  the window, and with the screen in the same process on a terminal of 120×40. *control* is the same ticker
+  with nothing to do, alone in a process of its own, in the same seconds: what the machine itself allows.
+  `ratio` is p99.9 / control p99.9. The target is p99.9 ≤ 20 ms. A window of 15 s has 1,500 rounds, so p99.9
+  is the second worst of them; a ratio near 1 with a high p99.9 is the machine's doing. `kill` is the
+  verdict of the kill switch at the end of the window.
 * **orders** – from a strategy's callback (its own process) to the adapter. *floor* is one append of the same
   number of bytes and one fdatasync on the same disk, taken in turns with the orders. `added` is the
   difference of the medians: what the engine, the journal and the hop between processes cost beyond the sync
   that durability demands. *inline* leaves out processes, threads and the sync: the engine's own work.
   Throughput keeps 64 orders in flight and is held against one sync per order.
-* **fills** – executions with positions, profit, risk and journal, alternating buys and sells; the ratio of the
-  last thousand to the first says whether it is flat.
+* **fills** – executions with positions, profit, risk and journal, alternating buys and sells; the ratio of
+  the last thousand to the first says whether it is flat.
 * **scaling** – cost of one order, one risk round and one snapshot with 10, 1,000 and 10,000 orders working.
 * **journal** – commits one by one and in groups, beside the floor for the same bytes.
 * **replay** – records a second of a full-speed replay, of a generated file and, where it is found

@@ -16,7 +16,9 @@ SECTIONS = ("risk", "orders", "fills", "scaling", "journal", "replay")
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Benchmarks of the engine.")
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all")
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all"
+    )
     parser.add_argument("--quick", action="store_true", help="less than 40 s; only to see that it runs")
     args = parser.parse_args(arguments)
     unknown = [s for s in args.sections if s not in SECTIONS]
@@ -38,7 +40,7 @@ def main(arguments: list[str]) -> int:
     }
     seconds = round(time.monotonic() - began, 1)
     print(f"\n{seconds} s in all")
-    print(json.dumps({"machine": machine, "quick": args.quick, "seconds": seconds, **found}))
+    print(json.dumps({"machine": machine, "quick": args.quick, "seconds": seconds, **found}, allow_nan=False))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The engine on the instant venue, with limits so wide that none of them is ever met; every one is still asked."""
+"""The engine on the instant venue, with limits so wide that none is ever met; each is still asked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 from app.runner import tame_collector
-from engine.config import EngineConfig, JournalConfig, ReconcileConfig, RiskLimits, ScreenConfig, StrategyConfig
+from engine.config import (
+    EngineConfig,
+    JournalConfig,
+    ReconcileConfig,
+    RiskLimits,
+    ScreenConfig,
+    StrategyConfig,
+)
 from engine.model import Order, OrderType, Side
 from tests.bench.venue import InstantVenue
 from tests.hostile.rig import ES, LiveRig
@@ -68,8 +75,7 @@ async def bed(
     inline: bool = False,
     reconcile_every: float = 5.0,
 ) -> AsyncIterator[Bed]:
-    """A started engine in `directory` on a market that stands still, with the garbage collector set as the application sets it."""
-    directory.mkdir(mode=0o700)
+    """A started engine on a market that stands still; the garbage collector is set as in the application."""
     config = EngineConfig(
         journal=JournalConfig(durability=durability, ballast_mb=0),
         risk=WIDE,
@@ -89,6 +95,7 @@ async def bed(
     thresholds = gc.get_threshold()
     await rig.open()
     rig.venue = made[0]
+    await rig.until(lambda s: s.trading, "trading enabled")
     tame_collector()
     try:
         yield rig

@@ -40,7 +40,9 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
+        return (
+            f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
+        )
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return str(value)
@@ -48,8 +50,9 @@ def _cell(value: object) -> str:
 
 @contextmanager
 def workplace() -> Iterator[Path]:
-    """A folder on a real disk: beside the project rather than in a /tmp that may be memory."""
-    base = os.environ.get("BREAKWATER_BENCH_DIR")
+    """A folder on a disk: /var/tmp, because /tmp is memory on many systems, or $BREAKWATER_BENCH_DIR."""
+    usual = "/var/tmp" if Path("/var/tmp").is_dir() else None
+    base = os.environ.get("BREAKWATER_BENCH_DIR", usual)
     with tempfile.TemporaryDirectory(prefix="breakwater-bench-", dir=base) as name:
         yield Path(name)
 

@@ -45,7 +45,7 @@ def row_bytes(order: Order) -> int:
 
 
 async def _from_strategy(folder: Path, durability: Durability, count: int) -> Figures:
-    """Quote → strategy's process → order → gate → journal → adapter, one at a time, with the floor in turns."""
+    """Quote → strategy's process → gate → journal → adapter, one at a time, with the floor in turns."""
     notes = folder.with_suffix(".notes")
     slots = count + 100
     notes.write_bytes(bytes(slots * SLOT))
@@ -55,6 +55,7 @@ async def _from_strategy(folder: Path, durability: Durability, count: int) -> Fi
         name="one",
         symbols=("ES",),
         params=params,
+        max_position=1_000_000,
         max_working=10_000,
         hang_timeout=30.0,
     )
@@ -110,7 +111,7 @@ def _signal(rig: Bed) -> None:
 
 
 async def _inline(folder: Path, count: int) -> Figures:
-    """`submit` until the adapter has it, committed on the engine's own thread without sync: CPU and SQLite."""
+    """`submit` until the adapter has it, committed on the same thread without sync: CPU and SQLite."""
     async with bed(folder, "process", inline=True) as rig:
         whole, gate, submit = [], [], []
         acknowledged = asyncio.Event()

@@ -68,7 +68,9 @@ class MeasuredRunner(runner.Runner):
         except TimeoutError:
             pass
         alerts = [a.text for a in engine.core.books.alerts.rows(200) if a.code == "strategy"]
-        stages = {p.stage: {"p50": p.p50, "p99": p.p99, "max": p.max} for p in engine.core.metrics.percentiles()}
+        stages = {
+            p.stage: {"p50": p.p50, "p99": p.p99, "max": p.max} for p in engine.core.metrics.percentiles()
+        }
         out = Path(self.job["out"])
         seen.write(out.with_suffix(".tmp"), rows=rows, kill=kill, alerts=alerts, stages=stages)
         out.with_suffix(".tmp").rename(out)

@@ -61,6 +61,7 @@ class InstantVenue:
 
     async def connect(self) -> None:
         self._clock.call_soon(self._sink, LinkUp(ts=self._clock.now()))
+        await self._clock.sleep(0)
 
     async def close(self) -> None: ...
 
@@ -127,7 +128,9 @@ class InstantVenue:
 
     async def query_order(self, order_id: str, broker_id: str | None) -> OrderReport | OrderNotFound:
         order = self.working.get(order_id)
-        return OrderNotFound(ts=self._clock.now(), order_id=order_id) if order is None else self._report(order)
+        return (
+            OrderNotFound(ts=self._clock.now(), order_id=order_id) if order is None else self._report(order)
+        )
 
     async def open_orders(self) -> OpenOrders:
         return OpenOrders(as_of=self._clock.now(), ours=tuple(self._report(o) for o in self.working.values()))

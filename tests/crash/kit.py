@@ -23,7 +23,7 @@ from brokers.loopback.walk import INSTRUMENTS
 from brokers.loopback.wire import Address, Drill
 from engine.books import Books
 from engine.clock import RealClock
-from engine.config import EngineConfig
+from engine.config import EngineConfig, OrderConfig
 from engine.control.client import ControlClient, Refused, Unreachable
 from engine.control.snapshot import Snapshot
 from engine.journal import schema
@@ -71,8 +71,8 @@ name = "churn"
 symbols = {symbols}
 max_position = 200
 max_working = 400
-hang_timeout = 30.0
-params = {{ rate = {rate}, cap = {cap}, mark = "{mark}", intent = {intent} }}
+hang_timeout = {hang}
+params = {{ rate = {rate}, cap = {cap}, mark = "{mark}", intent = {intent}, stuck = {stuck} }}
 """
 
 
@@ -98,13 +98,17 @@ def wait_for(look: Callable[[], T | None], what: str, every: float = 0.02) -> T:
 
 
 class Venue:
-    """The exchange process. It outlives every engine of the test."""
+    """The exchange process. It outlives every engine of the test; with its ledger also its own death."""
 
     def __init__(self, folder: Path, seed: int, feed: str = "walk:ES,NQ@25") -> None:
         self.address = Address(path=folder / "x.sock")
-        command = [sys.executable, "-m", "brokers.loopback.server", "--socket", str(self.address.path)]
-        command += ["--seed", str(seed), "--feed", feed, "--cash", "10000000"]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        self._command = [sys.executable, "-m", "brokers.loopback.server", "--socket", str(self.address.path)]
+        self._command += ["--seed", str(seed), "--feed", feed, "--cash", "10000000"]
+        self._command += ["--ledger", str(folder / "exchange.db")]
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         assert json.loads(self._process.stdout.readline())["ready"]
 
@@ -124,6 +128,15 @@ class Venue:
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The exchange takes nothing and says nothing meanwhile; what is sent to it waits in the socket."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         self._process.kill()
@@ -163,8 +176,11 @@ class Engine:
         risk: str = "",
         loss_pct: float = 100,
         intent: bool = False,
+        stuck: bool = False,
+        hang: float = 30.0,
     ) -> None:
-        """Starts it with the churning strategy. `rate` 0: the strategy is there and does nothing."""
+        """Starts it with the churning strategy. `rate` 0: the strategy is there and does nothing; `stuck`: it
+        never ends its last callback; `hang`: seconds after which it counts as hung."""
         self.mark.unlink(missing_ok=True)
         text = CONFIG.format(
             symbols=json.dumps(symbols),
@@ -174,6 +190,8 @@ class Engine:
             risk=risk,
             loss_pct=loss_pct,
             intent=str(intent).lower(),
+            stuck=str(stuck).lower(),
+            hang=hang,
         )
         (self.folder / "breakwater.toml").write_text(text)
         # The strategy's module is looked for beside the configuration.
@@ -205,15 +223,15 @@ class Engine:
     def send(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def kill(self) -> str:
-        """SIGKILL, wherever it is; what it had said on stderr. Its strategies must follow it."""
+    def kill(self) -> None:
+        """SIGKILL, wherever it is. Its strategies must follow it."""
         children = self.strategy_pids()
         self.send(signal.SIGKILL)
         _, errors = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == -signal.SIGKILL, (self.process.returncode, errors)
+        assert not errors, errors
         self._process = None
         wait_for(lambda: not any(alive(pid) for pid in children), "the strategies end with the engine")
-        return errors
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, dict[str, Any], str]:
         """Asks for the graceful stop: exit code, summary and what stood on stderr."""
@@ -261,11 +279,11 @@ class Engine:
 
         wait_for(look, "the strategy trades", every=0.005)
 
-    def status(self) -> Snapshot | None:
+    def picture(self) -> Snapshot | None:
         """The newest picture over the control socket; None while there is none."""
         try:
             with ControlClient(self.state, tty="") as client:
-                picture: Snapshot = client.ask("status")
+                picture: Snapshot = client.ask("snapshot")
                 return picture
         except (Unreachable, Refused):
             assert self.process.poll() is None, f"it ended: {self.process.communicate()}"
@@ -275,7 +293,7 @@ class Engine:
         """The first true answer of `look`, asked of one picture after another."""
 
         def once() -> T | None:
-            picture = self.status()
+            picture = self.picture()
             return look(picture) if picture is not None else None
 
         return wait_for(once, what, every=0.05)
@@ -285,9 +303,12 @@ class Engine:
         with ControlClient(self.state, tty="") as client:
             return client.command(command, within)
 
-    def log_lines(self) -> list[dict[str, Any]]:
-        lines = (self.state / "log" / "breakwater.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines if line.strip()]
+    def errors_in_log(self) -> list[str]:
+        """Lines of the log that tell of an exception that nobody handled."""
+        lines: list[str] = []
+        for file in sorted((self.state / "log").glob("*.jsonl*")):
+            lines += [line for line in file.read_text().splitlines() if "Traceback" in line]
+        return lines
 
 
 @contextlib.contextmanager
@@ -295,6 +316,8 @@ def engine(folder: Path, market: Venue, name: str = "state") -> Iterator[Engine]
     runner = Engine(folder, market, name)
     try:
         yield runner
+        unhandled = runner.errors_in_log()
+        assert not unhandled, unhandled[0]
     finally:
         runner.give_up()
 
@@ -358,4 +381,4 @@ class Story:
 
 
 def new_books() -> Books:
-    return Books(EngineConfig(), INSTRUMENTS)
+    return Books(EngineConfig(orders=OrderConfig(answer_after=0.5)), INSTRUMENTS)

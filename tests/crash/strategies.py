@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.strategy.api import NS, OrderStatus, Side, Strategy, StrategyOrder
+from engine.strategy.api import NS, OrderStatus, Side, Strategy, StrategyFill, StrategyOrder
 
 TICK = 0.02
 """Seconds between two rounds."""
@@ -21,14 +21,17 @@ class Churn(Strategy):
         cap: int = 6
         """Lots held at which it turns round."""
         mark: str = ""
-        """File that is written once it has placed its first order."""
+        """File that is written once an order of its own got through the gate."""
         intent: bool = False
         """Declares positions instead of placing orders."""
+        stuck: bool = False
+        """Never returns from its last callback."""
 
     params: Params
 
     def on_start(self) -> None:
         self.placed = 0
+        self.marked = False
         self.began = 0
         self.aim = {symbol: Side.BUY if n % 2 == 0 else Side.SELL for n, symbol in enumerate(self.symbols)}
         self.set_timer(TICK, "go")
@@ -42,7 +45,22 @@ class Churn(Strategy):
         for _ in range(min(due, 10)):
             self.placed += 1
             self.act(self.symbols[self.placed % len(self.symbols)])
-        if self.placed and self.params.mark:
+
+    def on_order(self, order: StrategyOrder) -> None:
+        if order.ref is not None and order.status is not OrderStatus.REJECTED:
+            self.trades()
+
+    def on_fill(self, fill: StrategyFill) -> None:
+        if self.placed:
+            self.trades()
+
+    def on_stop(self, reason: str) -> None:
+        while self.params.stuck:
+            pass
+
+    def trades(self) -> None:
+        if self.params.mark and self.params.rate and not self.marked:
+            self.marked = True
             Path(self.params.mark).touch()
 
     def act(self, symbol: str) -> None:

@@ -326,12 +326,12 @@ def killing(*, running: bool = True, verdict: str = "") -> KillView:
         running=running,
         scope="everything",
         steps=(
-            "halt latched on disk",
-            "new orders stopped",
-            "cancel sent for 10 orders",
-            "10 of 10 cancels answered",
-            "broker's positions read: ESM3 +3, NQM3 -2",
-            "sell 3 ESM3 at 4184.75, 2 ticks through",
+            "2023-05-01 14:30:04Z flatten everything in account PAPER-1: daily loss",
+            "2023-05-01 14:30:04Z cancel trend-7f3a-0001",
+            "2023-05-01 14:30:04Z cancel maker-7f3a-0002",
+            "2023-05-01 14:30:05Z the broker did not answer: timed out after 1 s",
+            "2023-05-01 14:30:06Z NQM3: buy 2 at 13312.00 (try 1)",
+            "2023-05-01 14:30:06Z ESM3: sell 3 at 4184.75 (try 1)",
         ),
         verdict=verdict,
     )

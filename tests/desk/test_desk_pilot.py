@@ -149,7 +149,7 @@ def test_the_question_names_scope_and_follows_the_engine() -> None:
         assert "PAPER account PAPER-1: 5 positions, 10 working orders" in text_of(app)
         link.snapshot = halted_snapshot()
         await painted(pilot)
-        assert "10 of 10 cancels answered" in text_of(app)
+        assert "14:30:06Z ESM3: sell 3 at 4184.75 (try 1)" in text_of(app)
 
     drive(test)
 

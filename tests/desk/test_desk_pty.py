@@ -2,78 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
-import pty
-import select
 import signal
-import struct
-import subprocess
 import sys
 import termios
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyte
 import pytest
+from pseudoterminal import PseudoTerminal
 
 CHILD = Path(__file__).parent / "ptychild.py"
-PATIENCE = 30.0
-"""Seconds after which a test gives up; nothing is asserted about how fast things are."""
 F12 = b"\x1b[24~"
 
 
-class Terminal:
-    """A pseudo-terminal with the desk on it; a thread reads it unless it is stalled."""
+class Terminal(PseudoTerminal):
+    """The desk on a terminal, with its log of events."""
 
-    def __init__(self, folder: Path, *options: str, size: tuple[int, int] = (100, 30)) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.log = folder / "log"
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
-        self.before = termios.tcgetattr(slave)
-        self.slave = slave
-        self.screen = pyte.Screen(*size)
-        self.stream = pyte.ByteStream(self.screen)
-        self.output = bytearray()
-        self.reading = threading.Event()
-        self.reading.set()
-        self.closing = False
-        self.lock = threading.Lock()
         # The last two would be harmful if the desk did not take them away.
         harmful = {"TEXTUAL_ALLOW_SIGNALS": "1", "TEXTUAL_PRESS": "f12"}
         environ = {**os.environ, "TERM": "xterm-256color", **harmful}
-        self.process = subprocess.Popen(
-            [sys.executable, str(CHILD), str(self.log), *options],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            env=environ,
-        )
-        self.thread = threading.Thread(target=self._read, daemon=True)
-        self.thread.start()
+        super().__init__([sys.executable, str(CHILD), str(self.log), *options], environ)
 
-    def _read(self) -> None:
-        while not self.closing:
-            if not self.reading.wait(0.05):
-                continue
-            ready, _, _ = select.select([self.master], [], [], 0.05)
-            if not ready or not self.reading.is_set():
-                continue
-            try:
-                data = os.read(self.master, 65536)
-            except OSError:
-                return
-            with self.lock:
-                self.output += data
-                # pyte does not know the kitty protocol's private sequences and would print them.
-                self.stream.feed(data.replace(b"\x1b[>25u", b"").replace(b"\x1b[<u", b""))
+    def told(self) -> str:
+        return str(self.events())
 
     def events(self) -> list[dict[str, Any]]:
         if not self.log.exists():
@@ -92,13 +49,6 @@ class Terminal:
         self.until(there, f"event {key}")
         return found[0]
 
-    def until(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"waited in vain for {what}; {self.events()}")
-            time.sleep(0.02)
-
     def painted(self) -> None:
         """Waits until the desk stands on the terminal."""
         self.event("ready")
@@ -112,35 +62,6 @@ class Terminal:
 
         until = asked() + number
         self.until(lambda: asked() >= until, f"{number} frames")
-
-    def type(self, data: bytes) -> None:
-        os.write(self.master, data)
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def hang_up(self) -> None:
-        """The terminal emulator dies."""
-        self.closing = True
-        self.reading.set()
-        self.thread.join(PATIENCE)
-        os.close(self.slave)
-        os.close(self.master)
-        self.master = self.slave = -1
-
-    def ended(self) -> int:
-        return self.process.wait(PATIENCE)
-
-    def close(self) -> None:
-        self.closing = True
-        self.reading.set()
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.thread.join(PATIENCE)
-        for number in (self.slave, self.master):
-            with contextlib.suppress(OSError):
-                os.close(number)
 
 
 @pytest.fixture
@@ -165,29 +86,7 @@ def test_sighup_ends_the_screen_and_gives_the_terminal_back(terminal: Terminal) 
     assert terminal.ended() == 0
     assert terminal.event("reason")["detail"] == "terminal lost: SIGHUP"
     assert terminal.event("ticked_on")["ticked_on"] >= 5
-    restored(terminal, more=False)
-
-
-SWITCHES = {
-    b"\x1b[?1049h": b"\x1b[?1049l",
-    b"\x1b[?25l": b"\x1b[?25h",
-    b"\x1b[?1000h": b"\x1b[?1000l",
-    b"\x1b[?1003h": b"\x1b[?1003l",
-    b"\x1b[?1006h": b"\x1b[?1006l",
-    b"\x1b[?2004h": b"\x1b[?2004l",
-    b"\x1b[?1004h": b"\x1b[?1004l",
-    b"\x1b[?7l": b"\x1b[?7h",
-    b"\x1b[>25u": b"\x1b[<u",
-}
-"""What the desk switches, and what switches it back."""
-
-
-def restored(terminal: Terminal, *, more: bool = True) -> None:
-    last = b"summary\r\n" if more else b"\x1b[?1004l"
-    terminal.until(lambda: terminal.output.endswith(last), "the last bytes")
-    for on, off in SWITCHES.items():
-        assert 0 <= terminal.output.rfind(on) < terminal.output.rfind(off), (on, off)
-    assert termios.tcgetattr(terminal.slave)[:4] == terminal.before[:4]
+    terminal.restored(b"\x1b[?1004l")
 
 
 def test_sigterm_gives_the_terminal_back_and_asks_for_the_engines_end(terminal: Terminal) -> None:
@@ -201,7 +100,7 @@ def test_sigterm_gives_the_terminal_back_and_asks_for_the_engines_end(terminal: 
         "gap": 0,
         "skipped": 0,
     }
-    restored(terminal)
+    terminal.restored(b"summary\r\n")
 
 
 def test_sigtstp_stops_neither_screen_nor_engine(terminal: Terminal) -> None:
@@ -272,7 +171,7 @@ def test_a_crash_gives_the_terminal_back_and_leaves_the_engine(tmp_path: Path) -
         crashes = [event for event in terminal.events() if "crashed" in event]
         assert len(crashes) == 2, "once more, then no more"
         assert terminal.event("ticked_on")["ticked_on"] >= 5
-        restored(terminal)
+        terminal.restored(b"summary\r\n")
         assert b"Traceback" not in terminal.output
         reports = list(tmp_path.glob("desk-crash-*.txt"))
         assert len(reports) == 2 and "the pane is broken" in reports[0].read_text(encoding="utf-8")
@@ -288,4 +187,4 @@ def test_quit_from_the_keyboard(terminal: Terminal) -> None:
     terminal.type(b"c")
     assert terminal.ended() == 0
     assert terminal.event("reason")["reason"] == "quit-screen"
-    restored(terminal)
+    terminal.restored(b"summary\r\n")

@@ -33,6 +33,7 @@ from app.desk.view import risk as riskview
 from app.desk.view import strategies as strategyview
 from app.desk.view.cells import Cell, Column, Row, clean, fit, lay, stable_order
 from app.desk.view.meanings import FILLED, MEANINGS
+from engine.control.snapshot import KillView
 
 ZONE = "America/Chicago"
 
@@ -218,6 +219,8 @@ def test_an_unheard_of_status_is_unknown_and_open() -> None:
         ("in flight", D(1), D(2), "~ IN FLIGHT"),
         ("unknown", None, None, "? UNKNOWN"),
         ("halted", D(0), D(1), "■ HALTED"),
+        ("halted: kill", D(0), D(1), "■ HALTED"),
+        ("halted: position_drift", D(-1), D(1), "≠ HALTED"),
         ("recovering", D(0), None, "? RECOVERING"),
     ],
 )
@@ -343,10 +346,53 @@ def test_kill_scope_names_the_account_and_counts_what_is_not_known() -> None:
     assert "1 position, 0 working orders" in killview.scope_all(flat)
 
 
+def test_kill_scope_counts_what_is_held_alone() -> None:
+    flat = position("NQM3", 0)
+    unread = position("ZNM3", 0, broker=None, diff=None)
+    late = position("GCM3", 1, broker=D(0), diff=None, state="in flight")
+    said = killview.scope_all(snapshot(positions=(position("ESM3", -2), flat, late, unread), orders=()))
+    assert "2 positions, 0 working orders: ESM3 −2, GCM3 0 at the broker, +1 executed;" in said
+    assert "NQM3" not in said and said.endswith("the broker's view of 1 more is not known")
+
+
 def test_kill_steps_and_verdicts() -> None:
-    lines = killview.lines(killing(), 4)
+    lines = killview.lines(killing(), 4, 118)
     assert [text(line)[:6] for line in lines[:-1]] == [" · 4. ", " · 5. ", " ▸ 6. "]
     assert "RUNNING" in text(lines[-1])
-    assert killview.verdict_cell(killing(running=False, verdict="flat, confirmed twice")).meaning == "armed"
-    assert killview.verdict_cell(killing(running=False, verdict="NOT FLAT: ESM3 +1")).meaning == "halted"
-    assert len(killview.lines(killing(), 1)) == 1
+    assert len(killview.lines(killing(), 1, 118)) == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "sign", "meaning"),
+    [
+        ("flat, confirmed twice by the broker at 2026-11-21 03:29:20Z", "✓", "armed"),
+        ("halted, no orders working, confirmed by the broker at 2026-11-21 03:29:17Z", "✓", "armed"),
+        ("reduced to target, confirmed twice by the broker at 2026-11-21 03:29:17Z", "✓", "armed"),
+        ("NOT FLAT: ESM3 +1", "✕", "halted"),
+        ("flatten was given up", "✕", "halted"),
+        ("halted, and 2 orders are still working", "✕", "halted"),
+    ],
+)
+def test_only_what_was_asked_for_is_a_good_end(verdict: str, sign: str, meaning: str) -> None:
+    cell = killview.verdict_cell(killing(running=False, verdict=verdict))
+    assert (cell.text, cell.meaning) == (f" {sign} {verdict} ", meaning)
+
+
+@pytest.mark.parametrize("width", [70, 78, 118])
+def test_the_verdict_stands_whole_and_narrow_lines_have_no_date(width: int) -> None:
+    verdict = "halted, no orders working, confirmed by the broker at 2026-11-21 03:29:17Z; positions kept"
+    steps = ("2026-11-21 03:29:16Z cancel trend-1", f"2026-11-21 03:29:17Z {verdict}")
+    view = KillView(running=False, scope="everything", steps=steps, verdict=verdict)
+    lines = killview.lines(view, 4, width)
+    assert all(len(text(line)) <= width for line in lines)
+    shown = " ".join(" ".join(text(line).split()) for line in lines)
+    assert ("2026-11-21" in shown) == (width >= killview.WITH_DATE)
+    assert shown.endswith("03:29:17Z; positions kept")
+    assert shown.count("no orders working") == 1, "the verdict is no step as well"
+    assert "1. " in shown and "03:29:16Z cancel trend-1" in shown
+
+
+def test_a_verdict_longer_than_its_place_is_cut_at_its_end() -> None:
+    view = killing(running=False, verdict="NOT FLAT: " + "ESM3 +1 " * 60)
+    assert len(killview.lines(view, 4, 78)) == 4
+    assert text(killview.lines(view, 4, 78)[0]).startswith(" · 6. ")

@@ -271,6 +271,14 @@ def play(
     return asyncio.run(main())
 
 
+def alive(pid: int) -> bool:
+    """True while the process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def strategy_processes() -> list[int]:
     """Pids of the strategy processes of this process that have not ended."""
     found = []

@@ -129,6 +129,23 @@ class Leaves(Holder):
         os._exit(7)
 
 
+class LeavesAChild(Holder):
+    """Ends, but not before it has started a process that holds on to everything it had."""
+
+    class Params(Holder.Params):
+        note: str
+        """File that is told the child's pid."""
+
+    def go_bad(self, quote: Quote) -> None:
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+            os._exit(0)
+        with open(self.params.note, "w") as note:  # noqa: PTH123 - no more than needed
+            note.write(str(child))
+        os._exit(7)
+
+
 class Freezes(Holder):
     """Stopped by a signal: it cannot run, and it cannot end by itself either."""
 

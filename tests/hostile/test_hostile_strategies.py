@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import msgspec
@@ -9,7 +11,7 @@ import pytest
 
 from engine.control.commands import Kill, Resume
 from engine.control.snapshot import Snapshot
-from tests.hostile.rig import LiveRig, play, strategy, strategy_processes
+from tests.hostile.rig import LiveRig, alive, play, strategy, strategy_processes
 
 CASES = [
     pytest.param("Spins", {"hang_timeout": 1.0}, "hung: took no event for 1.0 s", id="while-true"),
@@ -195,7 +197,21 @@ def test_one_that_will_not_stop_is_killed_with_the_graceful_stop(tmp_path: Path)
     play(tmp_path, script, strategy("WillNotStop"))
 
 
-@pytest.mark.xfail(strict=True, reason="flattening what a strategy leaves closes the whole instrument")
+def test_nothing_that_a_strategy_started_outlives_it(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+
+    async def script(rig: LiveRig) -> None:
+        await rig.state("bad", "failed")
+        await rig.reaped("bad")
+
+    play(tmp_path, script, strategy("LeavesAChild", hang_timeout=1.0, params={"note": str(note)}))
+    pid = int(note.read_text())
+    left = alive(pid)
+    if left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+
+
 def test_flatten_on_stop_closes_its_own_share_alone(tmp_path: Path) -> None:
     async def script(rig: LiveRig) -> None:
         await rig.holds("keeps", 3)

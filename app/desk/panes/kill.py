@@ -34,7 +34,8 @@ class KillPanel(Lines):
         self._dismissed = None
         self.display = True
         room = 4 if self.screen.size.height < 30 else 9
-        lines = killing.lines(kill, room)
+        # Its own size may not be known yet: it has just appeared, or another line has.
+        lines = killing.lines(kill, room, self.screen.size.width - 2)
         if self.styles.height is None or self.styles.height.value != len(lines) + 2:
             self.styles.height = len(lines) + 2
         self.border_title = "Kill and flatten · " + kill.scope.replace("[", "(").replace("]", ")")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+from typing import Final
+
 from app.desk.view import formats
 from app.desk.view.cells import Cell
 from app.desk.view.orders import is_working
@@ -10,14 +14,29 @@ from engine.control.snapshot import KillView, PositionRow, Snapshot
 Cells = tuple[Cell, ...]
 
 
+WITH_DATE: Final = 100
+"""Cells from which on the lines of a procedure carry the date beside the time."""
+_DATE: Final = re.compile(r"\b\d{4}-\d\d-\d\d (?=\d\d:\d\d:\d\dZ)")
+_WISHED_FOR: Final = (
+    "flat, confirmed",
+    "reduced to target, confirmed",
+    "halted, no orders working, confirmed",
+)
+"""How the engine's final words begin when the procedure reached what it was asked for."""
+
+
 def _open(position: PositionRow) -> bool:
-    return bool(position.executed) or bool(position.broker) or position.broker is None
+    return bool(position.executed) or bool(position.broker)
 
 
 def _described(position: PositionRow) -> str:
-    known = position.broker if position.broker is not None else position.executed
-    doubt = "" if position.broker is not None else " (broker's view not known)"
-    return f"{position.symbol} {formats.size(known, sign=True)}{doubt}"
+    executed = formats.size(position.executed, sign=True)
+    if position.broker is None:
+        return f"{position.symbol} {executed} (broker's view not known)"
+    if position.broker == position.executed:
+        return f"{position.symbol} {executed}"
+    broker = formats.size(position.broker, sign=True)
+    return f"{position.symbol} {broker} at the broker, {executed} executed"
 
 
 def scope_all(snapshot: Snapshot | None) -> str:
@@ -25,13 +44,15 @@ def scope_all(snapshot: Snapshot | None) -> str:
     if snapshot is None:
         return "everything; no picture of the engine yet"
     held = [position for position in snapshot.positions if _open(position)]
+    unread = sum(position.broker is None and not position.executed for position in snapshot.positions)
     working = sum(map(is_working, snapshot.orders))
     listed = ", ".join(_described(position) for position in held[:6])
     more = f" and {len(held) - 6} more" if len(held) > 6 else ""
     count = f"{len(held)} position{'' if len(held) == 1 else 's'}"
     orders = f"{working} working order{'' if working == 1 else 's'}"
     tail = f": {listed}{more}" if held else ""
-    return f"{snapshot.mode} account {snapshot.account}: {count}, {orders}{tail}"
+    doubt = f"; the broker's view of {unread} more is not known" if unread else ""
+    return f"{snapshot.mode} account {snapshot.account}: {count}, {orders}{tail}{doubt}"
 
 
 def scope_symbol(snapshot: Snapshot | None, symbol: str) -> str:
@@ -46,23 +67,43 @@ def scope_symbol(snapshot: Snapshot | None, symbol: str) -> str:
     return f"{snapshot.mode} account {snapshot.account}: {symbol}, no position known, {orders}"
 
 
+def brief(text: str, width: int) -> str:
+    """A step or verdict; where there is little room with the time of day alone."""
+    return text if width >= WITH_DATE else _DATE.sub("", text)
+
+
 def verdict_cell(kill: KillView) -> Cell:
-    """RUNNING, or the engine's final word; anything that is not plainly flat is shown as trouble."""
+    """RUNNING, or the engine's final word; anything that is not plainly what was asked for is trouble."""
     if kill.running or not kill.verdict:
         return Cell(" RUNNING ", "paused")
-    if kill.verdict.lower().startswith("flat"):
+    if kill.verdict.lower().startswith(_WISHED_FOR):
         return Cell(f" ✓ {kill.verdict} ", "armed")
     return Cell(f" ✕ {kill.verdict} ", "halted")
 
 
-def lines(kill: KillView, height: int) -> list[Cells]:
-    """The newest steps that fit in `height` lines; the last line is the verdict."""
-    shown = kill.steps[-max(0, height - 1) :] if height > 1 else ()
-    hidden = len(kill.steps) - len(shown)
+def _verdict_lines(kill: KillView, height: int, width: int) -> list[Cells]:
+    """The verdict whole, in as many lines as it needs and there are."""
+    said = verdict_cell(kill)
+    text = brief(said.text.strip(), width)
+    parts = textwrap.wrap(text, max(10, width - 3), subsequent_indent="  ")
+    if len(parts) > height:
+        parts[height - 1 :] = [" ".join(part.strip() for part in parts[height - 1 :])]
+    longest = max(map(len, parts))
+    return [(Cell(" "), Cell(f" {part.ljust(longest)} ", said.meaning)) for part in parts]
+
+
+def lines(kill: KillView, height: int, width: int) -> list[Cells]:
+    """The newest steps that fit in `height` lines of `width` cells; the last lines are the verdict."""
+    verdict = _verdict_lines(kill, max(1, height - 1), width)
+    steps = kill.steps
+    if not kill.running and kill.verdict and steps and steps[-1].endswith(kill.verdict):
+        steps = steps[:-1]  # it says what the verdict says
+    room = height - len(verdict)
+    shown = steps[-room:] if room > 0 else ()
+    hidden = len(steps) - len(shown)
     found: list[Cells] = []
     for number, step in enumerate(shown, start=hidden + 1):
         current = kill.running and number == len(kill.steps)
         mark = Cell(" ▸ ", "heading") if current else Cell(" · ", "muted")
-        found.append((mark, Cell(f"{number}. {step}", "heading" if current else "text")))
-    found.append((Cell(" "), verdict_cell(kill)))
-    return found
+        found.append((mark, Cell(f"{number}. {brief(step, width)}", "heading" if current else "text")))
+    return [*found, *verdict]

@@ -35,9 +35,11 @@ def state_cell(position: PositionRow) -> Cell:
         return Cell(f"= {word}", "agree")
     if position.state == "in flight":
         return Cell(f"~ {word}", "in-flight")
+    if position.state.startswith("halted"):  # the engine adds why: `halted: drift`
+        word = "HALTED"
     if position.diff is not None and position.diff != 0:
         return Cell(f"≠ {word}", "drift")
-    if position.state == "halted":
+    if word == "HALTED":
         return Cell(f"■ {word}", "halted")
     if position.state == "unknown" or position.broker is None:
         return Cell(f"? {word}", "order-unknown")

@@ -1,0 +1,87 @@
+"""Section `fills`: executions a second with positions, profit, risk and journal, and is it flat?."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from engine.model import Order, Side
+from tests.bench.bed import Bed, bed
+from tests.bench.figures import Figures, table, workplace
+
+PER_ORDER = 10
+"""Executions of one lot to an order."""
+BURST = 500
+"""Executions that are handed over before the journal is waited for; the risk loop runs between them."""
+
+
+def run(quick: bool) -> Figures:
+    count = 3_000 if quick else 50_000
+    with workplace() as folder:
+        found = asyncio.run(_run(folder, count))
+    rows = [(f"{one['from']:,}–{one['to']:,}", one["fills_s"]) for one in found["windows"]]
+    table("Executions a second, durable, alternating buys and sells", ("executions", "fills/s"), rows)
+    print(f"  last thousand against the first: {found['flatness']:.2f} (1 is flat)")
+    return found
+
+
+async def _run(folder: Path, count: int) -> Figures:
+    async with bed(folder / "a", "power") as rig:
+        windows = []
+        wanted = {min(count, edge) for edge in (2_000, 10_000, 20_000, 30_000, 40_000, 50_000)}
+        done, spent, since = 0, [], 0
+        while done < count:
+            spent.append(await _burst(rig, done))
+            done += BURST
+            since += BURST
+            if done in wanted and since >= 1_000:
+                took = sum(spent[-2:])
+                windows.append(
+                    {"from": done - 2 * BURST, "to": done, "fills_s": round(2 * BURST * 1e9 / took)}
+                )
+                since = 0
+        held = rig.engine.core.books.positions.qty("ES")
+        if held != rig.venue.position.get("ES", 0) or rig.engine.core.books.fills != count:
+            raise RuntimeError(f"{rig.engine.core.books.fills} fills booked of {count}, position {held}")
+        return {
+            "windows": windows,
+            "flatness": round(windows[-1]["fills_s"] / windows[0]["fills_s"], 3),
+            "mean_fills_s": round(count * 1e9 / sum(spent)),
+        }
+
+
+async def _burst(rig: Bed, number: int) -> int:
+    """ns for one burst of executions until the last of them is on disk; placing the orders is not counted."""
+    orders = await _placed(rig, number // PER_ORDER, BURST // PER_ORDER)
+    rig.quote()
+    began = time.perf_counter_ns()
+    for order in orders:
+        del rig.venue.working[order.id]
+        for _ in range(PER_ORDER):
+            rig.engine.on_fact(rig.venue.fill(order, 1))
+        await asyncio.sleep(0)
+    await rig.journal.flush()
+    return time.perf_counter_ns() - began
+
+
+async def _placed(rig: Bed, first: int, count: int) -> list[Order]:
+    """Orders, acknowledged; buys and sells by turns, far enough apart not to meet."""
+    orders = []
+    unanswered = count
+    done = asyncio.Event()
+
+    def acknowledged() -> None:
+        nonlocal unanswered
+        unanswered -= 1
+        if not unanswered:
+            done.set()
+
+    rig.venue.on_acknowledged = acknowledged
+    for number in range(first, first + count):
+        order = rig.order(number, Side.BUY if number % 2 else Side.SELL, PER_ORDER)
+        rig.submit(order)
+        orders.append(order)
+    await done.wait()
+    await rig.journal.flush()
+    return orders

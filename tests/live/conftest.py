@@ -1,0 +1,49 @@
+"""Fixtures of the live tests: a workstation that trades by itself, and one that does as it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.workstation import Workstation
+
+QUIET = """\
+[reconcile]
+every = 0.5
+
+[[strategies]]
+name = "quiet"
+module = "engine.strategy.samples.trend:Trend"
+symbols = ["BTCUSDT-PERP"]
+bar_seconds = 60.0
+params = { slow = 10000 }
+"""
+"""A strategy that lives and does not trade, so that positions are those of the test alone."""
+
+Start = Callable[..., Workstation]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts workstations, and ends those that a test has left."""
+    started: list[Workstation] = []
+
+    def one(*options: str, **more: tuple[int, int]) -> Workstation:
+        started.append(Workstation(tmp_path, *options, **more))
+        return started[-1]
+
+    yield one
+    for workstation in started:
+        workstation.close()
+
+
+@pytest.fixture
+def quiet(tmp_path: Path, start: Start) -> Workstation:
+    """A workstation that stands on its terminal, is armed, and trades only what it is told to."""
+    config = tmp_path / "quiet.toml"
+    config.write_text(QUIET, encoding="utf-8")
+    workstation = start("--config", str(config))
+    workstation.armed()
+    return workstation
