@@ -100,6 +100,8 @@ class Runner:
         if exchange_address(self._options) is None:
             feed = feed_of(self._settings, self._options, wall)
             start = feed.start_time() or wall
+        # Also without a screen: the journal's thread must not keep the engine's waiting.
+        sys.setswitchinterval(SWITCH_INTERVAL)
         with asyncio.Runner() as runner:
             self.loop = runner.get_loop()
             clock = RealClock(self.loop, speed=self._options.speed, start=start)
@@ -207,9 +209,9 @@ class Runner:
         sink = Fanout(session.exchange, engine, feed_ended)
         feed_task = asyncio.ensure_future(self._feed(feed, clock, sink, session.resume_after))
         feed_task.add_done_callback(lambda _: stop.set())
+        tame_collector()
         await engine.start()
         engine.publish()
-        tame_collector()
         self.ready.set()
         watcher = asyncio.ensure_future(self._engine_stop(engine, stop))
         timer = None
@@ -298,7 +300,6 @@ class EngineThread:
 
     def start(self) -> None:
         """Starts and waits until the engine trades, or has failed to start; raises what it failed with."""
-        sys.setswitchinterval(SWITCH_INTERVAL)
         self._thread.start()
         self.runner.ready.wait()
         if self.runner.failure is not None:

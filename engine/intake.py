@@ -178,10 +178,10 @@ class Intake:
             return ""
         if self._kill.covers(order.symbol):
             return "kill or flatten began before it was sent"
-        if self._gate.is_reducing(order, self._view):
-            return ""
         reason = self._view.opening_blocked(order.symbol, order.strategy)
-        return f"{reason} before it was sent" if reason else ""
+        if not reason or self._gate.is_reducing(order, self._view):
+            return ""
+        return f"{reason} before it was sent"
 
     def _not_sent(self, order: Order, reason: str, on_answer: Told | None) -> None:
         self._core.metrics.count("not_sent")

@@ -128,12 +128,13 @@ class Reconciler:
         """Rounds until cancelled: every `reconcile.every` seconds, or when poked."""
         clock = self._core.clock
         while True:
-            self._wanted.clear()
             timer = clock.call_later(int(self._core.config.reconcile.every * NS), self._wanted.set)
             try:
                 await self._wanted.wait()
             finally:
                 timer.cancel()
+            # Cleared before the round, so that a request made during it starts another one.
+            self._wanted.clear()
             try:
                 await self.round("timer")
             except Exception as error:  # noqa: BLE001 - a failed comparison is reported and comes again

@@ -6,9 +6,10 @@ straight to the intake under the strategy's name; declared positions are netted 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from engine.books import NET, Applied
 from engine.config import StrategyConfig
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
     from engine.engine import Parts
 
 
+_AT_ONCE: Final = 10
+"""Actions that are carried out in one turn of the loop; at 0.1 ms each that is a tenth of a risk period."""
+
+
 class StrategyDesk:
     """All strategies of one engine; implements `engine.strategy.host.HostSink`."""
 
@@ -58,6 +63,9 @@ class StrategyDesk:
         self._orders: dict[str, int] = {}
         self._refused: dict[str, str] = {}
         self._dirty = False
+        self._asked: deque[tuple[str, AnyAction, Origin]] = deque()
+        self._working = False
+        """A turn of the loop is set for what is asked and not carried out yet."""
         self.targets = Targets(core, intake, view)
         self.targets.transferred = self.on_position
 
@@ -116,6 +124,9 @@ class StrategyDesk:
         for host in self._hosts.values():
             if isinstance(host, RealtimeHost):
                 await host.ended()
+        while self._asked:
+            # What they asked for in their last words is being carried out.
+            await self._core.clock.sleep(1_000_000)
 
     def pause(self, name: str) -> str:
         host = self._hosts.get(name)
@@ -251,24 +262,44 @@ class StrategyDesk:
     # -- actions out (HostSink)
 
     def on_actions(self, name: str, acted: Sequence[Acted]) -> None:
-        """Carries out what one answer asked for, in order."""
-        for action, origin in acted:
-            correlation = self._core.ids.correlation()
-            self._tell(name, action, origin, correlation)
-            match action:
-                case Place():
-                    self._place(name, action, origin, correlation)
-                case CancelRef(ref=ref):
-                    order_id = self._refs.get((name, ref))
-                    if order_id is not None and self._intake.cancel(order_id, correlation):
-                        # It could not be sent: the strategy may ask again.
-                        record = self._core.books.orders.get(order_id)
-                        if record is not None:
-                            self.on_order(record)
-                case ReplaceRef():
-                    self._replace(name, action, correlation)
-                case Intend(symbol=symbol, lots=lots):
-                    self._intend(name, symbol, lots, origin, correlation)
+        """Carries out what one answer asked for, in order.
+
+        In real time a few at a time: hundreds of orders in one go would hold the risk loop up. In virtual
+        time nothing waits for anything, and all of it happens at once.
+        """
+        if self._parts.lockstep:
+            for action, origin in acted:
+                self._carry_out(name, action, origin)
+            return
+        self._asked.extend((name, action, origin) for action, origin in acted)
+        if not self._working:
+            self._work_off()
+
+    def _work_off(self) -> None:
+        """The next few of what the strategies asked for; the rest after the loop has had its turn."""
+        self._working = bool(self._asked)
+        for _ in range(min(_AT_ONCE, len(self._asked))):
+            self._carry_out(*self._asked.popleft())
+        if self._working:
+            self._core.clock.call_soon(self._work_off)
+
+    def _carry_out(self, name: str, action: AnyAction, origin: Origin) -> None:
+        correlation = self._core.ids.correlation()
+        self._tell(name, action, origin, correlation)
+        match action:
+            case Place():
+                self._place(name, action, origin, correlation)
+            case CancelRef(ref=ref):
+                order_id = self._refs.get((name, ref))
+                if order_id is not None and self._intake.cancel(order_id, correlation):
+                    # It could not be sent: the strategy may ask again.
+                    record = self._core.books.orders.get(order_id)
+                    if record is not None:
+                        self.on_order(record)
+            case ReplaceRef():
+                self._replace(name, action, correlation)
+            case Intend(symbol=symbol, lots=lots):
+                self._intend(name, symbol, lots, origin, correlation)
 
     def _tell(self, name: str, action: AnyAction, origin: Origin, correlation: str) -> None:
         """The first line of an order's story: what was asked, and which tick led to it."""
@@ -410,6 +441,7 @@ class StrategyDesk:
         core.commit(StrategyChanged(name=name, state=state, reason=reason))
         core.log("info", f"strategy {name} is {state}", component="strategy", status=state)
         if state == "failed":
+            self._asked = deque(ask for ask in self._asked if ask[0] != name)
             core.metrics.count("strategy_failures")
             core.commit(
                 Halted(
@@ -421,9 +453,9 @@ class StrategyDesk:
             )
             core.alarm("critical", "strategy", f"strategy {name} was stopped: {reason}")
         if state in ("failed", "stopped"):
-            self._wind_up(config, state, reason)
+            self._wind_up(config, state)
 
-    def _wind_up(self, config: StrategyConfig, state: State, reason: str) -> None:
+    def _wind_up(self, config: StrategyConfig, state: State) -> None:
         """What happens to the orders, intentions and position that a strategy leaves behind."""
         core = self._core
         if config.on_stop != "keep":

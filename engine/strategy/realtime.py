@@ -172,6 +172,12 @@ class RealtimeHost(StrategyHost):
         if due and now - due > period:
             # The engine's loop was held up itself: what the strategy answered may lie unread.
             self._sent_at = max(self._sent_at, now - period)
+        if self._busy and process.poll() is not None:
+            # It has ended, but something that it started holds the line open: no end of file will come.
+            self._readable(process)
+            if self._process is process:
+                self._hung_up(process, 0)
+            return
         starting = self.state == "starting"
         allowed = self._start_timeout if starting else self.config.hang_timeout
         if self._busy and now - self._sent_at > allowed:

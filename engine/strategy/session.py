@@ -257,7 +257,7 @@ class Session:
             self._timers.discard(name)
 
     def log(self, text: object, fields: Mapping[str, Any]) -> None:
-        shown = {key[:64]: _text(value, 200) for key, value in list(fields.items())[:MAX_FIELDS]}
+        shown = {_text(key, 64): _text(value, 200) for key, value in list(fields.items())[:MAX_FIELDS]}
         self._log(Log("info", _text(text, MAX_LINE), shown))
 
     def output(self, line: str) -> None:
@@ -370,5 +370,6 @@ def _bracket_in_order(side: Side, entry: int | None, profit: int | None, loss: i
 
 
 def _text(value: object, limit: int) -> str:
-    shown = str(value)
+    # A lone surrogate cannot be encoded, and a strategy's print must not stop it.
+    shown = str(value).encode("utf-8", "replace").decode()
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"

@@ -144,39 +144,15 @@ def _figures(engine: dict[str, Any], control: dict[str, Any]) -> Figures:
 
 
 def _print(found: Figures, seconds: float) -> None:
-    header = (
-        "case",
-        "rounds",
-        "p50",
-        "p99",
-        "p99.9",
-        "max",
-        "control p99.9",
-        "max",
-        "ratio",
-        "≤20ms",
-        "kill",
-    )
+    shown = ("n", "p50", "p99", "p999", "max")
+    header = ("case", *shown, "control p999", "max", "ratio", "≤ 20 ms", "kill")
     rows = []
     for name, case in found.items():
-        p, c = case["period_ms"], case["control_ms"]
+        period, control = case["period_ms"], case["control_ms"]
         good = "yes" if case["within_target"] else "NO"
         flat = "flat" if case["kill"]["flat"] else "NOT FLAT"
-        rows.append(
-            (
-                name,
-                p["n"],
-                p["p50"],
-                p["p99"],
-                p["p999"],
-                p["max"],
-                c["p999"],
-                c["max"],
-                case["ratio"],
-                good,
-                flat,
-            )
-        )
+        figures = [period[key] for key in shown]
+        rows.append((name, *figures, control["p999"], control["max"], case["ratio"], good, flat))
     table(f"Risk loop period, ms, {seconds:g} s windows (control: the same ticker alone)", header, rows)
     for name, case in found.items():
         for strategy, state, reason, _ in case["strategies"]:

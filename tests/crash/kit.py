@@ -72,7 +72,7 @@ symbols = {symbols}
 max_position = 200
 max_working = 400
 hang_timeout = {hang}
-params = {{ rate = {rate}, cap = {cap}, mark = "{mark}", intent = {intent}, stuck = {stuck} }}
+params = {{ rate = {rate}, cap = {cap}, mark = "{mark}", intent = {intent}, stuck = {stuck}, cancel = {cancel} }}
 """
 
 
@@ -86,14 +86,16 @@ def short_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def wait_for(look: Callable[[], T | None], what: str, every: float = 0.02) -> T:
+def wait_for(
+    look: Callable[[], T | None], what: str, every: float = 0.02, patience: float = PATIENCE
+) -> T:
     """The first answer of `look` that is true."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while True:
         found = look()
         if found:
             return found
-        assert time.monotonic() < end, f"never seen within {PATIENCE:g} s: {what}"
+        assert time.monotonic() < end, f"never seen within {patience:g} s: {what}"
         time.sleep(every)
 
 
@@ -177,10 +179,11 @@ class Engine:
         loss_pct: float = 100,
         intent: bool = False,
         stuck: bool = False,
+        cancel: bool = False,
         hang: float = 30.0,
     ) -> None:
         """Starts it with the churning strategy. `rate` 0: the strategy is there and does nothing; `stuck`: it
-        never ends its last callback; `hang`: seconds after which it counts as hung."""
+        never ends its last callback; `cancel`: it withdraws whatever it finds open; `hang`: seconds after which it counts as hung."""
         self.mark.unlink(missing_ok=True)
         text = CONFIG.format(
             symbols=json.dumps(symbols),
@@ -191,6 +194,7 @@ class Engine:
             loss_pct=loss_pct,
             intent=str(intent).lower(),
             stuck=str(stuck).lower(),
+            cancel=str(cancel).lower(),
             hang=hang,
         )
         (self.folder / "breakwater.toml").write_text(text)
@@ -289,14 +293,16 @@ class Engine:
             assert self.process.poll() is None, f"it ended: {self.process.communicate()}"
             return None
 
-    def until(self, look: Callable[[Snapshot], T | None], what: str) -> T:
+    def until(
+        self, look: Callable[[Snapshot], T | None], what: str, patience: float = PATIENCE
+    ) -> T:
         """The first true answer of `look`, asked of one picture after another."""
 
         def once() -> T | None:
             picture = self.picture()
             return look(picture) if picture is not None else None
 
-        return wait_for(once, what, every=0.05)
+        return wait_for(once, what, every=0.05, patience=patience)
 
     def command(self, command: Any, within: float = PATIENCE) -> Any:
         """Gives a command over the control socket and waits for its last answer."""
@@ -305,10 +311,14 @@ class Engine:
 
     def errors_in_log(self) -> list[str]:
         """Lines of the log that tell of an exception that nobody handled."""
-        lines: list[str] = []
+        found: list[str] = []
         for file in sorted((self.state / "log").glob("*.jsonl*")):
-            lines += [line for line in file.read_text().splitlines() if "Traceback" in line]
-        return lines
+            for line in file.read_text().splitlines():
+                # A second engine that is refused says so in the same place.
+                refused = "AlreadyRunning" in line
+                if ("Traceback" in line or '"status":"ERROR"' in line) and not refused:
+                    found.append(line)
+        return found
 
 
 @contextlib.contextmanager

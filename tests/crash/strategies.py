@@ -24,6 +24,8 @@ class Churn(Strategy):
         """File that is written once an order of its own got through the gate."""
         intent: bool = False
         """Declares positions instead of placing orders."""
+        cancel: bool = False
+        """Withdraws whatever it finds open."""
         stuck: bool = False
         """Never returns from its last callback."""
 
@@ -38,6 +40,8 @@ class Churn(Strategy):
 
     def on_timer(self, name: str) -> None:
         self.set_timer(TICK, "go")
+        if self.params.cancel:
+            self.cancel_all()
         if not self.params.rate:
             return
         self.began = self.began or self.now

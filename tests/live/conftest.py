@@ -40,10 +40,16 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def quiet(tmp_path: Path, start: Start) -> Workstation:
+def quiet_config(tmp_path: Path) -> Path:
+    """A configuration with nothing that trades by itself."""
+    path = tmp_path / "quiet.toml"
+    path.write_text(QUIET, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def quiet(quiet_config: Path, start: Start) -> Workstation:
     """A workstation that stands on its terminal, is armed, and trades only what it is told to."""
-    config = tmp_path / "quiet.toml"
-    config.write_text(QUIET, encoding="utf-8")
-    workstation = start("--config", str(config))
+    workstation = start("--config", str(quiet_config))
     workstation.armed()
     return workstation
