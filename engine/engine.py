@@ -7,16 +7,15 @@ time (queries, the kill procedure, recovery) runs as tasks of the same loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final, Literal
 
 from engine.books import Books
 from engine.chores import Chores
 from engine.config import EngineConfig, RiskLimits
 from engine.control.commands import Answer, AnyCommand, Kill
-from engine.control.snapshot import RiskRow, Snapshot, StrategyRow
+from engine.control.snapshot import Snapshot
 from engine.core import Core, Log
 from engine.day import Day
 from engine.facthandler import FactHandler
@@ -35,13 +34,13 @@ from engine.ports import Adapter, Clock, IdSource, QueryFailed
 from engine.reactions import Reactions
 from engine.reconciler import Reconciler
 from engine.records import FactTaken, Halted, KillBegan, LinkLost, RunEnded
-from engine.risk.control import Reading
 from engine.risk.controls import standard_controls
 from engine.risk.gate import Gate
 from engine.risk.limits import LimitsBook
 from engine.risk.loop import RiskLoop
 from engine.risk.ticker import RiskTicker
 from engine.sessions import Calendar
+from engine.status import Status
 from engine.strategies import StrategyDesk
 from engine.view import EngineView
 
@@ -49,14 +48,6 @@ HEALTH_EVERY: Final = 60 * NS
 """Time between two lines of health in the log, ns."""
 CLOCK_STEP: Final = NS // 2
 """Change of the host's clock against engine time that is worth an alarm, ns."""
-_HARD: Final = ("daily_loss", "max_position", "order_rate", "price_sanity", "margin", "spread")
-_STATES: Final = ("TRIPPED", "UNKNOWN", "WARN", "ACTIVE")
-
-
-def _importance(reading: Reading) -> tuple[int, int, float]:
-    """What a tired person must see first: what has tripped, then the six hard controls, then what is full."""
-    hard = _HARD.index(reading.control) if reading.control in _HARD else len(_HARD)
-    return _STATES.index(reading.state), hard, -(reading.ratio or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +123,8 @@ class Engine:
         self.operator = Operator(
             self.core, self.intake, self.gate, self.view, self.kill, self.risk, self.limits, self
         )
-        self.picture = Picture(self.core, self.view, self.kill, self)
+        self.status = Status(self)
+        self.picture = Picture(self.core, self.view, self.kill, self.status)
         self.intake.on_answer = self.facts.on_answer
         self.view.pause_reasons = self._pause_reason
         # The risk loop runs at its period of the host's time, however fast the recording does.
@@ -150,7 +142,7 @@ class Engine:
         self._chore_rounds = Chores(clock, period, self._chores, longest, self._chores_failed)
         self._risk_perf = 0
         self._tasks: list[asyncio.Task[None]] = []
-        self._started = clock.mono()
+        self.started = clock.mono()
         self._frame_due = 0
         self._store_heal_due = 0
         self._clock_offset = 0
@@ -365,28 +357,11 @@ class Engine:
             self._look_at_clock()
             if mono >= self._health_due:
                 self._health_due = mono + HEALTH_EVERY
-                self._log_health()
+                self.status.log_health()
             if not self.parts.lockstep:
                 self.publish()
         dues = [self.intake.next_due(), self.strategies.targets.next_due()]
         return min((d for d in dues if d is not None), default=None)
-
-    def _log_health(self) -> None:
-        """The figures of `ctl health`, in the log once a minute."""
-        metrics = self.metrics
-        self.core.log(
-            "info",
-            "health",
-            component="health",
-            counters=dict(sorted(metrics.counters.items())),
-            rates={name: round(rate, 4) for name, rate in metrics.rates().items()},
-            latency_us={
-                p.stage: {"n": p.count, "p50": p.p50, "p95": p.p95, "p99": p.p99, "max": p.max}
-                for p in metrics.percentiles()
-            },
-            journal_seq=self.core.journal.seq,
-            reconciled=self.reconciler.agreed,
-        )
 
     def _look_at_clock(self) -> None:
         """Engine time does not follow a wall clock that steps, but a person should know that it did."""
@@ -492,78 +467,11 @@ class Engine:
     def publish(self) -> None:
         self.parts.publish(self.picture.take())
 
-    def risk_rows(self) -> tuple[RiskRow, ...]:
-        readings = self.risk.readings()
-        return tuple(r.row() for r in sorted(readings, key=_importance))
-
-    def strategy_rows(self) -> tuple[StrategyRow, ...]:
-        return self.strategies.rows()
-
-    def trading(self) -> tuple[bool, str]:
-        if self.view.enabled:
-            return True, "trading"
-        return False, self._disabled_text
-
-    def paused(self) -> tuple[str, ...]:
-        texts = []
-        everybody = self.core.books.halts.pause()
-        if everybody is not None:
-            texts.append(everybody.reason)
-        if self.core.journal.state is not StoreState.OK:
-            texts.append(f"store {self.core.journal.state}")
-        texts.extend(
-            f"{control} {scope}: {why}".replace(" :", ":") for control, scope, why in self.risk.holds()
-        )
-        return tuple(texts)
-
-    def position_states(self) -> Mapping[str, str]:
-        return self.reconciler.words
-
-    def feed(self) -> tuple[str, float | None]:
-        return self.parts.feed_name, self.parts.feed_progress()
-
-    def rss_mb(self) -> float | None:
-        return self.parts.rss_mb()
-
-    def uptime(self) -> float:
-        return (self.core.clock.mono() - self._started) / NS
-
     def summary(self) -> dict[str, object]:
         """Figures of the run for its last words."""
-        core = self.core
-        counters = core.metrics.counters
-        flat = not any(p.held.qty for p in core.books.positions)
-        pnl = self.view.total_pnl()
-        return {
-            "orders": counters.get("orders", 0),
-            "fills": counters.get("fills", 0),
-            "rejects": counters.get("rejects", 0),
-            "refused": counters.get("refused", 0),
-            "cancels": counters.get("cancels", 0),
-            "pnl": None if pnl is None else str(round(pnl, 2)),
-            "fees": str(round(sum((p.held.fees for p in core.books.positions), Decimal(0)), 2)),
-            "flat": flat,
-            "reconciled": self.reconciler.agreed,
-            "halted": core.books.halts.account() is not None,
-            "working": core.books.orders.open_count(),
-            "protective_verified": self.protective[0],
-            "protective_missing": self.protective[1],
-            "slippage_ticks": {
-                k.removeprefix("slippage."): round(v, 3)
-                for k, v in core.metrics.rates().items()
-                if k.startswith("slippage.")
-            },
-            "latency": {
-                p.stage: {
-                    "count": p.count,
-                    "p50_us": p.p50,
-                    "p95_us": p.p95,
-                    "p99_us": p.p99,
-                    "max_us": p.max,
-                }
-                for p in core.metrics.percentiles()
-            },
-            "risk_rounds": self.risk.rounds,
-            "positions": {p.symbol: p.held.qty for p in core.books.positions if p.held.qty},
-            "digest": core.books.digest(),
-        }
+        return self.status.summary()
+
+    @property
+    def disabled_text(self) -> str:
+        """Why trading is not enabled."""
+        return self._disabled_text

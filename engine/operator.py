@@ -34,7 +34,8 @@ from engine.control.commands import (
 from engine.core import Core
 from engine.intake import Intake
 from engine.kill import KillSwitch
-from engine.model import Instrument, OffGrid, Order, OrderType, Purpose, Replace
+from engine.model import NS, Instrument, OffGrid, Order, Replace
+from engine.orders_groups import bracket
 from engine.reconcile import Kind
 from engine.records import (
     Adopted,
@@ -255,34 +256,18 @@ class Operator:
             correlation=correlation,
             arrival=arrival,
             partial_fill=policy.partial_fill,
-            remainder_after=int(policy.remainder_after * 1e9),
+            remainder_after=int(policy.remainder_after * NS),
             replace_policy=policy.replace,
         )
-        out = [entry]
-        group = f"oco-{entry.id}"
-        for price, is_stop in ((command.take_profit, False), (command.stop_loss, True)):
-            if price is None:
-                continue
-            out.append(
-                Order(
-                    id=core.ids.order_id("manual"),
-                    strategy="manual",
-                    account=core.config.account,
-                    symbol=command.symbol,
-                    side=command.side.opposite,
-                    qty=entry.qty,
-                    type=OrderType.STOP if is_stop else OrderType.LIMIT,
-                    limit=None if is_stop else ticks(price),
-                    stop=ticks(price) if is_stop else None,
-                    tif=command.tif,
-                    purpose=Purpose.PROTECT,
-                    parent=entry.id,
-                    oco=group,
-                    created=core.clock.now(),
-                    correlation=correlation,
-                )
-            )
-        return out
+        return [
+            entry,
+            *bracket(
+                entry,
+                ticks(command.take_profit),
+                ticks(command.stop_loss),
+                lambda: core.ids.order_id("manual"),
+            ),
+        ]
 
     def _modify(self, command: Modify, correlation: str, reply: AnswerSink) -> None:
         record = self._core.books.orders.get(command.order_id)

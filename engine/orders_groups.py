@@ -9,10 +9,10 @@ yet; the members of an OCO group never more than the largest of them asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine.lifecycle_types import OrderLife
-from engine.model import Order, OrderStatus, OrderType, Value
+from engine.model import Order, OrderStatus, OrderType, Purpose, Value
 from engine.orders_record import OrderRecord
 
 _RESIZABLE = frozenset({OrderStatus.WORKING, OrderStatus.PARTIAL_FILL})
@@ -121,3 +121,35 @@ def _bare(children: Sequence[Leg], open_lots: int) -> list[GroupAction]:
     if not stops or any(c.life is None or not c.life.is_closed for c in stops):
         return []
     return [Unprotected(order_id=stops[0].order.parent or stops[0].order.id, qty=open_lots)]
+
+
+def bracket(
+    entry: Order, take_profit: int | None, stop_loss: int | None, new_id: Callable[[], str]
+) -> list[Order]:
+    """The protective orders of an entry: a limit at `take_profit` and a stop at `stop_loss`, in ticks, of the
+    entry's size, one cancelling the other; the entry's fills release them."""
+    children = []
+    for price, is_stop in ((take_profit, False), (stop_loss, True)):
+        if price is None:
+            continue
+        children.append(
+            Order(
+                id=new_id(),
+                strategy=entry.strategy,
+                account=entry.account,
+                symbol=entry.symbol,
+                side=entry.side.opposite,
+                qty=entry.qty,
+                type=OrderType.STOP if is_stop else OrderType.LIMIT,
+                limit=None if is_stop else price,
+                stop=price if is_stop else None,
+                tif=entry.tif,
+                expire=entry.expire,
+                purpose=Purpose.PROTECT,
+                parent=entry.id,
+                oco=f"oco-{entry.id}",
+                created=entry.created,
+                correlation=entry.correlation,
+            )
+        )
+    return children

@@ -1,7 +1,7 @@
-"""The engine's dealings with its strategies: feeds them, turns their actions into orders, winds them up.
+"""The engine's dealings with its strategies: starts and feeds them, carries out, winds up.
 
-Every strategy runs in a process of its own behind a host (`engine.strategy.host`). Explicit orders go
-straight to the intake under the strategy's name; declared positions are netted by `engine.targets`.
+Every strategy runs in a process of its own behind a host (`engine.strategy.host`). What they
+ask for goes through `engine.strategy_orders`; declared positions are netted by `engine.targets`.
 """
 
 from __future__ import annotations
@@ -17,22 +17,15 @@ from engine.control.snapshot import StrategyRow
 from engine.core import Core
 from engine.feeds.bars import BarBuilder
 from engine.intake import Intake
-from engine.model import NS, Bar, Order, OrderStatus, OrderType, Purpose, Quote, Replace, Trade
+from engine.model import NS, Bar, Purpose, Quote, Trade
 from engine.orders_record import OrderRecord
 from engine.records import Halted, HaltReset, Intended, StrategyChanged
 from engine.strategy.host import StrategyHost
 from engine.strategy.lockstep import LockstepHost
-from engine.strategy.messages import (
-    AnyAction,
-    CancelRef,
-    Intend,
-    Place,
-    ReplaceRef,
-    StrategyFill,
-    StrategyOrder,
-)
+from engine.strategy.messages import AnyAction, StrategyFill
 from engine.strategy.realtime import RealtimeHost
 from engine.strategy.reports import Acted, Origin, State
+from engine.strategy_orders import StrategyOrders
 from engine.targets import Targets
 from engine.view import EngineView
 
@@ -56,18 +49,16 @@ class StrategyDesk:
         self._hosts: dict[str, StrategyHost] = {}
         self._subscribers: dict[str, list[StrategyHost]] = {}
         self._bars: dict[tuple[str, str], BarBuilder] = {}
-        self._refs: dict[tuple[str, int], str] = {}
-        self._ref_of: dict[str, tuple[str, int]] = {}
-        self._parents: dict[str, int] = {}
         self._fills: dict[str, int] = {}
-        self._orders: dict[str, int] = {}
-        self._refused: dict[str, str] = {}
         self._dirty = False
         self._asked: deque[tuple[str, AnyAction, Origin]] = deque()
         self._working = False
         """A turn of the loop is set for what is asked and not carried out yet."""
         self.targets = Targets(core, intake, view)
         self.targets.transferred = self.on_position
+        self._orders = StrategyOrders(
+            core, intake, self.targets, self._configs, lambda name, report: self._hosts[name].order(report)
+        )
 
     # -- life
 
@@ -108,13 +99,10 @@ class StrategyDesk:
             if name in books.positions.get(symbol).intended:
                 # An earlier run's intention; it may declare a new one, or send orders instead.
                 self._core.commit(Intended(strategy=name, symbol=symbol, lots=None))
-        orders = [self._report(r) for r in books.orders.working(strategy=name)]
+        orders = [self._orders.report(r) for r in books.orders.working(strategy=name)]
         positions = {s: books.positions.strategy_qty(name, s) for s in host.config.symbols}
         quotes = [q for s in host.config.symbols if (q := self._view.quote(s)) is not None]
-        host.start(positions, orders, next_ref=self._next_ref(name), quotes=quotes)
-
-    def _next_ref(self, name: str) -> int:
-        return 1 + max((ref for strategy, ref in self._refs if strategy == name), default=0)
+        host.start(positions, orders, next_ref=self._orders.next_ref(name), quotes=quotes)
 
     async def stop(self, reason: str, timeout: int) -> None:
         """Lets every strategy end in its own way, at most for `timeout` ns of host time in all."""
@@ -204,7 +192,7 @@ class StrategyDesk:
     def on_order(self, record: OrderRecord) -> None:
         host = self._hosts.get(record.order.strategy)
         if host is not None:
-            host.order(self._report(record))
+            host.order(self._orders.report(record))
 
     def on_fill(self, applied: Applied) -> None:
         fill = applied.fill
@@ -216,7 +204,6 @@ class StrategyDesk:
                 continue
             self._fills[strategy] = self._fills.get(strategy, 0) + 1
             order_id = fill.order_id or ""
-            ref = self._ref_of.get(order_id)
             host.fill(
                 StrategyFill(
                     symbol=fill.symbol,
@@ -226,7 +213,7 @@ class StrategyDesk:
                     ts=fill.ts,
                     position=self._core.books.positions.strategy_qty(strategy, fill.symbol),
                     order_id=order_id,
-                    ref=ref[1] if ref is not None and ref[0] == strategy else None,
+                    ref=self._orders.ref(order_id, strategy),
                     fee=fill.fee * lots / fill.qty,
                     maker=fill.maker,
                 )
@@ -236,28 +223,6 @@ class StrategyDesk:
         """Positions changed without a fill: a bust, a correction, an adoption, a transfer."""
         for host in self._subscribers.get(symbol, ()):
             host.position(symbol, self._core.books.positions.strategy_qty(host.name, symbol))
-
-    def _report(self, record: OrderRecord) -> StrategyOrder:
-        order, life = record.order, record.life
-        ref = self._ref_of.get(order.id)
-        overlay = "cancel" if life.pending_cancel else "replace" if life.replaces else ""
-        return StrategyOrder(
-            symbol=order.symbol,
-            side=order.side,
-            type=order.type,
-            qty=life.qty,
-            cum=life.cum,
-            leaves=life.leaves,
-            status=life.status,
-            order_id=order.id,
-            ref=None if ref is None else ref[1],
-            parent=self._parents.get(order.id),
-            limit=life.limit,
-            stop=life.stop,
-            tif=order.tif,
-            overlay=overlay,
-            reason=life.reason,
-        )
 
     # -- actions out (HostSink)
 
@@ -269,7 +234,7 @@ class StrategyDesk:
         """
         if self._parts.lockstep:
             for action, origin in acted:
-                self._carry_out(name, action, origin)
+                self._orders.carry_out(name, action, origin)
             return
         self._asked.extend((name, action, origin) for action, origin in acted)
         if not self._working:
@@ -279,161 +244,9 @@ class StrategyDesk:
         """The next few of what the strategies asked for; the rest after the loop has had its turn."""
         self._working = bool(self._asked)
         for _ in range(min(_AT_ONCE, len(self._asked))):
-            self._carry_out(*self._asked.popleft())
+            self._orders.carry_out(*self._asked.popleft())
         if self._working:
             self._core.clock.call_soon(self._work_off)
-
-    def _carry_out(self, name: str, action: AnyAction, origin: Origin) -> None:
-        correlation = self._core.ids.correlation()
-        self._tell(name, action, origin, correlation)
-        match action:
-            case Place():
-                self._place(name, action, origin, correlation)
-            case CancelRef(ref=ref):
-                order_id = self._refs.get((name, ref))
-                if order_id is not None and self._intake.cancel(order_id, correlation):
-                    # It could not be sent: the strategy may ask again.
-                    record = self._core.books.orders.get(order_id)
-                    if record is not None:
-                        self.on_order(record)
-            case ReplaceRef():
-                self._replace(name, action, correlation)
-            case Intend(symbol=symbol, lots=lots):
-                self._intend(name, symbol, lots, origin, correlation)
-
-    def _tell(self, name: str, action: AnyAction, origin: Origin, correlation: str) -> None:
-        """The first line of an order's story: what was asked, and which tick led to it."""
-        symbol = getattr(action, "symbol", "") or origin.symbol
-        self._core.log(
-            "info",
-            f"intent {type(action).__name__.lower()}",
-            component=f"strategy.{name}",
-            symbol=symbol,
-            qty=None if (lots := getattr(action, "qty", None)) is None else self._core.size(symbol, lots),
-            price=self._core.price(symbol, getattr(action, "limit", None)),
-            status="INTENT",
-            cause=origin.kind,
-            cause_ts=origin.ts,
-            bid=self._core.price(symbol, origin.bid),
-            ask=self._core.price(symbol, origin.ask),
-            correlation_id=correlation,
-        )
-
-    def _place(self, name: str, action: Place, origin: Origin, correlation: str) -> None:
-        core = self._core
-        config, policy = self._configs[name], core.config.orders
-        remainder = policy.remainder_after if config.remainder_after is None else config.remainder_after
-        arrival = origin.ask if action.side.sign > 0 else origin.bid
-        entry = Order(
-            id=core.ids.order_id(name),
-            strategy=name,
-            account=core.config.account,
-            symbol=action.symbol,
-            side=action.side,
-            qty=action.qty,
-            type=action.type,
-            limit=action.limit,
-            stop=action.stop,
-            tif=action.tif,
-            expire=action.expire,
-            reduce_only=action.reduce_only,
-            post_only=action.post_only,
-            created=core.clock.now(),
-            correlation=correlation,
-            arrival=arrival,
-            partial_fill=config.partial_fill or policy.partial_fill,
-            remainder_after=int(remainder * NS),
-            replace_policy=config.replace or policy.replace,
-        )
-        self._refs[(name, action.ref)] = entry.id
-        self._ref_of[entry.id] = (name, action.ref)
-        self._orders[name] = self._orders.get(name, 0) + 1
-        refusal = self._intake.submit(entry, origin.arrived)
-        if refusal is not None:
-            self._hosts[name].order(self._refusal(entry, action.ref, f"{refusal.control}: {refusal.text}"))
-            return
-        for child in self._children(entry, action):
-            self._parents[child.id] = action.ref
-            self._intake.submit(child)
-
-    def _children(self, entry: Order, action: Place) -> list[Order]:
-        """Take-profit and stop of a bracket; the entry's fills release them."""
-        out = []
-        for price, is_stop in ((action.take_profit, False), (action.stop_loss, True)):
-            if price is None:
-                continue
-            out.append(
-                Order(
-                    id=self._core.ids.order_id(entry.strategy),
-                    strategy=entry.strategy,
-                    account=entry.account,
-                    symbol=entry.symbol,
-                    side=entry.side.opposite,
-                    qty=entry.qty,
-                    type=OrderType.STOP if is_stop else OrderType.LIMIT,
-                    limit=None if is_stop else price,
-                    stop=price if is_stop else None,
-                    tif=entry.tif,
-                    expire=entry.expire,
-                    purpose=Purpose.PROTECT,
-                    parent=entry.id,
-                    oco=f"oco-{entry.id}",
-                    created=entry.created,
-                    correlation=entry.correlation,
-                )
-            )
-        return out
-
-    @staticmethod
-    def _refusal(order: Order, ref: int, reason: str) -> StrategyOrder:
-        return StrategyOrder(
-            symbol=order.symbol,
-            side=order.side,
-            type=order.type,
-            qty=order.qty,
-            cum=0,
-            leaves=0,
-            status=OrderStatus.REJECTED,
-            order_id=order.id,
-            ref=ref,
-            limit=order.limit,
-            stop=order.stop,
-            tif=order.tif,
-            reason=reason,
-        )
-
-    def _replace(self, name: str, action: ReplaceRef, correlation: str) -> None:
-        order_id = self._refs.get((name, action.ref))
-        record = self._core.books.orders.get(order_id) if order_id is not None else None
-        if record is None:
-            return
-        life = record.life
-        refusal = self._intake.replace(
-            Replace(
-                id=self._core.ids.order_id(name),
-                order_id=record.order.id,
-                qty=life.qty if action.qty is None else action.qty,
-                limit=life.limit if action.limit is None else action.limit,
-                stop=life.stop if action.stop is None else action.stop,
-                correlation=correlation,
-                created=self._core.clock.now(),
-            )
-        )
-        if refusal is not None:
-            self.on_order(record)
-
-    def _intend(self, name: str, symbol: str, lots: int, origin: Origin, correlation: str) -> None:
-        config = self._configs[name]
-        if abs(lots) > config.max_position:
-            self._core.alarm(
-                "warning",
-                "strategy_limit",
-                f"{name} intends {lots:+d} lots of {symbol}; its limit is {config.max_position}",
-                symbol=symbol,
-            )
-            lots = config.max_position if lots > 0 else -config.max_position
-        self._core.commit(Intended(strategy=name, symbol=symbol, lots=lots), correlation)
-        self.targets.serve(symbol, origin.arrived, correlation)
 
     def on_state(self, name: str, state: State, reason: str) -> None:
         core = self._core
@@ -502,7 +315,7 @@ class StrategyDesk:
                     state=status.state,
                     reason=status.reason,
                     intended=intended,
-                    orders=self._orders.get(name, 0),
+                    orders=self._orders.placed.get(name, 0),
                     fills=self._fills.get(name, 0),
                     pnl=Decimal(0) if pnl is None else round(pnl, 2),
                     lag_ms=status.lag_ms,

@@ -39,6 +39,15 @@ params = { half_life = 6.0, entry = 2.0, stop = 8, hold = 30.0, rest = 1.0 }
 """
 """The mean reversion sample with a short memory: some orders a minute on gold."""
 
+WITNESS = """
+[[strategies]]
+module = "strategies:Witness"
+name = "witness"
+symbols = ["GCM3"]
+params = { file = "FILE" }
+"""
+"""Notes the first quote of each start."""
+
 CHURN = """
 [risk]
 duplicate_window = 0
@@ -122,7 +131,12 @@ def ledger_audit(state: Path, feed: str, scratch: Path) -> Audit:
     loop = VirtualLoop(0)
     instruments = open_feed(feed, seed=1, start_ns=0).instruments
     exchange = Exchange(
-        instruments, VirtualClock(loop), random.Random(0), None, AccountConfig(), ledger=scratch / "exchange.db"
+        instruments,
+        VirtualClock(loop),
+        random.Random(0),
+        None,
+        AccountConfig(),
+        ledger=scratch / "exchange.db",
     )
     try:
         assert exchange.restored

@@ -42,7 +42,7 @@ def proven(home: Home, feed: str, summary: dict[str, Any], state: str = "state")
     checks.stored_before_sent(story)
     checks.all_booked(audit, story)
     checks.runs_differ(story)
-    checks.folds_alike(story)
+    assert checks.folds_alike(story) == summary["digest"]
     assert not any(p.held.qty for p in story.books.positions)
     assert not [o for o in audit.orders if not o.status.is_closed]
     assert len(audit.executions) == story.books.fills >= summary["fills"]

@@ -86,9 +86,7 @@ def short_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def wait_for(
-    look: Callable[[], T | None], what: str, every: float = 0.02, patience: float = PATIENCE
-) -> T:
+def wait_for(look: Callable[[], T | None], what: str, every: float = 0.02, patience: float = PATIENCE) -> T:
     """The first answer of `look` that is true."""
     end = time.monotonic() + patience
     while True:
@@ -293,9 +291,7 @@ class Engine:
             assert self.process.poll() is None, f"it ended: {self.process.communicate()}"
             return None
 
-    def until(
-        self, look: Callable[[Snapshot], T | None], what: str, patience: float = PATIENCE
-    ) -> T:
+    def until(self, look: Callable[[Snapshot], T | None], what: str, patience: float = PATIENCE) -> T:
         """The first true answer of `look`, asked of one picture after another."""
 
         def once() -> T | None:
@@ -362,13 +358,9 @@ class Story:
             connection = sqlite3.connect(Path(copy) / "journal.db")
             try:
                 last = self.rows[-1].seq if self.rows else 0
-                fresh = [
-                    Row._make(r) for r in connection.execute(schema.SELECT_CHAIN) if r[0] > last
-                ]
+                fresh = [Row._make(r) for r in connection.execute(schema.SELECT_CHAIN) if r[0] > last]
                 kept = connection.execute(schema.SELECT_TAIL).fetchone()
-                self.keys = [
-                    tuple(r[:4]) for r in connection.execute(schema.SELECT_KEYS, (0, 2**62))
-                ]
+                self.keys = [tuple(r[:4]) for r in connection.execute(schema.SELECT_KEYS, (0, 2**62))]
             finally:
                 connection.close()
         assert kept is None or kept[0] >= last, "rows that had been committed are gone"

@@ -1,10 +1,11 @@
-"""The strategy of the kill tests: many orders a second near the touch, in both directions, never at rest."""
+"""The strategies of the kill tests: many orders a second near the touch, in both directions, never at rest; and
+a witness that trades nothing."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from engine.strategy.api import NS, OrderStatus, Side, Strategy, StrategyFill, StrategyOrder
+from engine.strategy.api import NS, OrderStatus, Quote, Side, Strategy, StrategyFill, StrategyOrder
 
 TICK = 0.02
 """Seconds between two rounds."""
@@ -112,3 +113,22 @@ class Churn(Strategy):
     def ref_of(order: StrategyOrder) -> int:
         assert order.ref is not None
         return order.ref
+
+
+class Witness(Strategy):
+    """Notes the time of the first quote that each start of it sees."""
+
+    class Params(Strategy.Params):
+        file: str
+        """Gets one line for each start: UTC ns."""
+
+    params: Params
+
+    def on_start(self) -> None:
+        self.seen = False
+
+    def on_quote(self, quote: Quote) -> None:
+        if not self.seen:
+            self.seen = True
+            with Path(self.params.file).open("a") as file:
+                file.write(f"{quote.ts}\n")

@@ -239,6 +239,17 @@ def test_positions_in_doubt_stand_first() -> None:
     assert unknown["Broker"].text == "?" and unknown["Open P&L"].text == "?"
 
 
+def test_a_halted_instrument_is_in_doubt_only_where_positions_differ() -> None:
+    rows = (
+        position("ESM3", 1),
+        position("GCM3", 0, state="halted: kill"),
+        position("NQM3", 1, state="halted: position_drift", broker=D(2), diff=D(1)),
+    )
+    table = positionview.table(snapshot(positions=rows))
+    assert table.title.endswith(" · 1 IN DOUBT · 1 HALTED")
+    assert [row.key for row in table.rows] == ["NQM3", "GCM3", "ESM3"]
+
+
 def test_stale_data_is_a_word() -> None:
     rows = {row.key: by_title(row, positionview.COLUMNS) for row in positionview.table(snapshot()).rows}
     assert rows["CLM3"]["MD"] == Cell("STALE", "stale")
@@ -350,9 +361,12 @@ def test_kill_scope_counts_what_is_held_alone() -> None:
     flat = position("NQM3", 0)
     unread = position("ZNM3", 0, broker=None, diff=None)
     late = position("GCM3", 1, broker=D(0), diff=None, state="in flight")
-    said = killview.scope_all(snapshot(positions=(position("ESM3", -2), flat, late, unread), orders=()))
-    assert "2 positions, 0 working orders: ESM3 −2, GCM3 0 at the broker, +1 executed;" in said
-    assert "NQM3" not in said and said.endswith("the broker's view of 1 more is not known")
+    closed = position("CLM3", 0, broker=D(1), diff=None, state="in flight")
+    held = (position("ESM3", -2), flat, late, closed, unread)
+    said = killview.scope_all(snapshot(positions=held, orders=()))
+    assert "2 positions, 0 working orders: ESM3 −2, GCM3 +1 (the broker's view is older" in said
+    assert "NQM3" not in said and "CLM3" not in said
+    assert said.endswith("the broker's view of 1 more is not known")
 
 
 def test_kill_steps_and_verdicts() -> None:

@@ -26,13 +26,16 @@ _WISHED_FOR: Final = (
 
 
 def _open(position: PositionRow) -> bool:
-    return bool(position.executed) or bool(position.broker)
+    # The broker's figure counts where it is not from before our last fill.
+    return bool(position.executed) or (position.diff is not None and bool(position.broker))
 
 
 def _described(position: PositionRow) -> str:
     executed = formats.size(position.executed, sign=True)
     if position.broker is None:
         return f"{position.symbol} {executed} (broker's view not known)"
+    if position.diff is None:
+        return f"{position.symbol} {executed} (the broker's view is older than the last fill)"
     if position.broker == position.executed:
         return f"{position.symbol} {executed}"
     broker = formats.size(position.broker, sign=True)

@@ -95,9 +95,8 @@ def row(position: PositionRow) -> Row:
 
 
 def _rank(position: PositionRow) -> tuple[bool, bool, Decimal, Decimal, str]:
-    in_doubt = position.state not in (_AGREE, "in flight")
     return (
-        not in_doubt,
+        position.state in (_AGREE, "in flight"),
         position.broker is not None,
         -abs(position.diff or Decimal(0)),
         -abs(position.executed),
@@ -106,9 +105,12 @@ def _rank(position: PositionRow) -> tuple[bool, bool, Decimal, Decimal, str]:
 
 
 def table(snapshot: Snapshot) -> Table:
-    """What is in doubt first, then by size of the difference and of the position."""
-    doubtful = sum(position.state not in (_AGREE, "in flight") for position in snapshot.positions)
+    """What is in doubt or halted first, then by size of the difference and of the position."""
+    unusual = [position for position in snapshot.positions if position.state not in (_AGREE, "in flight")]
+    # A halted instrument on which broker and executions agree is in no doubt.
+    doubtful = sum(not (position.state.startswith("halted") and position.diff == 0) for position in unusual)
     title = "Positions · intended | executed | broker"
     title += f" · {doubtful} IN DOUBT" if doubtful else ""
+    title += f" · {len(unusual) - doubtful} HALTED" if len(unusual) > doubtful else ""
     rows = tuple(row(position) for position in sorted(snapshot.positions, key=_rank))
     return Table(title, COLUMNS, rows, "no instruments")

@@ -1,0 +1,125 @@
+"""What the engine says of itself: rows for the screen, a line of health in the log, the last words of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from engine.control.snapshot import RiskRow, StrategyRow
+from engine.journal import StoreState
+from engine.model import NS
+from engine.risk.control import Reading
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+_HARD: Final = ("daily_loss", "max_position", "order_rate", "price_sanity", "margin", "spread")
+_STATES: Final = ("TRIPPED", "UNKNOWN", "WARN", "ACTIVE")
+
+
+def _importance(reading: Reading) -> tuple[int, int, float]:
+    """What a tired person must see first: what has tripped, then the six hard controls, then what is full."""
+    hard = _HARD.index(reading.control) if reading.control in _HARD else len(_HARD)
+    return _STATES.index(reading.state), hard, -(reading.ratio or 0.0)
+
+
+class Status:
+    """Implements `engine.picture.Sources`; looks, and changes nothing."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def risk_rows(self) -> tuple[RiskRow, ...]:
+        readings = self._engine.risk.readings()
+        return tuple(r.row() for r in sorted(readings, key=_importance))
+
+    def strategy_rows(self) -> tuple[StrategyRow, ...]:
+        return self._engine.strategies.rows()
+
+    def trading(self) -> tuple[bool, str]:
+        if self._engine.view.enabled:
+            return True, "trading"
+        return False, self._engine.disabled_text
+
+    def paused(self) -> tuple[str, ...]:
+        texts = []
+        everybody = self._engine.core.books.halts.pause()
+        if everybody is not None:
+            texts.append(everybody.reason)
+        if self._engine.core.journal.state is not StoreState.OK:
+            texts.append(f"store {self._engine.core.journal.state}")
+        texts.extend(
+            f"{control} {scope}: {why}".replace(" :", ":")
+            for control, scope, why in self._engine.risk.holds()
+        )
+        return tuple(texts)
+
+    def position_states(self) -> Mapping[str, str]:
+        return self._engine.reconciler.words
+
+    def feed(self) -> tuple[str, float | None]:
+        return self._engine.parts.feed_name, self._engine.parts.feed_progress()
+
+    def rss_mb(self) -> float | None:
+        return self._engine.parts.rss_mb()
+
+    def uptime(self) -> float:
+        return (self._engine.core.clock.mono() - self._engine.started) / NS
+
+    def summary(self) -> dict[str, object]:
+        """Figures of the run for its last words."""
+        core = self._engine.core
+        counters = core.metrics.counters
+        flat = not any(p.held.qty for p in core.books.positions)
+        pnl = self._engine.view.total_pnl()
+        return {
+            "orders": counters.get("orders", 0),
+            "fills": counters.get("fills", 0),
+            "rejects": counters.get("rejects", 0),
+            "refused": counters.get("refused", 0),
+            "cancels": counters.get("cancels", 0),
+            "pnl": None if pnl is None else str(round(pnl, 2)),
+            "fees": str(round(sum((p.held.fees for p in core.books.positions), Decimal(0)), 2)),
+            "flat": flat,
+            "reconciled": self._engine.reconciler.agreed,
+            "halted": core.books.halts.account() is not None,
+            "working": core.books.orders.open_count(),
+            "protective_verified": self._engine.protective[0],
+            "protective_missing": self._engine.protective[1],
+            "slippage_ticks": {
+                k.removeprefix("slippage."): round(v, 3)
+                for k, v in core.metrics.rates().items()
+                if k.startswith("slippage.")
+            },
+            "latency": {
+                p.stage: {
+                    "count": p.count,
+                    "p50_us": p.p50,
+                    "p95_us": p.p95,
+                    "p99_us": p.p99,
+                    "max_us": p.max,
+                }
+                for p in core.metrics.percentiles()
+            },
+            "risk_rounds": self._engine.risk.rounds,
+            "positions": {p.symbol: p.held.qty for p in core.books.positions if p.held.qty},
+            "digest": core.books.digest(),
+        }
+
+    def log_health(self) -> None:
+        """The figures of `ctl health`, in the log once a minute."""
+        metrics = self._engine.metrics
+        self._engine.core.log(
+            "info",
+            "health",
+            component="health",
+            counters=dict(sorted(metrics.counters.items())),
+            rates={name: round(rate, 4) for name, rate in metrics.rates().items()},
+            latency_us={
+                p.stage: {"n": p.count, "p50": p.p50, "p95": p.p95, "p99": p.p99, "max": p.max}
+                for p in metrics.percentiles()
+            },
+            journal_seq=self._engine.core.journal.seq,
+            reconciled=self._engine.reconciler.agreed,
+        )

@@ -1,0 +1,201 @@
+"""Turns what strategies ask for into orders, replaces, cancels, intentions, and reports in their terms.
+
+A strategy knows its orders by refs of its own; the table between refs and order ids lives here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from engine.config import StrategyConfig
+from engine.core import Core
+from engine.intake import Intake
+from engine.model import NS, Order, OrderStatus, Replace
+from engine.orders_groups import bracket
+from engine.orders_record import OrderRecord
+from engine.records import Intended
+from engine.strategy.messages import AnyAction, CancelRef, Intend, Place, ReplaceRef, StrategyOrder
+from engine.strategy.reports import Origin
+from engine.targets import Targets
+
+
+class StrategyOrders:
+    """`told(strategy, report)` hands a report to the strategy's host."""
+
+    def __init__(
+        self,
+        core: Core,
+        intake: Intake,
+        targets: Targets,
+        configs: Mapping[str, StrategyConfig],
+        told: Callable[[str, StrategyOrder], None],
+    ) -> None:
+        self._core = core
+        self._intake = intake
+        self._targets = targets
+        self._configs = configs
+        self._told = told
+        self._refs: dict[tuple[str, int], str] = {}
+        self._ref_of: dict[str, tuple[str, int]] = {}
+        self._parents: dict[str, int] = {}
+        self.placed: dict[str, int] = {}
+        """Orders asked for, by strategy."""
+
+    def next_ref(self, name: str) -> int:
+        """The first ref that a strategy that is started anew may give."""
+        return 1 + max((ref for strategy, ref in self._refs if strategy == name), default=0)
+
+    def ref(self, order_id: str, strategy: str) -> int | None:
+        """By which ref the strategy knows the order; None where it is not its own."""
+        known = self._ref_of.get(order_id)
+        return known[1] if known is not None and known[0] == strategy else None
+
+    def report(self, record: OrderRecord) -> StrategyOrder:
+        """One of its orders as the strategy is told of it."""
+        order, life = record.order, record.life
+        ref = self._ref_of.get(order.id)
+        overlay = "cancel" if life.pending_cancel else "replace" if life.replaces else ""
+        return StrategyOrder(
+            symbol=order.symbol,
+            side=order.side,
+            type=order.type,
+            qty=life.qty,
+            cum=life.cum,
+            leaves=life.leaves,
+            status=life.status,
+            order_id=order.id,
+            ref=None if ref is None else ref[1],
+            parent=self._parents.get(order.id),
+            limit=life.limit,
+            stop=life.stop,
+            tif=order.tif,
+            overlay=overlay,
+            reason=life.reason,
+        )
+
+    def carry_out(self, name: str, action: AnyAction, origin: Origin) -> None:
+        """One action; a refusal is told to the strategy as a rejected order."""
+        correlation = self._core.ids.correlation()
+        self._tell(name, action, origin, correlation)
+        match action:
+            case Place():
+                self._place(name, action, origin, correlation)
+            case CancelRef(ref=ref):
+                order_id = self._refs.get((name, ref))
+                if order_id is not None and self._intake.cancel(order_id, correlation):
+                    # It could not be sent: the strategy may ask again.
+                    record = self._core.books.orders.get(order_id)
+                    if record is not None:
+                        self._told(name, self.report(record))
+            case ReplaceRef():
+                self._replace(name, action, correlation)
+            case Intend(symbol=symbol, lots=lots):
+                self._intend(name, symbol, lots, origin, correlation)
+
+    def _tell(self, name: str, action: AnyAction, origin: Origin, correlation: str) -> None:
+        """The first line of an order's story: what was asked, and which tick led to it."""
+        symbol = getattr(action, "symbol", "") or origin.symbol
+        self._core.log(
+            "info",
+            f"intent {type(action).__name__.lower()}",
+            component=f"strategy.{name}",
+            symbol=symbol,
+            qty=None if (lots := getattr(action, "qty", None)) is None else self._core.size(symbol, lots),
+            price=self._core.price(symbol, getattr(action, "limit", None)),
+            status="INTENT",
+            cause=origin.kind,
+            cause_ts=origin.ts,
+            bid=self._core.price(symbol, origin.bid),
+            ask=self._core.price(symbol, origin.ask),
+            correlation_id=correlation,
+        )
+
+    def _place(self, name: str, action: Place, origin: Origin, correlation: str) -> None:
+        core = self._core
+        config, policy = self._configs[name], core.config.orders
+        remainder = policy.remainder_after if config.remainder_after is None else config.remainder_after
+        arrival = origin.ask if action.side.sign > 0 else origin.bid
+        entry = Order(
+            id=core.ids.order_id(name),
+            strategy=name,
+            account=core.config.account,
+            symbol=action.symbol,
+            side=action.side,
+            qty=action.qty,
+            type=action.type,
+            limit=action.limit,
+            stop=action.stop,
+            tif=action.tif,
+            expire=action.expire,
+            reduce_only=action.reduce_only,
+            post_only=action.post_only,
+            created=core.clock.now(),
+            correlation=correlation,
+            arrival=arrival,
+            partial_fill=config.partial_fill or policy.partial_fill,
+            remainder_after=int(remainder * NS),
+            replace_policy=config.replace or policy.replace,
+        )
+        self._refs[(name, action.ref)] = entry.id
+        self._ref_of[entry.id] = (name, action.ref)
+        self.placed[name] = self.placed.get(name, 0) + 1
+        refusal = self._intake.submit(entry, origin.arrived)
+        if refusal is not None:
+            self._told(name, _refusal(entry, action.ref, f"{refusal.control}: {refusal.text}"))
+            return
+        for child in bracket(
+            entry, action.take_profit, action.stop_loss, lambda: core.ids.order_id(entry.strategy)
+        ):
+            self._parents[child.id] = action.ref
+            self._intake.submit(child)
+
+    def _replace(self, name: str, action: ReplaceRef, correlation: str) -> None:
+        order_id = self._refs.get((name, action.ref))
+        record = self._core.books.orders.get(order_id) if order_id is not None else None
+        if record is None:
+            return
+        life = record.life
+        refusal = self._intake.replace(
+            Replace(
+                id=self._core.ids.order_id(name),
+                order_id=record.order.id,
+                qty=life.qty if action.qty is None else action.qty,
+                limit=life.limit if action.limit is None else action.limit,
+                stop=life.stop if action.stop is None else action.stop,
+                correlation=correlation,
+                created=self._core.clock.now(),
+            )
+        )
+        if refusal is not None:
+            self._told(name, self.report(record))
+
+    def _intend(self, name: str, symbol: str, lots: int, origin: Origin, correlation: str) -> None:
+        config = self._configs[name]
+        if abs(lots) > config.max_position:
+            self._core.alarm(
+                "warning",
+                "strategy_limit",
+                f"{name} intends {lots:+d} lots of {symbol}; its limit is {config.max_position}",
+                symbol=symbol,
+            )
+            lots = config.max_position if lots > 0 else -config.max_position
+        self._core.commit(Intended(strategy=name, symbol=symbol, lots=lots), correlation)
+        self._targets.serve(symbol, origin.arrived, correlation)
+
+
+def _refusal(order: Order, ref: int, reason: str) -> StrategyOrder:
+    return StrategyOrder(
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        qty=order.qty,
+        cum=0,
+        leaves=0,
+        status=OrderStatus.REJECTED,
+        order_id=order.id,
+        ref=ref,
+        limit=order.limit,
+        stop=order.stop,
+        tif=order.tif,
+        reason=reason,
+    )
