@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from app.defaults import with_default_strategies
@@ -30,7 +31,7 @@ from app.summary import summary_text
 from engine.clock import RealClock
 from engine.control.memory import MemoryLink
 from engine.control.server import ControlServer
-from engine.core import Log
+from engine.core import Log, utc_text
 from engine.engine import Engine
 from engine.feeds.errors import FeedError
 from engine.journal import Journal, StoreFailed
@@ -63,6 +64,8 @@ class Runner:
         self.ready = threading.Event()
         """Set once the engine has started, or failed to."""
         self.failure: BaseException | None = None
+        self.progress: Callable[[float, int], None] | None = None
+        """Told the share of a recording that is done, and its time, some times a second of host time."""
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def request_stop(self, reason: str) -> None:
@@ -132,9 +135,22 @@ class Runner:
             if now - self._published >= 1 / self._settings.screen.frame_rate:
                 self._published = now
                 session.engine.publish()
+                self._tell_progress(session)
         self._note_stop()
 
     _published = 0.0
+    _told = 0
+
+    def _tell_progress(self, session: Session) -> None:
+        """How far a recording is: every tenth in the log, and on a terminal as it goes."""
+        share = session.feed.progress()
+        if share is None:
+            return
+        if int(share * 10) > self._told:
+            self._told = int(share * 10)
+            self._log("info", f"{self._told * 10} % of the recording", component="runner", status="PROGRESS")
+        if self.progress is not None:
+            self.progress(share, session.engine.core.clock.now())
 
     # -- the run
 
@@ -247,7 +263,10 @@ class Runner:
         if not feed_task.done():
             feed_task.cancel()
         await engine.stop(reason, complete=complete and is_replay(self._options))
-        summary = {"reason": reason, **engine.summary()}
+        bad = list(getattr(feed, "bad", ()))
+        summary = {"reason": reason, **engine.summary(), "bad_lines": getattr(feed, "bad_lines", 0)}
+        for line in bad[:20]:
+            self._log("warning", f"bad line skipped: {line}", component="feed", status="BAD_LINE")
         if feed_error is not None:
             return ExitCode.FEED_ERROR, summary
         if summary["halted"]:
@@ -280,13 +299,24 @@ def run_headless(settings: Settings, options: RunOptions, log: Log) -> int:
     stops = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "SIGINT"}
     before = {s: signal.signal(s, lambda n, _: runner.request_stop(stops[signal.Signals(n)])) for s in stops}
     before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if sys.stderr.isatty() and not options.json:
+        runner.progress = lambda share, ts: _show(f"\r{100 * share:5.1f} %  {utc_text(ts)} ")
     try:
         code, summary = runner.run()
     finally:
+        if runner.progress is not None:
+            _show("\r\x1b[K")
         for number, handler in before.items():
             signal.signal(number, handler)
     say(json.dumps(summary) + "\n" if options.json else summary_text(summary))
     return int(code)
+
+
+def _show(text: str) -> None:
+    """Writes to a terminal that may be gone by now."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 class EngineThread:

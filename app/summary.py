@@ -15,6 +15,10 @@ def summary_text(summary: dict[str, Any]) -> str:
         f"  P&L {'not known' if pnl is None else pnl} after fees of {summary['fees']}",
         f"  {_flat(summary)}; {'reconciled with the broker' if summary['reconciled'] else 'NOT RECONCILED'}",
     ]
+    if summary.get("bad_lines"):
+        lines.append(
+            f"  {summary['bad_lines']} malformed lines of the recording were skipped; the log names them"
+        )
     verified, missing = summary["protective_verified"], summary["protective_missing"]
     if verified or missing:
         lines.append(f"  protective orders: {verified} verified at the broker, {missing} MISSING")

@@ -1,4 +1,4 @@
-"""What the engine says of itself: rows for the screen, a line of health in the log, the last words of a run."""
+"""What the engine says of itself: rows for the screen, health for the log, the last words of a run."""
 
 from __future__ import annotations
 

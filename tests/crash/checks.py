@@ -78,7 +78,7 @@ def all_booked(audit: Audit, story: Story) -> None:
 
 
 def same_money(books: Books, fills: list[Fill]) -> None:
-    """Position, cash and fees are those of exactly these executions: one booked twice shows even when flat."""
+    """Position, cash and fees are those of exactly these executions: one twice shows even when flat."""
     for symbol in sorted({f.symbol for f in fills} | {p.symbol for p in books.positions}):
         mine = [f for f in fills if f.symbol == symbol]
         held = books.positions.get(symbol).held

@@ -72,7 +72,14 @@ symbols = {symbols}
 max_position = 200
 max_working = 400
 hang_timeout = {hang}
-params = {{ rate = {rate}, cap = {cap}, mark = "{mark}", intent = {intent}, stuck = {stuck}, cancel = {cancel} }}
+
+[strategies.params]
+rate = {rate}
+cap = {cap}
+mark = "{mark}"
+intent = {intent}
+stuck = {stuck}
+cancel = {cancel}
 """
 
 
@@ -114,7 +121,8 @@ class Venue:
 
     def audit(self) -> Audit:
         """The exchange's own books, asked over a line that trades nothing."""
-        return asyncio.run(self._with_line(lambda line: line.audit("PAPER", 20 * NS)))
+        audit: Audit = asyncio.run(self._with_line(lambda line: line.audit("PAPER", 20 * NS)))
+        return audit
 
     def drill(self, kind: str, **fields: Any) -> None:
         asyncio.run(self._with_line(lambda line: line.drill(Drill(n=0, kind=kind, **fields), 20 * NS)))
@@ -181,7 +189,8 @@ class Engine:
         hang: float = 30.0,
     ) -> None:
         """Starts it with the churning strategy. `rate` 0: the strategy is there and does nothing; `stuck`: it
-        never ends its last callback; `cancel`: it withdraws whatever it finds open; `hang`: seconds after which it counts as hung."""
+        never ends its last callback; `cancel`: it withdraws whatever it finds open; `hang`: seconds after
+        which it counts as hung."""
         self.mark.unlink(missing_ok=True)
         text = CONFIG.format(
             symbols=json.dumps(symbols),
@@ -262,9 +271,9 @@ class Engine:
         for entry in Path("/proc").iterdir():
             try:
                 state, parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:2]
-                if int(parent) == self.pid and b"engine.strategy.child" in (entry / "cmdline").read_bytes():
-                    if state != "Z":
-                        found.append(int(entry.name))
+                strategy = b"engine.strategy.child" in (entry / "cmdline").read_bytes()
+                if int(parent) == self.pid and strategy and state != "Z":
+                    found.append(int(entry.name))
             except (OSError, ValueError):
                 continue
         return found

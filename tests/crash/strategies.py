@@ -1,5 +1,4 @@
-"""The strategies of the kill tests: many orders a second near the touch, in both directions, never at rest; and
-a witness that trades nothing."""
+"""The strategies of the kill tests: one that never rests, with many orders a second; and a mere witness."""
 
 from __future__ import annotations
 

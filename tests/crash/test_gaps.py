@@ -69,10 +69,12 @@ def test_an_unfinished_flatten_of_everything_survives_a_weaker_request(second: K
 def test_an_exception_while_a_report_is_taken_does_not_end_the_line_in_silence() -> None:
     async def script(folder: Path) -> str:
         heard: list[AnyFact] = []
+        came = asyncio.Event()
 
         def sink(fact: AnyFact) -> None:
             heard.append(fact)
             if isinstance(fact, ForeignOrder):
+                came.set()
                 raise RuntimeError("drill: the engine could not take this report")
 
         with venue(folder, 31, "none") as market:
@@ -82,8 +84,7 @@ def test_an_exception_while_a_report_is_taken_does_not_end_the_line_in_silence()
             await adapter.connect()
             order = {"account": "PAPER", "symbol": "ES", "side": Side.BUY, "qty": 1, "price": 100}
             await asyncio.to_thread(market.drill, "foreign", **order)
-            while not any(isinstance(fact, ForeignOrder) for fact in heard):
-                await asyncio.sleep(0.01)
+            await came.wait()
             await asyncio.sleep(0.5)
             told = any(isinstance(fact, LinkDown) for fact in heard)
             try:
@@ -98,7 +99,7 @@ def test_an_exception_while_a_report_is_taken_does_not_end_the_line_in_silence()
         assert asyncio.run(script(folder)) == ""
 
 
-# engine/strategies.py StrategyDesk._start: open orders of an earlier run get no ref, so they cannot be acted on.
+# engine/strategies.py StrategyDesk._start: open orders of an earlier run get no ref: they cannot be acted on.
 @pytest.mark.slow
 @pytest.mark.xfail(strict=True, reason="orders of an earlier run cannot be cancelled by their strategy")
 def test_a_strategy_may_cancel_what_it_left_behind_when_it_was_killed() -> None:
