@@ -5,6 +5,7 @@ Adapters translate and report; nothing here holds order state, retries or queues
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 
 from engine.facts import AnyFact
@@ -33,7 +34,11 @@ class Outlet:
         if self._sink is None:
             raise RuntimeError("bind the adapter to a sink before it is connected")
         self.facts += 1
-        self._sink(fact)
+        try:
+            self._sink(fact)
+        except Exception as error:  # noqa: BLE001 - told to the loop's handler; the line must go on
+            what = f"the engine could not take {type(fact).__name__}"
+            asyncio.get_running_loop().call_exception_handler({"message": what, "exception": error})
 
     def soon(self, fact: AnyFact) -> None:
         """Hands a fact over in the loop's next turn; the way out from within a call."""

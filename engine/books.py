@@ -97,8 +97,8 @@ class Books:
         self.peak: Decimal | None = None
         self.run: RunStarted | None = None
         self.ended: RunEnded | None = None
-        self.kill: KillBegan | None = None
-        """An emergency procedure that has not ended."""
+        self.kills: tuple[KillBegan, ...] = ()
+        """What was asked of the emergency procedure that has not ended, in order."""
         self.tripped: dict[tuple[str, str], ControlTripped] = {}
         self.limits_version = 1
         self.strategies: dict[str, StrategyChanged] = {}
@@ -175,6 +175,9 @@ class Books:
                     )
                 )
             case HaltReset(scope=scope, target=target):
+                if scope == "account" and not target:
+                    # The person who lifts the halt has decided what becomes of an unfinished procedure.
+                    self.kills = ()
                 return Applied(changed=self.halts.reset(scope, target))
             case ControlTripped(control=control, scope=scope):
                 self.tripped[(control, scope)] = record
@@ -185,9 +188,9 @@ class Books:
             case AlertAcknowledged(id=alert_id):
                 return Applied(changed=self.alerts.acknowledge(alert_id) > 0)
             case KillBegan():
-                self._kill_began(record)
+                self.kills = (*self.kills, record)
             case KillEnded():
-                self.kill = None
+                self.kills = ()
             case Adopted(symbol=symbol, signed=signed, price=price):
                 self.positions.adjust(symbol, signed, price)
                 self._touch(symbol, ts)
@@ -305,19 +308,6 @@ class Books:
         """What each strategy that declared an intention for the symbol holds of it, signed lots."""
         position = self.positions.get(symbol)
         return {s: self.positions.strategy_qty(s, symbol) for s in position.intended}
-
-    def _kill_began(self, record: KillBegan) -> None:
-        before = self.kill
-        if before is None or record.symbol is None:
-            self.kill = record
-        elif before.symbol is not None:
-            targets = {**before.targets, before.symbol: 0, **record.targets}
-            self.kill = KillBegan(
-                reason=record.reason,
-                symbol=record.symbol,
-                flatten=before.flatten or record.flatten,
-                targets={**targets, record.symbol: 0},
-            )
 
     # -- profit
 

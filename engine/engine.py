@@ -115,6 +115,7 @@ class Engine:
         self.view.covers = self.kill.covers
         self.intake = Intake(self.core, self.gate, self.view, self.kill)
         self._kill_host.intake = self.intake
+        self._kill_host.reconcile_soon = self.reconcile_soon
         self.day = Day(self.core, self.view, self.risk)
         self.reactions = Reactions(self.core, self.intake, self.kill, self.view)
         self.strategies = StrategyDesk(self.core, self.intake, self.view, parts)
@@ -166,14 +167,15 @@ class Engine:
             self.risk.restore(control, scope, tripped.detail)
         self._ticker.start()
         self._chore_rounds.start()
-        await self.reconciler.connect()
-        await self.day.open_if_needed()
-        unfinished = self.core.books.kill
-        if unfinished is not None:
+        if self.core.books.kills:
+            # Before anything that waits for the broker: it has a patience of its own.
             self.core.alarm(
                 "critical", "kill_resumed", "an unfinished kill or flatten goes on after the restart"
             )
-            self.kill.begin(unfinished, resumed=True)
+            for request in self.core.books.kills:
+                self.kill.begin(request, resumed=True)
+        await self.reconciler.connect()
+        await self.day.open_if_needed()
         self._tasks.append(loop.create_task(self.reconciler.run(), name="reconcile"))
         await self.strategies.start()
 
@@ -291,7 +293,17 @@ class Engine:
         self.core.alarm("info", "feed_end", f"the feed ended: {reason}")
 
     def on_fact(self, fact: AnyFact) -> None:
-        """A report of the adapter, on the engine's thread."""
+        """A report of the adapter, on the engine's thread. Never raises: a report that cannot be taken is
+        alarmed, counts against the error breaker and forces a comparison with the broker."""
+        try:
+            self._take_fact(fact)
+        except Exception as error:  # noqa: BLE001 - one report must not end the line that all others come by
+            self.metrics.count("fact_errors")
+            self.controls.on_error("facts", self.view)
+            self.core.alarm("critical", "fact", f"{type(fact).__name__} could not be taken: {error!r}")
+            self.reconcile_soon()
+
+    def _take_fact(self, fact: AnyFact) -> None:
         core = self.core
         match fact:
             case LinkUp():

@@ -114,8 +114,11 @@ class KillSwitch:
         self._config = config
         self._account = account
         self._everything = False
-        self._flatten = False
+        """All orders of the account are cancelled."""
+        self._flatten_all = False
+        """All positions of the account are closed."""
         self._targets: dict[str, int] = {}
+        """Signed lots to reach, by symbol, beside or below `_flatten_all`; it is never weakened."""
         self._task: asyncio.Task[None] | None = None
         self._changed: asyncio.Event | None = None
         self._work: dict[str, _Symbol] = {}
@@ -147,30 +150,47 @@ class KillSwitch:
             host.commit(request, correlation)
         widened = not self.running
         if not self.running:
-            self._everything, self._flatten, self._targets = False, False, {}
+            self._everything, self._flatten_all, self._targets = False, False, {}
             self._work, self._cancelled, self._alarmed = {}, {}, False
             self._started = host.clock.mono()
             self._correlation = correlation
             self.progress = Progress(running=True)
-        if request.targets:
-            self._targets.update(request.targets)
-        elif request.symbol is not None:
-            widened |= request.symbol not in self._targets
-            self._targets[request.symbol] = 0
-        else:
-            widened |= not self._everything
-            self._everything = True
-            self._targets = {}
-        self._flatten |= request.flatten
+        widened |= self._widen(request)
         self.progress.scope = self._scope_text()
-        if widened or request.flatten:
-            verb = "flatten" if self._flatten else "halt and cancel"
+        if widened:
+            verb = "flatten" if self._flattening else "halt and cancel"
             self._step(f"{verb} {self.progress.scope}: {request.reason}")
         self._cancel_entries()
         if self._task is None or self._task.done():
             self._changed = asyncio.Event()
             self._task = asyncio.get_running_loop().create_task(self._run(), name="kill")
         self.poke()
+
+    def _widen(self, request: KillBegan) -> bool:
+        """Takes a request in, which never weakens what was asked for before. True where it adds something."""
+        before = (self._everything, self._flatten_all, dict(self._targets))
+        asked = dict(request.targets)
+        if not asked and request.symbol is not None:
+            asked[request.symbol] = 0
+        elif not asked:
+            self._everything = True
+            self._flatten_all |= request.flatten
+        if self._flatten_all:
+            self._targets = {}
+            asked = {}
+        for symbol, target in asked.items():
+            known = self._targets.get(symbol)
+            if known is None or abs(target) < abs(known):
+                self._targets[symbol] = target
+        return before != (self._everything, self._flatten_all, self._targets)
+
+    @property
+    def _flattening(self) -> bool:
+        return self._flatten_all or bool(self._targets)
+
+    def _reduces_only(self, symbol: str) -> bool:
+        """Part of the position stays, and with it the orders that protect it."""
+        return not self._everything and self._targets.get(symbol, 0) != 0
 
     def poke(self) -> None:
         """Something changed (a fact came): look again."""
@@ -233,7 +253,7 @@ class KillSwitch:
                     return True
             else:
                 reads = 0
-                if self._flatten:
+                if left:
                     for symbol in sorted(left):
                         self._drive(symbol, left[symbol], broker.get(symbol, 0))
             await self._pause()
@@ -263,9 +283,10 @@ class KillSwitch:
         now = self._host.clock.mono()
         wait = int(self._config.cancel_wait * NS)
         for order in self._in_scope():
-            if order.purpose is Purpose.FLATTEN and self._flatten:
+            flattened = self._flatten_all or order.symbol in self._targets
+            if order.purpose is Purpose.FLATTEN and flattened:
                 continue
-            if order.purpose is Purpose.PROTECT and self._has_targets():
+            if order.purpose is Purpose.PROTECT and self._reduces_only(order.symbol):
                 continue
             asked = self._cancelled.get(order.id)
             if asked is not None and now - asked < wait:
@@ -278,14 +299,14 @@ class KillSwitch:
             )
 
     def _has_targets(self) -> bool:
-        return any(self._targets.values())
+        return any(self._targets.values()) and not self._flatten_all
 
     def _left(self, broker: Mapping[str, int]) -> dict[str, int]:
         """Symbols in scope → lots still to trade, by the broker's figures and ours (union)."""
-        if not self._flatten:
-            return {}
         executed = self._host.executed()
-        symbols = set(broker) | set(executed) if self._everything else set(self._targets)
+        symbols = set(self._targets)
+        if self._flatten_all:
+            symbols |= set(broker) | set(executed)
         left: dict[str, int] = {}
         for symbol in sorted(symbols):
             target = self._targets.get(symbol, 0)
@@ -307,7 +328,7 @@ class KillSwitch:
         symbols = None if self._everything else self._targets
         ids: dict[str, str] = {}
         for order in self._in_scope():
-            if order.purpose is Purpose.PROTECT and self._has_targets():
+            if order.purpose is Purpose.PROTECT and self._reduces_only(order.symbol):
                 continue
             ids[order.id] = order.symbol
         known = {o.id for o in self._host.live_orders()}
@@ -408,9 +429,11 @@ class KillSwitch:
     # -- words
 
     def _scope_text(self) -> str:
+        some = ", ".join(f"{s} to {t}" if t else s for s, t in sorted(self._targets.items()))
         if self._everything:
-            return f"everything in account {self._account}"
-        return ", ".join(f"{s} to {t}" if t else s for s, t in sorted(self._targets.items()))
+            whole = f"everything in account {self._account}"
+            return f"{whole}, closing {some}" if some else whole
+        return some
 
     def _step(self, text: str) -> None:
         if self.progress.steps and self.progress.steps[-1].endswith(text):
@@ -451,7 +474,7 @@ class KillSwitch:
 
     def _finish(self, as_of: int) -> None:
         when = self._host.utc(as_of)
-        if not self._flatten:
+        if not self._flattening:
             verdict = f"halted, no orders working, confirmed by the broker at {when}; positions kept"
             self._end(True, verdict)
             return
@@ -461,7 +484,7 @@ class KillSwitch:
 
     def _end(self, flat: bool, verdict: str, *, final: bool = True) -> None:
         self.progress.running = False
-        self.progress.flat = flat and self._flatten
+        self.progress.flat = flat and self._flattening
         self.progress.verdict = verdict
         self._step(verdict)
         if final:

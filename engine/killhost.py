@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from engine.core import Core, utc_text
@@ -10,7 +10,7 @@ from engine.facts import OpenOrders, Positions
 from engine.kill import LiveOrder, Touch
 from engine.model import Instrument, MarketState, Order, Purpose
 from engine.ports import NotSent
-from engine.records import AnyRecord, Halted, Sent
+from engine.records import AnyRecord, Halted, KillEnded, Sent
 from engine.view import EngineView
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ class EngineKillHost:
     """Implements `engine.kill.KillHost` over the engine's parts."""
 
     intake: Intake
+    reconcile_soon: Callable[[], None]
 
     def __init__(self, core: Core, view: EngineView) -> None:
         self._core = core
@@ -29,6 +30,9 @@ class EngineKillHost:
 
     def commit(self, record: AnyRecord, correlation: str = "") -> None:
         self._core.commit(record, correlation)
+        if isinstance(record, KillEnded):
+            # The three views are compared at once, so that the screen shows what was just proven.
+            self.reconcile_soon()
 
     def live_orders(self) -> Sequence[LiveOrder]:
         return [

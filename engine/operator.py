@@ -309,7 +309,6 @@ class Operator:
         match command.scope:
             case "halt":
                 done = core.commit(HaltReset(scope="account", target="", who=who), correlation).changed
-                core.books.kill = None
                 text = "the account's halt is reset" if done else "the account was not halted"
             case "instrument":
                 done = core.commit(

@@ -99,6 +99,8 @@ class StrategyDesk:
             if name in books.positions.get(symbol).intended:
                 # An earlier run's intention; it may declare a new one, or send orders instead.
                 self._core.commit(Intended(strategy=name, symbol=symbol, lots=None))
+        for record in books.orders.working(strategy=name):
+            self._orders.know(name, record.order.id)
         orders = [self._orders.report(r) for r in books.orders.working(strategy=name)]
         positions = {s: books.positions.strategy_qty(name, s) for s in host.config.symbols}
         quotes = [q for s in host.config.symbols if (q := self._view.quote(s)) is not None]
@@ -273,7 +275,7 @@ class StrategyDesk:
         core = self._core
         if config.on_stop != "keep":
             for record in list(core.books.orders.working(strategy=config.name)):
-                if record.order.purpose is Purpose.TRADE:
+                if record.order.purpose is Purpose.TRADE and not record.life.pending_cancel:
                     self._intake.cancel(record.order.id)
         for symbol in config.symbols:
             intended = core.books.positions.get(symbol).intended.get(config.name)

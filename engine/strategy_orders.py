@@ -45,6 +45,13 @@ class StrategyOrders:
         """The first ref that a strategy that is started anew may give."""
         return 1 + max((ref for strategy, ref in self._refs if strategy == name), default=0)
 
+    def know(self, name: str, order_id: str) -> None:
+        """Gives an order of an earlier run a ref, so that its strategy can act on it."""
+        if order_id not in self._ref_of:
+            ref = self.next_ref(name)
+            self._refs[(name, ref)] = order_id
+            self._ref_of[order_id] = (name, ref)
+
     def ref(self, order_id: str, strategy: str) -> int | None:
         """By which ref the strategy knows the order; None where it is not its own."""
         known = self._ref_of.get(order_id)

@@ -103,11 +103,14 @@ def _fail(args: argparse.Namespace, code: ExitCode, text: str) -> int:
 
 def _run(args: argparse.Namespace, duration: int | None, with_screen: bool, told: str) -> int:
     from app import logs
-    from app.paths import log_path
+    from app.paths import journal_path, log_path
     from engine.control.directory import private_directory
+    from engine.journal.files import InstanceLock
 
     settings, options = prepare(args, duration, told, ask=with_screen)
     private_directory(options.state_dir)
+    # Taken and given back: a run that is refused must not write into the log of the one that runs.
+    InstanceLock.shared(journal_path(options.state_dir)).release()
     to_stdout = settings.log.to in ("stdout", "both") and not with_screen and not options.json
     logs.configure(
         level=settings.log.level,

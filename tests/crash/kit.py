@@ -213,13 +213,14 @@ class Engine:
         """Another process on the same configuration and state."""
         command = [sys.executable, "-m", "app.cli", "headless", "--json", "--feed", self._feed]
         command += ["--state-dir", str(self.state), "--config", str(self.folder / "breakwater.toml")]
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("BREAKWATER_", "XDG_"))}
         return subprocess.Popen(
             [*command, *options],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "HOME": str(self.folder)},
+            env={**clean, "HOME": str(self.folder)},
         )
 
     @property
