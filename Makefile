@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: run test lint bench clean help
+.PHONY: run test lint bench crash picture clean help
 
 help:  ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -29,6 +29,12 @@ lint: $(STAMP)  ## ruff and strict types
 
 bench: $(STAMP)  ## benchmarks, as ratios within one run
 	$(BIN)/python -m tests.bench
+
+crash: $(STAMP)  ## kill -9 the engine a hundred times
+	BREAKWATER_KILLS=100 $(BIN)/python -m pytest tests/crash -q -s
+
+picture: $(STAMP)  ## the picture in the README, from a real run
+	$(BIN)/python -m app.portrait themes/desk.svg
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

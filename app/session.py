@@ -144,10 +144,12 @@ async def assemble(
             f"{options.state_dir} holds an unfinished run of {other}, which has its own time and account; "
             f"finish that one, or give this one another --state-dir"
         )
+    if is_replay(options) and (finished or books.run is None) and ledger_path.exists():
+        # First the venue, then the journal: a kill between the two leaves a state that comes here again.
+        rotate(ledger_path)
     if is_replay(options) and finished:
         await journal.close()
         moved = rotate(path)
-        rotate(ledger_path)
         notice = f"the recording had been run to its end; that journal is {moved} now, this run starts afresh"
         journal = await Journal.open(path, durable, inline=options.virtual, clock=clock, emergency=EMERGENCY)
         books = Books(config, feed.instruments)
@@ -157,7 +159,8 @@ async def assemble(
             notice = "an unfinished run of this recording goes on where it stopped"
         clock.begin_at(max(resume_after, clock.now()))
     logs.set_clock(clock.now)
-    rng = random.Random(options.seed)
+    # In virtual time a seed repeats a run to the letter; elsewhere no two journals may share their ids.
+    rng = random.Random(options.seed) if options.virtual else random.SystemRandom()
     before = books.run
     install = before.install if before is not None else draw_install(rng)
     run = before.run + 1 if before is not None else 1

@@ -6,6 +6,7 @@ A strategy knows its orders by refs of its own; the table between refs and order
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from engine.config import StrategyConfig
 from engine.core import Core
@@ -17,6 +18,9 @@ from engine.records import Intended
 from engine.strategy.messages import AnyAction, CancelRef, Intend, Place, ReplaceRef, StrategyOrder
 from engine.strategy.reports import Origin
 from engine.targets import Targets
+
+_REFS_KEPT: Final = 20_000
+"""Refs beyond which those of orders that have left memory are dropped."""
 
 
 class StrategyOrders:
@@ -38,17 +42,19 @@ class StrategyOrders:
         self._refs: dict[tuple[str, int], str] = {}
         self._ref_of: dict[str, tuple[str, int]] = {}
         self._parents: dict[str, int] = {}
+        self._last_ref: dict[str, int] = {}
         self.placed: dict[str, int] = {}
         """Orders asked for, by strategy."""
 
     def next_ref(self, name: str) -> int:
         """The first ref that a strategy that is started anew may give."""
-        return 1 + max((ref for strategy, ref in self._refs if strategy == name), default=0)
+        return 1 + self._last_ref.get(name, 0)
 
     def know(self, name: str, order_id: str) -> None:
         """Gives an order of an earlier run a ref, so that its strategy can act on it."""
         if order_id not in self._ref_of:
             ref = self.next_ref(name)
+            self._last_ref[name] = ref
             self._refs[(name, ref)] = order_id
             self._ref_of[order_id] = (name, ref)
 
@@ -143,8 +149,11 @@ class StrategyOrders:
             remainder_after=int(remainder * NS),
             replace_policy=config.replace or policy.replace,
         )
+        if len(self._refs) >= _REFS_KEPT:
+            self._forget()
         self._refs[(name, action.ref)] = entry.id
         self._ref_of[entry.id] = (name, action.ref)
+        self._last_ref[name] = max(self._last_ref.get(name, 0), action.ref)
         self.placed[name] = self.placed.get(name, 0) + 1
         refusal = self._intake.submit(entry, origin.arrived)
         if refusal is not None:
@@ -155,6 +164,16 @@ class StrategyOrders:
         ):
             self._parents[child.id] = action.ref
             self._intake.submit(child)
+
+    def _forget(self) -> None:
+        """Drops the refs of orders that have left memory; nothing can be done about those any more."""
+        orders = self._core.books.orders
+        for key, order_id in list(self._refs.items()):
+            if orders.get(order_id) is None:
+                del self._refs[key]
+                self._ref_of.pop(order_id, None)
+        for child in [c for c in self._parents if orders.get(c) is None]:
+            del self._parents[child]
 
     def _replace(self, name: str, action: ReplaceRef, correlation: str) -> None:
         order_id = self._refs.get((name, action.ref))

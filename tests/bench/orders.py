@@ -86,7 +86,7 @@ async def _from_strategy(folder: Path, durability: Durability, count: int) -> Fi
             floor.write(row_bytes(last[-1]))
             floors.append(time.perf_counter_ns() - began)
         floor.close()
-        refs = rig.engine.strategies._ref_of
+        refs = rig.engine.strategies._orders._ref_of
         written = notes.read_bytes()
         stages = {p.stage: p for p in rig.engine.core.metrics.percentiles()}
         callback, tick = [], []

@@ -51,7 +51,7 @@ class MeasuredRunner(runner.Runner):
     async def _script(self, session: Session, seen: Periods) -> None:
         engine = session.engine
         await asyncio.sleep(max(0.0, (self.job["end"] - time.monotonic_ns()) / 1e9))
-        rows = [(r.name, r.state, r.reason, r.fills) for r in engine.strategy_rows()]
+        rows = [(r.name, r.state, r.reason, r.fills) for r in engine.status.strategy_rows()]
         verdict: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def answered(answer: Answer) -> None:

@@ -16,8 +16,8 @@ from engine.config import EngineConfig
 from engine.facts import AnyFact, ForeignOrder, LinkDown
 from engine.model import MarketState, Side
 from engine.ports import QueryFailed
-from engine.records import KillBegan, KillEnded
-from tests.crash.kit import engine, short_folder, venue
+from engine.records import KillBegan, KillEnded, RunStarted
+from tests.crash.kit import Story, engine, short_folder, venue
 from tests.engine.rig import Rig
 
 
@@ -119,3 +119,21 @@ def test_a_refused_engine_leaves_the_log_of_the_running_one_alone() -> None:
         runner.stop()
         strange = [line for line in lines if json.loads(line)["event"].startswith("the run failed")]
         assert not strange
+
+
+# app/session.py assemble: the install is drawn from the seed, which is 1 everywhere unless somebody sets it.
+@pytest.mark.slow
+def test_two_journals_never_hand_out_the_same_ids() -> None:
+    """A journal that was lost or moved aside is followed by a new one, while the broker remembers all ids."""
+    installs = []
+    with short_folder() as folder, venue(folder, 34) as market:
+        for name in ("one", "two"):
+            with engine(folder, market, name) as runner:
+                runner.start(rate=0)
+                runner.until(lambda p: p.trading, "it trades")
+                runner.stop()
+                story = Story(runner.state)
+                story.read()
+                assert isinstance(story.records[0], RunStarted)
+                installs.append(story.records[0].install)
+    assert installs[0] != installs[1]

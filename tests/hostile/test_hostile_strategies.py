@@ -189,7 +189,7 @@ def test_one_that_will_not_stop_is_killed_with_the_graceful_stop(tmp_path: Path)
     async def script(rig: LiveRig) -> None:
         await rig.holds("bad", 2)
         await rig.engine.stop("the test stops it", deadline=1.0)
-        row = next(r for r in rig.engine.strategy_rows() if r.name == "bad")
+        row = next(r for r in rig.engine.status.strategy_rows() if r.name == "bad")
         assert row.state == "stopped"
         assert "was killed" in row.reason
         assert not strategy_processes()
