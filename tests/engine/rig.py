@@ -1,84 +1,25 @@
-"""A whole engine in virtual time on a scripted market: the real journal, gate, exchange, risk loop and kill.
-
-Only the feed and the operator are scripted; nothing is mocked.
-"""
+"""The drill's world as the engine's tests use it: settings as plain dictionaries, a folder of its own."""
 
 from __future__ import annotations
 
-import asyncio
-import random
 import tempfile
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from brokers.exchange.config import AccountConfig, ExchangeConfig
-from brokers.exchange.exchange import Exchange
-from brokers.paper.adapter import PaperAdapter
-from engine.books import Books
+from app.drill.world import CL, ES, START, TOUCH, Plan, World
+from brokers.exchange.config import ExchangeConfig
 from engine.config import EngineConfig, JournalConfig
-from engine.control.commands import Answer, AnyCommand
-from engine.control.snapshot import Snapshot
-from engine.engine import Engine, Parts
-from engine.ids import Ids
-from engine.journal import Journal
-from engine.model import NS, Instrument, MarketState, Order, OrderType, Quote, Side, Trade
-from engine.records import EMERGENCY, RunStarted, decode
-from engine.sessions import calendar
-from engine.sim.loop import VirtualClock, VirtualLoop
+from engine.model import MarketState
 
-START = 1_767_796_200 * NS
-"""2026-01-07 14:30 UTC, a Wednesday."""
-
-ES = Instrument(
-    symbol="ES",
-    venue="SIM",
-    asset_class="index",
-    tick=Decimal("0.25"),
-    multiplier=Decimal(50),
-    initial_margin=Decimal(15_000),
-    maintenance_margin=Decimal(13_500),
-    fee=Decimal("2.25"),
-)
-CL = Instrument(
-    symbol="CL",
-    venue="SIM",
-    asset_class="energy",
-    tick=Decimal("0.01"),
-    multiplier=Decimal(1000),
-    nonpositive_price=True,
-    initial_margin=Decimal(6_000),
-    maintenance_margin=Decimal(5_500),
-    fee=Decimal("2.40"),
-)
+__all__ = ["CL", "ES", "HALTED", "OPEN", "RESERVED", "START", "Rig"]
 
 T = TypeVar("T")
 
 
-class Rig:
+class Rig(World):
     """One run of an engine. Use `Rig.play(script)`: it makes the loop, starts all, and runs the script."""
-
-    def __init__(
-        self, directory: Path, loop: VirtualLoop, config: EngineConfig, venue: ExchangeConfig
-    ) -> None:
-        self.directory = directory
-        self.loop = loop
-        self.clock = VirtualClock(loop)
-        self.config = config
-        self.venue = venue
-        self.snapshots: list[Snapshot] = []
-        self.logged: list[tuple[str, str, dict[str, object]]] = []
-        self.answers: list[Answer] = []
-        self.touch: dict[str, tuple[int, int]] = {}
-        self.sizes: dict[str, int] = {}
-        self.quoting = True
-        self.engine: Engine
-        self.exchange: Exchange
-        self.journal: Journal
-        self._quoter: asyncio.Task[None] | None = None
-
-    # -- making one
 
     @classmethod
     def play(
@@ -93,205 +34,15 @@ class Rig:
         touch: dict[str, tuple[int, int]] | None = None,
     ) -> T:
         """Runs a script against a fresh engine (or one that finds its state in `directory`)."""
-        where = directory or Path(tempfile.mkdtemp(prefix="rig-"))
-        loop = VirtualLoop(start)
-        settings = EngineConfig(**{"journal": JournalConfig(durability="process"), **(config or {})})
-        rig = cls(where, loop, settings, ExchangeConfig(**(venue or {})))
-        rig.touch = dict(touch or {"ES": (24_000, 24_001), "CL": (7_000, 7_001)})
-        try:
-            return loop.run_until_complete(rig._run(script, cash))
-        finally:
-            loop.close()
-            problems = [c.get("exception") for c in loop.errors if c.get("exception") is not None]
-            if problems:
-                raise problems[0]
-
-    async def _run(self, script: Callable[[Rig], Awaitable[T]], cash: int) -> T:
-        await self.open(cash)
-        try:
-            return await script(self)
-        finally:
-            if self._quoter is not None:
-                self._quoter.cancel()
-            if not self.engine._stopping:
-                await self.engine.stop("the script ended")
-            await self.journal.close()
-            self.exchange.close()
-
-    async def open(self, cash: int = 1_000_000) -> None:
-        self.journal = await Journal.open(
-            self.directory / "journal.db",
-            self.config.journal,
-            inline=True,
-            clock=self.clock,
-            emergency=EMERGENCY,
+        plan = Plan(
+            directory=directory or Path(tempfile.mkdtemp(prefix="rig-")),
+            config=EngineConfig(**{"journal": JournalConfig(durability="process"), **(config or {})}),
+            venue=ExchangeConfig(**(venue or {})),
+            cash=Decimal(cash),
+            touch=dict(touch or TOUCH),
+            start=start,
         )
-        books = Books(self.config, [ES, CL])
-        async for row in self.journal.rows():
-            books.apply(decode(row.kind, row.body), row.ts)
-        if books.last_ts > self.clock.now():
-            self.clock.begin_at(books.last_ts)
-        run = books.run.run + 1 if books.run is not None else 1
-        self.exchange = Exchange(
-            [ES, CL],
-            self.clock,
-            random.Random(f"exchange {run}"),
-            self.venue,
-            AccountConfig(cash=Decimal(cash)),
-            ledger=self.directory / "exchange.db",
-        )
-        self.adapter = PaperAdapter(self.exchange, self.config.account)
-        self.engine = Engine(
-            Parts(
-                config=self.config,
-                clock=self.clock,
-                ids=Ids("test", run),
-                journal=self.journal,
-                adapter=self.adapter,
-                books=books,
-                instruments=[ES, CL],
-                calendar=calendar,
-                log=lambda level, event, **fields: self.logged.append((level, event, fields)),
-                mode="PAPER",
-                lockstep=True,
-                speed=1.0,
-                seed=1,
-                reload_limits=lambda: self.next_limits,
-                publish=self.snapshots.append,
-                rss_mb=lambda: None,
-            )
-        )
-        self.next_limits = self.config.risk
-        self.engine.core.commit(
-            RunStarted(install="test", run=run, mode="PAPER", account=self.config.account, broker="paper")
-        )
-        self.quote_all()
-        await self.engine.start()
-        self._quoter = asyncio.ensure_future(self._quote_on())
-        await self.sleep(0.5)
-
-    # -- the market
-
-    def quote(self, symbol: str, bid: int | None, ask: int | None, size: int = 50) -> None:
-        """Sends one quote to exchange and engine, and keeps it as the touch."""
-        if bid is not None and ask is not None:
-            self.touch[symbol] = (bid, ask)
-        now = self.clock.now()
-        quote = Quote(symbol, now, bid, size if bid is not None else 0, ask, size if ask is not None else 0)
-        self.exchange.on_quote(quote)
-        self.exchange.on_batch_end(now)
-        self.engine.on_quote(quote)
-        self.engine.on_batch_end(now)
-
-    def trade(self, symbol: str, price: int, size: int, aggressor: Side) -> None:
-        now = self.clock.now()
-        trade = Trade(symbol, now, price, size, aggressor)
-        self.exchange.on_trade(trade)
-        self.exchange.on_batch_end(now)
-        self.engine.on_trade(trade)
-        self.engine.on_batch_end(now)
-
-    def quote_all(self) -> None:
-        for symbol, (bid, ask) in sorted(self.touch.items()):
-            self.quote(symbol, bid, ask, self.sizes.get(symbol, 50))
-
-    def move(self, symbol: str, mid_low: int) -> None:
-        """The market is one tick wide at this bid from now on. Walks there in steps that no bad-tick filter
-        takes for an error."""
-        bid = self.touch[symbol][0]
-        step = 20 if mid_low > bid else -20
-        while bid != mid_low:
-            bid = mid_low if abs(mid_low - bid) <= abs(step) else bid + step
-            self.quote(symbol, bid, bid + 1)
-
-    async def _quote_on(self) -> None:
-        while True:
-            await self.clock.sleep(NS // 5)
-            if self.quoting:
-                self.quote_all()
-
-    # -- acting
-
-    async def sleep(self, seconds: float) -> None:
-        await self.clock.sleep(int(seconds * NS))
-
-    def order(
-        self,
-        side: Side,
-        qty: int,
-        limit: int | None = None,
-        *,
-        symbol: str = "ES",
-        strategy: str = "manual",
-        **fields: Any,
-    ) -> Order:
-        """An order, not yet submitted; without a limit a marketable limit at the far touch."""
-        bid, ask = self.touch[symbol]
-        if limit is None and fields.get("type", OrderType.LIMIT) is OrderType.LIMIT:
-            limit = ask if side is Side.BUY else bid
-        core = self.engine.core
-        return Order(
-            **{
-                "id": core.ids.order_id(strategy),
-                "strategy": strategy,
-                "account": self.config.account,
-                "symbol": symbol,
-                "side": side,
-                "qty": qty,
-                "type": OrderType.LIMIT,
-                "limit": limit,
-                "created": self.clock.now(),
-                "correlation": core.ids.correlation(),
-                **fields,
-            }
-        )
-
-    def send(self, side: Side, qty: int, limit: int | None = None, **fields: Any) -> tuple[Order, Any]:
-        """Submits; returns the order and the refusal, if any."""
-        order = self.order(side, qty, limit, **fields)
-        return order, self.engine.intake.submit(order)
-
-    async def fill(self, side: Side, qty: int, symbol: str = "ES") -> Order:
-        """Trades at the touch and waits for the execution. Raises where the gate refuses."""
-        order, refusal = self.send(side, qty, symbol=symbol)
-        assert refusal is None, refusal
-        await self.sleep(0.3)
-        return order
-
-    async def command(self, command: AnyCommand, wait: float = 30.0) -> Answer:
-        """Gives a command and waits for its final answer."""
-        done: asyncio.Future[Answer] = self.loop.create_future()
-
-        def answered(answer: Answer) -> None:
-            self.answers.append(answer)
-            if answer.final and not done.done():
-                done.set_result(answer)
-
-        self.engine.command(command, "test", answered)
-        timer = self.clock.call_later(int(wait * NS), lambda: done.done() or done.cancel())
-        try:
-            return await done
-        finally:
-            timer.cancel()
-
-    # -- looking
-
-    def position(self, symbol: str = "ES") -> int:
-        return self.engine.core.books.positions.qty(symbol)
-
-    def venue_position(self, symbol: str = "ES") -> int:
-        audit = self.exchange.audit(self.config.account)
-        return sum(f.qty * f.side.sign for f in audit.executions if f.symbol == symbol)
-
-    def status(self, order: Order) -> str:
-        record = self.engine.core.books.orders.get(order.id)
-        return "NONE" if record is None else str(record.life.status)
-
-    def alerts(self) -> list[str]:
-        return [row.code for row in self.engine.core.books.alerts.rows(500)]
-
-    def reading(self, control: str, scope: str = "") -> Any:
-        return next(r for r in self.engine.risk.readings() if r.control == control and r.scope == scope)
+        return cls.run(plan, script)
 
 
 OPEN, HALTED, RESERVED = MarketState.OPEN, MarketState.HALTED, MarketState.RESERVED
