@@ -52,6 +52,9 @@ def _common() -> argparse.ArgumentParser:
         "--state-dir", metavar="DIR", help="journal, log and socket (default: ~/.local/state/breakwater/…)"
     )
     group.add_argument("--json", action="store_true", help="machine-readable output")
+    group.add_argument(
+        "--feed", metavar="SPEC", help="market data: synthetic, replay:FILE or exchange:SOCKET"
+    )
     return common
 
 
@@ -59,7 +62,6 @@ def _running() -> argparse.ArgumentParser:
     """Options of a run, which stand before or after `desk` and `headless` as well."""
     running = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False)
     group = running.add_argument_group("options of a run")
-    group.add_argument("--feed", metavar="SPEC", help="market data: synthetic, or replay:FILE")
     group.add_argument("--speed", metavar="N", help="multiple of real time, or max for virtual time")
     group.add_argument("--for", dest="duration", metavar="DURATION", help="stop after: 90s, 10m, 1h30m")
     group.add_argument("--seed", metavar="N", help="seed of everything that is drawn by chance")

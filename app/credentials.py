@@ -73,7 +73,13 @@ def _from_file(path: Path, problems: list[Problem]) -> dict[str, str]:
         problems.append(Problem(str(path), "", why))
         return {}
     found: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = "is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
+        problems.append(Problem(str(path), "", f"{why}; write lines of 'name = value'"))
+        return found
+    for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, separator, value = (part.strip() for part in line.partition("="))

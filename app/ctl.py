@@ -14,11 +14,12 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from app.exitcodes import CtlExit
-from app.paths import find_config, state_dir
+from app.paths import find_config, journal_path, place_of, state_dir
 from app.tables import SHOW, plain
 from engine.control import commands as c
 from engine.control import wire
 from engine.control.client import ControlClient, NoAnswer, Refused, Unreachable
+from engine.control.peer import socket_holder
 from engine.model import OrderType, Side, TimeInForce
 
 
@@ -33,10 +34,11 @@ class NoStateDir(Exception):
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Carries out one `ctl` command line; returns the exit code."""
     try:
-        directory = find_state_dir(args, env)
-        if args.ctl in SHOW:
-            return _show(args, directory)
-        return _command(args, make(args), directory)
+        command = None if args.ctl in SHOW else make(args)
+        directory = engine_dir(args, env)
+        if not wire.socket_path(directory).exists() and (why := _takes_no_commands(directory)):
+            raise Unreachable(why)
+        return _show(args, directory) if command is None else _command(args, command, directory)
     except Usage as error:
         return _fail(args, CtlExit.USAGE, str(error))
     except NoStateDir as error:
@@ -50,26 +52,75 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
 
 
 def find_state_dir(args: argparse.Namespace, env: Mapping[str, str]) -> Path:
-    """The state directory of the engine that is meant.
+    """The state directory of the engine that is meant: that of a run with the same options.
 
     A configuration that is broken in any other key does not matter: a kill must get through. Where even the
     profile cannot be read, the engine that runs is meant.
     """
     if args.state_dir or env.get("BREAKWATER_STATE_DIR"):
         return state_dir(args.state_dir, "paper", env)
-    profile = env.get("BREAKWATER__PROFILE")
+    profile, feed = env.get("BREAKWATER__PROFILE"), args.feed or env.get("BREAKWATER__FEED__SOURCE")
     config = find_config(args.config, env)
-    if profile is None and config is not None:
+    if config is not None and (profile is None or feed is None):
         try:
-            profile = tomllib.loads(config.read_text(encoding="utf-8")).get("profile", "paper")
+            tree = tomllib.loads(config.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             running = [p for p in ("paper", "live") if wire.socket_path(state_dir(None, p, env)).exists()]
-            if len(running) != 1:
+            if profile is None and len(running) != 1:
                 raise NoStateDir(
                     f"{config} cannot be read ({error}), so the engine cannot be told; name its --state-dir"
                 ) from error
-            profile = running[0]
-    return state_dir(None, "live" if profile == "live" else "paper", env)
+            profile = profile or running[0]
+        else:
+            profile = profile or tree.get("profile")
+            section = tree.get("feed")
+            feed = feed or (section.get("source") if isinstance(section, dict) else None)
+    return state_dir(None, place_of("live" if profile == "live" else "paper", str(feed or "")), env)
+
+
+def engine_dir(args: argparse.Namespace, env: Mapping[str, str]) -> Path:
+    """As `find_state_dir`; but where nothing was named, no engine runs there and one of the same profile runs
+    elsewhere (a replay has a directory of its own), that one is meant, and it is said.
+
+    Raises `Unreachable` where several run elsewhere.
+    """
+    directory = find_state_dir(args, env)
+    named = args.state_dir or env.get("BREAKWATER_STATE_DIR") or args.feed
+    if named or wire.socket_path(directory).exists() or directory.name == "live":
+        return directory
+    running = [
+        path.parent
+        for path in sorted(directory.parent.glob(f"*/{wire.SOCKET_NAME}"))
+        if path.parent.name != "live" and socket_holder(path) is not None
+    ]
+    if not running:
+        return directory
+    if len(running) > 1:
+        listed = ", ".join(map(str, running))
+        raise Unreachable(f"no engine runs in {directory}; name one that does with --state-dir: {listed}")
+    sys.stderr.write(f"breakwater ctl: {running[0]} is meant: no other engine runs\n")
+    return running[0]
+
+
+def _takes_no_commands(directory: Path) -> str:
+    """Why an engine that holds the journal has no socket; empty where none holds it."""
+    journal = journal_path(directory)
+    if not journal.exists():
+        return ""
+    # Here and not above: the journal's package is heavy, and a kill that finds its socket has no use for it.
+    from engine.journal.errors import AlreadyRunning, StoreRefused
+    from engine.journal.files import InstanceLock
+
+    try:
+        InstanceLock.shared(journal).release()
+    except AlreadyRunning as error:
+        return (
+            f"process {error.pid or '?'} runs in {directory} and takes no commands: it is just starting, or "
+            f"runs in virtual time (--speed max). 'kill -TERM {error.pid or 'PID'}' stops it gracefully"
+        )
+    except StoreRefused:
+        return ""
+    return ""
 
 
 def _fail(args: argparse.Namespace, code: CtlExit, text: str) -> int:

@@ -23,11 +23,12 @@ from app.ctl import NoStateDir, find_state_dir
 from app.exitcodes import ExitCode
 from app.paths import exchange_socket, find_config, journal_path, log_path
 from app.problems import BadConfig
+from app.session import misplaced_strategies
 from app.settings import Settings, load
 from app.tables import plain
 from engine.control import wire
 from engine.control.client import ControlClient, Refused, Unreachable
-from engine.control.server import socket_holder
+from engine.control.peer import socket_holder
 from engine.feeds.errors import FeedError
 from engine.feeds.open import open_feed
 from engine.journal import tools
@@ -57,6 +58,8 @@ class Place:
     settings: Settings
     """The defaults where the configuration is bad."""
     state_dir: Path
+    feed: str
+    """The feed of the command line, else that of the settings."""
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str]) -> int:
@@ -90,7 +93,8 @@ def examine(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[Check]
             "config", "FAIL", str(error), "put the keys right; 'breakwater init PATH' writes a good example"
         )
     try:
-        place = Place(config, settings, find_state_dir(args, env))
+        feed = args.feed or settings.feed.source
+        place = Place(config, settings, find_state_dir(args, env), feed)
     except NoStateDir as error:
         yield Check("state dir", "FAIL", str(error), "name it with --state-dir")
         return
@@ -232,7 +236,7 @@ def _has_zone(name: str) -> bool:
 
 def _journal(place: Place) -> Iterator[Check]:
     path = journal_path(place.state_dir)
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:  # empty: a start that was refused left it
         yield Check("journal", "PASS", "none yet; the first run makes it")
         return
     try:
@@ -291,35 +295,52 @@ def _engine(place: Place) -> Iterator[Check]:
 
 
 def _broker(place: Place) -> Iterator[Check]:
-    path = exchange_socket(place.state_dir)
-    if path.exists():
-        probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        probe.settimeout(2)
-        try:
-            with wire.reachable(path) as address:
-                probe.connect(address)
-            yield Check("broker", "PASS", f"a loopback exchange listens on {path}")
-        except OSError as error:
-            yield Check(
-                "broker",
-                "WARN",
-                f"{path} is there and does not answer: {error.strerror}",
-                "start it with 'breakwater exchange', or remove the file",
-            )
-        finally:
-            probe.close()
+    kind, _, where = place.feed.partition(":")
+    path = Path(where) if kind == "exchange" and where else exchange_socket(place.state_dir)
+    if kind != "exchange" and not path.exists():
+        yield Check("broker", "PASS", f"{place.settings.broker}: simulated in the engine's process")
         return
-    yield Check("broker", "PASS", f"{place.settings.broker}: simulated in the engine's process")
+    needed = kind == "exchange"
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    probe.settimeout(2)
+    try:
+        with wire.reachable(path) as address:
+            probe.connect(address)
+        yield Check("broker", "PASS", f"an exchange in a process of its own listens on {path}")
+    except OSError as error:
+        yield Check(
+            "broker",
+            "FAIL" if needed else "WARN",
+            f"nothing answers at {path}: {error.strerror or error}",
+            f"start it with 'breakwater exchange --socket {path}'"
+            + ("" if needed else ", or remove the file"),
+        )
+    finally:
+        probe.close()
 
 
 def _feed(place: Place) -> Iterator[Check]:
-    source = place.settings.feed.source
-    try:
-        feed = open_feed(source, seed=place.settings.seed, start_ns=time.time_ns())
-    except FeedError as error:
-        yield Check("feed", "FAIL", str(error), "put feed.source right")
+    """The feed, and whether strategies and limits name what it has."""
+    if place.feed.startswith("exchange:"):
+        yield Check("feed", "PASS", "market data comes with the exchange; see broker")
         return
-    yield Check("feed", "PASS", f"{source}: {', '.join(i.symbol for i in feed.instruments)}")
+    try:
+        feed = open_feed(place.feed, seed=place.settings.seed, start_ns=time.time_ns())
+    except FeedError as error:
+        yield Check("feed", "FAIL", str(error), "put feed.source, or --feed, right")
+        return
+    listed = [i.symbol for i in feed.instruments]
+    yield Check("feed", "PASS", f"{place.feed}: {', '.join(listed)}")
+    for problem in misplaced_strategies(place.settings, listed, str(place.config or "environment")):
+        yield Check("strategies", "FAIL", str(problem), "put the symbol right, or name another feed")
+    limits = place.settings.risk
+    for symbol in sorted({*limits.instruments, *limits.allowed} - set(listed)):
+        yield Check(
+            "limits",
+            "WARN",
+            f"risk names {symbol}, which this feed does not have; nothing is limited by it",
+            f"it has {', '.join(listed)}",
+        )
 
 
 def _strategies(place: Place) -> Iterator[Check]:
@@ -349,14 +370,16 @@ def _strategies(place: Place) -> Iterator[Check]:
 def _limits(place: Place) -> Iterator[Check]:  # noqa: ARG001
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 256:
-        yield Check("limits", "WARN", f"only {soft} open files are allowed", "say: ulimit -n 1024")
+        yield Check("open files", "WARN", f"only {soft} open files are allowed", "say: ulimit -n 1024")
     else:
-        yield Check("limits", "PASS", f"{soft} open files")
+        yield Check("open files", "PASS", f"{soft} are allowed")
 
 
 def _terminal(place: Place) -> Iterator[Check]:  # noqa: ARG001
     if not sys.stdout.isatty():
-        yield Check("terminal", "WARN", "standard output is none", "the desk needs one; headless does not")
+        yield Check(
+            "terminal", "WARN", "standard output is no terminal", "the desk needs one; headless does not"
+        )
         return
     term = os.environ.get("TERM", "")
     size = shutil.get_terminal_size()

@@ -17,6 +17,7 @@ from app.defaults import with_default_strategies
 from app.desk.terminal import outlive_terminal, say
 from app.exitcodes import ExitCode
 from app.options import RunOptions
+from app.problems import BadConfig
 from app.session import (
     Fanout,
     Session,
@@ -24,6 +25,7 @@ from app.session import (
     exchange_address,
     feed_of,
     is_replay,
+    misplaced_strategies,
     remote_feed,
 )
 from app.settings import Settings
@@ -165,6 +167,11 @@ class Runner:
         self._settings = with_default_strategies(
             self._settings, [i.symbol for i in feed.instruments], self._options.feed.startswith("synthetic")
         )
+        misplaced = misplaced_strategies(
+            self._settings, [i.symbol for i in feed.instruments], str(self._options.config or "environment")
+        )
+        if misplaced:
+            raise BadConfig(misplaced)
         session = await assemble(self._settings, self._options, clock, feed, self._link, self._log)
         engine = session.engine
         server: ControlServer | None = None

@@ -16,6 +16,7 @@ from typing import Protocol
 from app import logs
 from app.options import RunOptions
 from app.paths import exchange_ledger_path, journal_path
+from app.problems import Problem
 from app.settings import Settings, reload_limits
 from brokers.exchange.config import AccountConfig
 from brokers.exchange.exchange import Exchange
@@ -98,6 +99,21 @@ class Session:
 def feed_of(settings: Settings, options: RunOptions, start: int) -> Feed:
     """The feed that was asked for. Raises `FeedError` with the remedy."""
     return open_feed(options.feed, seed=options.seed, start_ns=start, on_bad=settings.feed.on_bad_line)
+
+
+def misplaced_strategies(settings: Settings, listed: Iterable[str], where: str) -> list[Problem]:
+    """Strategies whose symbols the market data does not have; `where` names the configuration."""
+    known = sorted(listed)
+    return [
+        Problem(
+            where,
+            f"strategies[{position}].symbols",
+            f"{strategy.name} wants {symbol}, which the feed does not have; it has {', '.join(known)}",
+        )
+        for position, strategy in enumerate(settings.strategies)
+        for symbol in strategy.symbols
+        if symbol not in known
+    ]
 
 
 def is_replay(options: RunOptions) -> bool:
@@ -233,8 +249,7 @@ async def remote_feed(address: Address, clock: Clock) -> Feed:
         return RemoteFeed(address, await fetch_instruments(address, clock))
     except (NotSent, QueryFailed) as error:
         raise FeedError(
-            f"no exchange answers on {address}: {error}; "
-            f"start one with 'breakwater exchange --socket {address}'"
+            f"no exchange answers on {address}; start one with 'breakwater exchange --socket {address.path}'"
         ) from error
 
 

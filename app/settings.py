@@ -45,7 +45,8 @@ class FeedConfig(Section):
 
     source: str = Field("synthetic", min_length=1, max_length=4096)
     """`synthetic` (a seeded market in ES, NQ, GC and a crypto perpetual), `synthetic:ES,NQ`, `replay:FILE` or
-    `replay:FILE,FILE` (.csv or .csv.gz). The default needs no data and no account."""
+    `replay:FILE,FILE` (.csv or .csv.gz), `exchange:SOCKET` (market data and orders go to a
+    `breakwater exchange` there). The default needs no data and no account."""
     speed: Decimal | Literal["max"] = Decimal(1)
     """Multiple of real time, above 0, or `max`: as fast as the machine can, in virtual time. Only a replay or
     the synthetic market can be sped up."""

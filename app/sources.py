@@ -7,6 +7,7 @@ or words with commas between; so are whole tables.
 
 from __future__ import annotations
 
+import difflib
 import json
 import tomllib
 from collections.abc import Mapping
@@ -18,11 +19,15 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from app.credentials import NAMES, variable
 from app.problems import BadConfig, Problem, unknown_key, wrong_value
-from app.schema import Loc, Unknown, bare, find, misfit, model_of
+from app.schema import NOT_IN_FILE, Loc, Unknown, bare, find, misfit, model_of
 
 PREFIX = "BREAKWATER__"
 """Start of the environment variables that set keys; further `__` stand for dots."""
+
+OTHER_VARIABLES = ("BREAKWATER_CONFIG", "BREAKWATER_STATE_DIR", *map(variable, NAMES))
+"""Variables of ours that set no key."""
 
 Tree = dict[str, Any]
 
@@ -126,6 +131,15 @@ def _near_prefix(name: str, model: type[BaseModel], problems: list[Problem]) -> 
     if not name.startswith("BREAKWATER_"):
         return
     rest = name.removeprefix("BREAKWATER_")
+    meant = difflib.get_close_matches(name, OTHER_VARIABLES, 1, 0.9)
+    if name not in OTHER_VARIABLES and meant:
+        problems.append(Problem(f"environment {name}", "", f"is read by nobody; did you mean {meant[0]}?"))
+        return
+    if rest.lower() in model.model_fields and rest.lower() not in NOT_IN_FILE:
+        problems.append(
+            Problem(f"environment {name}", "", f"is read by nobody; did you mean {PREFIX}{rest}?")
+        )
+        return
     section = rest.partition("_")[0].lower()
     nested = section in model.model_fields and model_of(model.model_fields[section].annotation) is not None
     if "__" in rest or (nested and "_" in rest):

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.exitcodes import ExitCode
 
@@ -34,7 +34,7 @@ def desk(args: argparse.Namespace) -> int:
     if not missing:
         return _start(args, with_screen=True)
     told = (
-        f"no terminal ({missing}): the same paper engine runs without a screen for "
+        f"no screen ({missing}): the same paper engine runs without a screen for "
         f"{args.duration or NO_TERMINAL_FOR}; 'breakwater headless' does so on purpose"
     )
     sys.stderr.write(f"breakwater: {told}\n")
@@ -48,9 +48,10 @@ def headless(args: argparse.Namespace) -> int:
 
 def _no_terminal() -> str:
     """Why there can be no screen; empty where there can."""
-    for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
+    streams = (("input", sys.stdin), ("output", sys.stdout), ("error", sys.stderr))  # it draws on the last
+    for name, stream in streams:
         if stream is None or not stream.isatty():
-            return f"standard {name} is none"
+            return f"standard {name} is not a terminal"
     term = os.environ.get("TERM", "")
     return f"TERM is '{term}'" if term in ("", "dumb") else ""
 
@@ -59,14 +60,24 @@ def _start(args: argparse.Namespace, *, with_screen: bool, told: str = "") -> in
     from app.options import parse_duration, parse_speed
 
     try:
-        duration = parse_duration(args.duration) if args.duration else None
-        if args.speed is not None:
-            parse_speed(args.speed)
+        duration = _named("--for", parse_duration, args.duration)
+        _named("--speed", parse_speed, args.speed)
         if args.seed is not None and not args.seed.isdecimal():
             raise ValueError(f"--seed: '{args.seed}' is no whole number of 0 or more")
     except ValueError as error:
         return _fail(args, ExitCode.USAGE, str(error))
     return _guarded(args, lambda: _run(args, duration, with_screen, told))
+
+
+T = TypeVar("T")
+
+
+def _named(option: str, parse: Callable[[str], T], text: str | None) -> T | None:
+    """What an option says. Raises `ValueError` that names it."""
+    try:
+        return None if text is None else parse(text)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from error
 
 
 def _guarded(args: argparse.Namespace, go: Callable[[], int]) -> int:

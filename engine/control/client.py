@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ CONNECT_WITHIN: Final = 3.0
 """Seconds to connect and be welcomed."""
 ANSWER_WITHIN: Final = 10.0
 """Seconds to wait for a reply by default."""
+
+_TIMEVAL: Final = struct.Struct("@ll")
 
 
 class Unreachable(Exception):
@@ -59,8 +62,10 @@ class ControlClient:
         """Connects and agrees on the version. Raises `Unreachable` with the remedy."""
         deadline = time.monotonic() + within
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(within)
         try:
+            # Blocking, with the kernel's own time-out: a socket that does not block is refused at once where
+            # other clients wait to be accepted, and that is not yet a stuck engine.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(*_seconds_and_us(within)))
             with wire.reachable(self.path) as address:
                 sock.connect(address)
         except OSError as error:
@@ -229,6 +234,12 @@ class ControlClient:
         if self._sock is None:
             raise Unreachable("not connected")
         return self._sock
+
+
+def _seconds_and_us(seconds: float) -> tuple[int, int]:
+    """As the kernel takes a time-out; never 0, which would mean none."""
+    whole = int(seconds)
+    return whole, max(1, int((seconds - whole) * 1e6))
 
 
 def terminal_name() -> str:

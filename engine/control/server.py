@@ -11,7 +11,6 @@ import contextlib
 import os
 import pwd
 import socket
-import struct
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from typing import Final
 from engine.control import wire
 from engine.control.commands import Answer, AnyCommand
 from engine.control.directory import private_directory
+from engine.control.peer import peer_of, socket_holder
 from engine.control.snapshot import Snapshot
 
 AnswerSink = Callable[[Answer], None]
@@ -39,8 +39,6 @@ HELLO_WITHIN: Final = 5.0
 
 CLOSE_WITHIN: Final = 0.5
 """Seconds that clients get at the end to read what waits for them."""
-
-_UCRED: Final = struct.Struct("iII")
 
 
 class AlreadyRunning(Exception):
@@ -223,9 +221,7 @@ class _Client(asyncio.Protocol):
         self._transport = transport
         self._serial = self._server.joined(self)
         sock: socket.socket = transport.get_extra_info("socket")
-        pid, uid, _gid = _UCRED.unpack(
-            sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)  # by the kernel, at connect
-        )
+        pid, uid = peer_of(sock)
         if uid != os.geteuid():
             self._server.count("refused_peers", f"uid {uid} (pid {pid}) knocked at the control socket")
             transport.abort()
@@ -363,27 +359,6 @@ class _Client(asyncio.Protocol):
             self._server.count("dropped_other", f"{self._who}: {reason}; dropped")
         if self._transport is not None:
             self._transport.abort()
-
-
-def socket_holder(path: Path) -> int | None:
-    """The pid of the live process that listens on a socket (0 where it is not ours to know); None where none
-    does. The kernel tells who called listen, so a child that outlived a killed engine, and keeps its socket
-    open without ever reading from it, is not mistaken for the engine."""
-    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    probe.setblocking(False)
-    try:
-        with wire.reachable(path) as address:
-            probe.connect(address)
-        pid: int = _UCRED.unpack(probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))[0]
-        if pid:
-            os.kill(pid, 0)
-        return pid
-    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError, ProcessLookupError):
-        return None
-    except (BlockingIOError, PermissionError):  # a full queue, another user's process: it lives
-        return 0
-    finally:
-        probe.close()
 
 
 def _user_name(uid: int) -> str:

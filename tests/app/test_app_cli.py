@@ -98,8 +98,8 @@ def test_options_are_not_guessed_from_their_first_letters(capsys: pytest.Capture
     ("words", "code", "said"),
     [
         (["fly"], ExitCode.USAGE, "invalid choice"),
-        (["headless", "--for", "soon"], ExitCode.USAGE, "write it like 90s"),
-        (["headless", "--speed", "fast"], ExitCode.USAGE, "or max"),
+        (["headless", "--for", "soon"], ExitCode.USAGE, "--for: 'soon' is no duration above zero"),
+        (["headless", "--speed", "fast"], ExitCode.USAGE, "--speed: 'fast' is no speed; give a number"),
         (["headless", "--seed", "-1"], ExitCode.USAGE, "--seed"),
         (["headless", "--config", "/nowhere.toml"], ExitCode.BAD_CONFIG, "breakwater init"),
         (["headless", "--i-understand-this-is-live", "DU1"], ExitCode.LIVE_REFUSED, "profile is paper"),
@@ -208,6 +208,19 @@ def test_a_feed_that_cannot_be_read(tmp_path: Path) -> None:
     assert (ran.returncode, "/nowhere.csv" in ran.stderr) == (ExitCode.FEED_ERROR, True), ran
 
 
+def test_a_strategy_whose_symbol_the_feed_does_not_have(tmp_path: Path) -> None:
+    config = tmp_path / "bw.toml"
+    config.write_text(
+        '[[strategies]]\nname = "m"\nmodule = "engine.strategy.samples.meanrev:MeanReversion"\n'
+        'symbols = ["ES", "ZZ"]\n'
+    )
+    ran = run(tmp_path, "headless", "--config", str(config), "--feed", "synthetic:ES,NQ", "--for", "1s")
+    assert ran.returncode == ExitCode.BAD_CONFIG
+    assert "strategies[0].symbols: m wants ZZ, which the feed does not have; it has ES, NQ" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not list((tmp_path / ".local").rglob("journal.db"))
+
+
 def test_a_store_that_cannot_be_used(tmp_path: Path) -> None:
     state = tmp_path / "s"
     state.mkdir(mode=0o700)
@@ -222,7 +235,7 @@ def test_a_store_that_cannot_be_used(tmp_path: Path) -> None:
 
 def test_without_a_terminal_it_says_so_and_runs_headless(tmp_path: Path) -> None:
     ran = run(tmp_path, "--state-dir", str(tmp_path / "s"), "--for", "2s")
-    assert "no terminal (standard input is none)" in ran.stderr
+    assert "no screen (standard input is not a terminal)" in ran.stderr
     assert ran.returncode in (ExitCode.CLEAN, ExitCode.NOT_FLAT), ran
     assert ran.stdout.strip()
 

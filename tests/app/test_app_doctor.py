@@ -138,6 +138,46 @@ def test_a_loopback_exchange(state: Path) -> None:
         assert "listens on" in examine(state)["broker"].text
 
 
+def test_an_exchange_that_is_to_trade_must_be_there(state: Path) -> None:
+    address = state.parent / "x.sock"
+    found = examine(state, BREAKWATER__FEED__SOURCE=f"exchange:{address}")
+    assert (found["feed"].state, found["broker"].state) == ("PASS", "FAIL")
+    assert found["broker"].remedy == f"start it with 'breakwater exchange --socket {address}'"
+    with socket.socket(socket.AF_UNIX) as exchange:
+        exchange.bind(str(address))
+        exchange.listen()
+        assert examine(state, BREAKWATER__FEED__SOURCE=f"exchange:{address}")["broker"].state == "PASS"
+
+
+def test_strategies_and_limits_name_what_the_feed_has(state: Path) -> None:
+    config = """
+    [risk]
+    allowed = ["ES", "NQ"]
+    [risk.instruments.EZ]
+    max_position = 1
+    [[strategies]]
+    name = "m"
+    module = "engine.strategy.samples.meanrev:MeanReversion"
+    symbols = ["ZZ"]
+    """
+    found = examine(state, config)
+    assert (found["strategies"].state, found["limits"].state) == ("FAIL", "WARN")
+    assert "strategies[0].symbols: m wants ZZ" in found["strategies"].text
+    assert "risk names EZ" in found["limits"].text
+
+
+def test_a_feed_of_the_command_line(state: Path) -> None:
+    found = list(doctor.examine(parse(["doctor", "--feed", "replay:/no/day.csv"]), {"HOME": str(state)}))
+    assert any(c.name == "feed" and c.state == "FAIL" and "/no/day.csv" in c.text for c in found)
+    assert any(c.name == "state dir" and "replay-day" in c.text for c in found)
+
+
+def test_an_empty_journal_is_none(state: Path) -> None:
+    """A start that was refused, for want of disk say, leaves one; the next start makes a journal of it."""
+    journal_path(state).touch(mode=0o600)
+    assert examine(state)["journal"].text.startswith("none yet")
+
+
 def test_the_command_in_text_and_json(state: Path) -> None:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -175,6 +175,11 @@ def test_every_kind_of_key_can_come_from_the_environment() -> None:
         ("BREAKWATER_RISK__MAX_POSITION", "1", "two underscores"),
         ("BREAKWATER_RISK_MAX_POSITION", "1", "two underscores"),
         ("BREAKWATER__SECRETS__BROKER_PASSWORD", "geheim", "BREAKWATER_BROKER_PASSWORD"),
+        ("BREAKWATER_BROKER_PASWORD", "geheim", "did you mean BREAKWATER_BROKER_PASSWORD?"),
+        ("BREAKWATER_CONFIGG", "/x", "did you mean BREAKWATER_CONFIG?"),
+        ("BREAKWATER_STATEDIR", "/x", "did you mean BREAKWATER_STATE_DIR?"),
+        ("BREAKWATER_SEED", "3", "did you mean BREAKWATER__SEED?"),
+        ("BREAKWATER_PROFILE", "live", "did you mean BREAKWATER__PROFILE?"),
     ],
 )
 def test_bad_variables_are_named(name: str, value: str, said: str) -> None:
@@ -262,6 +267,14 @@ def test_a_secret_file_with_something_else_in_it(tmp_path: Path) -> None:
     got = complaint(tmp_path, f"[credentials]\nfile = '{file}'\n")
     assert f"{file}:2: is no 'name = value'" in got
     assert "hunter2" not in got
+
+
+def test_a_secret_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "secrets"
+    path.write_bytes(b"broker_password = \xff\xfe\n")
+    path.chmod(0o600)
+    said = complaint(tmp_path, "", {"BREAKWATER__CREDENTIALS__FILE": str(path)})
+    assert said == f"{path}: is no text in UTF-8; write lines of 'name = value'"
 
 
 def test_the_keyring_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -22,14 +23,8 @@ from engine.control import wire
 from engine.control.client import ControlClient, NoAnswer, Refused, Unreachable
 from engine.control.commands import Answer, Cancel, Kill, Submit
 from engine.control.directory import UnsafeDirectory
-from engine.control.server import (
-    MAX_CLIENTS,
-    MAX_MALFORMED,
-    PER_TURN,
-    AlreadyRunning,
-    ControlServer,
-    socket_holder,
-)
+from engine.control.peer import socket_holder
+from engine.control.server import MAX_CLIENTS, MAX_MALFORMED, PER_TURN, AlreadyRunning, ControlServer
 from engine.model import Side
 
 
@@ -290,6 +285,36 @@ def test_no_more_clients_than_allowed(served: Served) -> None:
     assert reply.code == "busy"
     assert extra.read() is None
     assert len(held) == MAX_CLIENTS
+
+
+# engine/control/client.py: with a socket that does not block, a full queue of clients that wait to be
+# accepted was taken for a stuck engine at once, without waiting for it.
+def test_a_client_waits_its_turn_to_be_accepted(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(wire.socket_path(tmp_path)))
+        engine.listen(1)
+        ahead = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+        for one in ahead:
+            one.connect(str(wire.socket_path(tmp_path)))
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match=r"nothing accepts within 0\.5 s"):
+            ControlClient(tmp_path).connect(0.5)
+        assert time.monotonic() - began >= 0.5
+
+        def answer() -> None:
+            for _ in range(3):
+                sock, _ = engine.accept()
+                sock.sendall(wire.frame(wire.encode(wire.Welcome(version=wire.PROTOCOL, pid=7))))
+                taken.append(sock)
+
+        taken: list[socket.socket] = []
+        late = threading.Timer(0.3, answer)
+        late.start()
+        client = ControlClient(tmp_path)
+        assert client.connect(10).pid == 7
+        late.join()
+        for sock in (client, *ahead, *taken):
+            sock.close()
 
 
 _FOREIGN = """
