@@ -195,7 +195,7 @@ class Books:
                 self.positions.adjust(symbol, signed, price)
                 self._touch(symbol, ts)
             case Claimed(broker_id=broker_id, strategy=strategy):
-                self.orders.claim(broker_id, strategy)
+                return Applied(changed=self.orders.claim(broker_id, strategy) is not None)
             case DayOpened():
                 self.day = record
                 self.peak = record.opening_equity

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 
 from engine.books import EXTERNAL
 from engine.config import RiskLimits
@@ -55,6 +55,10 @@ from engine.risk.loop import RiskLoop
 from engine.view import EngineView
 
 AnswerSink = Callable[[Answer], None]
+
+
+_FINDINGS: Final = frozenset(Kind)
+"""Codes of halts that a comparison of positions raised."""
 
 
 class Hooks(Protocol):
@@ -157,13 +161,22 @@ class Operator:
             case Adopt(symbol=symbol):
                 self._adopt(symbol, who, correlation, reply)
             case Claim(broker_id=broker_id, strategy=strategy):
-                found = self._core.commit(
-                    Claimed(broker_id=broker_id, strategy=strategy, who=who), correlation
-                )
-                reply(Answer(ok=found.changed, text=f"{broker_id} belongs to {strategy} now"))
+                problem = self._unknown_strategy(strategy)
+                if not problem:
+                    done = self._core.commit(
+                        Claimed(broker_id=broker_id, strategy=strategy, who=who), correlation
+                    )
+                    problem = "" if done.changed else f"there is no foreign order {broker_id} in memory"
+                reply(Answer(ok=not problem, text=problem or f"{broker_id} belongs to {strategy} now"))
             case Acknowledge(alert_id=alert_id):
                 done = self._core.commit(AlertAcknowledged(id=alert_id, who=who), correlation)
-                reply(Answer(ok=True, text="acknowledged" if done.changed else "nothing to acknowledge"))
+                what = "nothing" if alert_id is None else f"no alert {alert_id}"
+                reply(
+                    Answer(
+                        ok=done.changed or alert_id is None,
+                        text="acknowledged" if done.changed else f"{what} waits to be acknowledged",
+                    )
+                )
             case Shutdown():
                 reply(Answer(ok=True, text="stopping"))
                 self._hooks.request_stop(f"shutdown by {who}")
@@ -198,6 +211,11 @@ class Operator:
     def _unknown(self, symbol: str) -> str:
         known = ", ".join(sorted(self._core.books.instruments)[:20])
         return f"no instrument {symbol}; known are {known}"
+
+    def _unknown_strategy(self, name: str) -> str:
+        """What is wrong with a strategy's name; empty where orders may carry it."""
+        known = sorted({"manual", *(s.name for s in self._core.config.strategies)})
+        return "" if name in known else f"no strategy {name}; known are {', '.join(known)}"
 
     def _instrument(self, symbol: str) -> Instrument:
         instrument = self._core.books.instruments.get(symbol)
@@ -293,7 +311,15 @@ class Operator:
     def _cancel_all(
         self, symbol: str | None, strategy: str | None, correlation: str, reply: AnswerSink
     ) -> None:
-        wanted = [r.order.id for r in self._core.books.orders.working(symbol, strategy)]
+        books = self._core.books
+        wanted = [r.order.id for r in books.orders.working(symbol, strategy)]
+        if not wanted:
+            # Who misspells what is to be cancelled must not believe that nothing of it is working.
+            unknown = self._unknown(symbol) if symbol is not None and symbol not in books.instruments else ""
+            unknown = unknown or ("" if strategy is None else self._unknown_strategy(strategy))
+            if unknown:
+                reply(Answer(ok=False, text=unknown))
+                return
         problems = [p for p in (self._intake.cancel(order_id, correlation) for order_id in wanted) if p]
         text = f"{len(wanted) - len(problems)} of {len(wanted)} cancels sent"
         reply(Answer(ok=not problems, text="; ".join([text, *problems[:5]])))
@@ -311,6 +337,9 @@ class Operator:
                 done = core.commit(HaltReset(scope="account", target="", who=who), correlation).changed
                 text = "the account's halt is reset" if done else "the account was not halted"
             case "instrument":
+                if command.target not in core.books.instruments:
+                    reply(Answer(ok=False, text=self._unknown(command.target)))
+                    return
                 done = core.commit(
                     HaltReset(scope="instrument", target=command.target, who=who), correlation
                 ).changed
@@ -396,11 +425,18 @@ class Operator:
         return text
 
     def _adopt(self, symbol: str, who: str, correlation: str, reply: AnswerSink) -> None:
+        if symbol not in self._core.books.instruments:
+            reply(Answer(ok=False, text=self._unknown(symbol)))
+            return
         try:
             text = self._take_over(symbol, who, correlation)
         except ValueError as error:
             reply(Answer(ok=False, text=str(error)))
             return
-        self._core.commit(HaltReset(scope="instrument", target=symbol, who=who), correlation)
+        halt = self._core.books.halts.instrument(symbol)
+        if halt is not None and halt.code in _FINDINGS:
+            self._core.commit(HaltReset(scope="instrument", target=symbol, who=who), correlation)
+        elif halt is not None:
+            text = f"{text}; it stays halted ({halt.reason}): that is taken back by 'reset instrument'"
         self._hooks.reconcile_soon()
         reply(Answer(ok=True, text=text))

@@ -12,8 +12,11 @@ import pytest
 from engine.config import RiskLimits
 from engine.control.commands import (
     Acknowledge,
+    Adopt,
     Cancel,
     CancelAll,
+    Claim,
+    Flatten,
     Modify,
     Pause,
     Reload,
@@ -72,6 +75,13 @@ def test_submit_modify_cancel_and_who_asked() -> None:
         (submit(Side.BUY, "1", "5000.00"), "price_sanity"),
         (Cancel(order_id="nope"), "no order nope"),
         (Modify(order_id="nope", size=Decimal(1)), "no open order nope"),
+        (CancelAll(symbol="XX"), "no instrument XX; known are"),
+        (CancelAll(strategy="nope"), "no strategy nope; known are manual"),
+        (Claim(broker_id="nope"), "no foreign order nope"),
+        (Claim(broker_id="nope", strategy="nope"), "no strategy nope"),
+        (Reset(scope="instrument", target="XX"), "no instrument XX"),
+        (Adopt(symbol="XX"), "no instrument XX"),
+        (Acknowledge(alert_id=999), "no alert 999"),
     ],
 )
 def test_a_bad_command_is_answered_and_changes_nothing(command: Any, word: str) -> None:
@@ -79,6 +89,19 @@ def test_a_bad_command_is_answered_and_changes_nothing(command: Any, word: str) 
         answer = await rig.command(command)
         assert not answer.ok and word in answer.text, answer
         assert rig.exchange.audit(rig.config.account).orders == ()
+
+    Rig.play(script)
+
+
+# engine/operator.py: `adopt` took back whatever halted the instrument, a flatten's latch included.
+def test_adopting_takes_back_no_halt_but_that_of_a_comparison() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        assert (await rig.command(Flatten(symbol="ES"))).ok
+        assert rig.engine.core.books.halts.instrument("ES") is not None
+        answer = await rig.command(Adopt(symbol="ES"))
+        assert answer.ok and "stays halted" in answer.text, answer
+        assert rig.engine.core.books.halts.instrument("ES") is not None
 
     Rig.play(script)
 
