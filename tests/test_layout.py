@@ -16,6 +16,7 @@ SEAMS = {
     "engine/clock.py",
     "engine/control/client.py",
     "engine/control/server.py",
+    "engine/control/peer.py",
     "engine/control/directory.py",
     "engine/feeds/reader.py",
     "engine/strategy/child.py",
