@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+SEEDS ?= 500
 
-.PHONY: run test lint bench crash picture clean help
+.PHONY: run test lint bench crash sim picture clean help
 
 help:  ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,6 +33,9 @@ bench: $(STAMP)  ## benchmarks, as ratios within one run
 
 crash: $(STAMP)  ## kill -9 the engine a hundred times
 	BREAKWATER_KILLS=100 $(BIN)/python -m pytest tests/crash -q -s
+
+sim: $(STAMP)  ## play 500 seeded days of trouble in simulated worlds
+	$(BIN)/python -m tests.sim --seeds $(SEEDS)
 
 picture: $(STAMP)  ## the picture in the README, from a real run
 	$(BIN)/python -m app.portrait themes/desk.svg

@@ -42,6 +42,7 @@ from engine.risk.ticker import RiskTicker
 from engine.sessions import Calendar
 from engine.status import Status
 from engine.strategies import StrategyDesk
+from engine.strategy.host import StrategyHost
 from engine.view import EngineView
 
 HEALTH_EVERY: Final = 60 * NS
@@ -73,6 +74,8 @@ class Parts:
     publish: Callable[[Snapshot], None]
     rss_mb: Callable[[], float | None]
     import_paths: tuple[str, ...] = ()
+    host: Callable[..., StrategyHost] | None = None
+    """Makes the host of each strategy; None: one process each."""
     feed_name: str = ""
     feed_progress: Callable[[], float | None] = lambda: None
 

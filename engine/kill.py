@@ -47,6 +47,18 @@ class Touch:
     high_limit: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a procedure is to reach."""
+
+    everything: bool
+    """No order of the account works."""
+    flat: bool
+    """No position of the account is left."""
+    targets: Mapping[str, int]
+    """Signed lots by symbol that positions are brought down to, beside or instead of that."""
+
+
 class KillHost(Protocol):
     """What the procedure may use of the engine."""
 
@@ -133,6 +145,11 @@ class KillSwitch:
     @property
     def running(self) -> bool:
         return self._task is not None and not self._task.done()
+
+    @property
+    def aim(self) -> Aim:
+        """What the procedure that runs, or ran last, is to reach."""
+        return Aim(self._everything, self._flatten_all, dict(self._targets))
 
     def covers(self, symbol: str) -> bool:
         """True while the procedure works on this symbol."""

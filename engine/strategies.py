@@ -65,7 +65,7 @@ class StrategyDesk:
     async def start(self) -> None:
         """Starts every strategy that was not stopped by a halt of its own."""
         instruments = self._core.books.instruments
-        kind = LockstepHost if self._parts.lockstep else RealtimeHost
+        kind = self._parts.host or (LockstepHost if self._parts.lockstep else RealtimeHost)
         for config in self._core.config.strategies:
             host = kind(
                 config,
@@ -112,8 +112,7 @@ class StrategyDesk:
             if host.live:
                 host.stop(timeout / NS, reason)
         for host in self._hosts.values():
-            if isinstance(host, RealtimeHost):
-                await host.ended()
+            await host.ended()
         while self._asked:
             # What they asked for in their last words is being carried out.
             await self._core.clock.sleep(1_000_000)

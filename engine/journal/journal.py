@@ -18,7 +18,7 @@ from engine.journal.errors import StoreFailed
 from engine.journal.files import Ballast, InstanceLock, make_directory
 from engine.journal.health import OnCommit, OnTrouble, StoreState
 from engine.journal.rows import Row
-from engine.journal.store import AioStore, InlineStore, Store
+from engine.journal.store import AioStore, InlineStore, Store, StoreOpener
 from engine.journal.writer import Writer
 from engine.model import ExecutionKey, Order, Purpose, Replace
 from engine.ports import Clock
@@ -46,18 +46,21 @@ class Journal(Writer):
         emergency: frozenset[str] = frozenset(),
         on_trouble: OnTrouble | None = None,
         on_commit: OnCommit | None = None,
+        opener: StoreOpener | None = None,
     ) -> Journal:
         """Opens or makes a journal, verified row by row. Raises a `StoreRefused` that says what to do.
 
-        `inline` commits on the calling thread (virtual time); else aiosqlite's thread does. `emergency`:
-        kinds that are kept, and taken from the reserve, when the store fails.
+        `inline` commits on the calling thread (virtual time); else aiosqlite's thread does; `opener` puts
+        another backend in the place of both. `emergency`: kinds that are kept, and taken from the reserve,
+        when the store fails.
         """
         make_directory(path)
         lock = InstanceLock.exclusive(path)
         try:
             opening = partial(open_connection, path, durability=config.durability, now=clock.now())
             first = partial(opening, min_free_mb=config.min_free_mb)
-            store: Store = await (InlineStore.open(first) if inline else AioStore.open(first))
+            opener = opener or (InlineStore.open if inline else AioStore.open)
+            store: Store = await opener(first)
             ballast = Ballast(path, config.ballast_mb)
             try:
                 await store.run(lambda _: ballast.allocate())

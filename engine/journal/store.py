@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 import aiosqlite
@@ -36,6 +36,10 @@ class Store(Protocol):
 
     async def close(self, last: Callable[[JournalConnection], None]) -> None:
         """Runs the last job, which closes the connection."""
+
+
+StoreOpener = Callable[[Opener], Awaitable[Store]]
+"""Makes a backend around the connection that the opener gives. May raise `StoreRefused`."""
 
 
 class InlineStore:

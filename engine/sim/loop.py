@@ -110,6 +110,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     # -- running
 
     def _step(self) -> None:
+        self._advance()
+        for _ in range(len(self._ready)):
+            ready = self._ready.popleft()
+            if not ready.cancelled():
+                ready._run()
+
+    def _advance(self) -> None:
+        """Jumps to the next timers where nothing is ready. Raises `DeadLoop` where there are none."""
         if not self._ready:
             while self._timers and self._timers[0][2].cancelled():
                 heapq.heappop(self._timers)
@@ -121,10 +129,6 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 handle = heapq.heappop(self._timers)[2]
                 if not handle.cancelled():
                     self._ready.append(handle)
-        for _ in range(len(self._ready)):
-            ready = self._ready.popleft()
-            if not ready.cancelled():
-                ready._run()
 
     def run_forever(self) -> None:
         if self._running:

@@ -123,6 +123,10 @@ class StrategyHost(ABC):
         State `stopped` follows, at the latest after `timeout` seconds of host time, when it is killed.
         """
 
+    @abstractmethod
+    async def ended(self) -> None:
+        """Returns when nothing of this strategy runs any more."""
+
     def kill(self, reason: str = "killed") -> None:
         """Ends the process at once; state `stopped`."""
         if self.live:

@@ -61,6 +61,9 @@ class LockstepHost(StrategyHost):
         if self._process is not None:
             self._time_out(self._process.link, self._answer_timeout)
 
+    async def ended(self) -> None:
+        """At once: `stop` and `kill` have waited for it."""
+
     def flush(self) -> None:
         if self._stepping:
             return

@@ -1,0 +1,145 @@
+"""A strategy inside a simulated run: its real runtime and the real messages, without a process of its own.
+
+What goes to the strategy and what comes back is encoded and decoded as on the socket; an answer takes a
+seeded time, during which quotes are conflated as they are in front of a busy process. It can hang and die.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+
+from engine.model import NS, Quote
+from engine.ports import TimerHandle
+from engine.strategy.host import StrategyHost
+from engine.strategy.messages import (
+    Batch,
+    Message,
+    Start,
+    Stop,
+    StrategyOrder,
+    frame,
+    read_instruction,
+    read_reply,
+)
+from engine.strategy.process import Process
+from engine.strategy.runtime import Runtime
+
+_HEAD: Final = 4
+"""Bytes of a frame before its body."""
+
+
+class Inside:
+    """What befalls the strategies of a run; shared by all hosts."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.think = NS // 1_000
+        """Mean time that a strategy needs for an answer, ns."""
+        self.hang: set[str] = set()
+        """Strategies that do not answer their next message."""
+        self.die: set[str] = set()
+        """Strategies whose process ends at their next message."""
+
+
+class InsideHost(StrategyHost):
+    """`StrategyHost` over a `Runtime` in this process."""
+
+    def __init__(self, *args: Any, inside: Inside, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._inside = inside
+        self._runtime: Runtime | None = None
+        self._watch: TimerHandle | None = None
+        self._lives = 0
+
+    def start(
+        self,
+        positions: Mapping[str, int] | None = None,
+        orders: Collection[StrategyOrder] = (),
+        next_ref: int = 1,
+        quotes: Collection[Quote] = (),
+    ) -> None:
+        self._begin()
+        self._lives += 1
+        message = read_instruction(_body(self._start_message(positions, orders, next_ref, quotes)))
+        assert isinstance(message, Start)
+        runtime = self._runtime = Runtime(message)
+        self._later(lambda: self._step(runtime, lambda: runtime.start(0)))
+
+    def flush(self) -> None:
+        if self._busy or not self.live or self.state == "starting":
+            return
+        instruction = self._next_instruction()
+        runtime = self._runtime
+        if instruction is None or runtime is None:
+            return
+        self._busy = True
+        if self.name in self._inside.die:
+            self._inside.die.discard(self.name)
+            self._later(lambda: self._fail("killed by SIGKILL (not by the engine)"))
+            return
+        if self.name in self._inside.hang:
+            self._inside.hang.discard(self.name)
+            timeout = int(self.config.hang_timeout * NS)
+            text = f"hung: took no event for {self.config.hang_timeout:.1f} s"
+            self._watch = self._clock.call_later(timeout, self._fail, text)
+            return
+        message = read_instruction(_body(instruction))
+        if isinstance(message, Stop):
+            stop = message
+            self._later(lambda: self._step(runtime, lambda: runtime.stop(stop)))
+        elif isinstance(message, Batch):
+            batch = message
+            self._later(lambda: self._step(runtime, lambda: runtime.take(batch)))
+
+    def stop(self, timeout: float, reason: str = "stop") -> None:
+        if not self.live or self._stopping:
+            return
+        self._stopping = reason
+        if self.state == "starting":
+            self._end("stopped", reason)
+            return
+        late = f"{reason}; did not end within {timeout:g} s and was killed"
+        self._clock.call_later(int(timeout * NS), self.kill, late)
+        self.flush()
+
+    async def ended(self) -> None:
+        while self.live:
+            await self._clock.sleep(NS // 100)
+
+    @property
+    def _conflates(self) -> bool:
+        return self._busy or self.state == "starting"
+
+    def _later(self, act: Callable[[], None]) -> None:
+        life = self._lives
+        delay = min(int(self._inside.rng.expovariate(1.0) * self._inside.think), NS // 4)
+
+        def arrive() -> None:
+            if life == self._lives and self.live:
+                act()
+                self.flush()
+
+        self._clock.call_later(1 + delay, arrive)
+
+    def _step(self, runtime: Runtime, work: Callable[[], Message]) -> None:
+        try:
+            reply = work()
+        except Exception as error:  # noqa: BLE001 - the author's code; told as its process would tell it
+            reply = runtime.failure(error, self.config.memory_mb)
+        self._answered(read_reply(_body(reply)))
+
+    def _end(self, *args: Any, **kwargs: Any) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        self._runtime = None
+        super()._end(*args, **kwargs)
+
+    def _release(self, process: Process, graceful: bool) -> None:  # noqa: ARG002
+        raise AssertionError("a strategy inside the run has no process")
+
+
+def _body(message: Message) -> bytes:
+    return frame(message)[_HEAD:]

@@ -1,0 +1,276 @@
+"""What must always hold of an engine and of what the venue sees of it, checked while a simulated run goes on.
+
+The checks trust none of the engine's sums: each is counted anew from the single orders and executions. Those
+of the venue's side come in through `Truth`. A violation raises `Broken`, whose text names what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from engine.books import Applied, Books
+from engine.journal import StoreState
+from engine.kill import Aim
+from engine.model import ExecutionKey, Fill, Order, Purpose, Replace, Side
+from engine.records import (
+    AnyRecord,
+    FactTaken,
+    HaltReset,
+    KillEnded,
+    OrderStored,
+    ReplaceStored,
+)
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+PERSONS: Final = ("sim", "test", "operator")
+"""Who may lift a halt."""
+
+
+class Broken(AssertionError):
+    """Something that must always hold does not. `rule` is a short, stable name."""
+
+    def __init__(self, rule: str, text: str) -> None:
+        super().__init__(f"{rule}: {text}")
+        self.rule = rule
+
+
+class Truth(Protocol):
+    """The venue's own books, which the engine cannot see."""
+
+    def execution(self, key: ExecutionKey) -> Fill | None:
+        """The execution with this key, standing or taken back; None where there never was one."""
+
+    def denies(self, aim: Aim) -> str:
+        """Why it was not true that this was reached when the engine last asked; empty where it was, or
+        where the venue itself had said something else."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """How often each thing was looked at, so that a run in which nothing happens is seen to be one."""
+
+    books: int = 0
+    sends: int = 0
+    openings: int = 0
+    flats: int = 0
+    halts: int = 0
+
+
+class Watch:
+    """Watches one engine from its start to its death. `step` is called after every callback of the loop."""
+
+    def __init__(
+        self, engine: Engine, truth: Truth, counts: Counts, failed: Callable[[Broken], None]
+    ) -> None:
+        self._engine = engine
+        self._books = engine.core.books
+        self._truth = truth
+        self.failed = failed
+        self.counts = counts
+        self._version = -1
+        self._versions: dict[str, int] = {}
+        self._halts = frozenset((h.scope, h.target) for h in self._books.halts.all())
+        self._apply = self._books.apply
+        # The only way in which state changes; looked at from outside, changed in nothing.
+        self._books.apply = self._applied  # type: ignore[method-assign]
+
+    # -- records
+
+    def _applied(self, record: AnyRecord, ts: int) -> Applied:
+        before = {(h.scope, h.target) for h in self._books.halts.all()}
+        applied = self._apply(record, ts)
+        try:
+            self._look(record, before, applied)
+        except Broken as broken:
+            # What the engine would catch must not be hidden by it.
+            self.failed(broken)
+            raise
+        return applied
+
+    def _look(self, record: AnyRecord, before: set[tuple[str, str]], applied: Applied) -> None:
+        after = {(h.scope, h.target) for h in self._books.halts.all()}
+        gone = before - after
+        if gone:
+            if not isinstance(record, HaltReset) or gone != {(record.scope, record.target)}:
+                raise Broken("halt", f"{sorted(gone)} unlatched by {record!r}")
+            if record.who.split()[0] not in PERSONS:
+                raise Broken("halt", f"{sorted(gone)} unlatched by {record.who}, who is no person")
+        if after - before:
+            self.counts.halts += 1
+        match record:
+            case OrderStored(order=order):
+                self._approved(order, order.qty)
+            case ReplaceStored(replace=change):
+                self._replaced(change)
+            case KillEnded():
+                self._proven(record)
+            case FactTaken() if applied.fill is not None:
+                self._real(applied.fill)
+            case _:
+                pass
+
+    def _real(self, fill: Fill) -> None:
+        """What is booked has happened."""
+        known = self._truth.execution(fill.key)
+        if known is None:
+            raise Broken("phantom", f"{fill.key.exec_id} was booked and never happened")
+        if (known.symbol, known.side, known.qty) != (fill.symbol, fill.side, fill.qty):
+            raise Broken("phantom", f"{fill.key.exec_id} was {known!r} and is booked as {fill!r}")
+
+    # -- the way out
+
+    def exposure(self, symbol: str, side: Side, *, without: str = "") -> int:
+        """Lots that may still be traded on one side, counted order by order (of an OCO group the largest)."""
+        lots = 0
+        groups: dict[tuple[str, str], int] = {}
+        for record in self._books.orders.working(symbol):
+            if record.order.side is not side or record.order.id == without:
+                continue
+            leaves = record.life.worst_leaves
+            group = record.order.oco
+            if group is None:
+                lots += leaves
+            else:
+                key = (group, record.order.strategy)
+                groups[key] = max(groups.get(key, 0), leaves)
+        return lots + sum(groups.values())
+
+    def _reduces(self, order: Order, lots: int) -> bool:
+        """No sequence of fills lets it raise the position."""
+        held = self._books.positions.qty(order.symbol)
+        others = self.exposure(order.symbol, order.side, without=order.id)
+        return held * order.side.sign < 0 and others + lots <= abs(held)
+
+    def _exempt(self, order: Order, lots: int) -> bool:
+        return order.purpose is not Purpose.TRADE or self._reduces(order, lots)
+
+    def _approved(self, order: Order, lots: int) -> None:
+        """Counted in the books a moment ago: no limit may be exceeded by it."""
+        if self._exempt(order, lots):
+            return
+        self.counts.openings += 1
+        held = self._books.positions.qty(order.symbol) * order.side.sign
+        worst = held + self.exposure(order.symbol, order.side)
+        limits = self._engine.limits.current
+        own = limits.instruments.get(order.symbol)
+        most = own.max_position if own is not None and own.max_position is not None else limits.max_position
+        if worst > most:
+            raise Broken(
+                "exposure", f"{order.id} was approved: {order.symbol} may reach {worst} of {most} lots"
+            )
+
+    def _replaced(self, change: Replace) -> None:
+        record = self._books.orders.get(change.order_id)
+        if record is None:
+            raise Broken("replace", f"{change.order_id} is replaced and not known")
+        if record.order.purpose is Purpose.TRADE and change.qty > record.order.qty:
+            self._approved(record.order, change.qty - record.life.cum)
+
+    def leaves(self, request: Order | Replace, seq: int) -> None:
+        """An order or replace is handed to the adapter at this moment."""
+        self.counts.sends += 1
+        if isinstance(request, Order):
+            order, lots = request, request.qty
+        else:
+            record = self._books.orders.get(request.order_id)
+            if record is None:
+                raise Broken("replace", f"{request.order_id} is replaced and not known")
+            order, lots = record.order, request.qty - record.life.cum
+        if order.purpose is Purpose.FLATTEN:
+            return
+        if seq <= 0:
+            raise Broken("journal", f"{order.id} is no flattening order and left without a row")
+        if self._exempt(order, lots):
+            return
+        reason = self._closed_to(order)
+        if reason:
+            raise Broken("opening", f"{order.id} opens and was sent although {reason}")
+
+    def _closed_to(self, order: Order) -> str:
+        """Why nothing may open now, from the parts themselves and not from what they conclude."""
+        engine, books = self._engine, self._books
+        if not engine.view.enabled:
+            return "trading is not enabled"
+        for halt in books.halts.all():
+            if (halt.scope, halt.target) in (
+                ("account", ""),
+                ("account", "pause"),
+                ("instrument", order.symbol),
+                ("strategy", order.strategy),
+            ):
+                return f"{halt.scope} {halt.target} is halted: {halt.reason}"
+        if engine.kill.covers(order.symbol):
+            return "kill or flatten is running"
+        if engine.core.journal.state is not StoreState.OK:
+            return f"the store is {engine.core.journal.state}"
+        instrument = books.instruments[order.symbol]
+        for control in engine.controls.all:
+            scope = {
+                "symbol": order.symbol,
+                "strategy": order.strategy,
+                "class": instrument.asset_class,
+            }.get(control.kind, "")
+            if scope in control.holds:
+                return f"{control.name} is tripped: {control.holds[scope]}"
+            if scope in control.broken:
+                return f"{control.name} cannot be evaluated: {control.broken[scope]}"
+        return ""
+
+    # -- flat
+
+    def _proven(self, ended: KillEnded) -> None:
+        self.counts.flats += 1
+        problem = self._truth.denies(self._engine.kill.aim)
+        if problem:
+            raise Broken("flat", f"'{ended.verdict}' was said: {problem}")
+
+    # -- after every step
+
+    def step(self) -> None:
+        """Cheap where nothing changed."""
+        books = self._books
+        if books.version == self._version:
+            return
+        self._version = books.version
+        for symbol, version in books.versions.items():
+            if self._versions.get(symbol) != version:
+                self._versions[symbol] = version
+                self.counts.books += 1
+                self._sums(books, symbol)
+
+    @staticmethod
+    def _sums(books: Books, symbol: str) -> None:
+        position = books.positions.get(symbol)
+        legs = sum(signed for fill in position.fills.values() for _, signed, _, _ in fill)
+        adopted = sum(signed for signed, _ in position.adjusted)
+        if position.held.qty != legs + adopted:
+            raise Broken(
+                "sums", f"{symbol} holds {position.held.qty}, executions {legs}, adopted {adopted} lots"
+            )
+        parts = sum(part.qty for part in position.parts.values())
+        if parts != position.held.qty:
+            raise Broken("sums", f"{symbol} holds {position.held.qty}, the strategies' parts {parts} lots")
+        for record in books.orders.working(symbol):
+            life = record.life
+            if life.cum > life.qty and not record.foreign:
+                raise Broken("overfill", f"{record.order.id} is open with {life.cum} of {life.qty} lots")
+
+
+def lacking(books: Books, replayed: Books) -> str:
+    """What a replay of the journal gives differently; empty where it is the same state."""
+    if books.digest() == replayed.digest():
+        return ""
+    parts = {
+        "orders": (books.orders.digest(), replayed.orders.digest()),
+        "positions": (books.positions.state(), replayed.positions.state()),
+        "halts": (books.halts.state(), replayed.halts.state()),
+        "tripped controls": (sorted(books.tripped), sorted(replayed.tripped)),
+        "day": (books.day, replayed.day),
+        "limits": (books.limits_version, replayed.limits_version),
+    }
+    different = [f"{name}: {a!r} live, {b!r} replayed" for name, (a, b) in parts.items() if a != b]
+    return "; ".join(different) or "the digests differ"

@@ -1,0 +1,96 @@
+"""What a seed decides about a simulated run, as values that can be printed, narrowed and typed in again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from engine.sim.faults import known, swarm
+from engine.sim.schedule import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One run. Everything in it follows from `seed` unless a person narrowed it. Times in seconds or ms."""
+
+    seed: int
+    seconds: float
+    """Simulated seconds with faults, before those in which all must come to agree."""
+    schedule: Policy = "fifo"
+    rates: dict[str, float] = field(default_factory=dict)
+    """Rates of the faults that are on, by name."""
+    latency_ms: float = 2.0
+    """Mean time of one way between engine and venue."""
+    commit_ms: float = 0.5
+    """Mean time of a commit."""
+    think_ms: float = 1.0
+    """Mean time that a strategy needs for an answer."""
+    quote_ms: float = 200.0
+    """Mean time between two quotes of an instrument."""
+    crash_bias: float = 0.0
+    """Share of the crashes that wait for a moment with something in flight."""
+    command_ms: float = 4_000.0
+    """Mean time between two commands of the operator's everyday work."""
+    order_ms: float = 1_500.0
+    """Mean time between two orders of the strategy that trades at random."""
+    narrowed: tuple[str, ...] = ()
+    """Arguments that narrowed it, as typed."""
+
+    @classmethod
+    def draw(cls, seed: int, seconds: float = 60.0, schedule: Policy = "fifo") -> Options:
+        """The run of this seed."""
+        rng = random.Random(f"options {seed}")
+        return cls(
+            seed=seed,
+            seconds=seconds,
+            schedule=schedule,
+            rates=swarm(rng),
+            latency_ms=round(10 ** rng.uniform(-0.5, 2.0), 3),
+            commit_ms=round(10 ** rng.uniform(-1.0, 1.5), 3),
+            think_ms=round(10 ** rng.uniform(-1.0, 1.7), 3),
+            quote_ms=rng.choice((100.0, 200.0, 500.0)),
+            crash_bias=rng.choice((0.0, 0.5, 0.9)),
+            command_ms=round(10 ** rng.uniform(3.2, 4.2)),
+            order_ms=round(10 ** rng.uniform(2.3, 3.7)),
+        )
+
+    def narrow(
+        self, only: Sequence[str] | None = None, without: Sequence[str] = (), seconds: float | None = None
+    ) -> Options:
+        """The same run with fewer faults or a shorter time. Raises `ValueError` for an unknown fault."""
+        rates, words = dict(self.rates), list(self.narrowed)
+        if only is not None:
+            keep = known(only)
+            rates = {name: rate for name, rate in rates.items() if name in keep}
+            words.append(f"--only-faults {','.join(keep) or 'none'}")
+        if without:
+            drop = known(without)
+            rates = {name: rate for name, rate in rates.items() if name not in drop}
+            words.append(f"--without {','.join(drop)}")
+        if seconds is not None and seconds != self.seconds:
+            words.append(f"--seconds {seconds:g}")
+        return replace(self, rates=rates, narrowed=tuple(words), seconds=seconds or self.seconds)
+
+    def rate(self, name: str) -> float:
+        return self.rates.get(name, 0.0)
+
+    def command(self) -> str:
+        """What to type to see the run again."""
+        words = ["python -m tests.sim", f"--seed {self.seed}"]
+        if self.schedule != "fifo":
+            words.append(f"--schedule {self.schedule}")
+        if not any(w.startswith("--seconds") for w in self.narrowed):
+            words.append(f"--seconds {self.seconds:g}")
+        return " ".join([*words, *self.narrowed])
+
+    def text(self) -> str:
+        """For a person: what is going on in this run."""
+        lines = [
+            f"seed {self.seed}, {self.seconds:g} s with faults, schedule {self.schedule}",
+            f"  line {self.latency_ms:g} ms, commit {self.commit_ms:g} ms, strategy {self.think_ms:g} ms, "
+            f"quotes every {self.quote_ms:g} ms, orders every {self.order_ms:g} ms, "
+            f"commands every {self.command_ms:g} ms, crash bias {self.crash_bias:g}",
+            "  faults: " + (", ".join(f"{n} {r:g}" for n, r in self.rates.items()) or "none"),
+        ]
+        return "\n".join(lines)

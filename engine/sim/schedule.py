@@ -1,0 +1,177 @@
+"""The simulation's event loop: virtual time with seeded schedules, processes that stall and die, and a trace.
+
+Two schedules. `fifo` runs what is ready in the order in which it became ready, as asyncio promises; what a
+seed varies are latencies and how late timers are, so every interleaving is legal and a failure is a bug.
+`shuffle` runs what is ready in a random order, more than asyncio allows; it finds hidden assumptions.
+
+A *process* is a name in the context of whatever runs: all that an engine starts carries it. It can be killed
+(nothing of it runs any more, nothing is cleaned up) and stalled (nothing of it runs before a time).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import heapq
+import random
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+from engine.model import NS
+from engine.ports import TimerHandle
+from engine.sim.loop import VirtualLoop
+
+Policy = Literal["fifo", "shuffle"]
+
+PROCESS: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("simulated_process", default="")
+"""Which simulated process the running code belongs to; empty: the world outside the engine."""
+
+
+class SimLoop(VirtualLoop):
+    """`rng` decides the order (shuffle) and the lateness of timers; the same seed gives the same trace."""
+
+    def __init__(self, start: int, rng: random.Random, policy: Policy = "fifo") -> None:
+        super().__init__(start)
+        self._rng = rng
+        self._shuffle = policy == "shuffle"
+        self.lateness = 0
+        """Largest delay of a process's timers, ns. Changes take effect for timers that are set afterwards."""
+        self.steps = 0
+        """Callbacks run so far."""
+        self.watch: Callable[[], None] = lambda: None
+        """Called after every callback."""
+        self.told: Callable[[int, str], None] | None = None
+        """Told of every callback: time and label; for reading a failing seed."""
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._stalled: dict[str, int] = {}
+        self._dead: set[str] = set()
+        self._pending: dict[str, dict[asyncio.Task[Any], None]] = {}
+
+    # -- processes
+
+    def stall(self, process: str, until: int) -> None:
+        """Nothing of this process runs before `until` (loop time, ns)."""
+        self._stalled[process] = max(until, self._stalled.get(process, 0))
+
+    def kill(self, process: str) -> None:
+        """Nothing of this process runs any more, as after SIGKILL: no handler, no `finally`."""
+        self._dead.add(process)
+        self._stalled.pop(process, None)
+
+    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None, **_: Any) -> Any:
+        task = super().create_task(coro, name=name, context=context)
+        process = context.get(PROCESS, "") if context is not None else PROCESS.get()
+        # Held for as long as they run: a task of a dead process must not be finalised in the middle of a run.
+        pending = self._pending.setdefault(process, {})
+        pending[task] = None
+        task.add_done_callback(lambda done: pending.pop(done, None))
+        return task
+
+    def close(self) -> None:
+        """Drops everything; what dead processes left behind is closed without a word."""
+        super().close()
+        for pending in self._pending.values():
+            for task in list(pending):
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self._pending.clear()
+
+    # -- time
+
+    def call_at_ns(
+        self,
+        when: int,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        if self.lateness and when > self._now and PROCESS.get():
+            # Mostly punctual, now and then very late: as timers are on a busy host.
+            late = self._rng.random()
+            when += int(self.lateness * late * late * late)
+        return super().call_at_ns(when, callback, *args, context=context)
+
+    # -- the trace
+
+    def note(self, text: str) -> None:
+        """Mixes something that happened into the trace."""
+        self._digest.update(text.encode())
+
+    def trace(self) -> str:
+        """Hash over all that ran and all that was noted, in order."""
+        return self._digest.hexdigest()
+
+    # -- running
+
+    def _step(self) -> None:
+        self._advance()
+        count = len(self._ready)
+        if self._shuffle and count > 1:
+            batch = [self._ready.popleft() for _ in range(count)]
+            self._rng.shuffle(batch)
+            self._ready.extendleft(reversed(batch))
+        for _ in range(count):
+            handle = self._ready.popleft()
+            if not handle.cancelled():
+                self._run_one(handle)
+
+    def _run_one(self, handle: asyncio.Handle) -> None:
+        if self._dead or self._stalled:
+            process = handle._context.get(PROCESS, "")  # type: ignore[attr-defined]
+            if process in self._dead:
+                return
+            until = self._stalled.get(process)
+            if until is not None:
+                if until > self._now:
+                    self._count += 1
+                    heapq.heappush(self._timers, (until, self._count, handle))  # type: ignore[misc]
+                    return
+                del self._stalled[process]
+        self.steps += 1
+        callback = handle._callback  # type: ignore[attr-defined]
+        label = getattr(callback, "__qualname__", "") or type(callback).__name__
+        self._digest.update(b"%d %s\n" % (self._now, label.encode()))
+        if self.told is not None:
+            self.told(self._now, label)
+        handle._run()
+        self.watch()
+
+
+class SimClock:
+    """`engine.ports.Clock` of one simulated process, with the semantics of the real one.
+
+    Engine time begins at the host's wall clock and follows the monotonic clock from there; `offset` shows
+    where the wall clock has gone meanwhile. `wall` gives the wall clock's error against true time, ns.
+    """
+
+    def __init__(self, loop: SimLoop, wall: Callable[[], int]) -> None:
+        self._loop = loop
+        self._wall = wall
+        self._origin = loop.now_ns
+        self._start = self._origin + wall()
+
+    def begin_at(self, ts: int) -> None:
+        """Engine time is `ts` (UTC ns) now."""
+        self._start = ts - self.mono()
+
+    def now(self) -> int:
+        return self._start + self._loop._now - self._origin
+
+    def mono(self) -> int:
+        return self._loop._now - self._origin
+
+    def perf(self) -> int:
+        """Virtual too: a simulated run must not even measure the host."""
+        return self._loop._now - self._origin
+
+    def offset(self) -> int:
+        return self._loop._now + self._wall() - self.now()
+
+    def call_later(self, delay: int, callback: Callable[..., object], *args: Any) -> TimerHandle:
+        return self._loop.call_at_ns(self._loop._now + max(delay, 0), callback, *args)
+
+    def call_soon(self, callback: Callable[..., object], *args: Any) -> TimerHandle:
+        return self._loop.call_soon(callback, *args)
+
+    async def sleep(self, delay: int) -> None:
+        await asyncio.sleep(max(delay, 0) / NS)

@@ -1,0 +1,87 @@
+"""Whether engine, journal and venue agree once the faults are over, and whether the rest was told."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.engine import Engine
+from engine.journal import StoreState
+from engine.model import OrderStatus
+from tests.sim.venue import Venue
+
+
+class Difference(NamedTuple):
+    """Something on which engine and venue do not agree."""
+
+    symbol: str
+    order: tuple[str, ...]
+    """Ids of the order that it is about."""
+    text: str
+
+
+def differences(engine: Engine, venue: Venue) -> list[Difference]:
+    """Orders, positions and executions, compared one by one."""
+    out = list(_orders(engine, venue))
+    books = engine.core.books
+    held = venue.held()
+    for symbol in sorted({*held, *(p.symbol for p in books.positions)}):
+        ours = books.positions.qty(symbol)
+        if ours != held.get(symbol, 0):
+            text = f"position of {symbol}: {ours:+d} by the engine, {held.get(symbol, 0):+d} at the venue"
+            out.append(Difference(symbol, (), text))
+    return out
+
+
+def _orders(engine: Engine, venue: Venue) -> list[Difference]:
+    out: list[Difference] = []
+    books = engine.core.books
+    ours = {r.order.id: r for r in books.orders.working() if not r.foreign}
+    foreign = {r.life.broker_id: r for r in books.orders.working() if r.foreign}
+    seen: set[str] = set()
+    for order in venue.books.open_orders(venue.name):
+        ids = tuple(i for i in (order.order_id, order.broker_id) if i)
+        record = ours.get(order.order_id or "") or foreign.get(order.broker_id)
+        text = f"{order.order_id or 'foreign'} ({order.broker_id}) {order.side} {order.leaves} {order.symbol}"
+        if record is None:
+            out.append(Difference(order.symbol, ids, f"{text} works at the venue, not in the engine"))
+            continue
+        seen.add(record.order.id)
+        leaves = record.life.qty - record.life.cum
+        if leaves != order.leaves:
+            out.append(Difference(order.symbol, ids, f"{text} at the venue, {leaves} left in the engine"))
+        if record.life.status is OrderStatus.UNKNOWN:
+            out.append(Difference(order.symbol, ids, f"{text} at the venue, UNKNOWN to the engine"))
+    for record in [*ours.values(), *foreign.values()]:
+        if record.order.id not in seen:
+            ids = tuple(i for i in (record.order.id, record.life.broker_id) if i)
+            text = f"{record.order.id} is {record.life.status} in the engine and does not work at the venue"
+            out.append(Difference(record.order.symbol, ids, text))
+    return out
+
+
+def untold(engine: Engine, found: list[Difference]) -> list[Difference]:
+    """Those of which the operator does not know: no halt of their symbol, no alert that names them."""
+    books = engine.core.books
+    out = []
+    alerts = books.alerts.rows(500)
+    for difference in found:
+        if difference.order:
+            told = any(i in alert.text for alert in alerts for i in difference.order)
+        else:
+            told = books.halts.instrument(difference.symbol) is not None or any(
+                a.symbol == difference.symbol and a.code in ("drift", "manual_trade", "stale_snapshot")
+                for a in alerts
+            )
+        if not told:
+            out.append(difference)
+    return out
+
+
+def unwell(engine: Engine) -> str:
+    """Why the engine itself has not come to rest; empty where it has."""
+    journal = engine.core.journal
+    if journal.state is not StoreState.OK:
+        return f"the store is {journal.state}: {journal.trouble}"
+    if not engine.core.link_up:
+        return f"the link is down: {engine.core.link_text}"
+    return ""

@@ -1,0 +1,110 @@
+"""The command line of the simulation: one seed to read, or many seeds on all cores."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from engine.sim.faults import BY_NAME, KINDS
+from engine.sim.options import Options
+from tests.sim.run import Result, play
+
+SECONDS = 60.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 where every seed held, 1 where one failed."""
+    args = _parser().parse_args(arguments)
+    if args.faults:
+        for kind in KINDS:
+            print(f"{kind.name:20} {kind.group:9} {kind.typical:6g} per {kind.unit:7} {kind.text}")
+        return 0
+    if args.seed is not None:
+        return _one(args)
+    return _many(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
+    parser.add_argument("--seed", type=int, help="play this seed alone and say what happens")
+    parser.add_argument("--seeds", type=int, default=500, help="how many seeds to play (default: 500)")
+    parser.add_argument("--first", type=int, default=1, help="the first of them (default: 1)")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="simulated seconds with faults")
+    parser.add_argument("--schedule", choices=("fifo", "shuffle"), default="fifo")
+    parser.add_argument(
+        "--only-faults", type=_names, help="only these of the seed's faults; 'none': no faults"
+    )
+    parser.add_argument("--without", type=_names, default=(), help="the seed's faults without these")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: cores)")
+    parser.add_argument("--log", action="store_true", help="with --seed: print all that happens")
+    parser.add_argument("--faults", action="store_true", help="list the kinds of fault")
+    return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = () if text == "none" else tuple(text.split(","))
+    unknown = [n for n in names if n not in BY_NAME]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no fault {', '.join(unknown)}; --faults lists them")
+    return names
+
+
+def _options(args: argparse.Namespace, seed: int) -> Options:
+    options = Options.draw(seed, SECONDS, args.schedule)
+    return options.narrow(args.only_faults, args.without, args.seconds)
+
+
+def _one(args: argparse.Namespace) -> int:
+    options = _options(args, args.seed)
+    print(options.text())
+    began = time.perf_counter()
+    result = play(options, print if args.log else None)
+    wall = time.perf_counter() - began
+    happened = ", ".join(f"{name} {count}" for name, count in result.counts.items() if count)
+    print(f"  {result.simulated:.0f} simulated seconds in {wall:.2f} s, {result.steps} steps; {happened}")
+    print(f"  trace {result.trace}")
+    if result.failure:
+        print(f"FAILED {result.failure}")
+        return 1
+    return 0
+
+
+def _many(args: argparse.Namespace) -> int:
+    seeds = range(args.first, args.first + args.seeds)
+    began = time.perf_counter()
+    failed: list[Result] = []
+    total: Counter[str] = Counter()
+    simulated = 0.0
+    for number, result in enumerate(results([_options(args, s) for s in seeds], args.jobs), 1):
+        simulated += result.simulated
+        total.update(result.counts)
+        if result.failure:
+            failed.append(result)
+            print(
+                f"\rFAILED seed {result.options.seed}: {result.failure[:600]}\n    {result.options.command()}"
+            )
+        if sys.stderr.isatty():
+            print(f"\r{number}/{len(seeds)} seeds, {len(failed)} failed", end="", file=sys.stderr, flush=True)
+    wall = time.perf_counter() - began
+    print(
+        f"\n{len(seeds)} seeds, {len(failed)} failed; {simulated / 3600:.1f} simulated hours in {wall:.0f} s "
+        f"on {args.jobs} processes: {simulated / wall / args.jobs:.0f} simulated seconds per second and core"
+    )
+    print(", ".join(f"{name} {count}" for name, count in sorted(total.items()) if count))
+    if failed:
+        print("rules broken:", dict(Counter(r.rule for r in failed)))
+    return 1 if failed else 0
+
+
+def results(runs: Sequence[Options], jobs: int) -> Iterator[Result]:
+    """Plays runs in processes of their own, in their order."""
+    if jobs <= 1:
+        yield from map(play, runs)
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap(play, runs, chunksize=4)

@@ -1,0 +1,155 @@
+"""Plays a world from its first second to its verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.books import Books
+from engine.model import NS
+from engine.records import decode
+from engine.sim.guard import inside
+from engine.sim.invariants import Broken, lacking
+from engine.sim.options import Options
+from tests.sim.agreement import differences, untold, unwell
+from tests.sim.operator import Operator
+from tests.sim.trouble import Trouble
+from tests.sim.world import AGREE_WITHIN, Life, Result, World
+
+SHM = Path("/dev/shm")
+
+
+def play(options: Options, told: Callable[[str], None] | None = None) -> Result:
+    """Runs the world of these options. Never raises for what the run finds. `told` gets an account of it."""
+    base = SHM if SHM.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="sim-", dir=base) as directory:
+        world = World(options, Path(directory))
+        world.told = told
+        if told is not None:
+            world.loop.told = None
+        result = Result(options)
+        try:
+            with inside():
+                world.loop.run_until_complete(_conduct(world))
+        except Broken as broken:
+            result.failure, result.rule = str(broken), broken.rule
+        finally:
+            if world.life is not None:
+                world._bury(world.life)
+            world.loop.close()
+        result.trace = world.loop.trace()
+        result.simulated = (world.loop.now_ns - world.start) / NS
+        result.steps = world.loop.steps
+        counts = world.counts
+        result.counts = {
+            **dict(sorted(world.happened.items())),
+            "orders arrived": world.exchange.arrived,
+            "executions": len(world.exchange.books.executions),
+            "sends checked": counts.sends,
+            "openings checked": counts.openings,
+            "verdicts checked": counts.flats,
+            "halts": counts.halts,
+        }
+        for name, struck in world.exchange.faults.counts.items():
+            if struck:
+                result.counts[f"exchange {name}"] = struck
+        return result
+
+
+async def _conduct(world: World) -> None:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    world._done = done
+    task = world.loop.create_task(_story(world), name="story", context=contextvars.Context())
+    task.add_done_callback(lambda t: _finish(t, done))
+    await done
+
+
+def _finish(task: asyncio.Task[None], done: asyncio.Future[None]) -> None:
+    if done.done():
+        return
+    error = task.exception()
+    if error is not None:
+        done.set_exception(error)
+    else:
+        done.set_result(None)
+
+
+async def _story(world: World) -> None:
+    for walk in world.walks:
+        walk.start(world.clock, world.exchange, world.feed)
+        world.exchange.on_quote(walk.quote())
+    world.boot()
+    trouble = Trouble(world)
+    Operator(world)
+    if world.options.rate("restart_old"):
+        _copy_now_and_then(world)
+    await world.clock.sleep(int(world.options.seconds * NS))
+    trouble.stop()
+    life = await _agree(world)
+    await _replay(world, life)
+
+
+def _copy_now_and_then(world: World) -> None:
+    if not world.quiet:
+        world.keep_old_state()
+        world.later(10.0, _copy_now_and_then, world)
+
+
+async def _agree(world: World) -> Life:
+    """Waits until everything agrees; at the latest after a minute what does not must have been told."""
+    end = world.loop.now_ns + AGREE_WITHIN * NS
+    calm = 0
+    while True:
+        await world.clock.sleep(NS)
+        life = world.life
+        text = "no engine runs"
+        if life is not None and life.engine is not None and life.started and not life.stopping:
+            engine = life.engine
+            found = differences(engine, world.exchange)
+            text = unwell(engine)
+            calm = calm + 1 if not found and not text and not engine.kill.running else 0
+            late = world.loop.now_ns >= end
+            if calm >= 3 or (late and not text):
+                _healthy(life)
+                hidden = untold(engine, found)
+                if hidden:
+                    raise Broken(
+                        "agree", f"not told after {AGREE_WITHIN} s: " + "; ".join(d.text for d in hidden)
+                    )
+                return life
+        if world.loop.now_ns >= end + 5 * NS:
+            raise Broken("agree", f"after {AGREE_WITHIN} s: {text}")
+
+
+def _healthy(life: Life) -> None:
+    """Nothing broke inside that was caught and only counted."""
+    assert life.engine is not None
+    metrics = life.engine.metrics
+    for name in ("fact_errors", "chore_errors", "reconcile_errors", "command_errors"):
+        if metrics.counters.get(name, 0):
+            alerts = [a.text for a in life.engine.core.books.alerts.rows(500) if "Error" in a.text][:3]
+            raise Broken("error", f"{name}: {metrics.counters[name]}; {alerts}")
+    if life.engine._ticker.failures:
+        raise Broken("error", f"{life.engine._ticker.failures} rounds of the risk loop failed")
+
+
+async def _replay(world: World, life: Life) -> None:
+    """Stops the engine in order; replaying its journal gives the state that it had."""
+    engine, journal = life.engine, life.journal
+    assert engine is not None and journal is not None
+    await world.loop.create_task(engine.stop("the run is over"), context=life.context)
+    await world.loop.create_task(journal.flush(), context=life.context)
+    replayed = Books(world.config(), world.instruments)
+
+    async def fold() -> None:
+        async for row in journal.rows():
+            replayed.apply(decode(row.kind, row.body), row.ts)
+
+    await world.loop.create_task(fold(), context=life.context)
+    different = lacking(engine.core.books, replayed)
+    if different:
+        raise Broken("replay", different)
+    world.note(f"digest {engine.core.books.digest()}")

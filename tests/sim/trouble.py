@@ -1,0 +1,278 @@
+"""What befalls a world: the faults of its options, each at its rate, until they stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.control.commands import CancelAll, Flatten, Kill, Pause, Reload, Reset, Resume
+from engine.model import NS, MarketState, Side
+from engine.sim.faults import KINDS
+from tests.sim import market
+from tests.sim.world import ACCOUNT, World
+
+
+class Trouble:
+    """Starts a Poisson process for each fault that comes by the minute, and sets the others up."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rng = world._rng("trouble")
+        self._over = False
+        self._undo: list[Callable[[], None]] = []
+        world.loop.lateness = int(world.options.rate("lateness") * NS / 10)
+        for kind in KINDS:
+            strike = getattr(self, f"_{kind.name}", None)
+            rate = world.options.rate(kind.name)
+            if kind.unit == "minute" and rate > 0.0:
+                assert strike is not None, f"nothing does {kind.name}"
+                self._arm(kind.name, rate, strike)
+
+    def _arm(self, name: str, rate: float, strike: Callable[[], None]) -> None:
+        self._world.later(self._rng.expovariate(rate / 60.0), self._strike, name, rate, strike)
+
+    def _strike(self, name: str, rate: float, strike: Callable[[], None]) -> None:
+        if self._over:
+            return
+        self._world.count(name)
+        self._world.note(f"{self._world.loop.now_ns} fault {name}")
+        strike()
+        self._arm(name, rate, strike)
+
+    def stop(self) -> None:
+        """All faults end: the line is up, the disk is well, markets are open, quotes are true."""
+        self._over = True
+        world = self._world
+        world.quiet = True
+        world.exchange.faults.clear()
+        world.loop.lateness = 0
+        world.wall_error = 0
+        world.crash_armed = ""
+        disk = world.disk
+        disk.full = disk.cut_before = disk.cut_after = False
+        disk.busy = disk.broken_before = disk.broken_after = disk.slow_until = 0
+        world.inside.hang.clear()
+        world.inside.die.clear()
+        for walk in world.walks:
+            walk.stale_until = walk.spoiled_until = walk.absurd = 0
+        for undo in self._undo:
+            undo()
+        for symbol in ("ES", "CL"):
+            world.exchange.set_limits(symbol, None, None)
+        life = world.life
+        if life is not None:
+            life.wire.rates = {}
+            life.wire.slow_until = 0
+            if life.wire.session is not None and not life.wire.session.real.up:
+                life.wire.session.real.open()
+
+    # -- network
+
+    def _session(self, act: Callable[[object], None]) -> None:
+        life = self._world.life
+        if life is not None and life.wire.session is not None:
+            act(life.wire.session.real)
+
+    def _seconds(self, mean: float, most: float = 60.0) -> float:
+        return min(self._rng.expovariate(1.0 / mean), most)
+
+    def _disconnect(self) -> None:
+        self._world.exchange.drop_link(ACCOUNT, "connection reset", int(self._seconds(2.0, 20.0) * NS))
+
+    def _half_open(self) -> None:
+        silence, down = int(self._seconds(3.0, 20.0) * NS), int(self._seconds(1.0) * NS)
+        self._session(lambda s: s.go_silent(silence, "no heartbeat", down))  # type: ignore[attr-defined]
+
+    def _flapping(self) -> None:
+        for number in range(3 + self._rng.randrange(6)):
+            self._world.later(number * self._seconds(0.5, 2.0), self._flap)
+
+    def _flap(self) -> None:
+        if not self._over:
+            self._world.exchange.drop_link(ACCOUNT, "flapping", int(self._seconds(0.2, 2.0) * NS))
+
+    def _slow_consumer(self) -> None:
+        life = self._world.life
+        if life is not None:
+            life.wire.slow_until = self._world.loop.now_ns + int(self._seconds(4.0, 20.0) * NS)
+
+    # -- venue
+
+    def _reject_storm(self) -> None:
+        faults = self._world.exchange.faults
+        usual = self._world.options.rate("reject")
+        faults.set_ratios({"reject_new": 1.0})
+        self._world.later(
+            self._seconds(4.0, 15.0), lambda: self._over or faults.set_ratios({"reject_new": usual})
+        )
+
+    def _symbol(self) -> str:
+        return self._rng.choice(("ES", "CL"))
+
+    def _halt(self) -> None:
+        self._world.set_state(self._symbol(), MarketState.HALTED, self._seconds(6.0, 20.0))
+
+    def _reserved(self) -> None:
+        self._world.set_state(self._symbol(), MarketState.RESERVED, self._seconds(5.0, 20.0))
+
+    def _price_band(self) -> None:
+        symbol, world = self._symbol(), self._world
+        market_ = world.exchange.market(symbol)
+        mark = market_.mark()
+        if mark is None:
+            return
+        world.exchange.set_limits(symbol, mark - self._rng.randrange(1, 6), mark + self._rng.randrange(1, 6))
+        world.later(self._seconds(8.0, 20.0), world.exchange.set_limits, symbol, None, None)
+
+    def _rate_limit(self) -> None:
+        world = self._world
+        session = world.life.wire.session.real if world.life and world.life.wire.session else None
+        if session is None:
+            return
+        usual, session._limit = session._limit, 2
+
+        def undo() -> None:
+            session._limit = usual
+
+        self._undo.append(undo)
+        world.later(self._seconds(4.0, 15.0), undo)
+
+    def _foreign_order(self) -> None:
+        world, symbol = self._world, self._symbol()
+        mark = world.exchange.market(symbol).mark()
+        if mark is None:
+            return
+        side = self._rng.choice((Side.BUY, Side.SELL))
+        limit = mark - side.sign * self._rng.randint(-2, 10)
+        world.exchange.foreign_order(ACCOUNT, symbol, side, 1 + self._rng.randrange(3), limit=limit)
+
+    def _manual_trade(self) -> None:
+        world, symbol = self._world, self._symbol()
+        if world.exchange.market(symbol).mark() is not None:
+            side = self._rng.choice((Side.BUY, Side.SELL))
+            world.exchange.manual_trade(ACCOUNT, symbol, side, 1 + self._rng.randrange(3))
+
+    # -- store
+
+    def _store_slow(self) -> None:
+        self._world.disk.slow_until = self._world.loop.now_ns + int(self._seconds(1.5, 10.0) * NS)
+
+    def _store_busy(self) -> None:
+        self._world.disk.busy += 1 + self._rng.randrange(3)
+
+    def _store_full(self) -> None:
+        disk = self._world.disk
+        disk.full = True
+
+        def room() -> None:
+            disk.full = False
+
+        self._world.later(self._seconds(6.0, 20.0), room)
+
+    def _store_error(self) -> None:
+        self._world.disk.broken_before += 1 + self._rng.randrange(3)
+
+    def _store_error_late(self) -> None:
+        self._world.disk.broken_after += 1
+
+    def _power_before_commit(self) -> None:
+        self._world.disk.cut_before = True
+
+    def _power_after_commit(self) -> None:
+        self._world.disk.cut_after = True
+
+    # -- process
+
+    def _crash(self) -> None:
+        if self._rng.random() < self._world.options.crash_bias:
+            self._world.arm_crash("killed with something in flight")
+        else:
+            self._world.crash("killed")
+
+    def _restart_old(self) -> None:
+        self._world.crash_on_older_state()
+
+    def _graceful_stop(self) -> None:
+        self._world.restart("the operator restarts it")
+
+    def _stall(self) -> None:
+        life = self._world.life
+        if life is not None:
+            self._world.loop.stall(life.process, self._world.loop.now_ns + int(self._seconds(1.5, 10.0) * NS))
+
+    def _strategy_hang(self) -> None:
+        self._world.inside.hang.add(self._rng.choice(("dice", "trend")))
+
+    def _strategy_death(self) -> None:
+        self._world.inside.die.add(self._rng.choice(("dice", "trend")))
+
+    # -- time
+
+    def _wall_step(self) -> None:
+        self._world.wall_error += int(self._rng.choice((-1, 1)) * 10 ** self._rng.uniform(-1, 2) * NS)
+
+    # -- operator
+
+    def _kill(self) -> None:
+        self._world.command(Kill(flatten=self._rng.random() < 0.8))
+
+    def _flatten(self) -> None:
+        self._world.command(Flatten(symbol=self._rng.choice((None, "ES", "CL"))))
+
+    def _limit_change(self) -> None:
+        world = self._world
+        world.limits = world.limits.model_copy(
+            update={
+                "max_position": self._rng.choice((2, 5, 12, 12, 30)),
+                "max_order_qty": self._rng.choice((1, 6, 6, 10)),
+            }
+        )
+        world.command(Reload())
+
+    def _reset(self) -> None:
+        scope, target = self._rng.choice(
+            (
+                ("halt", ""),
+                ("day_loss", ""),
+                ("instrument", "ES"),
+                ("instrument", "CL"),
+                ("control", "reject_storm"),
+                ("control", "error_rate"),
+            )
+        )
+        self._world.command(Reset(scope=scope, target=target))  # type: ignore[arg-type]
+
+    def _pause(self) -> None:
+        who = self._rng.choice((None, "dice", "trend"))
+        self._world.command(Pause(strategy=who))
+        self._world.later(self._seconds(4.0), lambda: self._world.command(Resume(strategy=who)))
+
+    def _cancel_all(self) -> None:
+        self._world.command(CancelAll(symbol=self._rng.choice((None, "ES", "CL"))))
+
+    # -- data
+
+    def _walk(self) -> market.Walk:
+        return self._rng.choice(self._world.walks)
+
+    def _stale(self) -> None:
+        self._walk().stale_until = self._world.loop.now_ns + int(self._seconds(8.0, 30.0) * NS)
+
+    def _spoil(self, how: Callable[[market.Quote], market.Quote]) -> None:
+        walk = self._walk()
+        walk.spoil = how
+        walk.spoiled_until = self._world.loop.now_ns + int(self._seconds(2.0, 10.0) * NS)
+
+    def _one_sided(self) -> None:
+        self._spoil(market.one_sided)
+
+    def _crossed(self) -> None:
+        self._spoil(market.crossed)
+
+    def _zero_price(self) -> None:
+        self._spoil(market.zero)
+
+    def _negative_price(self) -> None:
+        self._spoil(market.negative)
+
+    def _absurd_print(self) -> None:
+        self._walk().absurd += 1 + self._rng.randrange(3)

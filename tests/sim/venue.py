@@ -1,0 +1,120 @@
+"""The exchange of a simulated run, with an eye on what arrives, what it answers, and what is true."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from brokers.exchange.exchange import Exchange
+from brokers.exchange.messages import (
+    Action,
+    Answer,
+    Cancel,
+    Change,
+    New,
+    Query,
+    QueryOpenOrders,
+    QueryPositions,
+)
+from brokers.exchange.session import Session
+from engine.kill import Aim
+from engine.model import NS, ExecutionKey, Fill
+from engine.sim.invariants import Broken
+
+
+class Read(NamedTuple):
+    """What was true when the venue answered a question, and whether it said so."""
+
+    ts: int
+    honest: bool
+    open: tuple[tuple[str, str], ...]
+    """(id, symbol) of the orders that worked."""
+    held: Mapping[str, int]
+
+
+class Venue(Exchange):
+    """Implements `engine.sim.invariants.Truth`."""
+
+    def __init__(self, *args: Any, account: str, stored: Callable[[str], bool], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.name = account
+        self._stored = stored
+        self.failed: Callable[[Broken], None] = lambda _: None
+        self.note: Callable[[str], None] = lambda _: None
+        self.arrived = 0
+        self._reads: dict[type, deque[Read]] = {
+            QueryOpenOrders: deque(maxlen=8),
+            QueryPositions: deque(maxlen=8),
+        }
+
+    # -- what arrives
+
+    def handle(self, session: Session, request: Action) -> None:
+        self.arrived += 1
+        if isinstance(request, New):
+            self._require(request.order.id, flatten=request.order.purpose == "flatten")
+        elif isinstance(request, Change):
+            self._require(request.replace.id)
+        what = request.order_id if isinstance(request, Cancel) else repr(request)
+        self.note(f"{self.clock.now()} arrives {what}")
+        super().handle(session, request)
+
+    def _require(self, request: str, *, flatten: bool = False) -> None:
+        """Committed before it arrives. A flattening order may go ahead of its row where the store fails."""
+        if not flatten and not self._stored(request):
+            self.failed(Broken("write-ahead", f"{request} arrived and is not in the journal"))
+
+    # -- what it says
+
+    def answer(self, account: str, query: Query) -> Answer | None:
+        answer = super().answer(account, query)
+        reads = self._reads.get(type(query))
+        if reads is not None:
+            true = self._queries._true(account, query, self.clock.now())
+            open_ = tuple((o.order_id or o.broker_id, o.symbol) for o in self.books.open_orders(account))
+            reads.append(Read(self.clock.now(), answer == true, open_, self.held()))
+        return answer
+
+    # -- what is true
+
+    def held(self) -> dict[str, int]:
+        """Positions that are not zero, signed lots."""
+        return {p.symbol: p.qty for p in self.books.account(self.name).positions() if p.qty}
+
+    def execution(self, key: ExecutionKey) -> Fill | None:
+        known = self.books.execution(key)
+        return None if known is None else known.fill
+
+    def denies(self, aim: Aim) -> str:
+        orders = [self._working(aim, r) for r in self._recent(QueryOpenOrders)]
+        if sum(not found for found in orders) < 2:
+            return f"these orders worked at the last looks: {orders}"
+        positions = [self._left(aim, r) for r in self._recent(QueryPositions)]
+        if sum(not found for found in positions) < 2:
+            return f"these positions were open at the last looks: {positions}"
+        return ""
+
+    def _recent(self, query: type) -> list[Read]:
+        since = self.clock.now() - 10 * NS
+        return [r for r in self._reads[query] if r.ts >= since]
+
+    @staticmethod
+    def _working(aim: Aim, read: Read) -> list[str]:
+        if not read.honest:
+            return []
+        # A reduction keeps the orders that protect what stays.
+        flat = {symbol for symbol, target in aim.targets.items() if not target}
+        return [name for name, symbol in read.open if aim.everything or symbol in flat]
+
+    @staticmethod
+    def _left(aim: Aim, read: Read) -> list[str]:
+        if not read.honest:
+            return []
+        targets = dict.fromkeys(read.held, 0) if aim.flat else dict(aim.targets)
+        out = []
+        for symbol, target in targets.items():
+            held = read.held.get(symbol, 0)
+            if held and (abs(held) > abs(target) or (held > 0) != (target > 0)):
+                out.append(f"{symbol} {held:+d}")
+        return out

@@ -1,0 +1,542 @@
+"""One simulated world from a seed: engine, journal, exchange, strategies, operator and market.
+
+`play(options)` runs it and says how it went. The exchange is another process: it outlives the engine, which
+is killed and started again on its journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import random
+import shutil
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from brokers.exchange.config import AccountConfig, ExchangeConfig, FaultConfig
+from brokers.paper.adapter import PaperAdapter
+from engine.books import Books
+from engine.config import EngineConfig, JournalConfig, RiskLimits, StrategyConfig
+from engine.control.commands import Answer, AnyCommand
+from engine.engine import Engine, Parts
+from engine.ids import Ids
+from engine.journal import Journal, StoreRefused
+from engine.journal.connection import Batch
+from engine.model import NS, Instrument, MarketState, Order, Quote, Replace, Trade
+from engine.records import EMERGENCY, RunStarted, decode
+from engine.sending import Recorded
+from engine.sessions import calendar
+from engine.sim.faults import EXCHANGE
+from engine.sim.host import Inside, InsideHost
+from engine.sim.invariants import Broken, Counts, Watch
+from engine.sim.loop import VirtualClock
+from engine.sim.options import Options
+from engine.sim.schedule import PROCESS, SimClock, SimLoop
+from engine.sim.store import Disk, LateStore
+from tests.sim.market import CL, ES, Walk
+from tests.sim.venue import Venue
+from tests.sim.wire import Wire
+
+ACCOUNT = "PAPER"
+FILES = ("", "-wal", ".tail")
+"""Suffixes of the journal's files."""
+AGREE_WITHIN = 60
+"""Simulated seconds after the end of all faults within which everything must agree, or have been told."""
+STARTS = {
+    "": 1_767_796_200 * NS,  # 2026-01-07 14:30 UTC, a Wednesday
+    "session_roll": 1_767_823_200 * NS,  # 2026-01-07 22:00 UTC: 16:00 in Chicago, the session ends
+    "daylight": 1_773_007_200 * NS,  # 2026-03-08 22:00 UTC: the first session after the clocks went forward
+}
+
+
+@dataclass(slots=True)
+class Result:
+    """How a run went. `failure` is empty where nothing that must hold was broken."""
+
+    options: Options
+    failure: str = ""
+    rule: str = ""
+    trace: str = ""
+    simulated: float = 0.0
+    """Simulated seconds."""
+    steps: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    """What happened: orders, executions, crashes …"""
+
+
+@dataclass(slots=True)
+class Life:
+    """One engine from its start to its end."""
+
+    process: str
+    context: contextvars.Context
+    clock: SimClock
+    wire: Wire
+    engine: Engine | None = None
+    watch: Watch | None = None
+    journal: Journal | None = None
+    store: LateStore | None = None
+    started: bool = False
+    """Its start is over: recovered, or as far as the broker let it."""
+    stopping: bool = False
+
+
+class World:
+    """See the module."""
+
+    def __init__(self, options: Options, directory: Path) -> None:
+        self.options = options
+        self.directory = directory
+        rng = self.rng = random.Random(f"world {options.seed}")
+        self.start = STARTS[self._when(rng)]
+        if self.start != STARTS[""]:
+            self.start -= int(options.seconds / 2 * NS)
+        self.loop = SimLoop(self.start, self._rng("loop"), options.schedule)
+        self.loop.watch = self._step
+        self.clock = VirtualClock(self.loop)
+        self.instruments: list[Instrument] = [ES, CL]
+        if self.start != STARTS[""]:
+            self.instruments = [_with_calendar(i, "cme_equity") for i in self.instruments]
+        self.wall_error = 0
+        """Wall clock of the engine's host − true time, ns."""
+        self.disk = Disk(self._rng("disk"), lambda: self.loop.now_ns)
+        self.disk.latency = int(options.commit_ms * 1e6)
+        self.disk.committed = self._committed
+        self.disk.cut = lambda: self.crash("power cut")
+        self.disk.room = lambda: not (directory / "journal.db.ballast").exists()
+        self.durable: set[str] = set()
+        """Ids of orders and replaces that are committed."""
+        self.durable_seq = 0
+        self._old_seq = 0
+        self.inside = Inside(self._rng("strategies"))
+        self.inside.think = int(options.think_ms * 1e6)
+        self.limits = RiskLimits(
+            max_position=12,
+            max_order_qty=6,
+            daily_loss_pct=Decimal(str(rng.choice((1, 2, 50)))),
+            max_drawdown_pct=Decimal(str(rng.choice((1, 5, 50)))),
+        )
+        self.policies: dict[str, Any] = {
+            "on_manual_trade": rng.choice(("warn", "adopt", "halt", "halt")),
+            "on_drift": rng.choice(("warn", "adopt", "halt", "halt")),
+            "on_unknown_order": rng.choice(("adopt", "adopt", "halt", "warn")),
+        }
+        self.exchange = self._make_exchange()
+        self.walks = [
+            Walk(symbol, middle, self._rng(f"walk {symbol}"), int(options.quote_ms * 1e6))
+            for symbol, middle in (("ES", 24_000), ("CL", 7_000))
+        ]
+        self.life: Life | None = None
+        self.lives = 0
+        self.quiet = False
+        """The faults have stopped."""
+        self.happened: dict[str, int] = {}
+        self.counts = Counts()
+        self.told: Callable[[str], None] | None = None
+        """Told of everything worth reading, line by line."""
+        self._failure: Broken | None = None
+        self._done: asyncio.Future[None] | None = None
+        self.crash_armed = ""
+        """A crash waits for a moment with something in flight; why."""
+        self._crash_at_latest = 0
+
+    def _rng(self, name: str) -> random.Random:
+        return random.Random(f"{self.options.seed} {name}")
+
+    def _when(self, rng: random.Random) -> str:
+        for name in ("session_roll", "daylight"):
+            if rng.random() < self.options.rate(name):
+                return name
+        return ""
+
+    def _make_exchange(self) -> Venue:
+        options = self.options
+        rng = self.rng
+        faults = {name: options.rate(ours) for ours, name in EXCHANGE.items() if options.rate(ours)}
+        config = ExchangeConfig(
+            order_latency_ms=options.latency_ms * 0.7,
+            order_jitter_ms=options.latency_ms * 0.3,
+            report_latency_ms=options.latency_ms * 0.7,
+            report_jitter_ms=options.latency_ms * 0.3,
+            query_timeout=2.0,
+            bust_reopens=rng.random() < 0.3,
+            pending_reports=rng.random() < 0.3,
+            separate_queries=rng.random() < 0.3,
+            suspend_on_halt=rng.random() < 0.3,
+            halted_accepts=rng.random() < 0.3,
+            cancel_on_disconnect=rng.random() < 0.2,
+            oco_on_partial=rng.choice(("reduce", "cancel")),
+            faults=FaultConfig(
+                **faults,
+                delay_ms=10 ** rng.uniform(2, 3.5),
+                late_ack_ms=10 ** rng.uniform(2, 4),
+                bust_ms=10 ** rng.uniform(1.5, 4),
+            ),
+        )
+        venue = Venue(
+            self.instruments,
+            self.clock,
+            self._rng("exchange"),
+            config,
+            AccountConfig(cash=Decimal(rng.choice((300_000, 1_000_000)))),
+            account=ACCOUNT,
+            stored=self.durable.__contains__,
+        )
+        venue.failed = self.fail
+        venue.note = self.note
+        return venue
+
+    # -- looking
+
+    def note(self, text: str) -> None:
+        """Something worth reading happened; it is part of the trace."""
+        self.loop.note(text)
+        if self.told is not None:
+            self.told(text)
+
+    def count(self, what: str, times: int = 1) -> None:
+        self.happened[what] = self.happened.get(what, 0) + times
+
+    def fail(self, broken: Broken) -> None:
+        """Ends the run; the first failure counts."""
+        if self._failure is None:
+            self._failure = broken
+            if self._done is not None and not self._done.done():
+                self._done.set_exception(broken)
+
+    def _step(self) -> None:
+        if self.loop.errors:
+            context = self.loop.errors.pop(0)
+            error = context.get("exception")
+            self.fail(Broken("error", f"{context.get('message')}: {error!r} {_where(error)}"))
+        life = self.life
+        if life is not None and life.watch is not None:
+            try:
+                life.watch.step()
+            except Broken as broken:
+                self.fail(broken)
+            if self.crash_armed and (self.in_flight() or self.loop.now_ns >= self._crash_at_latest):
+                why, self.crash_armed = self.crash_armed, ""
+                self.crash(why)
+
+    def in_flight(self) -> bool:
+        """Something of the engine's is under way to the store or the venue."""
+        engine = self.engine
+        if engine is None:
+            return False
+        if engine.core.journal.pending:
+            return True
+        return any(r.life.in_flight is not None for r in engine.core.books.orders.working())
+
+    @property
+    def engine(self) -> Engine | None:
+        return self.life.engine if self.life is not None else None
+
+    # -- the store
+
+    def _committed(self, batch: Batch) -> None:
+        for row in batch.rows:
+            self.durable_seq = row.seq
+            self.loop.note(f"row {row.crc}")
+            if row.kind == "order":
+                self.durable.add(row.order_id)
+            elif row.kind == "replace":
+                self.durable.add(decode(row.kind, row.body).replace.id)  # type: ignore[union-attr]
+            if self.told is not None:
+                self.told(f"  row {row.seq} {row.kind} {row.body}")
+
+    # -- lives
+
+    def boot(self) -> None:
+        """Starts an engine on what the journal holds."""
+        self.lives += 1
+        process = f"engine {self.lives}"
+        context = contextvars.Context()
+        context.run(PROCESS.set, process)
+        clock = SimClock(self.loop, lambda: self.wall_error)
+        wire = Wire(
+            self.loop,
+            self.exchange,
+            clock,
+            context,
+            self._rng(f"wire {self.lives}"),
+            {} if self.quiet else dict(self.options.rates),
+        )
+        life = self.life = Life(process, context, clock, wire)
+        self.loop.create_task(self._guarded(self._bring_up(life)), name=process, context=context)
+
+    async def _guarded(self, coro: Coroutine[Any, Any, None]) -> None:
+        try:
+            await coro
+        except Broken as broken:
+            self.fail(broken)
+        except Exception as error:  # noqa: BLE001 - whatever comes out of a start is what the run has found
+            self.fail(Broken("error", f"{error!r} {_where(error)}"))
+
+    def config(self) -> EngineConfig:
+        options = self.options
+        return EngineConfig.model_validate(
+            {
+                "account": ACCOUNT,
+                "risk": self.limits,
+                "reconcile": self.policies,
+                "journal": JournalConfig(durability="process", ballast_mb=1, min_free_mb=0),
+                "strategies": (
+                    StrategyConfig(
+                        module="tests.sim.strategies:Dice",
+                        name="dice",
+                        symbols=("ES", "CL"),
+                        params={"every": options.order_ms / 1000},
+                    ),
+                    StrategyConfig(
+                        module="engine.strategy.samples.trend:Trend",
+                        name="trend",
+                        symbols=("ES",),
+                        params={"fast": 2, "slow": 4, "size": 2},
+                        bar_seconds=3.0,
+                        on_stop=self._on_stop,
+                    ),
+                ),
+            }
+        )
+
+    _on_stop = "cancel"
+
+    async def _bring_up(self, life: Life) -> None:
+        async def open_store(opener: Any) -> LateStore:
+            life.store = await LateStore.open(opener, clock=life.clock, disk=self.disk)
+            return life.store
+
+        config = self.config()
+        try:
+            journal = await Journal.open(
+                self.directory / "journal.db",
+                config.journal,
+                inline=True,
+                clock=life.clock,
+                emergency=EMERGENCY,
+                opener=open_store,
+            )
+        except (StoreRefused, OSError) as error:
+            # What a person would do: look again when there is room.
+            self.count("starts refused")
+            self.note(f"start refused: {error}")
+            if life.store is not None:
+                life.store.abandon()
+            self.later(1.0, self.boot)
+            return
+        life.journal = journal
+        if journal.seq < self.durable_seq:
+            self.fail(
+                Broken("durable", f"row {self.durable_seq} was committed, the journal ends at {journal.seq}")
+            )
+        books = Books(config, self.instruments)
+        async for row in journal.rows():
+            books.apply(decode(row.kind, row.body), row.ts)
+        if books.last_ts:
+            life.clock.begin_at(max(books.last_ts, life.clock.now()))
+        run = books.run.run + 1 if books.run is not None else 1
+        engine = life.engine = Engine(
+            Parts(
+                config=config,
+                clock=life.clock,
+                ids=Ids("sim0", run),
+                journal=journal,
+                adapter=WatchedAdapter(life, ACCOUNT),
+                books=books,
+                instruments=self.instruments,
+                calendar=calendar,
+                log=self._log,
+                mode="PAPER",
+                lockstep=False,
+                speed=1.0,
+                seed=self.options.seed,
+                reload_limits=lambda: self.limits,
+                publish=lambda _: None,
+                rss_mb=lambda: None,
+                host=partial(InsideHost, inside=self.inside),
+            )
+        )
+        life.watch = Watch(engine, self.exchange, self.counts, self.fail)
+        engine.core.commit(RunStarted(install="sim0", run=run, mode="PAPER", account=ACCOUNT, broker="paper"))
+        await engine.start()
+        life.started = True
+
+    def _log(self, level: str, event: str, **fields: object) -> None:
+        if self.told is not None:
+            shown = {k: v for k, v in fields.items() if v not in ("", None) and k != "correlation_id"}
+            self.told(f"    {level}: {event} {shown}")
+
+    def crash(self, why: str) -> None:
+        """SIGKILL, or the power goes: what is committed stays, everything else is gone."""
+        life = self.life
+        if life is None:
+            return
+        self.count("crashes")
+        self.note(f"{self.loop.now_ns} {why}: {life.process} is gone")
+        self.life = None
+        self.crash_armed = ""
+        self._bury(life)
+        self.later(0.05 + self.rng.expovariate(1.0), self.boot)
+
+    def _bury(self, life: Life) -> None:
+        self.loop.kill(life.process)
+        life.wire.dead = True
+        if life.wire.session is not None:
+            life.wire.session.real.drop("the client is gone")
+        if life.store is not None:
+            life.store.abandon()
+        if life.journal is not None:
+            life.journal._lock.release()
+
+    def arm_crash(self, why: str) -> None:
+        """Crashes at the next moment with something in flight, within five seconds."""
+        self.crash_armed = why
+        self._crash_at_latest = self.loop.now_ns + 5 * NS
+
+    def keep_old_state(self) -> None:
+        """Copies the journal's files, as a backup of the machine would."""
+        self._old_seq = self.durable_seq
+        for suffix in FILES:
+            file = self.directory / f"journal.db{suffix}"
+            kept = self.directory / f"old{suffix}"
+            kept.unlink(missing_ok=True)
+            if file.exists():
+                shutil.copy(file, kept)
+
+    def crash_on_older_state(self) -> None:
+        """The machine is lost; the engine starts again on the last copy of its files."""
+        if self.life is None or not self._old_seq:
+            return
+        self.crash("machine lost")
+        self.durable_seq = self._old_seq
+        for suffix in FILES:
+            kept = self.directory / f"old{suffix}"
+            file = self.directory / f"journal.db{suffix}"
+            file.unlink(missing_ok=True)
+            if kept.exists():
+                shutil.copy(kept, file)
+
+    def restart(self, reason: str) -> None:
+        """The engine is stopped in order and started again."""
+        life = self.life
+        if life is None or life.engine is None or not life.started or life.stopping:
+            return
+        life.stopping = True
+        self.note(f"{self.loop.now_ns} {reason}")
+        self.loop.create_task(
+            self._guarded(self._stop_and_go(life, reason)), name="stop", context=life.context
+        )
+
+    async def _stop_and_go(self, life: Life, reason: str) -> None:
+        await self.stop_in_order(life, reason)
+        if self.life is life:
+            self.life = None
+            self._bury(life)
+            self.later(0.5, self.boot)
+
+    async def stop_in_order(self, life: Life, reason: str) -> None:
+        """The graceful stop, as the application does it."""
+        life.stopping = True
+        assert life.engine is not None and life.journal is not None
+        await life.engine.stop(reason)
+        await life.journal.close()
+
+    # -- helpers for what befalls the world
+
+    def later(self, seconds: float, callback: Callable[..., object], *args: Any) -> None:
+        self.loop.call_at_ns(
+            self.loop.now_ns + int(seconds * NS), callback, *args, context=contextvars.Context()
+        )
+
+    def command(self, command: AnyCommand, answer: Callable[[Answer], None] | None = None) -> None:
+        """The operator types something."""
+        life = self.life
+        if life is not None and life.engine is not None and life.started:
+            self.note(f"{self.loop.now_ns} operator: {command!r}")
+            life.wire.into_engine(life.engine.command, command, "sim", answer)
+
+    def set_state(self, symbol: str, state: MarketState, seconds: float) -> None:
+        until = self.loop.now_ns + int(seconds * NS)
+        if self.exchange.market(symbol).state is MarketState.OPEN:
+            self.exchange.set_state(symbol, state, until=until)
+
+    # -- the engine's feed
+
+    def feed(self) -> Feed | None:
+        life = self.life
+        if life is None or life.engine is None or not life.started or life.stopping:
+            return None
+        return Feed(life)
+
+
+class WatchedAdapter(PaperAdapter):
+    """The paper adapter; every order and replace is looked at as it is handed over."""
+
+    def __init__(self, life: Life, account: str) -> None:
+        super().__init__(life.wire, account)  # type: ignore[arg-type]
+        self._life = life
+
+    def submit(self, order: Recorded[Order]) -> None:
+        super().submit(order)
+        self._look(order)
+
+    def replace(self, change: Recorded[Replace]) -> None:
+        super().replace(change)
+        self._look(change)
+
+    def _look(self, recorded: Recorded[Order] | Recorded[Replace]) -> None:
+        watch = self._life.watch
+        assert watch is not None
+        try:
+            watch.leaves(recorded.request, recorded.seq)
+        except Broken as broken:
+            watch.failed(broken)
+
+
+class Feed:
+    """Market data on its way into the engine's process."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+
+    def on_quote(self, quote: Quote) -> None:
+        self._into("on_quote", quote)
+
+    def on_trade(self, trade: Trade) -> None:
+        self._into("on_trade", trade)
+
+    def on_market_state(self, symbol: str, state: MarketState, ts: int) -> None:
+        self._into("on_market_state", symbol, state, ts)
+
+    def on_batch_end(self, ts: int) -> None:
+        self._into("on_batch_end", ts)
+
+    def on_feed_end(self, reason: str) -> None:
+        self._into("on_feed_end", reason)
+
+    def _into(self, method: str, *args: Any) -> None:
+        life = self._life
+        assert life.engine is not None
+        life.wire.into_engine(getattr(life.engine, method), *args)
+
+
+def _with_calendar(instrument: Instrument, name: str) -> Instrument:
+    return Instrument(
+        **{f: getattr(instrument, f) for f in instrument.__struct_fields__ if f != "calendar"}, calendar=name
+    )
+
+
+def _where(error: object) -> str:
+    """The last places of an exception, on one line."""
+    trace = getattr(error, "__traceback__", None)
+    places = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{Path(code.co_filename).name}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return " < ".join(reversed(places[-6:]))
