@@ -22,7 +22,7 @@ from engine.journal.errors import (
     ReadOnly,
     StoreRefused,
 )
-from engine.journal.files import MB, Tail, beside, check_writable, free_bytes
+from engine.journal.files import MB, Tail, beside, check_writable, free_bytes, write_anew
 from engine.journal.rows import Row, checksum, key_checksum
 
 _HEADER: Final = b"SQLite format 3\0"
@@ -128,6 +128,7 @@ def open_connection(
     if free < min_free_mb * MB:
         raise DiskFull(path, free, min_free_mb * MB)
     _check_header(path)
+    write_anew(beside(path, "-wal"))
     connection = sqlite3.connect(
         path, timeout=_BUSY_TIMEOUT, isolation_level=None, factory=JournalConnection, check_same_thread=False
     )
@@ -166,6 +167,8 @@ def refusal(path: Path, error: BaseException) -> StoreRefused:
 
 
 def _check_header(path: Path) -> None:
+    if beside(path, "-journal").exists():
+        return  # a first start that was cut off: SQLite takes the half-written page back, or says what it is
     with path.open("rb") as file:
         head = file.read(len(_HEADER))
     if head and head != _HEADER:

@@ -105,11 +105,19 @@ def free_bytes(path: Path) -> int:
 
 
 def make_directory(path: Path) -> None:
-    """Makes the journal's directory (mode 0700) where it is missing. Raises `ReadOnly`."""
+    """Makes the journal's directory (mode 0700) where it is missing. Raises `ReadOnly`.
+
+    Before a first start everything above the journal is synced too, whoever made it: a power cut must not
+    take a directory with acknowledged rows in it.
+    """
+    first = not path.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise _refusal(path, error) from error
+    for folder in path.absolute().parent.parents if first else ():
+        with contextlib.suppress(OSError):  # a directory that this user cannot even open is not new
+            sync_directory(folder)
 
 
 def check_writable(path: Path) -> None:
@@ -121,6 +129,24 @@ def check_writable(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise _refusal(path, error) from error
+
+
+def write_anew(path: Path) -> None:
+    """Brings a file's bytes to the disk by writing them again; does nothing where there is no file.
+
+    A sync that failed leaves pages clean in memory that never reached the disk, and no later sync takes them
+    there (the "fsyncgate" of 2018; PostgreSQL, Linux and ext4). A WAL that is read back from memory, by this
+    process or the next, would then promise rows that a power cut still takes. Raises `OSError`.
+    """
+    try:
+        with path.open("rb+") as file:
+            data = file.read()
+            file.seek(0)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        return
 
 
 class Tail:

@@ -14,7 +14,16 @@ import pytest
 from journal_kit import BACKENDS, SMALL, START, all_rows, open_journal, poke, run
 
 from engine.config import JournalConfig
-from engine.journal import AlreadyRunning, DiskFull, NewerSchema, NotAJournal, ReadOnly, StoreRefused, schema
+from engine.journal import (
+    AlreadyRunning,
+    DiskFull,
+    NewerSchema,
+    NotAJournal,
+    ReadOnly,
+    StoreRefused,
+    files,
+    schema,
+)
 from engine.journal.connection import open_connection
 
 both = pytest.mark.parametrize("backend", BACKENDS)
@@ -220,6 +229,20 @@ def test_the_settings_of_the_file(tmp_path: Path, backend: str) -> None:
 
     run(backend, work("power", 2))
     run(backend, work("process", 1))
+
+
+# engine/journal/files.py make_directory: only the journal's own directory was ever synced.
+def test_new_directories_are_durable_before_anything_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_directory", synced.append)
+    (tmp_path / "deep").mkdir()
+    make(tmp_path / "deep" / "er" / "j.db", bodies=1)
+    assert {tmp_path, tmp_path / "deep"} <= set(synced)
+    synced.clear()
+    make(tmp_path / "deep" / "er" / "j.db", bodies=1)
+    assert not synced
 
 
 STEP_2 = ("ALTER TABLE execution ADD COLUMN note TEXT NOT NULL DEFAULT ''",)
