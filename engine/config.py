@@ -176,12 +176,15 @@ class KillConfig(Section):
     """Ticks added to through_ticks with each new price."""
     cancel_wait: float = Field(2.0, gt=0, le=60)
     """Seconds to wait for cancels to be answered before the broker is asked and they are sent again."""
+    answer_within: float = Field(5.0, gt=0, le=600)
+    """Seconds after which a question to the broker counts as unanswered and is asked again."""
     confirm_every: float = Field(0.5, gt=0, le=60)
     """Seconds between two reads of the broker's positions and orders."""
     confirm_reads: int = Field(2, ge=2, le=10)
     """Successive reads that must show flat with nothing working before the engine says flat."""
     alarm_after: float = Field(15.0, gt=0, le=600)
-    """Seconds after which NOT FLAT is alarmed; the procedure goes on."""
+    """Seconds after which NOT FLAT is alarmed, and again each time after twice as long; the procedure goes
+    on."""
 
 
 class JournalConfig(Section):

@@ -7,8 +7,10 @@ time (queries, the kill procedure, recovery) runs as tasks of the same loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 from engine.books import Books
@@ -44,6 +46,7 @@ from engine.status import Status
 from engine.strategies import StrategyDesk
 from engine.strategy.host import StrategyHost
 from engine.view import EngineView
+from engine.waiting import within
 
 HEALTH_EVERY: Final = 60 * NS
 """Time between two lines of health in the log, ns."""
@@ -118,7 +121,9 @@ class Engine:
         self.view.covers = self.kill.covers
         self.intake = Intake(self.core, self.gate, self.view, self.kill)
         self._kill_host.intake = self.intake
+        self._kill_host.gate = self.gate
         self._kill_host.reconcile_soon = self.reconcile_soon
+        self._kill_host.take_report = partial(self.take, source="open_orders")
         self.day = Day(self.core, self.view, self.risk)
         self.reactions = Reactions(self.core, self.intake, self.kill, self.view)
         self.strategies = StrategyDesk(self.core, self.intake, self.view, parts)
@@ -196,15 +201,8 @@ class Engine:
         await self._within(self.reconciler.round("end of run"), NS * 10)
 
     async def _within(self, what: Coroutine[Any, Any, object], limit: int) -> None:
-        task = asyncio.ensure_future(what)
-        timer = self.core.clock.call_later(limit, task.cancel)
-        try:
-            await task
-        except asyncio.CancelledError:
-            if not task.cancelled():
-                raise
-        finally:
-            timer.cancel()
+        with contextlib.suppress(TimeoutError):
+            await within(self.core.clock, what, limit)
 
     async def stop(self, reason: str, *, complete: bool = False, deadline: float = 5.0) -> None:
         """The graceful stop: strategies, entry orders by policy, protective orders stay, journal."""

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from engine.core import Core, utc_text
-from engine.facts import OpenOrders, Positions
-from engine.kill import LiveOrder, Touch
-from engine.model import Instrument, MarketState, Order, Purpose
+from engine.facts import ForeignOrder, OpenOrders, OrderReport, Positions
+from engine.kill_types import LiveOrder, Touch
+from engine.model import Instrument, MarketState, Order, OrderStatus, Purpose
 from engine.ports import NotSent
 from engine.records import AnyRecord, Halted, KillEnded, Sent
+from engine.risk.bucket import TokenBucket
+from engine.risk.controls.price_sanity import flatten_range
+from engine.risk.gate import Gate
 from engine.view import EngineView
 
 if TYPE_CHECKING:
@@ -18,15 +21,18 @@ if TYPE_CHECKING:
 
 
 class EngineKillHost:
-    """Implements `engine.kill.KillHost` over the engine's parts."""
+    """Implements `engine.kill_types.KillHost` over the engine's parts."""
 
     intake: Intake
+    gate: Gate
     reconcile_soon: Callable[[], None]
+    take_report: Callable[[OrderReport | ForeignOrder], None]
 
     def __init__(self, core: Core, view: EngineView) -> None:
         self._core = core
         self._view = view
         self.clock = core.clock
+        self._venue = TokenBucket(1, 1)
 
     def commit(self, record: AnyRecord, correlation: str = "") -> None:
         self._core.commit(record, correlation)
@@ -45,6 +51,7 @@ class EngineKillHost:
                 purpose=r.order.purpose,
                 since=r.order.created,
                 foreign=r.foreign,
+                limit=r.life.limit,
             )
             for r in self._core.books.orders.working()
         ]
@@ -53,37 +60,63 @@ class EngineKillHost:
         return {p.symbol: p.held.qty for p in self._core.books.positions if p.held.qty}
 
     def touch(self, symbol: str) -> Touch:
-        market = self._core.markets.get(symbol)
+        core = self._core
+        held = core.books.positions.get(symbol).held
+        paid = round(held.average) if held.average is not None else None
+        market = core.markets.get(symbol)
         if market is None:
-            return Touch(None, None, None, MarketState.UNKNOWN, None, None)
+            return Touch(None, None, None, MarketState.UNKNOWN, None, None, paid)
         quote = market.quote
         return Touch(
             bid=quote.bid if quote is not None else None,
             ask=quote.ask if quote is not None else None,
             last=market.last,
-            state=market.state(self._core.clock.now()),
+            state=market.state(core.clock.now()),
             low_limit=market.low_limit,
             high_limit=market.high_limit,
+            paid=paid,
+            sane=flatten_range(self._view, symbol),
         )
 
     def instrument(self, symbol: str) -> Instrument | None:
         return self._core.books.instruments.get(symbol)
 
-    def send_cancel(self, order: LiveOrder) -> str:
-        """Straight to the adapter: a budget must not hold a kill back."""
+    def cancel_wait(self) -> int:
+        limit, mono = self._core.adapter.capabilities.message_limit, self.clock.mono()
+        if limit is None:
+            return self.gate.cancel_wait(self._view, urgent=True)
+        # Seven tenths of what the venue takes in a second at the most: the rest is for the flatten orders.
+        self._venue.configure(max(1, limit * 6 // 10), max(1, limit // 10))
+        if not self._venue.ready(mono):
+            return max(1, self._venue.when(mono) - mono)
+        wait = self.gate.cancel_wait(self._view, urgent=True)
+        if wait == 0:
+            self._venue.take(mono)
+        return wait
+
+    def send_cancel(self, order_id: str, broker_id: str | None) -> str:
         core = self._core
         try:
-            core.adapter.cancel(order.id, order.broker_id)
+            core.adapter.cancel(order_id, broker_id)
         except NotSent as problem:
             return str(problem)
         core.metrics.count("cancels")
-        core.commit(Sent(order_id=order.id, what="cancel"), "", order.id)
+        core.commit(Sent(order_id=order_id, what="cancel"), "", order_id)
         return ""
 
     def send_flatten(self, order: Order) -> str:
         assert order.purpose is Purpose.FLATTEN
         refusal = self.intake.submit(order)
         return f"refused by {refusal.control}: {refusal.text}" if refusal is not None else ""
+
+    def refusal(self, order_id: str) -> tuple[str, bool]:
+        record = self._core.books.orders.get(order_id)
+        if record is None or record.life.status is not OrderStatus.REJECTED:
+            return "", False
+        return record.life.reason or "no reason given", record.sent > 0
+
+    def take(self, report: OrderReport | ForeignOrder) -> None:
+        self.take_report(report)
 
     def new_order_id(self, strategy: str) -> str:
         return self._core.ids.order_id(strategy)

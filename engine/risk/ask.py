@@ -27,6 +27,11 @@ def closes(position: int, sign: int, lots: int) -> bool:
     return position * sign < 0 and lots <= abs(position)
 
 
+def fresh_price(reference: Reference, data: DataState) -> int | None:
+    """The reference in ticks while the data is live and young enough, else None."""
+    return reference.price if data.word == "live" and reference.age <= data.deadline else None
+
+
 class Ask:
     """What is asked, and the first look at the books that most controls need. Made once for each check."""
 
@@ -181,10 +186,7 @@ class Ask:
     def fresh_reference(self, view: RiskView) -> int | None:
         """The reference in ticks while the data is live and young enough, else None."""
         reference = self.reference(view)
-        if reference is None:
-            return None
-        data = self.data(view)
-        return reference.price if data.word == "live" and reference.age <= data.deadline else None
+        return None if reference is None else fresh_price(reference, self.data(view))
 
     def quote(self, view: RiskView) -> Quote | None:
         if self._quote is False:

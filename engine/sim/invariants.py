@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.books import Applied, Books
 from engine.journal import StoreState
-from engine.kill import Aim
+from engine.kill_scope import Aim
 from engine.model import ExecutionKey, Fill, Order, Purpose, Replace, Side
 from engine.records import (
     AnyRecord,

@@ -18,7 +18,7 @@ from brokers.exchange.messages import (
     QueryPositions,
 )
 from brokers.exchange.session import Session
-from engine.kill import Aim
+from engine.kill_scope import Aim
 from engine.model import NS, ExecutionKey, Fill
 from engine.sim.invariants import Broken
 

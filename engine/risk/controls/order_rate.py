@@ -64,7 +64,8 @@ class OrderRate(Control):
     def cancel_wait(self, view: RiskView, urgent: bool) -> int:
         """Charges one cancel and returns 0, or charges nothing and returns the ns until one may go."""
         _, reserve = self._buckets(view.limits())
-        keep = 0 if urgent else reserve.burst // 3
+        # A few tokens stay for the flatten orders themselves: a thousand cancels must not starve them.
+        keep = reserve.burst // 10 if urgent else reserve.burst // 3
         mono = view.mono()
         if reserve.take(mono, keep):
             return 0

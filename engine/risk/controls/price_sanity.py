@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.config import Action, RiskLimits
 from engine.model import Instrument, OrderType
-from engine.risk.ask import Ask, CannotTell
+from engine.risk.ask import Ask, CannotTell, fresh_price
 from engine.risk.control import Control, Reading, Refusal, State
 from engine.risk.view import RiskView
 
@@ -33,6 +33,19 @@ def band(instrument: Instrument, limits: RiskLimits, reference: int) -> int | No
     if reference <= 0 and not instrument.nonpositive_price:
         return None
     return ticks
+
+
+def flatten_range(view: RiskView, symbol: str) -> tuple[int, int] | None:
+    """Lowest and highest price, ticks, at which this control lets the flatten procedure's orders pass; None
+    where it has nothing to measure by, and so does not bound them."""
+    instrument, reference = view.instrument(symbol), view.reference(symbol)
+    if instrument is None or reference is None:
+        return None
+    middle = fresh_price(reference, view.data_state(symbol))
+    width = None if middle is None else band(instrument, view.limits(), middle)
+    if middle is None or width is None:
+        return None
+    return middle - width * FLATTEN_WIDER, middle + width * FLATTEN_WIDER
 
 
 class PriceSanity(Control):
