@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -33,7 +33,7 @@ from engine.feeds.open import open_feed
 from engine.ids import Ids, draw_install
 from engine.journal import Journal
 from engine.journal.tools import rotate
-from engine.model import MarketState, Quote, Trade
+from engine.model import Instrument, MarketState, Quote, Trade
 from engine.ports import Adapter, Clock, Feed, NotSent, QueryFailed
 from engine.records import EMERGENCY, RunStarted, decode
 from engine.sessions import calendar
@@ -114,6 +114,15 @@ def misplaced_strategies(settings: Settings, listed: Iterable[str], where: str) 
         for symbol in strategy.symbols
         if symbol not in known
     ]
+
+
+async def instruments_of(settings: Settings, feed: str, seed: int, clock: Clock) -> Sequence[Instrument]:
+    """What a feed lists, without running it. Raises `FeedError` with the remedy."""
+    address = address_of(feed)
+    if address is not None:
+        return (await remote_feed(address, clock)).instruments
+    made = open_feed(feed, seed=seed, start_ns=clock.now(), on_bad=settings.feed.on_bad_line)
+    return made.instruments
 
 
 def is_replay(options: RunOptions) -> bool:
@@ -239,7 +248,12 @@ def broker_of(
 
 def exchange_address(options: RunOptions) -> Address | None:
     """`exchange:PATH`: market data and orders go to the exchange that listens on that socket."""
-    kind, _, where = options.feed.partition(":")
+    return address_of(options.feed)
+
+
+def address_of(feed: str) -> Address | None:
+    """Where the exchange of a feed spec listens; None where it is no exchange."""
+    kind, _, where = feed.partition(":")
     return Address(path=Path(where)) if kind == "exchange" and where else None
 
 

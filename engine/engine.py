@@ -127,6 +127,7 @@ class Engine:
         self.day = Day(self.core, self.view, self.risk)
         self.reactions = Reactions(self.core, self.intake, self.kill, self.view)
         self.strategies = StrategyDesk(self.core, self.intake, self.view, parts)
+        self.reactions.stop_strategy = self.strategies.give_up
         self.reconciler = Reconciler(self.core, self.view, self)
         self.facts = FactHandler(self)
         self.operator = Operator(

@@ -6,11 +6,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from engine.books import EXTERNAL, Applied
-from engine.facts import AnyFact, ForeignOrder, OrderNotFound, OrderReport, Rejected
+from engine.facts import (
+    AnyFact,
+    ForeignOrder,
+    OrderNotFound,
+    OrderReport,
+    Rejected,
+    require_readable,
+)
 from engine.intake import anomaly_text
 from engine.lifecycle_types import Anomaly, Code, Request
-from engine.model import NS, OrderStatus, OrderType, Purpose
+from engine.model import NS, Fill, OrderStatus, OrderType, Purpose
 from engine.orders_record import OrderRecord
+from engine.reconcile_types import Kind
 from engine.records import FactTaken, LostOrder
 
 if TYPE_CHECKING:
@@ -52,7 +60,8 @@ class FactHandler:
         self.handle(fact, "query")
 
     def handle(self, fact: AnyFact, source: str) -> Applied:
-        """Books one report and does what it calls for."""
+        """Books one report and does what it calls for. Raises `ValueError` for a malformed one, untaken."""
+        require_readable(fact)
         core = self._core
         order_id = getattr(fact, "order_id", "") or ""
         before = core.books.orders.get(order_id) if order_id else None
@@ -69,7 +78,7 @@ class FactHandler:
         for anomaly in applied.anomalies:
             self._surprise(anomaly, record, order_id, correlation)
         if applied.fill is not None:
-            self._filled(applied, correlation)
+            self._filled(applied, correlation, source)
         elif applied.symbol:
             self._revised(applied)
         if record is not None:
@@ -126,7 +135,7 @@ class FactHandler:
         elif record.life.in_flight is Request.QUERY and not isinstance(fact, OrderNotFound | OrderReport):
             engine.intake.ask(record.order.id)
 
-    def _filled(self, applied: Applied, correlation: str) -> None:
+    def _filled(self, applied: Applied, correlation: str, source: str) -> None:
         engine, core = self._engine, self._core
         fill, record = applied.fill, applied.record
         assert fill is not None
@@ -166,6 +175,21 @@ class FactHandler:
             )
         engine.strategies.on_fill(applied)
         engine.reactions.on_fill(applied)
+        if source == "stream" and record is None and not fill.order_id:
+            self._traded_elsewhere(fill)
+
+    def _traded_elsewhere(self, fill: Fill) -> None:
+        """A trade by hand or by another program, reported as it happened: the same policy holds as for one
+        that a comparison with the broker brings to light. It is booked in any case."""
+        if self._core.config.reconcile.on_manual_trade != "halt":
+            return
+        self._engine.halt(
+            "instrument",
+            fill.symbol,
+            str(Kind.MANUAL_TRADE),
+            f"execution {fill.key.exec_id} was traded by hand or by another program; "
+            f"'adopt {fill.symbol}' accepts it, 'flatten {fill.symbol}' closes it",
+        )
 
     def _revised(self, applied: Applied) -> None:
         """A bust or a correction changed what had been booked."""

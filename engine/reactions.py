@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.books import Applied
 from engine.core import Core
 from engine.intake import Intake
@@ -11,6 +13,7 @@ from engine.orders_groups import Unprotected, bracket_actions, leg
 from engine.orders_record import OrderRecord
 from engine.records import ControlReset, ControlTripped, KillBegan
 from engine.risk.controls.margin import reduction_plan
+from engine.risk.controls.strategy_limits import StrategyLoss
 from engine.risk.loop import Breach, Cleared, RiskEvent
 from engine.view import EngineView
 
@@ -23,6 +26,8 @@ class Reactions:
         self._intake = intake
         self._kill = kill
         self._view = view
+        self.stop_strategy: Callable[[str, str], None] = lambda _name, _reason: None
+        """Stops one strategy as failed; set by the engine."""
 
     # -- limits
 
@@ -58,6 +63,8 @@ class Reactions:
         severity = "critical" if breach.action in ("cancel", "kill") else "warning"
         symbol = breach.scope if breach.scope in core.books.instruments else ""
         core.alarm(severity, breach.control, text, symbol=symbol)  # type: ignore[arg-type]
+        if breach.control == StrategyLoss.name:
+            self.stop_strategy(breach.scope, text)
         if breach.action == "cancel":
             self._cancel_entries(breach.scope)
         elif breach.action == "kill":

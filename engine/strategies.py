@@ -127,6 +127,13 @@ class StrategyDesk:
         host.pause("paused by the operator")
         return ""
 
+    def give_up(self, name: str, reason: str) -> None:
+        """Stops a strategy for good because it broke a limit of its own; its orders and its position go the
+        way that its `on_stop` says. A person resumes it."""
+        host = self._hosts.get(name)
+        if host is not None:
+            host.fail(reason)
+
     def resume(self, name: str) -> str:
         """Lifts a pause; starts a strategy anew that had failed or stopped."""
         host = self._hosts.get(name)

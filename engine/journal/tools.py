@@ -21,7 +21,7 @@ from engine.journal.files import InstanceLock, Tail, beside, rotate
 from engine.journal.rows import Row
 from engine.model import Value
 
-__all__ = ["Difference", "Report", "backup", "compare", "describe", "export", "rotate", "verify"]
+__all__ = ["Difference", "Report", "backup", "compare", "describe", "export", "reading", "rotate", "verify"]
 
 
 class Report(Value, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class Difference(NamedTuple):
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection to a stopped journal.
 
     Raises `AlreadyRunning` while an engine has it, `NotAJournal`, `NewerSchema`, `FileNotFoundError`.
@@ -96,7 +96,7 @@ def verify(path: Path) -> Report:
     size = sum(file.stat().st_size for file in (path, beside(path, "-wal")) if file.exists())
     marker = Tail.read(path)
     try:
-        with _reading(path) as connection:
+        with reading(path) as connection:
             found = check(path, connection)
             return Report(
                 path=str(path),
@@ -138,7 +138,7 @@ def export(path: Path, out: Path, fmt: Literal["jsonl"] = "jsonl") -> int:
     if fmt != "jsonl":
         raise ValueError(f"format {fmt!r} is not known: use jsonl")
     count = 0
-    with _reading(path) as connection, out.open("x", encoding="utf-8") as file:
+    with reading(path) as connection, out.open("x", encoding="utf-8") as file:
         for row in _rows(connection):
             file.write(json.dumps({**row._asdict(), "body": _parsed(row.body)}, ensure_ascii=False))
             file.write("\n")
@@ -164,7 +164,7 @@ def backup(path: Path, dest: Path) -> int:
     part = beside(dest, ".part")
     part.unlink(missing_ok=True)
     try:
-        with _reading(path) as source:
+        with reading(path) as source:
             with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as target:
                 source.backup(target)
                 target.execute("PRAGMA journal_mode=DELETE")
@@ -187,7 +187,7 @@ def compare(
     wall clock. `wall_fields` are names of fields in bodies that hold times of the wall clock. Checksums
     follow from the rest and are not compared.
     """
-    with _reading(path_a) as a, _reading(path_b) as b:
+    with reading(path_a) as a, reading(path_b) as b:
         for row_a, row_b in zip_longest(_rows(a), _rows(b)):
             if row_a is None or row_b is None:
                 present: Row = row_a or row_b

@@ -132,6 +132,11 @@ class StrategyHost(ABC):
         if self.live:
             self._end("stopped", reason)
 
+    def fail(self, reason: str) -> None:
+        """Ends the process at once because it broke a limit of its own; state `failed`."""
+        if self.live:
+            self._fail(reason)
+
     @property
     def live(self) -> bool:
         """True from `start` until it is stopped or has failed."""

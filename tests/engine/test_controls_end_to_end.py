@@ -257,6 +257,37 @@ def test_strategy_has_limits_of_its_own() -> None:
     Rig.play(script, config={"strategies": (strategy,)})
 
 
+@pytest.mark.parametrize(("on_stop", "left"), [("flatten", 0), ("cancel", 2)])
+def test_a_strategy_that_lost_too_much_is_stopped_and_wound_up(on_stop: str, left: int) -> None:
+    """Found by the drill 4.23: only its entry orders were cancelled, and it went on."""
+    strategy = {
+        "module": "engine.strategy.samples.meanrev:MeanReversion",
+        "name": "own",
+        "symbols": ("CL",),
+        "max_loss": 500,
+        "on_stop": on_stop,
+    }
+
+    async def script(rig: Rig) -> None:
+        _, refusal = rig.send(Side.BUY, 2, symbol="CL", strategy="own")
+        assert refusal is None
+        await rig.sleep(0.5)
+        rig.move("CL", 7_000 - 40)
+        await rig.sleep(5)
+        assert rig.reading("strategy_loss", "own").state == "TRIPPED"
+        assert rig.engine.strategies.rows()[0].state == "failed"
+        assert (
+            "lost" in rig.engine.strategies.rows()[0].reason
+            or "loss" in rig.engine.strategies.rows()[0].reason
+        )
+        halt = rig.engine.core.books.halts.strategy("own")
+        assert halt is not None, "it does not start again by itself"
+        assert rig.position("CL") == rig.venue_position("CL") == left
+        assert refusal_of(rig, Side.BUY, 1, symbol="CL", strategy="own") == "trading_state"
+
+    Rig.play(script, config={"strategies": (strategy,)})
+
+
 # -- the announcement that empties the book
 
 

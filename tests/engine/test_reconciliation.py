@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from engine.control.commands import Adopt, Claim, Flatten
 from engine.model import ExecutionKey, Side
 from tests.engine.rig import Rig
@@ -29,6 +31,58 @@ def test_a_manual_trade_halts_the_instrument_until_it_is_adopted() -> None:
         assert rig.position() == rig.venue_position() == 3
         assert rig.engine.reconciler.agreed
         await rig.fill(Side.BUY, 1)
+
+    Rig.play(script)
+
+
+@pytest.mark.parametrize(("policy", "halts"), [("halt", True), ("adopt", False), ("warn", False)])
+def test_a_manual_trade_is_treated_alike_when_the_broker_reports_it_at_once(policy: str, halts: bool) -> None:
+    """Found by the drill 2.22: the policy held only for trades that a comparison brought to light."""
+
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        rig.exchange.manual_trade(rig.config.account, "ES", Side.BUY, 1)
+        await rig.sleep(1)
+        assert rig.position() == rig.venue_position() == 3, "it is booked in any case"
+        assert "foreign_fill" in rig.alerts()
+        assert (rig.engine.core.books.halts.instrument("ES") is not None) is halts
+        _, refusal = rig.send(Side.BUY, 1)
+        assert (refusal is not None) is halts
+        if halts:
+            await rig.sleep(6)
+            answer = await rig.command(Adopt(symbol="ES"))
+            assert answer.ok, answer
+            await rig.sleep(6)
+            await rig.fill(Side.BUY, 1)
+
+    Rig.play(script, config={"reconcile": {"on_manual_trade": policy}})
+
+
+def test_a_figure_that_is_older_than_our_last_execution_is_never_adopted() -> None:
+    """Found by the drill 2.22: the broker had been read before the fills, and `adopt` took them back."""
+
+    async def script(rig: Rig) -> None:
+        await rig.sleep(5)
+        await rig.fill(Side.BUY, 2)
+        answer = await rig.command(Adopt(symbol="ES"))
+        assert rig.position() == rig.venue_position() == 2, answer
+        assert not answer.ok
+        assert "again" in answer.text
+        await rig.sleep(1)
+        assert (await rig.command(Adopt(symbol="ES"))).ok, "asking made it be read again"
+        assert rig.position() == 2
+
+    Rig.play(script)
+
+
+def test_a_fill_of_a_foreign_order_that_is_shown_halts_nothing() -> None:
+    """That order was taken in under its own policy (reconcile.on_unknown_order)."""
+
+    async def script(rig: Rig) -> None:
+        rig.exchange.foreign_order(rig.config.account, "ES", Side.BUY, 2, limit=24_001)
+        await rig.sleep(1)
+        assert rig.position() == rig.venue_position() == 2
+        assert rig.engine.core.books.halts.instrument("ES") is None
 
     Rig.play(script)
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from typing import Any
 
-from engine.model import Side
+import pytest
+from msgspec.structs import replace
+
+from engine.facts import Executed
+from engine.model import ExecutionKey, Side
 from tests.engine.rig import Rig
 
 
@@ -149,3 +154,32 @@ def test_an_unsolicited_cancel_is_taken_and_alarmed() -> None:
         assert "unsolicited_cancel" in rig.alerts()
 
     Rig.play(script)
+
+
+@pytest.mark.parametrize("what", ["text", "a float", "no time"])
+def test_a_malformed_report_is_not_taken_and_does_not_spoil_the_journal(what: str, tmp_path: Path) -> None:
+    """Found by the drill 4.20: the row was written, and no engine could start on that journal again."""
+
+    def malformed(rig: Rig) -> Any:
+        good = rig.exchange.audit(rig.config.account).executions[0]
+        key = ExecutionKey(good.key.venue, good.key.account, good.key.trading_day, "odd")
+        match what:
+            case "text":
+                return "garbage"
+            case "a float":
+                return Executed(ts=1, fill=replace(good, key=key, price=24_001.5))
+            case _:
+                return Executed(ts=None, fill=replace(good, key=key))  # type: ignore[arg-type]
+
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        rig.engine.on_fact(malformed(rig))
+        await rig.sleep(1)
+        assert "fact" in rig.alerts()
+        assert rig.position() == 2
+
+    async def again(rig: Rig) -> None:
+        assert rig.position() == rig.venue_position() == 2
+
+    Rig.play(script, directory=tmp_path)
+    Rig.play(again, directory=tmp_path)

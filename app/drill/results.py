@@ -1,0 +1,87 @@
+"""Results of drills on disk, and the fingerprints that say of which build and which settings they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from app.drill.model import DrillReport
+from app.settings import Settings
+from engine.journal.files import sync_directory
+from engine.model import NS
+
+ROOT = Path(__file__).parents[2]
+FOLDER = "drills"
+"""In the state directory: one folder for each drill."""
+
+
+@cache
+def build_fingerprint() -> str:
+    """Hash over the program's own source: one changed line is another build."""
+    digest = hashlib.sha256()
+    for room in ("app", "brokers", "engine"):
+        for path in sorted((ROOT / room).rglob("*")):
+            if path.suffix in (".py", ".toml") and "__pycache__" not in path.parts:
+                digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
+                digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def config_fingerprint(settings: Settings) -> str:
+    """Hash over the settings that decide how it trades: limits, orders, reconciliation, kill, strategies and
+    account. What only concerns screen, log, data source and the stage itself is left out."""
+    values = settings.engine_config().model_dump(mode="json", exclude={"screen"})
+    values["broker"] = settings.broker
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def new_id(started: int) -> str:
+    """A drill's name by its start: `20261125-143007`."""
+    return datetime.fromtimestamp(started // NS, UTC).strftime("%Y%m%d-%H%M%S")
+
+
+def place_for(state: Path, started: int) -> tuple[str, Path]:
+    """A new folder for a drill's report: its id and path."""
+    base = new_id(started)
+    for number in range(1, 1000):
+        name = base if number == 1 else f"{base}-{number}"
+        folder = state / FOLDER / name
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+        except FileExistsError:
+            continue
+        return name, folder
+    raise FileExistsError(f"there are too many drills called {base} in {state / FOLDER}; remove some")
+
+
+def save(folder: Path, report: DrillReport) -> Path:
+    """Writes the result; it appears whole or not at all."""
+    path = folder / "result.json"
+    part = folder / "result.json.part"
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+    part.rename(path)
+    sync_directory(folder)
+    return path
+
+
+def load(path: Path) -> DrillReport:
+    """A stored result. Raises `ValueError` where it is none, or of another layout."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=DrillReport)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"{path} is no result of a drill of this build: {error}") from error
+
+
+def stored(state: Path) -> Iterator[DrillReport]:
+    """All results below a state directory that can be read, newest first."""
+    for path in sorted((state / FOLDER).glob("*/result.json"), reverse=True):
+        try:
+            yield load(path)
+        except (ValueError, OSError):
+            continue

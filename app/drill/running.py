@@ -1,0 +1,190 @@
+"""Runs cases one after another and makes their results: checks, figures, journal and timeline."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.drill.case import Case
+from app.drill.context import DrillContext
+from app.drill.live import LiveDrill
+from app.drill.model import CaseResult, Pace, Status
+from app.drill.notes import Broken, Notes, NotPossible
+from app.drill.processes import ExchangeProcess, short_folder
+from app.drill.timeline import unroll
+from app.drill.virtual import VirtualDrill, plan_of
+from app.drill.world import World
+from app.session import instruments_of
+from engine.clock import RealClock
+from engine.config import EngineConfig
+from engine.journal.errors import StoreRefused
+from engine.journal.rows import Row
+from engine.model import Instrument
+from engine.recorder import open_tape
+
+NOT_HERE = "not possible against this account: it takes an exchange that the drill controls"
+
+
+@dataclass(slots=True)
+class _Ran:
+    """What a case left, before it is put into a result."""
+
+    pace: Pace
+    config: EngineConfig
+    notes: Notes | None = None
+    problem: str = ""
+    skipped: bool = False
+    span: float = 0.0
+    rows: Sequence[Row] = ()
+    instruments: Sequence[Instrument] = ()
+    path: Sequence[tuple[int, str, int]] = ()
+
+
+def run_cases(
+    cases: Iterable[Case], context: DrillContext, done: Callable[[CaseResult], None]
+) -> list[CaseResult]:
+    """Runs the cases in order; `done` is told of each. Never raises for what a case finds."""
+    results = []
+    for case in cases:
+        result = run_case(case, context)
+        results.append(result)
+        done(result)
+    return results
+
+
+def run_case(case: Case, context: DrillContext) -> CaseResult:
+    """Runs one case to its result."""
+    begin = time.monotonic()
+    if context.against and (case.live is None or case.own_exchange):
+        config = context.settings.engine_config()
+        ran = _Ran("virtual" if case.live is None else "real", config, problem=NOT_HERE, skipped=True)
+    elif case.virtual is not None:
+        ran = _virtual(case, context)
+    else:
+        ran = _live(case, context)
+    return _result(case, ran, time.monotonic() - begin)
+
+
+def _guard(ran: _Ran, go: Callable[[], None]) -> None:
+    """Runs a case's script; whatever ends it early is its finding."""
+    try:
+        go()
+    except NotPossible as why:
+        ran.problem, ran.skipped = str(why), True
+    except Broken as why:
+        ran.problem = f"it could not go on: {why}"
+    except Exception as error:  # noqa: BLE001 - whatever the engine or the case throws is the case's result
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        text = str(error) or repr(error)
+        ran.problem = f"{type(error).__name__}: {text} ({Path(where.filename).name}:{where.lineno})"
+
+
+def _virtual(case: Case, context: DrillContext) -> _Ran:
+    assert case.virtual is not None
+    plan = plan_of(case, context)
+    script = case.virtual
+    ran = _Ran("virtual", plan.config, instruments=plan.instruments)
+
+    async def play(world: World) -> None:
+        notes = ran.notes = Notes(world.clock.now, plan.start)
+        drill = VirtualDrill(
+            context, case, world, notes, context.rng(case.id), context.settings.engine_config().risk
+        )
+        ran.path = world.path
+        try:
+            await script(drill)
+        finally:
+            ran.span = notes.at()
+
+    _guard(ran, lambda: World.run(plan, play))
+    ran.rows = _rows(plan.directory / "journal.db", ran)
+    return ran
+
+
+def _live(case: Case, context: DrillContext) -> _Ran:
+    assert case.live is not None
+    script = case.live
+    ran = _Ran("real", context.settings.engine_config())
+    notes = ran.notes = Notes(time.time_ns)
+    with short_folder() as sockets:
+        folder = context.place(case.id)
+        drill: LiveDrill | None = None
+
+        def play() -> None:
+            nonlocal drill
+            if context.against:
+                # One state for all cases of an account: its position and its orders go on from case to case.
+                feed, state = context.settings.feed.source, context.folder / "account"
+                venue = None
+            else:
+                venue = ExchangeProcess(sockets, context.seed)
+                feed, state = f"exchange:{venue.address}", folder / "state"
+            drill = LiveDrill(context, case, notes, folder, state, (), venue, feed=feed)
+            drill.instruments = ran.instruments = asyncio.run(_instruments(context, feed))
+            script(drill)
+
+        try:
+            _guard(ran, play)
+        finally:
+            ran.span = notes.at()
+            if drill is not None:
+                drill.close()
+        if drill is not None:
+            ran.rows = _rows(drill.state / "journal.db", ran)
+            if context.against:
+                ran.rows = [r for r in ran.rows if r.ts >= notes.begin]
+    return ran
+
+
+async def _instruments(context: DrillContext, feed: str) -> tuple[Instrument, ...]:
+    clock = RealClock(asyncio.get_running_loop())
+    return tuple(await instruments_of(context.settings, feed, context.seed, clock))
+
+
+def _rows(path: Path, ran: _Ran) -> list[Row]:
+    """The case's journal; one that cannot be read is a finding of its own."""
+    if not path.exists():
+        return []
+    try:
+        with open_tape(path) as tape:
+            return list(tape.rows())
+    except StoreRefused as error:
+        ran.problem = ran.problem or f"its journal cannot be read: {error}"
+        return []
+
+
+def _result(case: Case, ran: _Ran, wall: float) -> CaseResult:
+    notes = ran.notes
+    status: Status = "skipped" if ran.skipped else "passed"
+    if not ran.skipped and (ran.problem or notes is None or not notes.ok):
+        status = "failed"
+    unrolled = None
+    if notes is not None and not ran.skipped:
+        unrolled = unroll(ran.rows, notes.begin, ran.span, ran.config, ran.instruments, ran.path, notes.bands)
+    return CaseResult(
+        id=case.id,
+        title=case.title,
+        why=case.why,
+        status=status,
+        pace=ran.pace,
+        wall=round(wall, 3),
+        engine=round(ran.span, 3),
+        steps=tuple(notes.steps) if notes is not None else (),
+        checks=tuple(notes.checks) if notes is not None else (),
+        problem=ran.problem,
+        figures=dict(notes.figures) if notes is not None else {},
+        rows=unrolled.rows if unrolled is not None else 0,
+        journal=unrolled.journal if unrolled is not None else (),
+        timeline=unrolled.timeline if unrolled is not None else None,
+        digest=unrolled.digest if unrolled is not None else "",
+    )
+
+
+def remove(folder: Path) -> None:
+    """Removes what the cases left, when nobody wants to look at it."""
+    shutil.rmtree(folder, ignore_errors=True)
