@@ -411,16 +411,16 @@ class Operator:
         position = core.books.positions.get(symbol)
         if position.broker is None:
             raise ValueError(f"the broker's position of {symbol} is not known: nothing to adopt")
+        difference = position.broker - position.held.qty
+        if difference == 0:
+            how = f"{booked} executions made elsewhere are booked" if booked else "nothing was to be adopted"
+            return f"{symbol}: {how}; broker and executions agree"
         if position.broker_as_of < core.books.last_fill.get(symbol, 0):
             self._hooks.reconcile_soon()
             raise ValueError(
                 f"the broker's position of {symbol} was read before its last execution; it is being read "
                 "again: ask again in a moment"
             )
-        difference = position.broker - position.held.qty
-        if difference == 0:
-            how = f"{booked} executions made elsewhere are booked" if booked else "nothing was to be adopted"
-            return f"{symbol}: {how}; broker and executions agree"
         market = core.markets.get(symbol)
         mark = market.mark_twice if market is not None else None
         if mark is None:
