@@ -192,10 +192,13 @@ class Books:
             case KillEnded():
                 self.kills = ()
             case Adopted(symbol=symbol, signed=signed, price=price):
-                self.positions.adjust(symbol, signed, price)
+                self.positions.adjust(symbol, signed, price, EXTERNAL)
                 self._touch(symbol, ts)
             case Claimed(broker_id=broker_id, strategy=strategy):
-                return Applied(changed=self.orders.claim(broker_id, strategy) is not None)
+                claimed = self.orders.claim(broker_id, strategy)
+                if claimed is not None:
+                    self._touch(claimed.order.symbol, ts)
+                return Applied(claimed, changed=claimed is not None)
             case DayOpened():
                 self.day = record
                 self.peak = record.opening_equity
@@ -291,16 +294,20 @@ class Books:
         return tuple(attribute(qty, dict(owners)).items())
 
     def _attribution(self, record: OrderRecord | None, fill: Fill) -> Attribution:
-        if record is None:
-            return ((EXTERNAL, fill.qty),)
-        if record.order.strategy != NET:
-            return ((record.order.strategy, fill.qty),)
+        if record is not None:
+            order_id, owner = record.order.id, record.order.strategy
+        else:
+            # An order that left memory was somebody's all the same.
+            order_id = fill.order_id or ""
+            owner = self.orders.evicted_owner(order_id) or EXTERNAL
+        if owner != NET:
+            return ((owner, fill.qty),)
         parts = share_fill(
             fill.qty,
             fill.side,
             self.positions.get(fill.symbol).intended,
             self._held(fill.symbol),
-            self._behind.get(record.order.id) or {EXTERNAL: 1},
+            self._behind.get(order_id) or {EXTERNAL: 1},
         )
         return tuple(parts.items())
 

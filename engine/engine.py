@@ -31,11 +31,13 @@ from engine.market import Market, MarketBook
 from engine.metrics import Metrics
 from engine.model import NS, Instrument, MarketState, Purpose, Quote, Trade
 from engine.operator import Operator
+from engine.orders_record import OrderRecord
 from engine.picture import Picture
 from engine.ports import Adapter, Clock, IdSource, QueryFailed
 from engine.reactions import Reactions
 from engine.reconciler import Reconciler
-from engine.records import FactTaken, Halted, KillBegan, LinkLost, RunEnded
+from engine.records import FactTaken, Halted, KillBegan, RunEnded
+from engine.replacing import Replacer
 from engine.risk.controls import standard_controls
 from engine.risk.gate import Gate
 from engine.risk.limits import LimitsBook
@@ -120,22 +122,32 @@ class Engine:
         self.kill = KillSwitch(self._kill_host, config.kill, config.account)
         self.view.covers = self.kill.covers
         self.intake = Intake(self.core, self.gate, self.view, self.kill)
+        self.replacer = Replacer(self.core, self.gate, self.view, self.intake)
         self._kill_host.intake = self.intake
         self._kill_host.gate = self.gate
         self._kill_host.reconcile_soon = self.reconcile_soon
         self._kill_host.take_report = partial(self.take, source="open_orders")
         self.day = Day(self.core, self.view, self.risk)
         self.reactions = Reactions(self.core, self.intake, self.kill, self.view)
-        self.strategies = StrategyDesk(self.core, self.intake, self.view, parts)
+        self.strategies = StrategyDesk(self.core, self.intake, self.replacer, self.view, parts)
         self.reactions.stop_strategy = self.strategies.give_up
         self.reconciler = Reconciler(self.core, self.view, self)
         self.facts = FactHandler(self)
         self.operator = Operator(
-            self.core, self.intake, self.gate, self.view, self.kill, self.risk, self.limits, self
+            self.core,
+            self.intake,
+            self.replacer,
+            self.gate,
+            self.view,
+            self.kill,
+            self.risk,
+            self.limits,
+            self,
         )
         self.status = Status(self)
         self.picture = Picture(self.core, self.view, self.kill, self.status)
         self.intake.on_answer = self.facts.on_answer
+        self.intake.moved = self.facts.moved
         self.view.pause_reasons = self._pause_reason
         # The risk loop runs at its period of the host's time, however fast the recording does.
         period = int(config.risk_period * NS * parts.speed)
@@ -317,7 +329,7 @@ class Engine:
                 core.link_up, core.link_text = False, reason
                 self.disable(f"link to {core.adapter.name} is down: {reason}")
                 core.commit(FactTaken(fact=fact))
-                core.commit(LinkLost(reason=reason))
+                self.facts.link_lost(reason)
                 core.metrics.count("disconnects")
                 core.alarm("critical", "link_down", f"link to {core.adapter.name} is down: {reason}")
             case Gap(reason=reason):
@@ -448,6 +460,9 @@ class Engine:
 
     def reconcile_soon(self) -> None:
         self.reconciler.poke()
+
+    def order_claimed(self, record: OrderRecord) -> None:
+        self.strategies.on_order(record)
 
     def reload_limits(self) -> RiskLimits:
         return self.parts.reload_limits()

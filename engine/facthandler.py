@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 from engine.books import EXTERNAL, Applied
 from engine.facts import (
     AnyFact,
+    Busted,
+    CancelRejected,
     ForeignOrder,
     OrderNotFound,
     OrderReport,
-    Rejected,
+    ReplaceRejected,
     require_readable,
 )
 from engine.intake import anomaly_text
@@ -19,7 +21,7 @@ from engine.lifecycle_types import Anomaly, Code, Request
 from engine.model import NS, Fill, OrderStatus, OrderType, Purpose
 from engine.orders_record import OrderRecord
 from engine.reconcile_types import Kind
-from engine.records import FactTaken, LostOrder
+from engine.records import FactTaken, LinkLost, LostOrder
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -63,16 +65,11 @@ class FactHandler:
         """Books one report and does what it calls for. Raises `ValueError` for a malformed one, untaken."""
         require_readable(fact)
         core = self._core
-        order_id = getattr(fact, "order_id", "") or ""
-        before = core.books.orders.get(order_id) if order_id else None
-        correlation = before.order.correlation if before is not None else ""
-        was = before.life.status if before is not None else None
-        fill = getattr(fact, "fill", None)
-        if fill is not None and fill.order_id:
-            order_id = fill.order_id
-            owner = core.books.orders.get(order_id)
-            if owner is not None:
-                was, correlation = owner.life.status, owner.order.correlation
+        order_id = self._named(fact)
+        before = self._subject(fact)
+        correlation, was = "", None
+        if before is not None:
+            order_id, correlation, was = before.order.id, before.order.correlation, before.life.status
         applied = core.commit(FactTaken(fact=fact, source=source), correlation, order_id)
         record = applied.record
         for anomaly in applied.anomalies:
@@ -80,7 +77,7 @@ class FactHandler:
         if applied.fill is not None:
             self._filled(applied, correlation, source)
         elif applied.symbol:
-            self._revised(applied)
+            self._revised(applied, correlation)
         if record is not None:
             self._follow(record, was, fact, correlation)
         if isinstance(fact, ForeignOrder):
@@ -96,6 +93,24 @@ class FactHandler:
         self._engine.kill.poke()
         return applied
 
+    @staticmethod
+    def _named(fact: AnyFact) -> str:
+        """The order id that a report gives, empty where it gives none."""
+        fill = getattr(fact, "fill", None)
+        return (fill.order_id if fill is not None else getattr(fact, "order_id", "")) or ""
+
+    def _subject(self, fact: AnyFact) -> OrderRecord | None:
+        """The order in memory that a report is about, by whatever identity it gives."""
+        orders = self._core.books.orders
+        if isinstance(fact, Busted):
+            return orders.owner(fact.key)
+        fill = getattr(fact, "fill", None)
+        record = orders.get(self._named(fact))
+        broker_id = fill.broker_id if fill is not None else getattr(fact, "broker_id", None)
+        if record is None and broker_id is not None:
+            record = orders.by_broker_id(broker_id)
+        return record
+
     def _follow(self, record: OrderRecord, was: OrderStatus | None, fact: AnyFact, correlation: str) -> None:
         """What a change of an order's status calls for."""
         engine, core = self._engine, self._core
@@ -104,20 +119,17 @@ class FactHandler:
             sent = record.sent
             if sent and status is not OrderStatus.UNKNOWN:
                 core.metrics.stage("sent→acknowledged", core.clock.now() - sent)
-        if isinstance(fact, Rejected) and status is OrderStatus.REJECTED and was is not status:
+        if status is OrderStatus.REJECTED and was is not status:
             core.metrics.count("rejects")
-            engine.controls.on_reject(record.order.strategy, record.order.symbol, fact.reason, engine.view)
-            core.alarm(
-                "warning",
-                "rejected",
-                f"{record.order.id} rejected: {fact.reason}",
-                symbol=record.order.symbol,
-                correlation=correlation,
-            )
+            self._rejected(record, "rejected", record.life.reason, correlation)
+        elif isinstance(fact, ReplaceRejected | CancelRejected):
+            what = "replace" if isinstance(fact, ReplaceRejected) else "cancel"
+            core.metrics.count(f"{what}_rejects")
+            self._rejected(record, f"{what}_rejected", fact.reason, correlation)
         if status is not was:
             core.log(
                 "info",
-                f"{record.order.id} {status}",
+                f"{record.order.id} {status}" + (f": {record.life.reason}" if record.life.reason else ""),
                 component="orders",
                 order_id=record.order.id,
                 broker_id=record.life.broker_id or "",
@@ -127,13 +139,42 @@ class FactHandler:
                 status=str(status),
                 correlation_id=correlation,
             )
+        self.moved(record, was, fact)
+        if record.life.is_closed or isinstance(fact, OrderNotFound | OrderReport):
+            return
+        if record.life.in_flight is Request.QUERY:
+            engine.intake.ask(record.order.id)
+
+    def moved(self, record: OrderRecord, was: OrderStatus | None, fact: AnyFact | None = None) -> None:
+        """An order changed, by a report or by what happened here: all that follow it are told."""
+        engine = self._engine
+        engine.replacer.follow(record, fact)
         engine.strategies.on_order(record)
         engine.reactions.on_order(record, was)
         if record.life.is_closed:
-            engine.intake.after_close(record)
             engine.strategies.targets.on_closed(record)
-        elif record.life.in_flight is Request.QUERY and not isinstance(fact, OrderNotFound | OrderReport):
-            engine.intake.ask(record.order.id)
+
+    def link_lost(self, reason: str) -> None:
+        """What was in flight when the link broke is in doubt now."""
+        core = self._core
+        before = [(r, r.life.status) for r in core.books.orders.working()]
+        core.commit(LinkLost(reason=reason))
+        for record, was in before:
+            if record.life.status is not was:
+                self.moved(record, was)
+
+    def _rejected(self, record: OrderRecord, code: str, reason: str, correlation: str) -> None:
+        """The broker refused an order, a replace or a cancel: never tried again by itself."""
+        core, order = self._core, record.order
+        if code != "cancel_rejected":
+            self._engine.controls.on_reject(order.strategy, order.symbol, reason, self._engine.view)
+        core.alarm(
+            "warning",
+            code,
+            f"{order.id} {code.replace('_', ' ')}: {reason}",
+            symbol=order.symbol,
+            correlation=correlation,
+        )
 
     def _filled(self, applied: Applied, correlation: str, source: str) -> None:
         engine, core = self._engine, self._core
@@ -191,15 +232,14 @@ class FactHandler:
             f"'adopt {fill.symbol}' accepts it, 'flatten {fill.symbol}' closes it",
         )
 
-    def _revised(self, applied: Applied) -> None:
+    def _revised(self, applied: Applied, correlation: str) -> None:
         """A bust or a correction changed what had been booked."""
         core = self._core
         core.metrics.count("revisions")
         record = applied.record
         what = record.order.id if record is not None else applied.symbol
-        core.alarm(
-            "critical", "bust", f"{what}: the venue took back or changed an execution", symbol=applied.symbol
-        )
+        text = f"{what}: the venue took back or changed an execution"
+        core.alarm("critical", "bust", text, symbol=applied.symbol, correlation=correlation)
         self._engine.strategies.on_position(applied.symbol)
         self._engine.reconcile_soon()
 
@@ -216,10 +256,10 @@ class FactHandler:
             )
         else:
             core.alarm("warning", str(anomaly.code).lower(), text, symbol=symbol, correlation=correlation)
-        if anomaly.code in (Code.MISSING_FILL, Code.OVERFILL, Code.REOPENED):
+        if anomaly.code in (Code.MISSING_FILL, Code.OVERFILL, Code.REOPENED, Code.EXECUTION_DIFFERS):
             self._engine.reconcile_soon()
         if anomaly.code is Code.CANCEL_LOST and record is not None:
-            self._engine.intake.cancel(record.order.id, correlation)
+            self._engine.intake.send_cancel(record.order.id, correlation)
 
     def _lost(self, record: OrderRecord) -> None:
         """The broker said again that it has no such order: ask for executions, then give it up."""
@@ -252,6 +292,4 @@ class FactHandler:
             symbol=record.order.symbol,
         )
         if applied.record is not None:
-            self._engine.strategies.on_order(applied.record)
-            self._engine.reactions.on_order(applied.record, was)
-            self._engine.strategies.targets.on_closed(applied.record)
+            self.moved(applied.record, was)

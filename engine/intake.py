@@ -1,4 +1,4 @@
-"""From an order to the wire: gate, journal, send; then replace, cancel, and what a silent broker calls for.
+"""From an order to the wire: gate, journal, send; then cancel, and what a silent broker calls for.
 
 Everything here is plain synchronous code on the engine's thread. The only gap in it is the wait for the
 journal's commit; when that returns, the state of the world is looked at again before anything is sent.
@@ -7,7 +7,7 @@ journal's commit; when that returns, the state of the world is looked at again b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -16,10 +16,10 @@ from engine.control.commands import Answer
 from engine.core import Core
 from engine.kill import KillSwitch
 from engine.lifecycle_types import Anomaly
-from engine.model import Order, OrderStatus, Purpose, Replace, ReplacePolicy, TimeInForce
+from engine.model import Order, OrderStatus, Purpose, TimeInForce
 from engine.orders_record import OrderRecord
 from engine.ports import NotSent, QueryFailed
-from engine.records import KINDS, NotSentNote, OrderStored, Refused, ReplaceStored, Sent, Unanswered
+from engine.records import KINDS, NotSentNote, OrderStored, Refused, Sent, Unanswered
 from engine.risk.gate import Gate, Refusal
 from engine.sending import Approved, Recorded
 from engine.view import EngineView
@@ -37,11 +37,13 @@ class Intake:
         self._kill = kill
         self._perf: dict[str, int] = {}
         """Host counter at which an order was approved, until it is sent; for measuring."""
-        self._waiting_cancel: dict[str, Replace] = {}
-        """Replaces by cancel-then-new that wait for their cancel to be confirmed."""
+        self._withdrawn: dict[str, str] = {}
+        """Orders that wait for the disk and must not leave after all, with the reason."""
         self._queries: set[asyncio.Task[None]] = set()
         self.new_order: Callable[[Order], None] = lambda _: None
         """Told of each order that passed the gate (order groups, strategies)."""
+        self.moved: Callable[[OrderRecord, OrderStatus], None] = lambda *_: None
+        """Told of an order that changed by what happened here, and of its status before."""
 
     # -- new orders
 
@@ -77,6 +79,26 @@ class Intake:
             correlation=order.correlation,
         )
         future.add_done_callback(partial(self._stored, order, seen_perf, approved_at, on_answer))
+        return None
+
+    def submit_bracket(
+        self, entry: Order, children: Sequence[Order], seen_perf: int = 0, on_answer: Told | None = None
+    ) -> Refusal | None:
+        """`submit` of an entry and its protective orders: all of them pass the gate, or none leaves.
+
+        All is decided before the first of them can have been stored, let alone sent.
+        """
+        refusal = self.submit(entry, seen_perf, on_answer)
+        if refusal is not None:
+            return refusal
+        for index, child in enumerate(children):
+            refusal = self.submit(child)
+            if refusal is None:
+                continue
+            reason = f"its protective order was refused by {refusal.control}: {refusal.text}"
+            for order in (entry, *children[:index]):
+                self._withdrawn[order.id] = reason
+            return None  # the entry's answer says so
         return None
 
     def _for_venue(self, order: Order) -> Order:
@@ -176,6 +198,13 @@ class Intake:
         """Why an approved order must not leave after all; the world may have changed while it was stored."""
         if order.purpose is Purpose.FLATTEN:
             return ""
+        withdrawn = self._withdrawn.pop(order.id, "")
+        if withdrawn:
+            return withdrawn
+        if order.parent is not None:
+            parent = self._core.books.orders.get(order.parent)
+            if parent is not None and parent.life.status is OrderStatus.REJECTED:
+                return f"its entry {order.parent} was not taken: {parent.life.reason}"
         if self._kill.covers(order.symbol):
             return "kill or flatten began before it was sent"
         reason = self._view.opening_blocked(order.symbol, order.strategy)
@@ -185,16 +214,43 @@ class Intake:
 
     def _not_sent(self, order: Order, reason: str, on_answer: Told | None) -> None:
         self._core.metrics.count("not_sent")
-        self._core.commit(
-            NotSentNote(order_id=order.id, what="submit", reason=reason), order.correlation, order.id
-        )
+        self._withdrawn.pop(order.id, None)
+        self.note_not_sent(order, NotSentNote(order_id=order.id, what="submit", reason=reason))
         if on_answer is not None:
             on_answer(Answer(ok=False, text=f"{order.id} was not sent: {reason}"))
+
+    def note_not_sent(self, order: Order, note: NotSentNote, correlation: str = "") -> None:
+        """Something about an order certainly did not leave: on the record, in the log, and whoever follows
+        the order is told."""
+        core = self._core
+        record = core.books.orders.get(order.id)
+        was = record.life.status if record is not None else OrderStatus.PENDING_NEW
+        correlation = correlation or order.correlation
+        core.commit(note, correlation, order.id)
+        core.log(
+            "warning",
+            f"{note.what} not sent: {note.reason}",
+            component="orders",
+            order_id=order.id,
+            symbol=order.symbol,
+            status="NOT_SENT",
+            correlation_id=correlation,
+        )
+        if record is not None:
+            self.moved(record, was)
 
     # -- cancel
 
     def cancel(self, order_id: str, correlation: str = "") -> str:
-        """Hands a cancel over at once; returns why it could not, else an empty text."""
+        """Takes an order back: hands a cancel over at once; returns why it could not, else an empty text.
+
+        A new order that was to follow it (`engine.replacing`) is off as well.
+        """
+        self.taken_back(order_id)
+        return self.send_cancel(order_id, correlation)
+
+    def send_cancel(self, order_id: str, correlation: str = "") -> str:
+        """The cancel alone, whatever is to follow it."""
         core = self._core
         record = core.books.orders.get(order_id)
         if record is None:
@@ -208,115 +264,18 @@ class Intake:
         try:
             core.adapter.cancel(order_id, record.life.broker_id)
         except NotSent as problem:
-            core.commit(
-                NotSentNote(order_id=order_id, what="cancel", reason=str(problem)), correlation, order_id
-            )
+            if not record.life.pending_cancel:  # one that left before is still to be answered
+                note = NotSentNote(order_id=order_id, what="cancel", reason=str(problem))
+                self.note_not_sent(record.order, note, correlation)
             return str(problem)
         core.metrics.count("cancels")
         core.commit(Sent(order_id=order_id, what="cancel"), correlation or record.order.correlation, order_id)
         return ""
 
     def _cancel_later(self, order_id: str, correlation: str) -> None:
-        problem = self.cancel(order_id, correlation)
+        problem = self.send_cancel(order_id, correlation)
         if problem:
             self._core.log("warning", f"cancel not sent: {problem}", component="orders", order_id=order_id)
-
-    # -- replace
-
-    def replace(self, change: Replace, on_answer: Told | None = None) -> Refusal | None:
-        """Changes a working order by its policy: in place, or a new order after the confirmed cancel."""
-        core = self._core
-        record = core.books.orders.get(change.order_id)
-        if record is None or record.life.is_closed:
-            text = "is not open" if record is not None else "is not known"
-            refusal = Refusal("order", f"order {change.order_id} {text}")
-            if on_answer is not None:
-                on_answer(Answer(ok=False, text=refusal.text))
-            return refusal
-        in_place = (
-            record.order.replace_policy is ReplacePolicy.IN_PLACE
-            and core.adapter.capabilities.replace_in_place
-        )
-        if not in_place:
-            self._waiting_cancel[change.order_id] = change
-            problem = self.cancel(change.order_id, change.correlation)
-            if problem:
-                self._waiting_cancel.pop(change.order_id, None)
-            if on_answer is not None:
-                on_answer(Answer(ok=not problem, text=problem or "cancel first, then the new order"))
-            return Refusal("order", problem) if problem else None
-        verdict = self._gate.check(change, self._view)
-        if not isinstance(verdict, Approved):
-            refusal = verdict.reasons[0]
-            core.metrics.count("refused")
-            if on_answer is not None:
-                on_answer(Answer(ok=False, text=f"refused by {refusal.control}: {refusal.text}"))
-            return refusal
-        now = core.clock.now()
-        core.books.apply(ReplaceStored(replace=change), now)
-        future = core.journal.record(
-            verdict,
-            KINDS[ReplaceStored],
-            ts=now,
-            correlation=change.correlation,
-        )
-        future.add_done_callback(partial(self._replace_stored, change, record.order, on_answer))
-        return None
-
-    def _replace_stored(
-        self,
-        change: Replace,
-        order: Order,
-        on_answer: Told | None,
-        future: asyncio.Future[Recorded[Replace]],
-    ) -> None:
-        core = self._core
-        problem = ""
-        error = future.exception()
-        if error is not None:
-            problem = f"not stored: {error}"
-        else:
-            problem = self.blocked(order)
-        if not problem:
-            try:
-                core.adapter.replace(future.result())
-            except NotSent as refused:
-                problem = str(refused)
-        if problem:
-            core.commit(
-                NotSentNote(order_id=order.id, what="replace", reason=problem, replace_id=change.id),
-                change.correlation,
-                order.id,
-            )
-        else:
-            core.metrics.count("replaces")
-            core.commit(
-                Sent(order_id=order.id, what="replace", replace_id=change.id), change.correlation, order.id
-            )
-        if on_answer is not None:
-            on_answer(Answer(ok=not problem, text=problem or f"replace of {order.id} sent"))
-
-    def after_close(self, record: OrderRecord) -> None:
-        """An order closed: send the new one of a cancel-then-new, for what was not filled meanwhile."""
-        change = self._waiting_cancel.pop(record.order.id, None)
-        if change is None:
-            return
-        left = change.qty - record.life.cum
-        if record.life.status is not OrderStatus.CANCELED or left <= 0:
-            return
-        old = record.order
-        order = Order(
-            **{
-                **{f: getattr(old, f) for f in old.__struct_fields__},
-                "id": self._core.ids.order_id(old.strategy),
-                "qty": left,
-                "limit": change.limit,
-                "stop": change.stop,
-                "created": self._core.clock.now(),
-                "correlation": change.correlation or old.correlation,
-            }
-        )
-        self.submit(order)
 
     # -- silence
 
@@ -327,7 +286,13 @@ class Intake:
         now = core.clock.now()
         for due in orders.due(now):
             core.metrics.count("unanswered")
-            core.commit(Unanswered(order_id=due.order_id, what=due.kind.value), order_id=due.order_id)
+            record = orders.get(due.order_id)
+            assert record is not None, "what is due is in memory"
+            was = record.life.status
+            note = Unanswered(order_id=due.order_id, what=due.kind.value)
+            core.commit(note, record.order.correlation, due.order_id)
+            if record.life.status is not was:
+                self.moved(record, was)
             self.ask(due.order_id)
         for order_id in orders.remainders_due(now):
             self.cancel(order_id)
@@ -359,6 +324,9 @@ class Intake:
 
     on_answer: Callable[[object], None] = staticmethod(lambda _: None)
     """Where the answer to a query goes; the engine sets it to its own `on_fact`."""
+
+    taken_back: Callable[[str], None] = staticmethod(lambda _: None)
+    """Told of an order that somebody wants cancelled for good."""
 
     def next_due(self) -> int | None:
         return self._core.books.orders.next_due()

@@ -96,12 +96,15 @@ class EngineKillHost:
 
     def send_cancel(self, order_id: str, broker_id: str | None) -> str:
         core = self._core
+        record = core.books.orders.get(order_id)
+        self.intake.taken_back(order_id)
         try:
             core.adapter.cancel(order_id, broker_id)
         except NotSent as problem:
             return str(problem)
         core.metrics.count("cancels")
-        core.commit(Sent(order_id=order_id, what="cancel"), "", order_id)
+        correlation = record.order.correlation if record is not None else ""
+        core.commit(Sent(order_id=order_id, what="cancel"), correlation, order_id)
         return ""
 
     def send_flatten(self, order: Order) -> str:

@@ -110,6 +110,8 @@ class Code(StrEnum):
     FILL_MISMATCH = "FILL_MISMATCH"
     """An execution with our order's id but another symbol or side."""
     INVALID_FILL = "INVALID_FILL"
+    EXECUTION_DIFFERS = "EXECUTION_DIFFERS"
+    """An execution's identity was used again for other lots: not booked, the broker is compared with."""
     BUST_BEFORE_FILL = "BUST_BEFORE_FILL"
     """A bust of an execution that has not arrived: remembered."""
     CORRECTION_BEFORE_FILL = "CORRECTION_BEFORE_FILL"

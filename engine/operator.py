@@ -36,6 +36,7 @@ from engine.intake import Intake
 from engine.kill import KillSwitch
 from engine.model import NS, Instrument, OffGrid, Order, Replace
 from engine.orders_groups import bracket
+from engine.orders_record import OrderRecord
 from engine.reconcile import Kind
 from engine.records import (
     Adopted,
@@ -49,6 +50,7 @@ from engine.records import (
     KillBegan,
     LimitsChanged,
 )
+from engine.replacing import Replacer
 from engine.risk.gate import Gate
 from engine.risk.limits import LimitsBook
 from engine.risk.loop import RiskLoop
@@ -80,6 +82,8 @@ class Hooks(Protocol):
 
     def reconcile_soon(self) -> None: ...
 
+    def order_claimed(self, record: OrderRecord) -> None: ...
+
     def book_manual(self, symbol: str) -> int:
         """Books executions of a symbol that belong to no order of ours; returns how many."""
 
@@ -91,6 +95,7 @@ class Operator:
         self,
         core: Core,
         intake: Intake,
+        replacer: Replacer,
         gate: Gate,
         view: EngineView,
         kill: KillSwitch,
@@ -100,6 +105,7 @@ class Operator:
     ) -> None:
         self._core = core
         self._intake = intake
+        self._replacer = replacer
         self._gate = gate
         self._view = view
         self._kill = kill
@@ -161,13 +167,7 @@ class Operator:
             case Adopt(symbol=symbol):
                 self._adopt(symbol, who, correlation, reply)
             case Claim(broker_id=broker_id, strategy=strategy):
-                problem = self._unknown_strategy(strategy)
-                if not problem:
-                    done = self._core.commit(
-                        Claimed(broker_id=broker_id, strategy=strategy, who=who), correlation
-                    )
-                    problem = "" if done.changed else f"there is no foreign order {broker_id} in memory"
-                reply(Answer(ok=not problem, text=problem or f"{broker_id} belongs to {strategy} now"))
+                self._claim(broker_id, strategy, who, correlation, reply)
             case Acknowledge(alert_id=alert_id):
                 done = self._core.commit(AlertAcknowledged(id=alert_id, who=who), correlation)
                 what = "nothing" if alert_id is None else f"no alert {alert_id}"
@@ -234,15 +234,7 @@ class Operator:
             text = "; ".join(f"{r.control}: {r.text}" for r in refusals) or "the gate would let it pass"
             reply(Answer(ok=not refusals, text=text))
             return
-        children = orders[1:]
-
-        def entry_answered(result: Answer) -> None:
-            if result.ok:
-                for child in children:
-                    self._intake.submit(child)
-            reply(result)
-
-        self._intake.submit(orders[0], on_answer=entry_answered)
+        self._intake.submit_bracket(orders[0], orders[1:], on_answer=reply)
 
     def _orders(self, command: Submit, correlation: str) -> list[Order]:
         """The entry, then the bracket's children. Raises `OffGrid` for a price or size off the grid."""
@@ -306,7 +298,7 @@ class Operator:
         except OffGrid as error:
             reply(Answer(ok=False, text=str(error)))
             return
-        self._intake.replace(change, on_answer=reply)
+        self._replacer.replace(change, on_answer=reply)
 
     def _cancel_all(
         self, symbol: str | None, strategy: str | None, correlation: str, reply: AnswerSink
@@ -323,6 +315,18 @@ class Operator:
         problems = [p for p in (self._intake.cancel(order_id, correlation) for order_id in wanted) if p]
         text = f"{len(wanted) - len(problems)} of {len(wanted)} cancels sent"
         reply(Answer(ok=not problems, text="; ".join([text, *problems[:5]])))
+
+    def _claim(self, broker_id: str, strategy: str, who: str, correlation: str, reply: AnswerSink) -> None:
+        core = self._core
+        record = core.books.orders.by_broker_id(broker_id)
+        problem = self._unknown_strategy(strategy)
+        if not problem and (record is None or not record.foreign):
+            problem = f"there is no foreign order {broker_id} in memory"
+        if not problem and record is not None:
+            claim = Claimed(broker_id=broker_id, strategy=strategy, who=who)
+            core.commit(claim, correlation, record.order.id)
+            self._hooks.order_claimed(record)
+        reply(Answer(ok=not problem, text=problem or f"{broker_id} belongs to {strategy} now"))
 
     # -- halts, pauses, limits
 

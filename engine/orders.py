@@ -84,8 +84,11 @@ class OrderBook(OrderShelf):
         record = self._record_of(fill)
         if not self._executions.remember(key):
             self.duplicates += 1
-            text = f"execution {key.exec_id} came again"
-            return FillOutcome(Outcome.DUPLICATE, record, None, (Anomaly(Code.DUPLICATE, text),))
+            code, text = Code.DUPLICATE, f"execution {key.exec_id} came again"
+            if self._executions.contradicts(fill):
+                code = Code.EXECUTION_DIFFERS
+                text += f" as another one: {fill.side} {fill.qty} {fill.symbol} at {fill.price} ticks"
+            return FillOutcome(Outcome.DUPLICATE, record, None, (Anomaly(code, text, fill.qty),))
         if self._executions.is_busted(key):
             if record is not None:
                 self._moved(record, transition(record.life, FillVoided(qty=fill.qty)).life, now)
@@ -104,6 +107,7 @@ class OrderBook(OrderShelf):
             self._executions.book(fill.key, None, fill)
             code, outcome = self._absent(fill.order_id)
             text = f"execution {fill.key.exec_id} of order {fill.order_id or fill.broker_id or '(none)'}"
+            text += ", which ended long ago" if outcome is Outcome.EVICTED else ", which is not known"
             return FillOutcome(outcome, None, fill, (Anomaly(code, text, fill.qty),))
         order = record.order
         if fill.symbol != order.symbol or fill.side is not order.side:

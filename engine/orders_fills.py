@@ -7,7 +7,6 @@ execution said is kept only while its order is in memory.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
 
 from engine.model import ExecutionKey, Fill
 from engine.orders_record import OrderRecord
@@ -23,6 +22,7 @@ class Executions:
         self._loose_kept = loose_kept
         self._busted: dict[ExecutionKey, None] = {}
         self._successors: dict[ExecutionKey, ExecutionKey] = {}
+        self._corrected: set[ExecutionKey] = set()
         self.count = 0
         """Identities seen."""
 
@@ -42,11 +42,6 @@ class Executions:
             return False
         self.count += 1
         return True
-
-    def load(self, keys: Iterable[ExecutionKey]) -> None:
-        """Identities known from the journal, whose orders are not in memory."""
-        for key in keys:
-            self.remember(key)
 
     def book(self, key: ExecutionKey, record: OrderRecord | None, fill: Fill) -> None:
         """What an identity stands for. Without a record only the latest few are kept."""
@@ -84,8 +79,23 @@ class Executions:
 
     def replace(self, old: ExecutionKey, new: ExecutionKey) -> None:
         """A correction put `new` in the place of `old`."""
+        self._corrected.add(new)
         if old != new:  # `new` was never seen before, so this cannot close a circle
             self._successors[old] = new
+
+    def contradicts(self, fill: Fill) -> bool:
+        """Whether an execution that came again is not the one that is booked under its identity.
+
+        An original that comes again after its correction says what it always said.
+        """
+        entry = self._booked.get(fill.key)
+        if entry is None:
+            return False
+        ours = entry[1]
+        same_order = None in (ours.order_id, fill.order_id) or ours.order_id == fill.order_id
+        if not same_order or (ours.symbol, ours.side) != (fill.symbol, fill.side):
+            return True
+        return (ours.qty, ours.price) != (fill.qty, fill.price) and fill.key not in self._corrected
 
     def bust(self, key: ExecutionKey) -> bool:
         """Notes a bust. False where it was noted before."""

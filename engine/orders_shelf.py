@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
 from itertools import islice
 
 from engine.config import OrderConfig
@@ -33,7 +32,8 @@ class OrderShelf:
         self._groups: dict[str, list[str]] = {}
         self._index = OpenIndex()
         self._closed: OrderedDict[str, OrderRecord] = OrderedDict()
-        self._evicted: set[str] = set()
+        self._evicted: dict[str, str] = {}
+        """Orders that left memory: whose they are."""
         self._exposure = ExposureBook()
         self._prices = OwnPrices()
         self._executions = Executions(config.closed_in_memory)
@@ -254,13 +254,14 @@ class OrderShelf:
         entry = self._executions.booked(key)
         return entry[1] if entry is not None else None
 
-    def load_keys(self, keys: Iterable[ExecutionKey]) -> None:
-        """Executions known from the journal whose orders are not loaded: repeats of them are ignored."""
-        self._executions.load(keys)
+    def owner(self, key: ExecutionKey) -> OrderRecord | None:
+        """The order in memory that an execution was booked for."""
+        entry = self._executions.booked(self._executions.latest(key))
+        return entry[0] if entry is not None else None
 
-    def load_evicted(self, order_ids: Iterable[str]) -> None:
-        """Orders of ours known from the journal that are not loaded."""
-        self._evicted.update(order_ids)
+    def evicted_owner(self, order_id: str) -> str | None:
+        """The strategy of an order that ended long ago; None where there is no such order."""
+        return self._evicted.get(order_id)
 
     def _evict(self) -> None:
         """Lets the oldest closed orders go, but none whose executions are missing or whose children live."""
@@ -277,7 +278,7 @@ class OrderShelf:
         order = record.order
         self._executions.evict(record)
         del self._orders[order.id]
-        self._evicted.add(order.id)
+        self._evicted[order.id] = order.strategy
         self._local_expiry.discard(order.id)
         self._children.pop(order.id, None)
         for table, name in ((self._children, order.parent), (self._groups, order.oco)):
@@ -294,7 +295,7 @@ class OrderShelf:
         """Everything that the same events must bring about again, in a stable order."""
         return (
             [record.state() for record in self._orders.values()],
-            sorted(self._evicted),
+            sorted(self._evicted.items()),
             self._executions.state(),
             self._exposure.state(),
             self._seq,

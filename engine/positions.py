@@ -83,27 +83,22 @@ class Position:
     """One instrument's three views, and each strategy's part of the executed one."""
 
     __slots__ = (
-        "adjusted",
+        "booked",
         "broker",
         "broker_as_of",
-        "fills",
         "held",
         "intended",
         "parts",
         "symbol",
-        "transfers",
     )
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
         self.held = Holding()
         self.parts: dict[str, Holding] = {}
-        self.fills: dict[ExecutionKey, tuple[tuple[str, int, int, Decimal], ...]] = {}
-        """What each execution booked: (strategy, signed lots, price, fee); needed to take it back."""
-        self.adjusted: list[tuple[int, int]] = []
-        """Positions adopted from the broker: (signed lots, price), in order of arrival."""
-        self.transfers: list[tuple[str, str, int, int]] = []
-        """Lots moved between strategies: (seller, buyer, lots, price), in order of arrival."""
+        self.booked: dict[ExecutionKey | int, Legs] = {}
+        """All that was ever booked, in order of arrival: executions under their identity, adoptions and
+        transfers under a number. Needed to take an execution back as if it had never been."""
         self.intended: dict[str, int] = {}
         self.broker: int | None = None
         self.broker_as_of = 0
@@ -120,6 +115,9 @@ class Position:
         return holding
 
 
+Legs = tuple[tuple[str, int, int, Decimal], ...]
+"""What one booking gave to whom: (strategy, signed lots, price, fee). A transfer's legs sum to no lots."""
+
 Attribution = tuple[tuple[str, int], ...]
 """Which strategy got how many lots (unsigned) of a fill; sums to the fill's quantity."""
 
@@ -129,6 +127,8 @@ class PositionBook:
 
     def __init__(self) -> None:
         self._positions: dict[str, Position] = {}
+        self._notes = 0
+        """Bookings without an execution so far."""
 
     def __iter__(self) -> Iterator[Position]:
         return iter(self._positions.values())
@@ -156,13 +156,9 @@ class PositionBook:
         if sum(lots for _, lots in attribution) != fill.qty:
             raise ValueError(f"attribution {attribution} of {fill.key.exec_id} does not sum to {fill.qty}")
         position = self.get(fill.symbol)
-        if fill.key in position.fills:
+        if fill.key in position.booked:
             raise ValueError(f"execution {fill.key.exec_id} is booked already")
-        legs = tuple(self._legs(fill, attribution))
-        position.fills[fill.key] = legs
-        position.held.add(fill.side.sign * fill.qty, fill.price, fill.fee)
-        for strategy, signed, price, fee in legs:
-            position.part(strategy).add(signed, price, fee)
+        self._enter(position, fill.key, tuple(self._legs(fill, attribution)))
 
     @staticmethod
     def _legs(fill: Fill, attribution: Attribution) -> Iterator[tuple[str, int, int, Decimal]]:
@@ -176,7 +172,7 @@ class PositionBook:
     def bust(self, symbol: str, key: ExecutionKey) -> bool:
         """Takes an execution back. False when it was never booked."""
         position = self.get(symbol)
-        if position.fills.pop(key, None) is None:
+        if position.booked.pop(key, None) is None:
             return False
         self._fold(position)
         return True
@@ -184,63 +180,61 @@ class PositionBook:
     def correct(self, key: ExecutionKey, old_symbol: str, fill: Fill, attribution: Attribution) -> bool:
         """Puts `fill` in the place of the execution `key`. False when that was never booked."""
         position = self.get(old_symbol)
-        if key not in position.fills:
+        if key not in position.booked:
             return False
         if old_symbol != fill.symbol:
             self.bust(old_symbol, key)
             self.book(fill, attribution)
             return True
         legs = tuple(self._legs(fill, attribution))
-        position.fills = {
-            (fill.key if k == key else k): (legs if k == key else v) for k, v in position.fills.items()
+        position.booked = {
+            (fill.key if k == key else k): (legs if k == key else v) for k, v in position.booked.items()
         }
         self._fold(position)
         return True
 
     @staticmethod
     def _fold(position: Position) -> None:
-        """Books everything anew; a bust or a correction is rare and must be exact."""
+        """Books everything anew, in order; a bust or a correction is rare and must be exact."""
+        booked, position.booked = position.booked, {}
         position.held = Holding()
         position.parts = {}
-        for signed, price in position.adjusted:
-            position.held.add(signed, price, Decimal(0))
-            position.part("external").add(signed, price, Decimal(0))
-        for seller, buyer, lots, price in position.transfers:
-            position.part(seller).add(-lots, price, Decimal(0))
-            position.part(buyer).add(lots, price, Decimal(0))
-        for legs in position.fills.values():
-            for strategy, signed, price, fee in legs:
-                position.part(strategy).add(signed, price, fee)
-            position.held.add(
-                sum(leg[1] for leg in legs), legs[0][2], sum((leg[3] for leg in legs), Decimal(0))
-            )
+        for key, legs in booked.items():
+            PositionBook._enter(position, key, legs)
+
+    @staticmethod
+    def _enter(position: Position, key: ExecutionKey | int, legs: Legs) -> None:
+        position.booked[key] = legs
+        lots = sum(leg[1] for leg in legs)
+        if lots:
+            position.held.add(lots, legs[0][2], sum((leg[3] for leg in legs), Decimal(0)))
+        for strategy, signed, price, fee in legs:
+            position.part(strategy).add(signed, price, fee)
 
     def find(self, key: ExecutionKey) -> str | None:
         """Symbol in which an execution is booked; None where it is not."""
         for symbol, position in self._positions.items():
-            if key in position.fills:
+            if key in position.booked:
                 return symbol
         return None
 
     def owners(self, symbol: str, key: ExecutionKey) -> Attribution:
         """Who got how many lots of a booked execution."""
         return tuple(
-            (strategy, abs(signed)) for strategy, signed, _, _ in self.get(symbol).fills.get(key, ())
+            (strategy, abs(signed)) for strategy, signed, _, _ in self.get(symbol).booked.get(key, ())
         )
 
-    def adjust(self, symbol: str, signed: int, price: int) -> None:
+    def adjust(self, symbol: str, signed: int, price: int, owner: str) -> None:
         """Books a position that was adopted from the broker without an execution (operator's decision)."""
-        position = self.get(symbol)
-        position.adjusted.append((signed, price))
-        position.held.add(signed, price, Decimal(0))
-        position.part("external").add(signed, price, Decimal(0))
+        self._note(symbol, ((owner, signed, price, Decimal(0)),))
+
+    def _note(self, symbol: str, legs: Legs) -> None:
+        self._notes += 1
+        self._enter(self.get(symbol), self._notes, legs)
 
     def transfer(self, symbol: str, seller: str, buyer: str, lots: int, price: int) -> None:
         """Moves lots between two strategies' parts at `price`; the account's position does not change."""
-        position = self.get(symbol)
-        position.transfers.append((seller, buyer, lots, price))
-        position.part(seller).add(-lots, price, Decimal(0))
-        position.part(buyer).add(lots, price, Decimal(0))
+        self._note(symbol, ((seller, -lots, price, Decimal(0)), (buyer, lots, price, Decimal(0))))
 
     def confirm(self, symbol: str, qty: int, as_of: int) -> None:
         """Notes what the broker said, signed lots."""
@@ -266,7 +260,7 @@ class PositionBook:
                 tuple(sorted(p.intended.items())),
             )
             for symbol, p in sorted(self._positions.items())
-            if p.fills or p.adjusted or p.transfers or p.intended
+            if p.booked or p.intended
         )
 
 

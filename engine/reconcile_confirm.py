@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from engine.model import ExecutionKey
-from engine.reconcile_types import Action, Finding, Kind, severity_of
+from engine.reconcile_types import DIFFERENCES, Action, Finding, Kind, severity_of
 
 
 class _Seen(NamedTuple):
@@ -20,9 +20,6 @@ class _Seen(NamedTuple):
     """Those of them that called it drift."""
     any_drifts: int
     """Successive readings that called it drift, whatever the amount."""
-
-
-_DIFFERENCES: Final = frozenset({Kind.DRIFT, Kind.IN_FLIGHT, Kind.STALE_SNAPSHOT})
 
 
 class Confirmer:
@@ -51,7 +48,7 @@ class Confirmer:
         trades: dict[ExecutionKey, int] = {}
         out = []
         for finding in findings:
-            if finding.kind in _DIFFERENCES:
+            if finding.kind in DIFFERENCES:
                 seen = symbols[finding.symbol] = self._count(finding, as_of)
                 out.append(self._difference(finding, seen))
             elif finding.kind is Kind.MANUAL_TRADE and finding.fill is not None and _grave(finding):

@@ -41,6 +41,10 @@ class Kind(StrEnum):
     """The executed position is not the intended one, and no order works on it. No matter of the broker's."""
 
 
+DIFFERENCES: Final = frozenset({Kind.DRIFT, Kind.STALE_SNAPSHOT, Kind.IN_FLIGHT})
+"""Kinds that say that positions differ."""
+
+
 class Action(StrEnum):
     """What the policy asks for."""
 

@@ -7,7 +7,7 @@ every fill inside the position figure is among the executions that follow it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
 from engine.core import Core
@@ -24,6 +24,7 @@ from engine.facts import (
     Positions,
 )
 from engine.model import NS, Fill
+from engine.orders import FOREIGN
 from engine.orders_record import OrderRecord
 from engine.ports import NotSent, QueryFailed
 from engine.reconcile import (
@@ -37,11 +38,13 @@ from engine.reconcile import (
     agrees,
     reconcile,
 )
+from engine.reconcile_types import DIFFERENCES
 from engine.records import Adopted, FindingSeen
 from engine.view import EngineView
 
 _OVERLAP = 60 * NS
-"""Executions are asked for from this long before the last one known: clocks differ, repeats are free."""
+"""Executions are asked for from this long before the moment up to which they are known: clocks differ,
+repeats are free."""
 _CLOSED_COMPARED = 100
 """Closed orders that take part in a comparison, newest first."""
 _BLOCKING = frozenset(
@@ -95,6 +98,12 @@ class Reconciler:
         self._confirmer = Confirmer()
         self._wanted = asyncio.Event()
         self._after_executions: dict[str, Callable[[str], None]] = {}
+        self._read_to = 0
+        """Venue time up to which executions were read in this run, ns; 0 before the first reading."""
+        self._differing: frozenset[str] = frozenset()
+        """Symbols whose positions differed at the last reading."""
+        self._all_executions = False
+        """The next reading asks for every execution that the broker still lists."""
         self.words: dict[str, str] = {}
         """The word of the last comparison by symbol, for the screen."""
         self.agreed = False
@@ -150,7 +159,7 @@ class Reconciler:
         self.rounds += 1
         core.metrics.count("reconciliations")
         waiting, self._after_executions = self._after_executions, {}
-        since = max(0, core.books.last_execution - _OVERLAP) if core.books.last_execution else 0
+        since = self._since(waiting)
         asked = core.clock.now()
         read = await self._read(since)
         if isinstance(read, str):
@@ -164,15 +173,42 @@ class Reconciler:
             self._after_executions = {**waiting, **self._after_executions}
             return False
         orders, positions, executions, account = read
+        self._read_to = executions.as_of
         self._view.set_account(account, core.clock.mono())
         findings = self._compare(asked, orders, positions, executions)
         for finding in findings:
             self._act(finding)
         self._note(findings)
+        self._widen(findings)
         for order_id, then in waiting.items():
             then(order_id)
         self._conclude(findings)
         return self.agreed
+
+    def _since(self, waiting: Iterable[str]) -> int:
+        """From which venue time on executions are asked for.
+
+        What was read before need not be read again. The newest execution known proves nothing about older
+        ones: after an outage the stream brings the newest first, and what filled meanwhile is still missing.
+        """
+        books = self._core.books
+        if self._all_executions or not books.last_execution:
+            return 0
+        if self._read_to:
+            marks = [self._read_to]
+            followed = [r for r in map(books.orders.get, waiting) if r is not None]
+        else:
+            marks = [books.last_execution]
+            followed = books.orders.working()
+        marks += [record.recorded for record in followed]
+        return max(0, min(marks) - _OVERLAP)
+
+    def _widen(self, findings: tuple[Finding, ...]) -> None:
+        """A difference that nothing explains, or that stays: all executions are looked through next time."""
+        drift = any(f.kind is Kind.DRIFT for f in findings)
+        differing = frozenset(f.symbol for f in findings if f.kind in DIFFERENCES)
+        self._all_executions = drift or bool(differing & self._differing)
+        self._differing = differing
 
     async def _read(self, since: int) -> tuple[OpenOrders, Positions, Executions, AccountValues] | str:
         adapter = self._core.adapter
@@ -380,5 +416,5 @@ def _own(record: OrderRecord) -> OwnOrder:
         sent=0 if record.foreign else max(record.recorded, record.sent, record.flight_since),
         last_report=record.last_report,
         pending=life.pending_cancel or bool(life.replaces),
-        foreign=record.foreign,
+        foreign=record.foreign and record.order.strategy == FOREIGN,
     )

@@ -54,6 +54,20 @@ class Refused(Record, frozen=True, tag="refused"):
     reason: str
 
 
+class ReplaceRefused(Record, frozen=True, tag="replace_refused"):
+    """A change that was not asked of the broker, or came to nothing, with the reason."""
+
+    replace: Replace
+    control: str
+    reason: str
+
+
+class ReplaceWaits(Record, frozen=True, tag="replace_waits"):
+    """A change by cancel-then-new: the new order follows when the cancel is confirmed."""
+
+    replace: Replace
+
+
 class Sent(Record, frozen=True, tag="sent"):
     """Something was handed to the adapter."""
 
@@ -245,6 +259,8 @@ AnyRecord = (
     | OrderStored
     | ReplaceStored
     | Refused
+    | ReplaceRefused
+    | ReplaceWaits
     | Sent
     | NotSentNote
     | Unanswered

@@ -20,6 +20,7 @@ from engine.intake import Intake
 from engine.model import NS, Bar, Purpose, Quote, Trade
 from engine.orders_record import OrderRecord
 from engine.records import Halted, HaltReset, Intended, StrategyChanged
+from engine.replacing import Replacer
 from engine.strategy.host import StrategyHost
 from engine.strategy.lockstep import LockstepHost
 from engine.strategy.messages import AnyAction, StrategyFill
@@ -40,7 +41,9 @@ _AT_ONCE: Final = 10
 class StrategyDesk:
     """All strategies of one engine; implements `engine.strategy.host.HostSink`."""
 
-    def __init__(self, core: Core, intake: Intake, view: EngineView, parts: Parts) -> None:
+    def __init__(
+        self, core: Core, intake: Intake, replacer: Replacer, view: EngineView, parts: Parts
+    ) -> None:
         self._core = core
         self._intake = intake
         self._view = view
@@ -57,7 +60,12 @@ class StrategyDesk:
         self.targets = Targets(core, intake, view)
         self.targets.transferred = self.on_position
         self._orders = StrategyOrders(
-            core, intake, self.targets, self._configs, lambda name, report: self._hosts[name].order(report)
+            core,
+            intake,
+            replacer,
+            self.targets,
+            self._configs,
+            lambda name, report: self._hosts[name].order(report),
         )
 
     # -- life

@@ -15,6 +15,8 @@ from engine.model import NS, Order, OrderStatus, Replace
 from engine.orders_groups import bracket
 from engine.orders_record import OrderRecord
 from engine.records import Intended
+from engine.replacing import Replacer
+from engine.risk.gate import Refusal
 from engine.strategy.messages import AnyAction, CancelRef, Intend, Place, ReplaceRef, StrategyOrder
 from engine.strategy.reports import Origin
 from engine.targets import Targets
@@ -30,12 +32,15 @@ class StrategyOrders:
         self,
         core: Core,
         intake: Intake,
+        replacer: Replacer,
         targets: Targets,
         configs: Mapping[str, StrategyConfig],
         told: Callable[[str, StrategyOrder], None],
     ) -> None:
         self._core = core
         self._intake = intake
+        self._replacer = replacer
+        replacer.succeeded = self._succeeded
         self._targets = targets
         self._configs = configs
         self._told = told
@@ -155,15 +160,24 @@ class StrategyOrders:
         self._ref_of[entry.id] = (name, action.ref)
         self._last_ref[name] = max(self._last_ref.get(name, 0), action.ref)
         self.placed[name] = self.placed.get(name, 0) + 1
-        refusal = self._intake.submit(entry, origin.arrived)
+        children = bracket(entry, action.take_profit, action.stop_loss, lambda: core.ids.order_id(name))
+        self._parents.update((child.id, action.ref) for child in children)
+        refusal = self._intake.submit_bracket(entry, children, origin.arrived)
         if refusal is not None:
             self._told(name, _refusal(entry, action.ref, f"{refusal.control}: {refusal.text}"))
+
+    def _succeeded(self, old: OrderRecord, new: Order, refusal: Refusal | None) -> None:
+        """A new order took the place of one that was cancelled for it: it goes by the same ref."""
+        known = self._ref_of.pop(old.order.id, None)
+        if known is None:
             return
-        for child in bracket(
-            entry, action.take_profit, action.stop_loss, lambda: core.ids.order_id(entry.strategy)
-        ):
-            self._parents[child.id] = action.ref
-            self._intake.submit(child)
+        name, ref = known
+        self._refs[known] = new.id
+        self._ref_of[new.id] = known
+        for child in self._core.books.orders.children(new.id):
+            self._parents[child.order.id] = ref
+        if refusal is not None:
+            self._told(name, _refusal(new, ref, f"{refusal.control}: {refusal.text}"))
 
     def _forget(self) -> None:
         """Drops the refs of orders that have left memory; nothing can be done about those any more."""
@@ -181,7 +195,7 @@ class StrategyOrders:
         if record is None:
             return
         life = record.life
-        refusal = self._intake.replace(
+        refusal = self._replacer.replace(
             Replace(
                 id=self._core.ids.order_id(name),
                 order_id=record.order.id,

@@ -24,7 +24,8 @@ from engine.control.commands import (
     Resume,
     Submit,
 )
-from engine.model import NS, OrderType, PartialFillPolicy, ReplacePolicy, Side, TimeInForce
+from engine.model import NS, OrderType, PartialFillPolicy, Purpose, ReplacePolicy, Side, TimeInForce
+from engine.ports import NotSent
 from engine.records import CommandTaken, LimitsChanged, decode
 from tests.engine.rig import Rig
 
@@ -297,5 +298,89 @@ def test_a_stop_leaves_protective_orders_and_asks_the_broker_for_them() -> None:
         assert rig.engine.summary()["protective_verified"] == 2
         live = [o for o in rig.exchange.audit(rig.config.account).orders if not o.status.is_closed]
         assert len(live) == 2
+
+    Rig.play(script)
+
+
+def test_an_entry_whose_stop_is_refused_never_leaves() -> None:
+    async def script(rig: Rig) -> None:
+        answer = await rig.command(
+            Submit(
+                symbol="ES",
+                side=Side.BUY,
+                size=Decimal(2),
+                type=OrderType.LIMIT,
+                limit=Decimal("6000.25"),
+                take_profit=Decimal(6010),
+                stop_loss=Decimal(1000),
+            )
+        )
+        assert not answer.ok and "price_sanity" in answer.text, answer
+        await rig.sleep(2)
+        assert rig.position() == 0
+        assert rig.engine.core.books.orders.working() == []
+        assert rig.exchange.audit(rig.config.account).orders == ()
+
+    Rig.play(script)
+
+
+def test_a_stop_that_the_venue_refuses_is_alarmed() -> None:
+    async def script(rig: Rig) -> None:
+        submit = rig.adapter.submit
+
+        def refused(order: Any) -> None:
+            rig.exchange.faults.arm("reject_new")
+            submit(order)
+
+        def refuse_protection(order: Any) -> None:
+            if order.request.purpose is Purpose.PROTECT:
+                rig.clock.call_later(NS // 10, refused, order)
+            else:
+                submit(order)
+
+        rig.adapter.submit = refuse_protection  # type: ignore[method-assign]
+        await rig.command(
+            Submit(
+                symbol="ES",
+                side=Side.BUY,
+                size=Decimal(2),
+                type=OrderType.LIMIT,
+                limit=Decimal("6000.25"),
+                stop_loss=Decimal(5990),
+            )
+        )
+        await rig.sleep(1)
+        assert rig.position() == 2
+        assert {"rejected", "unprotected"} <= set(rig.alerts())
+
+    Rig.play(script)
+
+
+def test_a_rejection_that_only_a_question_brings_out_is_alarmed_too() -> None:
+    async def script(rig: Rig) -> None:
+        rig.exchange.faults.arm("reject_new")
+        rig.exchange.faults.arm("drop_report")
+        order, _ = rig.send(Side.BUY, 5, 23_990)
+        await rig.sleep(8)
+        assert rig.status(order) == "REJECTED"
+        assert "rejected" in rig.alerts()
+
+    Rig.play(script)
+
+
+def test_a_cancel_that_could_not_leave_forgets_none_that_did() -> None:
+    async def script(rig: Rig) -> None:
+        order, _ = rig.send(Side.BUY, 5, 23_990)
+        await rig.sleep(0.3)
+        rig.adapter.cancel = lambda *_: None  # type: ignore[method-assign]
+        assert rig.engine.intake.cancel(order.id) == ""
+
+        def down(*_: object) -> None:
+            raise NotSent("the link is down")
+
+        rig.adapter.cancel = down  # type: ignore[method-assign]
+        assert rig.engine.intake.cancel(order.id) == "the link is down"
+        record = rig.engine.core.books.orders.get(order.id)
+        assert record is not None and record.life.pending_cancel, "the first one is still to be answered"
 
     Rig.play(script)

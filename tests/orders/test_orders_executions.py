@@ -26,13 +26,19 @@ def test_the_same_exec_id_on_another_day_is_another_execution() -> None:
     assert record.life.cum == 8
 
 
-def test_identities_from_the_journal_are_known_after_a_restart() -> None:
+def test_an_identity_used_again_for_other_lots_is_said_out_loud() -> None:
     b = book()
-    b.load_keys([key(1)])
-    b.load_evicted(["old"])
     b.add(order("a", 10), 0)
-    assert b.apply_fill(fill(1, 4, "a"), 1).outcome is Outcome.DUPLICATE
-    assert b.apply_fill(fill(2, 4, "old"), 1).outcome is Outcome.EVICTED
+    b.add(order("b", 10), 0)
+    b.apply_fill(fill(1, 4, "a"), 1)
+    for other in (fill(1, 4, "b"), fill(1, 5, "a"), fill(1, 4, "a", side=Side.SELL)):
+        outcome = b.apply_fill(other, 2)
+        assert not outcome.is_new
+        assert [a.code for a in outcome.anomalies] == [Code.EXECUTION_DIFFERS]
+    corrected = fill(1, 3, "a")
+    b.correct(key(1), corrected, 3)
+    outcome = b.apply_fill(fill(1, 4, "a"), 4)
+    assert [a.code for a in outcome.anomalies] == [Code.DUPLICATE], "the original, sent once more"
 
 
 def test_a_fill_of_no_known_order_is_still_a_fill() -> None:

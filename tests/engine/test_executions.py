@@ -1,0 +1,173 @@
+"""Executions that come late, by nobody's order, under a used identity, or only when they are asked for."""
+
+from __future__ import annotations
+
+from engine.control.commands import Claim
+from engine.facts import Busted, Canceled, Executed
+from engine.model import Order, Side
+from engine.positions import PositionBook
+from tests.engine.rig import Rig
+from tests.engine.said import execution, journal
+
+
+def deaf(rig: Rig) -> None:
+    """The broker answers no question: what it says is scripted."""
+    rig.exchange.faults.set_ratios({"query_lost": 1.0})
+
+
+async def ended_long_ago(rig: Rig, strategy: str) -> Order:
+    """An order that was cancelled, with as many after it as push it out of memory."""
+    first, refusal = rig.send(Side.BUY, 5, 23_990, strategy=strategy)
+    assert refusal is None
+    await rig.sleep(0.3)
+    rig.engine.on_fact(Canceled(ts=rig.clock.now(), order_id=first.id, cum=0))
+    for n in range(15):
+        order, _ = rig.send(Side.BUY, 1, 23_980 - n)
+        await rig.sleep(0.3)
+        rig.engine.on_fact(Canceled(ts=rig.clock.now(), order_id=order.id, cum=0))
+    assert rig.engine.core.books.orders.get(first.id) is None
+    return first
+
+
+def test_a_fill_of_an_order_that_left_memory_is_booked_once_for_its_strategy() -> None:
+    async def script(rig: Rig) -> None:
+        deaf(rig)
+        order = await ended_long_ago(rig, "scalper")
+        positions = rig.engine.core.books.positions
+        late = execution(rig, order, 2)
+        for _ in range(2):
+            rig.engine.on_fact(Executed(ts=rig.clock.now(), fill=late))
+        assert rig.position() == positions.strategy_qty("scalper", "ES") == 2
+        assert "evicted_order" in rig.alerts()
+        assert rig.engine.core.books.halts.instrument("ES") is None, "it is nobody else's"
+        for _ in range(2):
+            rig.engine.on_fact(Busted(ts=rig.clock.now(), key=late.key))
+        assert rig.position() == positions.strategy_qty("scalper", "ES") == 0
+        assert "bust" in rig.alerts()
+
+    Rig.play(script, config={"orders": {"closed_in_memory": 10}})
+
+
+def test_an_execution_id_of_another_order_is_not_swallowed() -> None:
+    async def script(rig: Rig) -> None:
+        deaf(rig)
+        one, _ = rig.send(Side.BUY, 5, 23_990)
+        two, _ = rig.send(Side.BUY, 4, 23_980)
+        await rig.sleep(0.3)
+        rounds = rig.engine.reconciler.rounds
+        rig.engine.on_fact(Executed(ts=rig.clock.now(), fill=execution(rig, one, 1)))
+        rig.engine.on_fact(Executed(ts=rig.clock.now(), fill=execution(rig, two, 2)))
+        assert rig.position() == 1
+        assert "execution_differs" in rig.alerts()
+        await rig.sleep(0.5)
+        assert rig.engine.reconciler.rounds > rounds, "the broker is asked what is true"
+        tomorrow = execution(rig, two, 2, day="2026-01-08")
+        rig.engine.on_fact(Executed(ts=rig.clock.now(), fill=tomorrow))
+        assert rig.position() == 3, "the same id on another trading day is another execution"
+
+    Rig.play(script)
+
+
+def test_a_trade_by_hand_that_the_stream_reports_is_booked_and_halts_by_policy() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        rig.exchange.manual_trade(rig.config.account, "ES", Side.BUY, 1)
+        await rig.sleep(0.5)
+        assert rig.position() == 3 and "foreign_fill" in rig.alerts()
+        halt = rig.engine.core.books.halts.instrument("ES")
+        policy = rig.config.reconcile.on_manual_trade
+        assert (halt is not None and halt.code == "manual_trade") is (policy == "halt")
+
+    for policy in ("halt", "warn", "adopt"):
+        Rig.play(script, config={"reconcile": {"on_manual_trade": policy}})
+
+
+def test_what_filled_in_an_outage_is_found_although_newer_fills_came_first() -> None:
+    async def script(rig: Rig) -> None:
+        rig.send(Side.BUY, 2, 23_990)
+        rig.send(Side.BUY, 1, 23_950)
+        await rig.sleep(0.3)
+        rig.exchange.drop_link(rig.config.account, down_for=None)
+        await rig.sleep(0.1)
+        rig.quote("ES", 23_980, 23_985)
+        await rig.sleep(1)
+        rig.move("ES", 24_000)
+        await rig.sleep(150)
+        assert rig.venue_position() == 2
+        deaf(rig)
+        rig.exchange.restore_link(rig.config.account)
+        await rig.sleep(0.1)
+        rig.quote("ES", 23_930, 23_931)
+        await rig.sleep(0.5)
+        assert rig.position() == 1, "the newest fill came by the stream"
+        rig.exchange.faults.clear()
+        await rig.sleep(20)
+        assert rig.position() == rig.venue_position() == 3
+        assert rig.engine.core.books.halts.all() == () and rig.engine.reconciler.agreed
+
+    Rig.play(script)
+
+
+def test_a_claim_needs_an_order_placed_elsewhere_and_somebody_to_own_it() -> None:
+    async def script(rig: Rig) -> None:
+        assert not (await rig.command(Claim(broker_id="nope", strategy="manual"))).ok
+        rig.exchange.foreign_order(rig.config.account, "ES", Side.BUY, 1, limit=23_950)
+        await rig.sleep(7)
+        row = next(r for r in rig.engine.picture.take().orders if r.foreign)
+        answer = await rig.command(Claim(broker_id=row.broker_id, strategy="nobody"))
+        assert not answer.ok and "manual" in answer.text
+        assert (await rig.command(Claim(broker_id=row.broker_id, strategy="manual"))).ok
+        rig.exchange.faults.arm("drop_report", 3)
+        rig.quote("ES", 23_940, 23_941)
+        await rig.sleep(12)
+        positions = rig.engine.core.books.positions
+        assert rig.venue_position() == rig.position() == positions.strategy_qty("manual", "ES") == 1
+        assert rig.engine.core.books.halts.all() == (), "a fill of a claimed order is no manual trade"
+
+    Rig.play(script)
+
+
+def test_every_row_about_an_order_leads_back_to_what_caused_it() -> None:
+    async def script(rig: Rig) -> None:
+        rig.exchange.faults.arm("no_ack")
+        rig.send(Side.BUY, 5, 23_990)
+        await rig.sleep(12)
+        await rig.fill(Side.BUY, 2)
+        rig.exchange.bust(rig.exchange.audit(rig.config.account).executions[-1].key)
+        rig.exchange.faults.arm("lose_request")
+        rig.send(Side.BUY, 3, 23_970)
+        await rig.sleep(40)
+        kinds = {"order", "sent", "not_sent", "unanswered", "lost", "refused"}
+        rows = [r for r in await journal(rig) if r.kind in kinds or (r.kind == "fact" and r.order_id)]
+        assert {"order", "sent", "unanswered", "lost", "fact"} <= {r.kind for r in rows}
+        assert [r for r in rows if not r.correlation] == []
+        (bust,) = [r for r in await journal(rig) if '"fact":"busted"' in r.body]
+        assert bust.order_id and bust.correlation
+
+    Rig.play(script)
+
+
+def test_a_bust_leaves_everything_else_as_if_it_had_never_been() -> None:
+    from engine.model import ExecutionKey, Fill
+
+    def fill(n: int, side: Side, qty: int, price: int) -> Fill:
+        key = ExecutionKey("SIM", "A", "2026-01-07", str(n))
+        return Fill(key=key, symbol="ES", side=side, qty=qty, price=price, ts=0)
+
+    def book(*, with_busted: bool) -> PositionBook:
+        out = PositionBook()
+        out.book(fill(1, Side.BUY, 1, 100), (("a", 1),))
+        out.book(fill(2, Side.BUY, 1, 110), (("a", 1),))
+        if with_busted:
+            out.book(fill(3, Side.SELL, 5, 120), (("c", 5),))
+        out.transfer("ES", "a", "b", 1, 105)
+        out.adjust("ES", -1, 130, "elsewhere")
+        out.book(fill(4, Side.SELL, 3, 90), (("b", 3),))
+        return out
+
+    busted = book(with_busted=True)
+    assert busted.bust("ES", fill(3, Side.SELL, 5, 120).key)
+    assert busted.state()[0][1] == book(with_busted=False).state()[0][1]
+    parts = busted.get("ES").parts
+    assert parts["a"].average == 105 and parts["a"].realised_micro == 0
+    assert {name: p.qty for name, p in parts.items() if p.qty} == {"a": 1, "b": -2, "elsewhere": -1}

@@ -1,0 +1,162 @@
+"""Changing working orders: what is refused, what cancel-then-new does when the venue answers badly."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from engine.control.commands import Submit
+from engine.facts import Canceled, Executed
+from engine.model import Order, OrderType, Purpose, Replace, ReplacePolicy, Side
+from tests.engine.rig import Rig
+from tests.engine.said import bodies, execution
+
+NEW: dict[str, Any] = {"replace_policy": ReplacePolicy.CANCEL_THEN_NEW}
+
+
+def change(rig: Rig, order: Order, qty: int, limit: int) -> Any:
+    core = rig.engine.core
+    request = Replace(
+        id=core.ids.order_id(order.strategy),
+        order_id=order.id,
+        qty=qty,
+        limit=limit,
+        correlation=core.ids.correlation(),
+    )
+    return rig.engine.replacer.replace(request)
+
+
+def others(rig: Rig, order: Order) -> list[tuple[int, int | None]]:
+    """(lots, limit) of the open orders that are not this one."""
+    working = rig.engine.core.books.orders.working()
+    return [(r.order.qty, r.order.limit) for r in working if r.order.id != order.id]
+
+
+async def resting(rig: Rig, qty: int = 5, **fields: Any) -> Order:
+    order, refusal = rig.send(Side.BUY, qty, 23_990, **fields)
+    assert refusal is None
+    await rig.sleep(0.3)
+    assert rig.status(order) == "WORKING"
+    return order
+
+
+def test_fills_that_are_still_on_their_way_leave_less_for_the_new_order() -> None:
+    async def script(rig: Rig) -> None:
+        order = await resting(rig, **NEW)
+        rig.exchange.faults.set_ratios({"query_lost": 1.0})
+        rig.adapter.cancel = lambda *_: None  # type: ignore[method-assign]  # the venue's answer is scripted
+        assert change(rig, order, 5, 23_991) is None
+        rig.engine.on_fact(Canceled(ts=rig.clock.now(), order_id=order.id, cum=3))
+        await rig.sleep(0.2)
+        assert others(rig, order) == [(2, 23_991)]
+        rig.engine.on_fact(Executed(ts=rig.clock.now(), fill=execution(rig, order, 3)))
+        assert rig.position() == 3
+
+    Rig.play(script)
+
+
+def test_a_cancel_that_loses_to_a_full_fill_is_followed_by_nothing() -> None:
+    async def script(rig: Rig) -> None:
+        order = await resting(rig, **NEW)
+        rig.exchange.faults.set_ratios({"query_lost": 1.0})
+        rig.adapter.cancel = lambda *_: None  # type: ignore[method-assign]
+        assert change(rig, order, 5, 23_991) is None
+        rig.engine.on_fact(Executed(ts=rig.clock.now(), fill=execution(rig, order, 5)))
+        await rig.sleep(0.2)
+        assert others(rig, order) == [] and rig.position() == 5
+        assert any("no new order follows" in body for body in await bodies(rig, "replace_refused"))
+
+    Rig.play(script)
+
+
+def test_after_a_refused_cancel_a_later_cancel_is_only_a_cancel() -> None:
+    async def script(rig: Rig) -> None:
+        order = await resting(rig, **NEW)
+        rig.exchange.faults.arm("reject_cancel")
+        assert change(rig, order, 5, 23_991) is None
+        await rig.sleep(1)
+        assert rig.status(order) == "WORKING" and "cancel_rejected" in rig.alerts()
+        assert rig.engine.intake.cancel(order.id) == ""
+        await rig.sleep(1)
+        assert rig.status(order) == "CANCELED" and others(rig, order) == []
+
+    Rig.play(script)
+
+
+def test_a_cancel_after_the_change_takes_the_new_order_back_too() -> None:
+    async def script(rig: Rig) -> None:
+        order = await resting(rig, **NEW)
+        assert change(rig, order, 5, 23_991) is None
+        assert rig.engine.intake.cancel(order.id) == ""
+        await rig.sleep(1)
+        assert rig.status(order) == "CANCELED" and others(rig, order) == []
+
+    Rig.play(script)
+
+
+def test_a_change_that_the_gate_refuses_does_not_cost_the_working_order() -> None:
+    async def script(rig: Rig) -> None:
+        order = await resting(rig, **NEW)
+        assert change(rig, order, 5_000, 23_991).control == "order_qty"
+        await rig.sleep(1)
+        assert rig.status(order) == "WORKING"
+
+    Rig.play(script)
+
+
+def test_an_entry_changed_by_cancel_then_new_keeps_its_protection() -> None:
+    async def script(rig: Rig) -> None:
+        answer = await rig.command(
+            Submit(
+                symbol="ES",
+                side=Side.BUY,
+                size=Decimal(2),
+                type=OrderType.LIMIT,
+                limit=Decimal("5997.50"),
+                stop_loss=Decimal("5980"),
+                take_profit=Decimal("6010"),
+            )
+        )
+        await rig.sleep(0.5)
+        orders = rig.engine.core.books.orders
+        entry = orders.get(answer.data["order_id"])
+        assert entry is not None
+        assert change(rig, entry.order, 2, 23_995) is None
+        await rig.sleep(1)
+        assert entry.life.status == "CANCELED"
+        working = {r.order.purpose: r for r in orders.working()}
+        assert sorted(working) == [Purpose.PROTECT, Purpose.TRADE] and len(orders.working()) == 3
+        new = working[Purpose.TRADE]
+        assert {r.order.parent for r in orders.children(new.order.id)} == {new.order.id}
+        rig.quote("ES", 23_990, 23_991)
+        await rig.sleep(1)
+        assert rig.position() == 2
+        assert [r.order.stop for r in orders.working() if r.order.stop is not None] == [23_920]
+
+    Rig.play(script, config={"orders": {"replace": "cancel_then_new"}})
+
+
+@pytest.mark.parametrize("policy", list(ReplacePolicy))
+def test_a_refused_change_is_on_the_record_with_its_reason(policy: ReplacePolicy) -> None:
+    async def script(rig: Rig) -> None:
+        order = await resting(rig, replace_policy=policy)
+        assert change(rig, order, 5_000, 23_991) is not None
+        (row,) = await bodies(rig, "replace_refused")
+        assert "5000" in row and "order_qty" in row
+
+    Rig.play(script)
+
+
+def test_what_the_venue_refuses_is_alarmed_with_its_reason() -> None:
+    async def script(rig: Rig) -> None:
+        order = await resting(rig)
+        rig.exchange.faults.arm("reject_replace")
+        assert change(rig, order, 5, 23_991) is None
+        await rig.sleep(1)
+        assert rig.status(order) == "WORKING"
+        alert = next(a for a in rig.engine.core.books.alerts.rows(50) if a.code == "replace_rejected")
+        assert "fault plan" in alert.text and order.id in alert.text
+
+    Rig.play(script)
