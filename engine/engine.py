@@ -7,11 +7,10 @@ time (queries, the kill procedure, recovery) runs as tasks of the same loop.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from engine.books import Books
 from engine.chores import Chores
@@ -20,23 +19,24 @@ from engine.control.commands import Answer, AnyCommand, Kill
 from engine.control.snapshot import Snapshot
 from engine.core import Core, Log
 from engine.day import Day
+from engine.ending import Ending
 from engine.facthandler import FactHandler
 from engine.facts import AnyFact, BrokerNotice, Gap, LinkDown, LinkUp, MarketStateChanged
 from engine.feeds.watchdog import Watchdog
 from engine.intake import Intake
-from engine.journal import Journal, StoreFailed, StoreState
+from engine.journal import Journal, StoreState
 from engine.kill import KillSwitch
 from engine.killhost import EngineKillHost
 from engine.market import Market, MarketBook
 from engine.metrics import Metrics
-from engine.model import NS, Instrument, MarketState, Purpose, Quote, Trade
+from engine.model import NS, Instrument, MarketState, Quote, Trade
 from engine.operator import Operator
 from engine.orders_record import OrderRecord
 from engine.picture import Picture
-from engine.ports import Adapter, Clock, IdSource, QueryFailed
+from engine.ports import Adapter, Clock, IdSource
 from engine.reactions import Reactions
 from engine.reconciler import Reconciler
-from engine.records import FactTaken, Halted, KillBegan, RunEnded
+from engine.records import FactTaken, Halted
 from engine.replacing import Replacer
 from engine.risk.controls import standard_controls
 from engine.risk.gate import Gate
@@ -48,7 +48,6 @@ from engine.status import Status
 from engine.strategies import StrategyDesk
 from engine.strategy.host import StrategyHost
 from engine.view import EngineView
-from engine.waiting import within
 
 HEALTH_EVERY: Final = 60 * NS
 """Time between two lines of health in the log, ns."""
@@ -144,6 +143,7 @@ class Engine:
             self.limits,
             self,
         )
+        self._ending = Ending(self)
         self.status = Status(self)
         self.picture = Picture(self.core, self.view, self.kill, self.status)
         self.intake.on_answer = self.facts.on_answer
@@ -201,81 +201,23 @@ class Engine:
         await self.strategies.start()
 
     async def finish(self, reason: str) -> None:
-        """The end of a run that was to end: strategies stop, then everything is closed and proven flat.
-
-        Unlike a kill it latches nothing. Gives up after a minute of engine time and leaves the rest as it is.
-        """
-        core = self.core
-        await self.strategies.stop(reason, 5 * NS)
-        if not self.kill.running and core.books.halts.account() is None:
-            request = KillBegan(reason=f"end of run: {reason}", symbol=None, flatten=True, latch=False)
-            self.kill.begin(request)
-        await self._within(self.kill.finished(), NS * 60)
-        await self._within(self.reconciler.round("end of run"), NS * 10)
-
-    async def _within(self, what: Coroutine[Any, Any, object], limit: int) -> None:
-        with contextlib.suppress(TimeoutError):
-            await within(self.core.clock, what, limit)
+        """The end of a run that was to end: everything is closed and proven flat."""
+        await self._ending.finish(reason)
 
     async def stop(self, reason: str, *, complete: bool = False, deadline: float = 5.0) -> None:
-        """The graceful stop: strategies, entry orders by policy, protective orders stay, journal."""
+        """The graceful stop, in at most `deadline` seconds of engine time."""
         if self._stopping:
             return
         self._stopping = reason
-        core = self.core
-        core.log("info", f"stopping: {reason}", component="engine")
-        end = core.clock.mono() + int(deadline * NS)
-        await self.strategies.stop(reason, int(deadline * NS / 2))
-        if core.config.orders.on_stop == "cancel":
-            await self._cancel_entries(end)
-        await self._within(self._verify_protection(), NS)
+        await self._ending.stop(reason, complete, int(deadline * NS))
+
+    def end_loops(self) -> None:
+        """Nothing comes round any more: risk, chores, reconciliation, kill."""
         for task in self._tasks:
             task.cancel()
         self._ticker.stop()
         self._chore_rounds.stop()
         self.kill.abandon("the engine stops")
-        flat = not any(p.held.qty for p in core.books.positions)
-        core.commit(RunEnded(reason=reason, flat=flat, complete=complete))
-        self.publish()
-        await core.adapter.close()
-        # A disk that hangs must not hold the stop up; what is owed was never acknowledged.
-        try:
-            await self._within(core.journal.flush(), 2 * NS)
-        except StoreFailed as error:
-            core.log("error", f"the journal's last rows are not on disk: {error}", component="engine")
-
-    async def _cancel_entries(self, end: int) -> None:
-        """Cancels working entry orders and waits for the answers, at most until `end` (monotonic ns)."""
-        core = self.core
-        while True:
-            entries = [
-                r for r in core.books.orders.working() if r.order.purpose is Purpose.TRADE and not r.foreign
-            ]
-            if not entries or core.clock.mono() >= end or not core.link_up:
-                if entries:
-                    core.alarm("warning", "stop", f"{len(entries)} entry orders may still work at the broker")
-                return
-            for record in entries:
-                if not record.life.pending_cancel:
-                    self.intake.cancel(record.order.id)
-            await core.clock.sleep(50_000_000)
-
-    async def _verify_protection(self) -> None:
-        """Protective orders outlive the engine: the broker is asked whether it really has them."""
-        core = self.core
-        ours = [r for r in core.books.orders.working() if r.order.purpose is Purpose.PROTECT]
-        if not ours:
-            return
-        try:
-            listed = {o.order_id for o in (await core.adapter.open_orders()).ours if o.leaves > 0}
-        except QueryFailed as error:
-            core.alarm("critical", "protection", f"{len(ours)} protective orders are not verified: {error}")
-            return
-        missing = [r.order.id for r in ours if r.order.id not in listed]
-        self.protective = (len(ours) - len(missing), len(missing))
-        if missing:
-            text = f"the broker does not have these protective orders: {', '.join(missing[:10])}"
-            core.alarm("critical", "protection", text)
 
     def request_stop(self, reason: str) -> None:
         """Asks the application to stop the engine."""
