@@ -152,11 +152,11 @@ class Books:
             case ReplaceStored(replace=replace):
                 return self._event(replace.order_id, life.ReplaceSent(replace=replace), ts)
             case NotSentNote(order_id=order_id, what=what, reason=reason, replace_id=replace_id):
-                return self._event(
-                    order_id,
-                    life.NotSent(reason=reason, what=Request(what), replace_id=replace_id or None),
-                    ts,
-                )
+                event = life.NotSent(reason=reason, what=Request(what), replace_id=replace_id or None)
+                applied = self._event(order_id, event, ts)
+                if not record.stored:
+                    self.orders.drop(order_id)
+                return applied
             case Unanswered(order_id=order_id, what=what):
                 return self._event(order_id, life.Unanswered(what=Request(what)), ts)
             case LostOrder(order_id=order_id, reason=reason):

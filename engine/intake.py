@@ -156,7 +156,7 @@ class Intake:
         core = self._core
         error = future.exception()
         if error is not None:
-            self._not_sent(order, f"not stored: {error}", on_answer)
+            self._not_sent(order, f"not stored: {error}", on_answer, stored=False)
             core.alarm("critical", "store", f"order {order.id} was not stored and not sent: {error}")
             return
         stored_at = core.clock.perf()
@@ -212,10 +212,10 @@ class Intake:
             return ""
         return f"{reason} before it was sent"
 
-    def _not_sent(self, order: Order, reason: str, on_answer: Told | None) -> None:
+    def _not_sent(self, order: Order, reason: str, on_answer: Told | None, *, stored: bool = True) -> None:
         self._core.metrics.count("not_sent")
         self._withdrawn.pop(order.id, None)
-        self.note_not_sent(order, NotSentNote(order_id=order.id, what="submit", reason=reason))
+        self.note_not_sent(order, NotSentNote(order_id=order.id, what="submit", reason=reason, stored=stored))
         if on_answer is not None:
             on_answer(Answer(ok=False, text=f"{order.id} was not sent: {reason}"))
 

@@ -231,8 +231,10 @@ class OrderBook(OrderShelf):
         if record is not None and (record.order.symbol, record.order.side) == (fact.symbol, fact.side):
             return record, self._foreign_report(record, fact, now)
         order_id = f"{FOREIGN}-{fact.broker_id}"
-        if order_id in self._orders or order_id in self._evicted:  # the broker uses the id again
-            order_id = f"{order_id}-{self._seq + 1}"
+        again = 1
+        while order_id in self._orders or order_id in self._evicted:  # the broker uses the id again
+            again += 1
+            order_id = f"{FOREIGN}-{fact.broker_id}-{again}"
         order = Order(
             id=order_id,
             strategy=FOREIGN,

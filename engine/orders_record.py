@@ -101,7 +101,6 @@ class OrderRecord:
         return (
             self.order,
             self.life,
-            self.seq,
             self.foreign,
             self.held,
             self.recorded,

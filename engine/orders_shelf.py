@@ -274,11 +274,21 @@ class OrderShelf:
                 continue
             self._forget(record)
 
+    def drop(self, order_id: str) -> None:
+        """Takes a closed order out as if it had never been: its record could not be stored."""
+        record = self._orders.get(order_id)
+        if record is not None and record.life.is_closed and not record.keys:
+            del self._closed[order_id]
+            self._remove(record)
+
     def _forget(self, record: OrderRecord) -> None:
-        order = record.order
         self._executions.evict(record)
+        self._evicted[record.order.id] = record.order.strategy
+        self._remove(record)
+
+    def _remove(self, record: OrderRecord) -> None:
+        order = record.order
         del self._orders[order.id]
-        self._evicted[order.id] = order.strategy
         self._local_expiry.discard(order.id)
         self._children.pop(order.id, None)
         for table, name in ((self._children, order.parent), (self._groups, order.oco)):
@@ -298,7 +308,6 @@ class OrderShelf:
             sorted(self._evicted.items()),
             self._executions.state(),
             self._exposure.state(),
-            self._seq,
             self.duplicates,
         )
 

@@ -83,6 +83,8 @@ class NotSentNote(Record, frozen=True, tag="not_sent"):
     what: Literal["submit", "cancel", "replace"]
     reason: str
     replace_id: str = ""
+    stored: bool = True
+    """False: not even the order is on disk. It was none, here as in a replay."""
 
 
 class Unanswered(Record, frozen=True, tag="unanswered"):

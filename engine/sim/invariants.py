@@ -245,12 +245,9 @@ class Watch:
     @staticmethod
     def _sums(books: Books, symbol: str) -> None:
         position = books.positions.get(symbol)
-        legs = sum(signed for fill in position.fills.values() for _, signed, _, _ in fill)
-        adopted = sum(signed for signed, _ in position.adjusted)
-        if position.held.qty != legs + adopted:
-            raise Broken(
-                "sums", f"{symbol} holds {position.held.qty}, executions {legs}, adopted {adopted} lots"
-            )
+        booked = sum(signed for legs in position.booked.values() for _, signed, _, _ in legs)
+        if position.held.qty != booked:
+            raise Broken("sums", f"{symbol} holds {position.held.qty} lots, {booked} were booked")
         parts = sum(part.qty for part in position.parts.values())
         if parts != position.held.qty:
             raise Broken("sums", f"{symbol} holds {position.held.qty}, the strategies' parts {parts} lots")

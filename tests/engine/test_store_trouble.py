@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.books import Books
-from engine.control.commands import Kill
+from engine.control.commands import Answer, Kill
 from engine.model import Side
 from engine.records import decode
 from tests.engine.rig import CL, ES, Rig
@@ -14,6 +14,15 @@ from tests.engine.rig import CL, ES, Rig
 async def sql(rig: Rig, statement: str) -> None:
     """SQLite itself fails from here on (or works again)."""
     await rig.journal._store.run(lambda connection: connection.execute(statement))
+
+
+async def replayed(rig: Rig) -> Books:
+    """The books that the journal alone gives."""
+    await rig.journal.flush()
+    books = Books(rig.config, [ES, CL])
+    async for row in rig.journal.rows():
+        books.apply(decode(row.kind, row.body), row.ts)
+    return books
 
 
 async def break_store(rig: Rig) -> None:
@@ -54,10 +63,7 @@ def test_kill_ends_flat_without_a_store_and_the_store_learns_of_it_later(tmp_pat
         await sql(rig, "DROP TRIGGER broken")
         await rig.sleep(6)
         assert rig.journal.state == "ok"
-        await rig.journal.flush()
-        books = Books(rig.config, [ES, CL])
-        async for row in rig.journal.rows():
-            books.apply(decode(row.kind, row.body), row.ts)
+        books = await replayed(rig)
         assert books.positions.qty("ES") == 0
         assert books.halts.account() is not None
         assert books.fills == rig.engine.core.books.fills
@@ -80,10 +86,7 @@ def test_replaying_the_journal_gives_the_same_state(tmp_path: Path) -> None:
             await rig.sleep(0.7)
         rig.exchange.faults.clear()
         await rig.sleep(20)
-        await rig.journal.flush()
-        books = Books(rig.config, [ES, CL])
-        async for row in rig.journal.rows():
-            books.apply(decode(row.kind, row.body), row.ts)
+        books = await replayed(rig)
         live = rig.engine.core.books
         assert books.positions.state() == live.positions.state()
         assert books.halts.state() == live.halts.state()
@@ -92,3 +95,21 @@ def test_replaying_the_journal_gives_the_same_state(tmp_path: Path) -> None:
         return live.digest(), None
 
     Rig.play(script, directory=tmp_path)
+
+
+def test_what_could_not_be_stored_was_no_order_here_as_in_a_replay() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 1)
+        await break_store(rig)
+        answers: list[Answer] = []
+        order = rig.order(Side.BUY, 1, 23_980)
+        assert rig.engine.intake.submit(order, on_answer=answers.append) is None
+        await rig.sleep(0.1)
+        assert not answers[0].ok and "not stored" in answers[0].text
+        assert rig.status(order) == "NONE"
+        await sql(rig, "DROP TRIGGER broken")
+        await rig.sleep(6)
+        await rig.fill(Side.SELL, 1)
+        assert (await replayed(rig)).digest() == rig.engine.core.books.digest()
+
+    Rig.play(script)
