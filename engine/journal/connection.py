@@ -8,30 +8,37 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from engine.journal import schema
+from engine.journal.checking import BUSY_TIMEOUT, UNREADABLE, is_empty, looking, verify
 from engine.journal.errors import (
     AlreadyRunning,
     Corrupt,
     DiskFull,
+    Displaced,
     NewerSchema,
     NotAJournal,
     ReadOnly,
     StoreRefused,
 )
-from engine.journal.files import MB, Tail, beside, check_writable, free_bytes, write_anew
-from engine.journal.rows import Row, checksum, key_checksum
+from engine.journal.files import (
+    MB,
+    Tail,
+    Watch,
+    beside,
+    check_writable,
+    free_bytes,
+    make_directory,
+    os_refusal,
+    publish,
+    write_anew,
+)
+from engine.journal.rows import Row
 
 _HEADER: Final = b"SQLite format 3\0"
-_BUSY_TIMEOUT: Final = 0.250
-"""Seconds. There is one writer, so waiting longer would only hide that somebody else is there."""
-
-UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError, TypeError)
-"""What reading a damaged file raises; SQLite's own messages quote its text, which may be no text any more."""
-
 KeyLine = tuple[str, str, str, str, int, int]
 """A line of the execution table."""
 
@@ -53,6 +60,7 @@ class JournalConnection(sqlite3.Connection):
 
     jobs: deque[Callable[[JournalConnection], None]]
     tail: Tail | None = None
+    watch: Watch | None = None
 
     def commit(self) -> None:
         self.jobs.popleft()(self)
@@ -60,6 +68,8 @@ class JournalConnection(sqlite3.Connection):
     def write(self, batch: Batch) -> int:
         """Commits a batch, all or nothing; returns how many execution keys were there already."""
         ignored = 0
+        if self.watch is not None:  # here too: what was cut off grows again by writing
+            self.watch.look()
         self.execute("BEGIN IMMEDIATE")
         try:
             self.executemany(schema.INSERT_LOG, batch.rows)
@@ -71,6 +81,8 @@ class JournalConnection(sqlite3.Connection):
         except BaseException:
             self.back_out()
             raise
+        if self.watch is not None:
+            self.watch.look()
         if batch.rows and self.tail is not None:
             last = batch.rows[-1]
             self.tail.write(last.seq, last.crc)
@@ -87,6 +99,29 @@ class JournalConnection(sqlite3.Connection):
         found = self.execute(schema.SELECT_TAIL).fetchone()
         return (0, 0) if found is None else (int(found[0]), int(found[1]))
 
+    def save(self, path: Path) -> Callable[[], None]:
+        """Copies all that the connection has, to be put in the place of files that were taken away.
+
+        Returns what puts it there, for when the connection is closed. Raises an error of SQLite, or a
+        `StoreRefused`, where there is nothing whole to be had or another journal stands in the place.
+        """
+        if path.exists() and self.watch is not None and not self.watch.is_ours(path):
+            raise Displaced(
+                f"another file stands at {path}: move it away, and the running engine puts its own back"
+            )
+        make_directory(path)
+        part = beside(path, ".part")
+        part.unlink(missing_ok=True)
+        self.execute("VACUUM INTO ?", (str(part),))
+        with contextlib.closing(sqlite3.connect(part)) as copy:
+            verify(part, copy)
+
+        def put() -> None:
+            beside(path, "-wal").unlink(missing_ok=True)
+            publish(part, path)
+
+        return put
+
     def finish(self) -> None:
         """Moves everything from the WAL into the database and closes."""
         try:
@@ -99,6 +134,24 @@ class JournalConnection(sqlite3.Connection):
         if self.tail is not None:
             self.tail.close(sync=True)
         self.close()
+
+
+def remedy(error: BaseException) -> str:
+    """What a person can do about an error of a running journal; empty where the text says it already."""
+    match code(error):
+        case sqlite3.SQLITE_FULL:
+            return ": the disk is full: free some space"
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return (
+                ": the disk fails, or its file system has become read-only: see the kernel's log (dmesg) and "
+                "make it writable again, which is noticed within seconds; or flatten and stop"
+            )
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return ": another program holds the file: close it"
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return ": the file is damaged: flatten, stop, and look at it with 'breakwater journal verify'"
+        case _:
+            return ""
 
 
 def code(error: BaseException) -> int:
@@ -118,19 +171,27 @@ def open_connection(
     min_free_mb: int,
     now: int,
     migrations: Sequence[schema.Migration] = schema.MIGRATIONS,
+    again: bool = False,
 ) -> JournalConnection:
     """Opens, checks, migrates and verifies a journal, and proves with a write that it can be written.
 
-    The caller holds the instance lock. `now`: UTC ns. Raises a `StoreRefused`.
+    A journal that is refused as damaged is left byte for byte as it was found. The caller holds the instance
+    lock. `now`: UTC ns; `again`: this process has had it open before. Raises a `StoreRefused`.
     """
     check_writable(path)
     free = free_bytes(path)
     if free < min_free_mb * MB:
         raise DiskFull(path, free, min_free_mb * MB)
     _check_header(path)
-    write_anew(beside(path, "-wal"))
+    try:
+        write_anew(beside(path, "-wal"))
+        verified = not again and _look(path, len(migrations))
+    except OSError as error:
+        raise os_refusal(path, error) from error
+    except UNREADABLE as error:
+        raise refusal(path, error) from error
     connection = sqlite3.connect(
-        path, timeout=_BUSY_TIMEOUT, isolation_level=None, factory=JournalConnection, check_same_thread=False
+        path, timeout=BUSY_TIMEOUT, isolation_level=None, factory=JournalConnection, check_same_thread=False
     )
     connection.jobs = deque()
     try:
@@ -139,8 +200,10 @@ def open_connection(
         for statement in schema.settings(durability):
             connection.execute(statement).fetchall()
         _migrate(path, connection, version, migrations)
-        verify(path, connection)
+        if not verified:
+            verify(path, connection)
         connection.write(Batch((), (), (("opened", str(now)),)))
+        connection.watch = Watch(path)
         connection.tail = Tail(path)
         connection.tail.write(*connection.last_row())
     except BaseException as error:
@@ -175,6 +238,24 @@ def _check_header(path: Path) -> None:
         raise NotAJournal(path, "no SQLite database")
 
 
+def _look(path: Path, known: int) -> bool:
+    """Checks a journal before it is opened for writing, which would take the WAL over; True where that was
+    all there is to check. Raises `Corrupt`, `NotAJournal` or `NewerSchema`."""
+    if beside(path, "-journal").exists():
+        return False
+    if not path.stat().st_size:
+        # SQLite would remove a WAL without a database. A marker says that there was one.
+        with contextlib.closing(sqlite3.connect(":memory:")) as nothing:
+            verify(path, nothing)
+        return False
+    with looking(path) as connection:
+        version = _check_identity(path, connection, known)
+        if version not in (0, known):
+            return False
+        verify(path, connection)
+    return version == known
+
+
 def _check_identity(path: Path, connection: sqlite3.Connection, known: int) -> int:
     """The schema version found, 0 for a new file. Touches nothing."""
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])
@@ -207,105 +288,6 @@ def _migrate(
         except BaseException:
             connection.back_out()
             raise
-
-
-class Checked(NamedTuple):
-    """What a verification found. `first_bad`: seq of the first wrong or missing row."""
-
-    rows: int
-    """Rows in good order, counted from the first; also the seq of the last of them."""
-    problems: tuple[str, ...]
-    first_bad: int | None
-
-
-def check(path: Path, connection: sqlite3.Connection) -> Checked:
-    """Everything that can be known without the broker: pages, chain of rows, executions, the tail marker."""
-    problems: list[str] = []
-    try:
-        for (line,) in connection.execute("PRAGMA quick_check(5)"):
-            if line != "ok":
-                problems.append(f"quick_check: {line}")
-    except UNREADABLE as error:
-        problems.append(f"quick_check: {error}")
-    # A database with nothing in it is a journal whose first commits never reached it, or one without rows.
-    empty = is_empty(connection)
-    rows, complaint = (0, "") if empty else _walk(connection)
-    first_bad = rows + 1 if complaint else None
-    if complaint:
-        problems.append(complaint)
-    else:
-        if not empty:
-            problems += _check_keys(connection, rows)
-        late = _check_tail(path, connection, rows)
-        if late is not None:
-            first_bad, complaint = late
-            problems.append(complaint)
-    return Checked(rows, tuple(problems), first_bad)
-
-
-def is_empty(connection: sqlite3.Connection) -> bool:
-    """True where the database has no tables at all."""
-    try:
-        return int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]) == 0
-    except UNREADABLE:  # something is there, and it is damaged
-        return False
-
-
-def _walk(connection: sqlite3.Connection) -> tuple[int, str]:
-    """Follows the chain; rows in order, and the complaint about the row after them."""
-    expected = crc = 0
-    # As bytes: a flipped bit may have made text that cannot be decoded.
-    connection.text_factory = bytes
-    try:
-        for seq, ts, kind, correlation, order_id, body, stored in connection.execute(schema.SELECT_CHAIN):
-            if seq != expected + 1:
-                return expected, f"row {expected + 1} is missing, the next one is {seq}"
-            computed = checksum(crc, seq, ts, kind, correlation, order_id, body)
-            if computed != stored:
-                return expected, f"row {seq} does not match its checksum"
-            expected, crc = seq, computed
-    except UNREADABLE as error:
-        return expected, f"row {expected + 1} cannot be read ({error})"
-    finally:
-        connection.text_factory = str
-    return expected, ""
-
-
-def _check_tail(path: Path, connection: sqlite3.Connection, rows: int) -> tuple[int, str] | None:
-    """What the tail marker knows better: first bad row and complaint."""
-    marked = Tail.read(path)
-    if marked is None or marked[0] == 0:
-        return None
-    seq, crc = marked
-    if seq > rows:
-        return rows + 1, (
-            f"it ends at row {rows} but row {seq} had been committed (its WAL was cut off or removed, or an "
-            f"older copy was put in its place; if you put a backup here, remove {path.name}.tail)"
-        )
-    if connection.execute(schema.SELECT_CRC, (seq,)).fetchone()[0] != crc:
-        return seq, (
-            f"row {seq} is not the one that was committed (another copy was put in its place; if you put a "
-            f"backup here, remove {path.name}.tail)"
-        )
-    return None
-
-
-def _check_keys(connection: sqlite3.Connection, rows: int) -> Iterable[str]:
-    try:
-        lines = connection.execute(schema.SELECT_KEYS, (-1, 1 << 62))
-        for venue, account, day, exec_id, seq, crc in lines:
-            if seq > rows or key_checksum(venue, account, day, exec_id, seq) != crc:
-                return [f"execution {exec_id!r} of row {seq} does not match its checksum"]
-    except UNREADABLE as error:
-        return [f"the executions cannot be read ({error})"]
-    return []
-
-
-def verify(path: Path, connection: sqlite3.Connection) -> None:
-    """Raises `Corrupt` with the first problem and where it is."""
-    found = check(path, connection)
-    if found.problems:
-        raise Corrupt(path, "; ".join(found.problems), found.first_bad)
 
 
 def read_keys(connection: sqlite3.Connection) -> list[Any]:

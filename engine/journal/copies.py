@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
 
 from engine.journal import schema
-from engine.journal.connection import JournalConnection, check
+from engine.journal.checking import check
+from engine.journal.connection import JournalConnection
 from engine.journal.errors import Corrupt
-from engine.journal.files import beside, sync_directory
+from engine.journal.files import beside, publish
 
 _STEP = 500
 """Rows per step: a few milliseconds, which is what a commit may have to wait for."""
@@ -56,11 +56,3 @@ class Copy:
         """Removes what is unfinished; does nothing after `finish`."""
         self._target.close()
         self._part.unlink(missing_ok=True)
-
-
-def publish(part: Path, dest: Path) -> None:
-    """Makes a finished file durable and gives it its name."""
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    part.rename(dest)
-    sync_directory(dest.parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 
@@ -81,3 +82,11 @@ class Corrupt(StoreRefused):
 
 class StoreFailed(Exception):
     """A row is not stored. While the store is failed no order that opens risk may be sent."""
+
+
+class Displaced(sqlite3.OperationalError):
+    """A file of the running journal was removed, exchanged or cut short by somebody else.
+
+    What is committed now would be gone with the process. An error of SQLite's kind, because it ends a commit
+    as one of them does.
+    """

@@ -17,7 +17,7 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from engine.journal.errors import AlreadyRunning, DiskFull, ReadOnly, StoreRefused
+from engine.journal.errors import AlreadyRunning, DiskFull, Displaced, ReadOnly, StoreRefused
 
 MB: Final = 1_000_000
 _UNWRITABLE: Final = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -45,7 +45,7 @@ class InstanceLock:
         try:
             fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise _refusal(path, error) from error
+            raise os_refusal(path, error) from error
         try:
             _flock(path, fd, fcntl.LOCK_EX)
             os.ftruncate(fd, 0)
@@ -63,7 +63,7 @@ class InstanceLock:
         except FileNotFoundError:
             return cls(None)
         except OSError as error:
-            raise _refusal(path, error) from error
+            raise os_refusal(path, error) from error
         try:
             _flock(path, fd, fcntl.LOCK_SH)
         except BaseException:
@@ -92,7 +92,7 @@ def _flock(path: Path, fd: int, how: int) -> None:
         raise AlreadyRunning(path, int(text) if text.isdigit() else None) from error
 
 
-def _refusal(path: Path, error: OSError) -> StoreRefused:
+def os_refusal(path: Path, error: OSError) -> StoreRefused:
     """What an error of the operating system means for someone who wants to open a journal."""
     if error.errno == errno.ENOSPC:
         return DiskFull(path, free_bytes(path), MB)
@@ -114,7 +114,7 @@ def make_directory(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise _refusal(path, error) from error
+        raise os_refusal(path, error) from error
     for folder in path.absolute().parent.parents if first else ():
         with contextlib.suppress(OSError):  # a directory that this user cannot even open is not new
             sync_directory(folder)
@@ -128,7 +128,7 @@ def check_writable(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise _refusal(path, error) from error
+        raise os_refusal(path, error) from error
 
 
 def write_anew(path: Path) -> None:
@@ -200,6 +200,40 @@ class Tail:
         return seq, crc
 
 
+class Watch:
+    """Notices at the next commit that a file of the running journal was taken away.
+
+    SQLite goes on writing into a file that has no name any more, or whose beginning was cut off, and every
+    commit succeeds; with the end of the process all of it would be gone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen = {name: self._stat(name) for name in (path, beside(path, "-wal"))}
+
+    @staticmethod
+    def _stat(name: Path) -> os.stat_result:
+        try:
+            return name.stat()
+        except OSError as error:
+            raise Displaced(f"{name} was removed under the running engine ({error.strerror})") from error
+
+    def look(self) -> None:
+        """Raises `Displaced`."""
+        for name, before in self._seen.items():
+            now = self._stat(name)
+            if (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino):
+                raise Displaced(f"another file was put in the place of {name} under the running engine")
+            if now.st_size < before.st_size:
+                raise Displaced(f"{name} was cut short under the running engine")
+            self._seen[name] = now
+
+    def is_ours(self, name: Path) -> bool:
+        """Whether the database's name leads to the file that is open."""
+        now, before = self._stat(name), self._seen[self._path]
+        return (now.st_dev, now.st_ino) == (before.st_dev, before.st_ino)
+
+
 class Ballast:
     """A file of real blocks that is deleted when the disk is full, so that emergency records find space.
 
@@ -226,7 +260,7 @@ class Ballast:
             self.release()
             if error.errno == errno.ENOSPC:
                 raise DiskFull(self._path, free_bytes(self._path), self._size) from error
-            raise _refusal(self._path, error) from error
+            raise os_refusal(self._path, error) from error
 
     def release(self) -> bool:
         """Gives the space back; False when there was none to give."""
@@ -273,7 +307,7 @@ def rotate(path: Path) -> Path:
                 beside(path, suffix).unlink(missing_ok=True)
             sync_directory(path.parent)
         except OSError as error:
-            raise _refusal(path, error) from error
+            raise os_refusal(path, error) from error
     return target
 
 
@@ -294,3 +328,11 @@ def sync_directory(directory: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def publish(part: Path, dest: Path) -> None:
+    """Makes a finished file durable and gives it its name."""
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.rename(dest)
+    sync_directory(dest.parent)

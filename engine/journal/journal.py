@@ -71,7 +71,9 @@ class Journal(Writer):
         except BaseException:
             lock.release()
             raise
-        journal = cls(path, config, clock, store, ballast, tail, partial(opening, min_free_mb=0), emergency)
+        journal = cls(
+            path, config, clock, store, ballast, tail, partial(opening, min_free_mb=0, again=True), emergency
+        )
         journal._lock = lock
         journal.on_trouble = on_trouble
         journal.on_commit = on_commit

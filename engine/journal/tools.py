@@ -9,15 +9,14 @@ from collections.abc import Container, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
 from engine.journal import schema
-from engine.journal.connection import UNREADABLE, check, is_empty, refusal
-from engine.journal.copies import publish
+from engine.journal.checking import UNREADABLE, check, is_empty, looking
+from engine.journal.connection import refusal
 from engine.journal.errors import Corrupt, NewerSchema, NotAJournal
-from engine.journal.files import InstanceLock, Tail, beside, rotate
+from engine.journal.files import InstanceLock, Tail, beside, publish, rotate
 from engine.journal.rows import Row
 from engine.model import Value
 
@@ -57,20 +56,12 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no journal at {path}")
-    with InstanceLock.shared(path):
-        wal = beside(path, "-wal")
-        # Without a WAL nothing is pending, and then even a read-only medium can be read.
-        mode = "mode=ro" if wal.exists() and wal.stat().st_size else "mode=ro&immutable=1"
-        connection = sqlite3.connect(
-            f"file:{quote(str(path))}?{mode}", uri=True, timeout=0.250, isolation_level=None
-        )
+    with InstanceLock.shared(path), looking(path) as connection:
         try:
             _identify(path, connection)
             yield connection
         except UNREADABLE as error:
             raise refusal(path, error) from error
-        finally:
-            connection.close()
 
 
 def _identify(path: Path, connection: sqlite3.Connection) -> None:

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Final
 
 from engine.config import JournalConfig
-from engine.journal.connection import Batch, JournalConnection, is_full
+from engine.journal.connection import Batch, JournalConnection, is_full, remedy
 from engine.journal.entry import Entry, form
-from engine.journal.errors import Corrupt, StoreRefused
+from engine.journal.errors import Corrupt, Displaced, StoreRefused
 from engine.journal.files import Ballast
 from engine.journal.health import OnCommit, OnTrouble, StoreHealth, StoreState
 from engine.journal.store import Store
@@ -47,6 +47,11 @@ class _Lane(Enum):
     OPEN = 0
     EMERGENCY = 1
     CLOSED = 2
+
+
+def _put_back(put: Callable[[], None], opener: Callable[[], JournalConnection]) -> JournalConnection:
+    put()
+    return opener()
 
 
 class Writer:
@@ -172,11 +177,11 @@ class Writer:
     # -- trouble
 
     def _fail(self, batch: list[Entry], error: BaseException) -> None:
-        reason = f"the journal cannot be written: {error}"
+        reason = self._describe(error)
         self._doubt = (batch, self._formed)
         used_up = self._lane is _Lane.EMERGENCY and not self._used_up
         if self._make_room(error):
-            reason += "; the reserve space was released for emergency records: free some space"
+            reason += "; the reserve space was released for emergency records"
         else:
             self._lane = _Lane.CLOSED
             self._used_up |= used_up
@@ -193,6 +198,10 @@ class Writer:
             else:
                 self._retain(entry)
         self._change(StoreState.FAILED, reason, worse=used_up)
+
+    @staticmethod
+    def _describe(error: BaseException) -> str:
+        return f"the journal cannot be written: {error}{remedy(error)}"
 
     def _make_room(self, error: BaseException) -> bool:
         """Gives the ballast back where space is what is missing, which lets emergency records through."""
@@ -238,7 +247,7 @@ class Writer:
         try:
             await self._heal()
         except (sqlite3.Error, OSError, StoreRefused) as error:
-            self._reason = f"the journal cannot be written: {error}"
+            self._reason = self._describe(error)
             if self._make_room(error):
                 self._queue, self._retained = self._retained, deque()
                 self._wake()
@@ -264,7 +273,7 @@ class Writer:
         except sqlite3.Error as error:
             if is_full(error):
                 raise
-            await self._store.reopen(self._opener)
+            await self._store.reopen(await self._saved() if isinstance(error, Displaced) else self._opener)
         self._accept(await self._store.run(JournalConnection.last_row))
         while self._retained:
             count = min(len(self._retained), self._config.max_batch)
@@ -276,6 +285,14 @@ class Writer:
             self._advance(owed, formed)
             for _ in owed:
                 self._retained.popleft()
+
+    async def _saved(self) -> Callable[[], JournalConnection]:
+        """Opens anew with all that the present connection still has put in the place of lost files."""
+        try:
+            put = await self._store.run(partial(JournalConnection.save, path=self.path))
+        except sqlite3.ProgrammingError:  # it was closed, in order: what it had is in the files
+            return self._opener
+        return partial(_put_back, put, self._opener)
 
     def _accept(self, found: tuple[int, int]) -> None:
         """Compares the last row on disk with ours: a commit that reported an error may have come through."""

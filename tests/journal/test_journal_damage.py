@@ -212,6 +212,30 @@ def test_a_flipped_bit_in_the_wal_is_found(tmp_path: Path) -> None:
         reopen(path)
 
 
+# engine/journal/connection.py open_connection: closing after the refusal took what was left of a damaged WAL
+# over into the database and removed it, with all that might have been saved from it.
+@pytest.mark.parametrize("damage", ["flipped", "cut", "no database"])
+def test_a_refused_journal_is_left_as_it_was_found(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "k.db"
+    crashed_copy(tmp_path / "j.db", path)
+    wal = Path(f"{path}-wal")
+    data = bytearray(wal.read_bytes())
+    match damage:
+        case "flipped":
+            data[len(data) // 2] ^= 4
+            wal.write_bytes(data)
+        case "cut":
+            wal.write_bytes(data[: len(data) // 2])
+        case "no database":
+            path.write_bytes(b"")
+    before = {f.name: f.read_bytes() for f in tmp_path.glob("k.db*") if not f.name.endswith(".lock")}
+    for _ in range(2):
+        with pytest.raises(Corrupt, match="had been committed"):
+            reopen(path)
+        after = {f.name: f.read_bytes() for f in tmp_path.glob("k.db*") if not f.name.endswith(".lock")}
+        assert after == before
+
+
 def test_an_older_copy_in_its_place_is_found(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     make(path)
