@@ -16,18 +16,17 @@ import signal
 import termios
 import threading
 import tty
-from codecs import getincrementaldecoder
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from textual import constants, events
-from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 from textual.message import Message
 
 from app.desk.keys import KILL_KEYS
+from app.desk.typing import KeyStream
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -146,7 +145,7 @@ class SafeDriver(LinuxDriver):
         for number in (signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN):
             self._handlers_before.setdefault(number, signal.getsignal(number))
             signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGCONT, signal.SIG_DFL)
+        signal.signal(signal.SIGCONT, signal.SIG_DFL)  # not Textual's; ours comes with the application mode
         # Textual draws on standard error; standard output stays free.
         self._out_fd = self._file.fileno() if self._file is not None else 2
         self._output: Output | None = None
@@ -206,9 +205,19 @@ class SafeDriver(LinuxDriver):
 
         self._handlers_before.setdefault(signal.SIGWINCH, signal.getsignal(signal.SIGWINCH))
         signal.signal(signal.SIGWINCH, resized)
+        signal.signal(signal.SIGCONT, lambda *_: loop.call_soon_threadsafe(self._take_back))
         self._send_size()
         with contextlib.suppress(termios.error):
             self.attrs_before = termios.tcgetattr(self.fileno)
+        self._take_over()
+        self._key_thread = threading.Thread(target=self._read_keys, name="desk-input", daemon=True)
+        self._key_thread.start()
+        self._request_terminal_sync_mode_support()
+        self._query_in_band_window_resize()
+
+    def _take_over(self) -> None:
+        """Raw keys, alternate screen, pastes marked, mouse."""
+        with contextlib.suppress(termios.error):
             raw = termios.tcgetattr(self.fileno)
             # Signals stay off whatever the environment says: ctrl+backslash is the kill key, no SIGQUIT.
             raw[tty.LFLAG] = self._patch_lflag(raw[tty.LFLAG]) & ~termios.ISIG
@@ -219,13 +228,25 @@ class SafeDriver(LinuxDriver):
         if not constants.DISABLE_KITTY_KEY:
             # Disambiguate escape codes, report all keys, report the text that belongs to them.
             self.write(f"\x1b[>{0b00001 | 0b01000 | 0b10000}u")
-        self._key_thread = threading.Thread(target=self._read_keys, name="desk-input", daemon=True)
-        self._key_thread.start()
-        self._request_terminal_sync_mode_support()
-        self._query_in_band_window_resize()
         self._enable_bracketed_paste()
         self._disable_line_wrap()
         self._enable_mouse_support()
+
+    def _take_back(self) -> None:
+        """After a SIGSTOP nobody knows what a shell has made of the terminal: everything once more.
+
+        In the background the terminal is somebody else's, and stays so.
+        """
+        if self.exit_event.is_set():
+            return
+        with contextlib.suppress(OSError):
+            if os.tcgetpgrp(self.fileno) != os.getpgrp():
+                return
+        if not constants.DISABLE_KITTY_KEY:
+            self.write("\x1b[<u")  # one level of keys, as it was; `_take_over` adds it again
+        self._take_over()
+        self._send_size()
+        self._call_app("repaint_everything")
 
     def stop_application_mode(self) -> None:
         """Gives the terminal back as it was."""
@@ -270,8 +291,7 @@ class SafeDriver(LinuxDriver):
             self._lost(f"reading keys failed: {type(error).__name__}: {error}")
 
     def _read_until_end(self) -> None:
-        parser = XTermParser(self._debug)
-        decode = getincrementaldecoder("utf-8")("replace").decode
+        stream = KeyStream(debug=self._debug)
         poll = select.poll()
         poll.register(self.fileno, select.POLLIN)
         while not self.exit_event.is_set():
@@ -287,10 +307,12 @@ class SafeDriver(LinuxDriver):
                 if not data:
                     self._lost("it was closed")
                     return
-                for message in parser.feed(decode(data)):
+                for message in stream.feed(data):
                     self.process_message(message)
-            for message in parser.tick():
+            for message in stream.tick():
                 self.process_message(message)
+            if stream.silent_paste():
+                self._call_app("note", "a paste has not ended: nothing typed counts before Esc, but F12 does")
 
     def process_message(self, message: Message) -> None:
         """On the input thread: the kill goes out from here, even when the app's loop is frozen."""

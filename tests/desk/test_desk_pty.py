@@ -114,6 +114,54 @@ def test_sigtstp_stops_neither_screen_nor_engine(terminal: Terminal) -> None:
     assert stat.rsplit(")", 1)[1].split()[0] != "T"
 
 
+def test_after_sigstop_and_sigcont_the_desk_stands_as_before(terminal: Terminal) -> None:
+    terminal.painted()
+    raw = termios.tcgetattr(terminal.slave)
+    terminal.log.with_suffix(".freeze").touch()
+    terminal.signal(signal.SIGSTOP)
+    # What a shell does with the terminal of a stopped job.
+    termios.tcsetattr(terminal.slave, termios.TCSANOW, terminal.before)
+    with terminal.lock:
+        terminal.screen.reset()
+    terminal.signal(signal.SIGCONT)
+    terminal.until(lambda: " ARMED " in terminal.text() and "F12 KILL" in terminal.text(), "the desk again")
+    assert termios.tcgetattr(terminal.slave)[:4] == raw[:4]
+    terminal.type(F12)
+    assert terminal.event("sent")["sent"] == "Kill"
+    terminal.signal(signal.SIGTERM)
+    assert terminal.ended() == 0
+    terminal.restored(b"summary\r\n")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [b"\xc3", b"\x1b[24;1:1~", b"\x1b[200~sell everything", b"\x1b[<0;1", b"\x1bP1+r54"],
+    ids=["half a character", "odd sequence", "paste without end", "half a mouse", "half a reply"],
+)
+def test_the_kill_key_works_whatever_the_terminal_has_sent_before(terminal: Terminal, before: bytes) -> None:
+    terminal.painted()
+    terminal.type(before)
+    terminal.frames(5)  # so that it is a read of its own
+    terminal.type(F12)
+    assert terminal.event("sent") == {"sent": "Kill", "thread": "desk-input"}
+    terminal.until(lambda: "Type FLATTEN" in terminal.text(), "the question")
+
+
+def test_a_paste_triggers_nothing(terminal: Terminal) -> None:
+    terminal.painted()
+    terminal.type(b"\x1b[200~" + F12 + b"\x1b[20~\x1bX\x1bx:kill\rr\x1c\x11A\x1b[201~")
+    terminal.frames(10)
+    assert "KILL: halted" not in terminal.text() and "CANCEL ALL" not in terminal.text()
+    # Into the command line it goes as text, and only Enter sends it.
+    terminal.type(b":")
+    terminal.frames(5)
+    terminal.type(b"\x1b[200~pause trend\rX\x1b[201~")
+    terminal.until(lambda: "pause trend" in terminal.text(), "the pasted command")
+    assert not any("sent" in event for event in terminal.events())
+    terminal.type(b"\r")
+    assert terminal.event("sent")["sent"] == "Pause"
+
+
 def test_a_stalled_terminal_delays_nothing_and_is_repainted(terminal: Terminal) -> None:
     terminal.painted()
     terminal.reading.clear()
