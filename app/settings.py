@@ -89,12 +89,15 @@ class DeskConfig(Section):
     """The screen."""
 
     theme: str = Field("cvd", pattern=r"^[A-Za-z0-9_./~-]{1,4096}$")
-    """Name of a theme (cvd, greenred, daylight) or path of a theme file. The default can be told apart with
-    every kind of colour vision."""
+    """Name of a theme (cvd, greenred, daylight, contrast) or path of a theme file. The default can be told
+    apart with every kind of colour vision."""
+    glyphs: Literal["auto", "unicode", "ascii"] = "auto"
+    """Whether the screen shows more than ASCII. auto: ASCII where the locale's character set is not UTF-8, or
+    the terminal (TERM) has not the glyphs, as the Linux console."""
     bell: bool = True
     """Whether a new alarm rings the terminal's bell once."""
     slow: bool = False
-    """For thin links: half the frames, plain colours."""
+    """For thin links: half the frames, and the terminal's own sixteen colours, which take half the bytes."""
 
 
 class LiveConfig(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from rich.color import ColorSystem
 from rich.console import RenderableType
 from textual import events
 from textual.app import App
@@ -22,6 +24,7 @@ from app.desk.commanding import Commanding
 from app.desk.dialogs import Ask, KillAsk
 from app.desk.driver import SafeDriver
 from app.desk.keys import KILL_KEYS, bindings
+from app.desk.plain import Glyphs, wants_ascii
 from app.desk.result import DeskResult, Reason
 from app.desk.screen import DeskScreen
 from app.desk.terminal import leave_terminal, outlive_terminal
@@ -46,7 +49,8 @@ class DeskApp(Commanding, App[DeskResult]):
     `frame_rate` in frames a second (0: paints only when `paint` is called), `now` a monotonic clock in
     seconds for flashes and notes, `zone` the exchange's time zone by name, `who` the operator's name as it is
     journalled with every command, `report_dir` where a crash report goes, `bell` whether a new alarm rings,
-    `over` a sentence once the engine has ended in order and the screen is to end with it.
+    `over` a sentence once the engine has ended in order and the screen is to end with it, `plain` keeps to
+    the terminal's own sixteen colours, `glyphs` says whether it shows more than ASCII.
     """
 
     CSS_PATH = _STYLES
@@ -66,11 +70,21 @@ class DeskApp(Commanding, App[DeskResult]):
         report_dir: Path | None = None,
         bell: bool = True,
         over: Callable[[], str] = lambda: "",
+        plain: bool = False,
+        glyphs: Glyphs = "auto",
     ) -> None:
         # Before App.__init__, which asks for the style sheet's variables.
         clock(0, zone)  # an unknown zone is refused here, not in the middle of painting
         self._desk_theme = theme if isinstance(theme, themes.DeskTheme) else themes.load(theme)
         super().__init__(driver_class=SafeDriver)
+        self.ascii_only = wants_ascii(glyphs)
+        """Read by the driver."""
+        if plain:
+            self.console._color_system = ColorSystem.STANDARD
+        self.few_colours = (
+            plain or self.console.color_system in (None, "standard") or bool(os.environ.get("NO_COLOR"))
+        )
+        """Whether grounds may look alike."""
         self.register_theme(self._desk_theme.to_textual())
         self.theme = self._desk_theme.name
         self.animation_level = "none"
@@ -78,6 +92,8 @@ class DeskApp(Commanding, App[DeskResult]):
         self._link = link
         self._rate = frame_rate
         self._now = now
+        self.now = now
+        """The clock, for widgets."""
         self._who = who
         self._zone = zone
         self._report_dir = report_dir
@@ -263,6 +279,8 @@ def run_desk_app(
     restarts: int = 1,
     on_crash: Callable[[DeskResult], None] | None = None,
     over: Callable[[], str] = lambda: "",
+    plain: bool = False,
+    glyphs: Glyphs = "auto",
 ) -> DeskResult:
     """Runs the desk in the main thread until it ends. The engine is not touched, whatever happens here.
 
@@ -283,6 +301,8 @@ def run_desk_app(
             report_dir=report_dir,
             bell=bell,
             over=over,
+            plain=plain,
+            glyphs=glyphs,
         )
         result = _run_once(app, mouse)
         if result.reason != "crash":

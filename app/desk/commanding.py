@@ -16,7 +16,7 @@ from app.desk.panes.kill import KillPanel
 from app.desk.result import DeskResult, Reason
 from app.desk.screen import DeskScreen
 from app.desk.view.alerts import unacknowledged
-from app.desk.view.killing import scope_all, scope_symbol
+from app.desk.view.killing import brief, scope_all, scope_symbol
 from app.desk.view.orders import is_working
 from engine.control.commands import (
     Acknowledge,
@@ -94,10 +94,11 @@ class Commanding(_Base):
     def _show_answer(self, said: str, answer: Answer) -> None:
         if not self.screen_stack:
             return
+        text = brief(answer.text, self.desk.size.width)
         if answer.ok:
-            self.note(f"{'✓' if answer.final else '…'} {said}: {answer.text}", "heading")
+            self.note(f"{'✓' if answer.final else '…'} {said}: {text}", "heading")
         else:
-            self.note(f"✕ REFUSED {said}: {answer.text}", "halted")
+            self.note(f"✕ REFUSED {said}: {text}", "halted")
 
     def note(self, text: str, meaning: str = "muted") -> None:
         """Says something on the note line for a while."""

@@ -26,6 +26,7 @@ from textual.geometry import Size
 from textual.message import Message
 
 from app.desk.keys import KILL_KEYS
+from app.desk.plain import to_ascii
 from app.desk.typing import KeyStream
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ class SafeDriver(LinuxDriver):
         # Textual draws on standard error; standard output stays free.
         self._out_fd = self._file.fileno() if self._file is not None else 2
         self._output: Output | None = None
+        self._ascii_only = bool(getattr(app, "ascii_only", False))
         self._lost_once = threading.Lock()
         self._event_loop = asyncio.get_running_loop()
 
@@ -171,7 +173,7 @@ class SafeDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         if self._output is not None:
-            self._output.put(data)
+            self._output.put(to_ascii(data) if self._ascii_only else data)
 
     def _call_app(self, name: str, *args: object) -> None:
         self._app.on_loop(getattr(self._app, name), *args)  # type: ignore[attr-defined]

@@ -7,6 +7,8 @@ left edge to its last changed cell, because Textual sends a line from the left e
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -19,8 +21,11 @@ from textual.strip import Strip
 
 from app.desk.keys import bindings
 from app.desk.painting import ByMeaning
-from app.desk.view.cells import Cell, Laid, Row, Table, fit, heading, lay, stable_order
+from app.desk.view.cells import Cell, Laid, Row, Table, fit, heading, lay, longest, stable_order
 
+HOLD = 10.0
+"""Seconds for which rows keep their places after the operator's last key in the table. Not for ever: what is
+new and important would stay out of sight below what is old."""
 HEADER = 1
 """Lines that the column titles take; they do not scroll."""
 
@@ -49,11 +54,14 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
         self._rows: list[Row] = []
         self._laid: tuple[Laid, ...] = ()
         self._laid_width = 0
+        self._needs: tuple[int, ...] = ()
+        """The longest text seen in each column since the last resize; none shrinks under the eye."""
         self._ends: tuple[int, ...] = ()
         self._cursor = 0
         self._cursor_key = ""
         # `has_focus` changes only after our handlers of Focus and Blur.
         self._focused = False
+        self._used_at = float("-inf")
         self._strips: dict[str, tuple[Row, bool, Strip]] = {}
         self._header: Strip | None = None
         self.painted_rows = 0
@@ -80,7 +88,7 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
         return row if row.key == self._cursor_key else None
 
     def show(self, table: Table) -> None:
-        """Takes over a table. While the operator's focus is here, rows keep their places."""
+        """Takes over a table. While the operator is at work here, rows keep their places."""
         old_rows = self._rows
         old_empty = self._table.empty
         columns_changed = table.columns != self._table.columns
@@ -88,12 +96,14 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
             # A Content would be parsed as markup; titles are ours, yet names in them may not be.
             self.border_title = table.title.replace("[", "(").replace("]", ")")
         self._table = table
-        if self._focused:
-            self._rows = stable_order([row.key for row in old_rows], table.rows)
-        else:
-            self._rows = list(table.rows)
+        held = self._focused and self._now() - self._used_at < HOLD
+        self._rows = stable_order([row.key for row in old_rows], table.rows) if held else list(table.rows)
         self._keep_cursor()
+        if self._focused and not held:
+            self._drop_what_is_not_seen()
         if columns_changed:
+            self._needs = ()
+        if self._measure() or columns_changed:
             self._lay_out()
         if columns_changed or len(self._rows) != len(old_rows):
             self.virtual_size = Size(self._width, len(self._rows) + HEADER)
@@ -130,6 +140,17 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
             return max(1, self._width)
         return end
 
+    def _now(self) -> float:
+        clock: Callable[[], float] = getattr(self.app, "now", time.monotonic)
+        return clock()
+
+    def _drop_what_is_not_seen(self) -> None:
+        """A row that has left the view by itself is no longer selected: no key acts on what is not seen."""
+        top = self.scroll_offset.y
+        if self._cursor_key and not top <= self._cursor < top + max(1, self.size.height - HEADER):
+            self._cursor_key = ""
+            self._cursor = top
+
     def _keep_cursor(self) -> None:
         self._cursor = max(0, min(self._cursor, len(self._rows) - 1))
         if not self._cursor_key or (self._rows and self._rows[self._cursor].key == self._cursor_key):
@@ -142,10 +163,25 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
 
     # Layout and styles
 
+    def _measure(self) -> bool:
+        """Looks at the rows that can be seen; True where their longest texts ask for another layout."""
+        top = self.scroll_offset.y
+        seen = self._rows[top : top + max(1, self.size.height)]
+        needs = longest(self._table.columns, seen, self._needs)
+        if needs == self._needs:
+            return False
+        self._needs = needs
+        return lay(self._table.columns, self._laid_width, needs) != self._laid
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if self._measure():
+            self._lay_out()
+
     def _lay_out(self) -> None:
         width = self._width
         self._laid_width = width
-        self._laid = lay(self._table.columns, width)
+        self._laid = lay(self._table.columns, width, self._needs)
         ends: list[int] = []
         x = 0
         for at in self._laid:
@@ -165,6 +201,8 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """A new width may drop or bring back columns."""
         self.virtual_size = Size(self._width, len(self._rows) + HEADER)
+        self._needs = ()
+        self._measure()
         self._lay_out()
 
     def notify_style_update(self) -> None:
@@ -222,6 +260,7 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
     # Cursor
 
     def _move(self, index: int) -> None:
+        self._used_at = self._now()
         if not self._rows:
             return
         old = self._cursor
@@ -244,6 +283,7 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
     def on_focus(self) -> None:
         """The cursor becomes visible."""
         self._focused = True
+        self._used_at = self._now()
         self.take_cursor()
         self._dirty_line(self._cursor)
 

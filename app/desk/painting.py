@@ -50,10 +50,12 @@ class ByMeaning(_Base):
         colours = self.app.theme_variables
         colour = colours[f"m-{meaning}"]
         bold = True if meaning in BOLD or cursor else None
+        # Where grounds cannot be told apart, the selected row is turned round.
+        turned = True if cursor and getattr(self.app, "few_colours", False) else None
         if meaning in FILLED:
             return Style(color=colours["background"], bgcolor=colour, bold=bold)
         ground = colours["m-cursor"] if cursor else self.rich_style.bgcolor
-        return Style(color=colour, bgcolor=ground, bold=bold)
+        return Style(color=colour, bgcolor=ground, bold=bold, reverse=turned)
 
     def notify_style_update(self) -> None:
         """Called by Textual when theme or style sheet changed."""

@@ -20,6 +20,10 @@ from app.desk.panes.strategies import StrategiesPane
 from app.desk.view.cells import Cell
 from engine.control.snapshot import Snapshot
 
+FIXED_LINES = 4
+"""Status, alarm, note and footer."""
+TWO_PANES = 11
+"""Lines under which two panes would show two rows each, or none."""
 PANES = ("orders", "positions", "risk", "alerts", "strategies", "health")
 
 
@@ -55,9 +59,9 @@ class DeskScreen(Screen[None]):
                 yield OrdersPane(id="orders")
             with Container(id="middle"):
                 yield PositionsPane(id="positions")
-                yield RiskPane(id="risk")
-            with Container(id="lower"):
                 yield StrategiesPane(id="strategies")
+            with Container(id="lower"):
+                yield RiskPane(id="risk")
                 yield AlertsPane(id="alerts")
                 yield HealthPane(id="health")
         yield HealthLine(id="healthline")
@@ -98,6 +102,14 @@ class DeskScreen(Screen[None]):
         self.query_one(AlarmLine).look(snapshot, zone, lit)
         self.query_one(KillPanel).look(snapshot)
         self.query_one(HealthLine).look(snapshot)
+        self.fit_height()
+
+    def fit_height(self) -> None:
+        """Where there is no height for two panes, the chosen one stands alone; positions if none was."""
+        kill = self.query_one(KillPanel)
+        report = int(kill.styles.height.value) if kill.display and kill.styles.height else 0
+        left = self.size.height - FIXED_LINES - int(self.query_one(WhyLine).display) - report
+        self.set_class(left < TWO_PANES, "-tight")
 
     def banner(self, text: str, meaning: str, *, old: bool = False, still: bool = False) -> None:
         """Shows the banner, or hides it with an empty text.
@@ -117,7 +129,7 @@ class DeskScreen(Screen[None]):
     def choose(self, name: str) -> None:
         """Brings a pane to the front (where there is no room for all) and gives it the focus."""
         for other in ("desk", *PANES):
-            self.set_class(other == name and name != "orders", f"-show-{other}")
+            self.set_class(other == name, f"-show-{other}")
         if name == "orders":
             self.add_class("-show-desk")
         if name == "desk":

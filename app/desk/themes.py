@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textual.theme import Theme
 
 DEFAULT: Final = "cvd"
-BUILT_IN: Final[tuple[str, ...]] = ("cvd", "greenred", "daylight")
+BUILT_IN: Final[tuple[str, ...]] = ("cvd", "greenred", "daylight", "contrast")
 LEAST_CONTRAST: Final = 4.5
 """WCAG 2.1, success criterion 1.4.3 (AA) for text of normal size."""
 

@@ -13,13 +13,13 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from app.desk import themes
-from app.desk.grid import Grid
+from app.desk.grid import HOLD, Grid
 from app.desk.view.cells import Cell, Column, Row, Table
 
 COLUMNS = (
     Column("State", 8),
     Column("Value", 8, number=True),
-    *(Column(f"c{number}", 8, number=True) for number in range(10)),
+    *(Column(f"c{number}", 6, number=True) for number in range(10)),
     Column("Note", 6, stretch=True),
 )
 
@@ -135,6 +135,33 @@ def test_order_stands_still_under_the_cursor_and_the_cursor_follows_its_row() ->
     run(test)
 
 
+def test_the_order_is_not_held_for_ever() -> None:
+    moment = [0.0]
+
+    async def test(app: GridApp, grid: Grid, pilot: Pilot[None]) -> None:
+        app.now = lambda: moment[0]  # type: ignore[attr-defined]
+        old = [row(key) for key in range(60)]
+        grid.show(table(old))
+        grid.focus()
+        await pilot.pause()
+        await pilot.press("down", "down")
+        moment[0] = HOLD - 1
+        fresh = [row(key) for key in range(100, 140)]
+        grid.show(table([*fresh, *old]))
+        assert grid.rows[0].key == "r0" and grid.selected is not None
+        moment[0] = HOLD + 1
+        grid.show(table([*fresh[:1], *old]))
+        assert grid.rows[0].key == "r100", "what is new is seen again"
+        assert grid.selected is not None and grid.selected.key == "r2", "in sight, so still selected"
+        grid.show(table([*fresh, *old]))
+        assert grid.rows[0].key == "r100"
+        assert grid.selected is None, "no key acts on a row that has left the view"
+        await pilot.press("down")
+        assert grid.selected is not None and grid.selected.key == "r101"
+
+    run(test)
+
+
 def test_a_row_that_goes_takes_the_selection_with_it() -> None:
     async def test(app: GridApp, grid: Grid, pilot: Pilot[None]) -> None:
         grid.show(table([row(key) for key in (1, 2, 3)]))
@@ -180,7 +207,31 @@ def test_a_number_that_does_not_fit_is_not_shown() -> None:
     async def test(app: GridApp, grid: Grid, pilot: Pilot[None]) -> None:
         grid.show(table([row(1, "−1,125,000.00")]))
         await pilot.pause()
-        assert "########" in shown(app)[1] and "1,125" not in shown(app)[1]
+        assert shown(app)[1].strip() == "▶ OK"
+
+    run(test, size=(9, 20))
+
+
+def test_a_column_grows_to_its_numbers_and_never_shrinks_under_the_eye() -> None:
+    async def test(app: GridApp, grid: Grid, pilot: Pilot[None]) -> None:
+        rows = [row(key, str(key)) for key in range(40)]
+        rows[30] = row(30, "−1,125,000,000.00")
+        grid.show(table(rows))
+        await pilot.pause()
+        narrow = shown(app)[0].index("c0")
+        rows[2] = row(2, "−1,125,000.00")
+        grid.show(table(rows))
+        await pilot.pause()
+        grown = shown(app)[0].index("c0")
+        assert "−1,125,000.00" in shown(app)[3] and grown > narrow
+        rows[2] = row(2, "5")
+        grid.show(table(rows))
+        await pilot.pause()
+        assert shown(app)[0].index("c0") == grown
+        grid.focus()
+        await pilot.press("end")
+        await pilot.pause()
+        assert any("−1,125,000,000.00" in line for line in shown(app)), "also what is scrolled to"
 
     run(test)
 

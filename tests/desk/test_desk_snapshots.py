@@ -6,17 +6,20 @@ They are made anew with `python -m pytest tests/desk/test_desk_snapshots.py --sn
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from deskpilot import Desk, drive, painted, press, text_of
 from fakelink import FakeLink, change, halted_snapshot, killing, snapshot
+from textual.strip import Strip
 
 from app.desk import themes
 from app.desk.app import DeskApp
 from engine.control.snapshot import Snapshot
 
 Compare = Callable[[str], None]
+PICTURES = Path(__file__).parent / "__snapshots__" / "test_desk_snapshots"
 
 
 def ended() -> Snapshot:
@@ -46,10 +49,15 @@ SCENES: dict[str, tuple[Callable[[], Snapshot | None], tuple[str, ...], float]] 
 }
 
 
+PANES = ("orders", "positions", "risk", "health", "alerts", "strategies")
+SMALL, MEDIUM, WIDE = (80, 24), (120, 40), (170, 50)
 CASES = [
-    *((scene, (80, 24)) for scene in SCENES),
-    *((scene, (120, 40)) for scene in ("desk", "halted", "notflat", "stale", "kill", "help", "health")),
-    *((scene, (170, 50)) for scene in ("desk", "halted")),
+    *((scene, SMALL) for scene in SCENES),
+    *((scene, MEDIUM) for scene in ("desk", "halted", "notflat", "stale", "kill", "help", "flatten", *PANES)),
+    *((scene, WIDE) for scene in ("desk", "halted", *PANES)),
+    *((scene, (60, 15)) for scene in ("desk", "halted", "kill", *PANES)),
+    *((scene, (200, 60)) for scene in ("desk", "halted")),
+    ("desk", (40, 10)),
 ]
 
 
@@ -71,6 +79,28 @@ def test_text(scene: str, size: tuple[int, int], text_picture: Compare) -> None:
     drive(test, link=link, size=size)
 
 
+@pytest.mark.parametrize("size", [SMALL, MEDIUM, WIDE], ids=["80x24", "120x40", "170x50"])
+@pytest.mark.parametrize("pane", PANES)
+def test_a_blank_pane_is_no_stored_picture(
+    pane: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pictures above are worth something: each of them fails when its pane shows nothing."""
+    stored = PICTURES / f"test_text[{pane}-{size[0]}x{size[1]}].txt"
+
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        grid = app.desk.pane(pane)
+        await press(pilot, *SCENES[pane][1])
+        await painted(pilot)
+        wanted = stored.read_text(encoding="utf-8").splitlines()
+        assert [line.rstrip() for line in text_of(app).splitlines()] == wanted
+        monkeypatch.setattr(grid, "render_line", lambda y: Strip.blank(grid.size.width))
+        grid.refresh()
+        await pilot.pause()
+        assert [line.rstrip() for line in text_of(app).splitlines()] != wanted
+
+    drive(test, size=size)
+
+
 def app_for(scene: str, theme: str = themes.DEFAULT) -> tuple[DeskApp, tuple[str, ...]]:
     make, keys, age = SCENES[scene]
     link = FakeLink(make())
@@ -86,6 +116,7 @@ def app_for(scene: str, theme: str = themes.DEFAULT) -> tuple[DeskApp, tuple[str
         ("desk", (170, 50), "cvd"),
         ("desk", (80, 24), "greenred"),
         ("desk", (80, 24), "daylight"),
+        ("desk", (80, 24), "contrast"),
         ("halted", (120, 40), "cvd"),
         ("notflat", (80, 24), "cvd"),
         ("stale", (80, 24), "cvd"),

@@ -31,7 +31,7 @@ from app.desk.view import killing as killview
 from app.desk.view import positions as positionview
 from app.desk.view import risk as riskview
 from app.desk.view import strategies as strategyview
-from app.desk.view.cells import Cell, Column, Row, clean, fit, lay, stable_order
+from app.desk.view.cells import Cell, Column, Row, clean, fit, lay, longest, stable_order
 from app.desk.view.meanings import FILLED, MEANINGS
 from engine.control.snapshot import KillView
 
@@ -149,27 +149,70 @@ def test_escape_sequences_from_outside_lose_their_escape() -> None:
     assert clean("\x1b]2;evil\x07\n[@click=app.kill]x") == "·]2;evil··[@click=app.kill]x"
 
 
-@given(st.integers(1, 300))
-@settings(max_examples=100, deadline=None)
-def test_columns_go_by_priority(width: int) -> None:
-    for columns in (orders.COLUMNS, positionview.COLUMNS, riskview.COLUMNS, alerts.COLUMNS):
-        laid = lay(columns, width)
-        kept = {at.place for at in laid}
-        assert all(column.priority > 0 for number, column in enumerate(columns) if number not in kept)
-        if any(columns[number].priority for number in kept):
-            assert sum(at.width for at in laid) + len(laid) - 1 <= width
-        lowest_gone = min((c.priority for n, c in enumerate(columns) if n not in kept), default=99)
-        highest_kept = max(columns[number].priority for number in kept)
-        assert highest_kept <= lowest_gone
+TABLES = {
+    "orders": orders.COLUMNS,
+    "positions": positionview.COLUMNS,
+    "risk": riskview.COLUMNS,
+    "alerts": alerts.COLUMNS,
+    "strategies": strategyview.COLUMNS,
+    "health": healthview.COLUMNS,
+}
+
+
+@given(
+    st.integers(1, 300),
+    st.sampled_from(sorted(TABLES)),
+    st.lists(st.integers(0, 40), min_size=15, max_size=15),
+)
+@settings(max_examples=400, deadline=None)
+def test_columns_go_by_priority_and_the_rest_fits(width: int, name: str, needs: list[int]) -> None:
+    columns = TABLES[name]
+    laid = lay(columns, width, needs)
+    kept = {at.place for at in laid}
+    assert sum(at.width for at in laid) + len(laid) - 1 <= width, "nothing is cut at the right edge"
+    lowest_gone = min((c.priority for n, c in enumerate(columns) if n not in kept), default=99)
+    highest_kept = max(columns[number].priority for number in kept)
+    assert highest_kept <= lowest_gone
+    for at in laid:
+        if at.column.number and len(kept) > 1:
+            assert at.width >= max(at.column.width, needs[at.place]), "a number that stands there has room"
+
+
+def titles(columns: tuple[Column, ...], width: int, needs: tuple[int, ...] = ()) -> set[str]:
+    return {at.column.title for at in lay(columns, width, needs)}
 
 
 def test_what_must_not_go_stays_at_80_columns() -> None:
-    titles = {at.column.title for at in lay(orders.COLUMNS, 77)}
-    assert {"State", "Left", "Symbol", "Side", "Limit", "Note"} <= titles
-    titles = {at.column.title for at in lay(positionview.COLUMNS, 77)}
-    assert {"State", "Symbol", "Open P&L", "Intend", "Exec", "Broker", "Diff", "MD"} <= titles
-    titles = {at.column.title for at in lay(riskview.COLUMNS, 45)}
-    assert {"State", "Use", "Gauge", "Control"} <= titles
+    assert {"State", "Left", "Qty", "Symbol", "Side", "Limit", "Stop", "Note"} <= titles(orders.COLUMNS, 77)
+    wanted = {"State", "Symbol", "Open P&L", "Intend", "Exec", "Broker", "Diff", "MD"}
+    assert wanted <= titles(positionview.COLUMNS, 77)
+    assert {"State", "Use", "Gauge", "Control", "Used", "Limit"} <= titles(riskview.COLUMNS, 57)
+    assert {"State", "Exec", "Broker", "Diff"} <= titles(positionview.COLUMNS, 37)
+
+
+def test_long_numbers_take_the_place_of_less_important_columns() -> None:
+    row = positionview.row(
+        position(
+            "BTCUSDT-PERP", 0, executed=D("-12345.678"), broker=D("-12345.678"), intended=D("-12345.678")
+        )
+    )
+    needs = longest(positionview.COLUMNS, [row])
+    for width in (77, 70):
+        laid = lay(positionview.COLUMNS, width, needs)
+        shown = {
+            at.column.title: fit(row.cells[at.place].text, at.width, number=at.column.number) for at in laid
+        }
+        assert shown["Broker"].strip() == shown["Exec"].strip() == "−12,345.678"
+        assert shown["Symbol"].strip() == "BTCUSDT-PERP"
+
+
+def test_why_a_strategy_was_stopped_pushes_its_figures_out() -> None:
+    reason = "no answer for 2.0 s (while True)"
+    row = strategyview.row(change(strategies()[2], reason=reason))
+    needs = longest(strategyview.COLUMNS, [row])
+    for width in (57, 56, 77):
+        laid = lay(strategyview.COLUMNS, width, needs)
+        assert laid[-1].column.title == "Reason" and laid[-1].width >= len(reason)
 
 
 def test_stable_order() -> None:
@@ -261,7 +304,7 @@ def test_risk_words_and_unknown_limits() -> None:
     first = by_title(table.rows[0], riskview.COLUMNS)
     assert first["State"].text == "✕ TRIPPED" and first["Control"].text == "GCM3 Spread breaker"
     second = by_title(table.rows[1], riskview.COLUMNS)
-    assert second["Use"].text == "?" and second["Gauge"].text == "????????"
+    assert second["Use"].text == "?" and second["Gauge"].text == "??????"
     assert table.title == "Risk · limits v3 · 1 TRIPPED · 1 UNKNOWN · 2 WARN"
     calm = snapshot(risk=tuple(change(row, state="ACTIVE") for row in risk()))
     assert riskview.table(calm).title.endswith("all within")

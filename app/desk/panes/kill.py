@@ -33,10 +33,12 @@ class KillPanel(Lines):
             return
         self._dismissed = None
         self.display = True
-        room = 4 if self.screen.size.height < 30 else 9
+        height = self.screen.size.height
+        room = 3 if height < 18 else 4 if height < 30 else 9
         # Its own size may not be known yet: it has just appeared, or another line has.
         lines = killing.lines(kill, room, self.screen.size.width - 2)
         if self.styles.height is None or self.styles.height.value != len(lines) + 2:
             self.styles.height = len(lines) + 2
         self.border_title = "Kill and flatten · " + kill.scope.replace("[", "(").replace("]", ")")
+        self.border_subtitle = "" if kill.running else "Esc hides this"
         self.show(*lines)

@@ -40,7 +40,7 @@ class HealthLine(Lines):
 
     def look(self, snapshot: Snapshot) -> None:
         """Shows the figures."""
-        self.show(health.line(snapshot))
+        self.show(health.line(snapshot, self.size.width))
 
 
 class Banner(Lines):

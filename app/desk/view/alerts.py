@@ -9,9 +9,8 @@ from engine.control.snapshot import AlertRow, Snapshot
 COLUMNS = (
     Column("Level", 7),
     Column("Time", 8),
-    Column("Symbol", 8, 2),
-    Column("What happened", 20, stretch=True),
-    Column("Code", 16, 3),
+    Column("What happened", 20, stretch=True, most=70),
+    Column("Code", 12, 1),
 )
 
 _LEVELS = {
@@ -19,6 +18,11 @@ _LEVELS = {
     "warning": ("△", "WARN", "alarm-warning"),
     "info": ("i", "INFO", "muted"),
 }
+
+
+def said(alert: AlertRow) -> str:
+    """The text, with the symbol that it is about."""
+    return f"{alert.symbol}: {alert.text}" if alert.symbol and alert.symbol not in alert.text else alert.text
 
 
 def row(alert: AlertRow, zone: str) -> Row:
@@ -32,8 +36,7 @@ def row(alert: AlertRow, zone: str) -> Row:
         (
             Cell(f"{glyph} {word}{mark}".rstrip(), meaning),
             Cell(formats.clock(alert.ts, zone), "muted"),
-            Cell(alert.symbol or "-"),
-            Cell(alert.text, "muted" if alert.acknowledged else "text"),
+            Cell(said(alert), "muted" if alert.acknowledged else "text"),
             Cell(alert.code, "muted"),
         ),
         alert.symbol,
@@ -61,10 +64,9 @@ def alarm_line(snapshot: Snapshot, zone: str, *, lit: bool = True) -> tuple[Cell
     first = waiting[0]
     glyph, word, meaning = _LEVELS[first.severity]
     head = f" {glyph} {'ALARM' if first.severity == 'critical' else word} "
-    subject = f"{first.symbol}: " if first.symbol and first.symbol not in first.text else ""
     tail = f"  [a] ack, 1 of {len(waiting)}"
     return (
         Cell(head, meaning if lit else "alarm-ack"),
-        Cell(f" {formats.clock(first.ts, zone)} {subject}{first.text}", "heading"),
+        Cell(f" {formats.clock(first.ts, zone)} {said(first)}", "heading"),
         Cell(tail, "muted"),
     )

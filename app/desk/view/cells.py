@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
@@ -25,7 +25,8 @@ class Row(NamedTuple):
 
 
 class Column(NamedTuple):
-    """`priority` 0 is never dropped; the highest number goes first when the width does not suffice."""
+    """`width` is the least; numbers grow to what stands in them. `priority` 0 is never dropped for another
+    column; the highest number goes first when the width does not suffice."""
 
     title: str
     width: int
@@ -34,6 +35,8 @@ class Column(NamedTuple):
     """Right-aligned, and replaced by #### where it does not fit."""
     stretch: bool = False
     """Takes what is left over; at most one of a table."""
+    most: int = 0
+    """Text grows up to this before less important columns get a place; beyond it, into what is left."""
 
 
 class Laid(NamedTuple):
@@ -78,18 +81,64 @@ def fit(text: str, width: int, *, number: bool = False) -> str:
     return set_cell_size(text, width - 1) + "…"
 
 
-def lay(columns: Sequence[Column], width: int, gap: int = 1) -> tuple[Laid, ...]:
-    """Chooses the columns that fit in `width` cells and gives the stretching one what is left."""
-    kept = list(enumerate(columns))
-    while len(kept) > 1 and sum(column.width + gap for _, column in kept) - gap > width:
-        worst = max(kept, key=lambda pair: (pair[1].priority, pair[0]))
-        if worst[1].priority == 0:
+LEAST: Final = 4
+"""Cells of a text column where not even what must stand has room."""
+
+
+def lay(columns: Sequence[Column], width: int, needs: Sequence[int] = (), gap: int = 1) -> tuple[Laid, ...]:
+    """Chooses the columns that fit in `width` cells, the important ones first.
+
+    `needs`: the longest text in each column. What is left over goes to texts that are cut, then to the
+    stretching column. Where not even priority 0 fits, texts shrink, then columns go from the right: a number
+    is shown whole, as ####, or not at all.
+    """
+    need = [needs[index] if index < len(needs) else 0 for index in range(len(columns))]
+    have = [_firm(column, need[index]) for index, column in enumerate(columns)]
+    order = sorted(range(len(columns)), key=lambda index: (columns[index].priority, index))
+    kept: list[int] = []
+    spare = width + gap
+    for index in order:
+        if columns[index].priority and have[index] + gap > spare:
             break
-        kept.remove(worst)
-    spare = max(0, width - (sum(column.width + gap for _, column in kept) - gap))
-    return tuple(
-        Laid(index, column, column.width + (spare if column.stretch else 0)) for index, column in kept
-    )
+        kept.append(index)
+        spare -= have[index] + gap
+    kept.sort()
+    while spare < 0:
+        texts = [index for index in kept if not columns[index].number and have[index] > LEAST]
+        if texts:
+            widest = max(texts, key=lambda index: have[index])
+            have[widest] -= 1
+            spare += 1
+        elif len(kept) > 1:
+            spare += have[kept.pop()] + gap
+        else:
+            have[kept[0]] = max(0, width)
+            spare = 0
+    for index in kept:
+        if not columns[index].number and not columns[index].stretch:
+            more = min(spare, max(0, need[index] - have[index]))
+            have[index] += more
+            spare -= more
+    for index in kept:
+        if columns[index].stretch:
+            have[index] += spare
+    return tuple(Laid(index, columns[index], have[index]) for index in kept)
+
+
+def _firm(column: Column, need: int) -> int:
+    return max(column.width, need if column.number else min(need, column.most))
+
+
+def longest(columns: Sequence[Column], rows: Iterable[Row], before: Sequence[int] = ()) -> tuple[int, ...]:
+    """The longest text of each column, in terminal cells; `before` is what was the longest so far."""
+    found = list(before) or [0] * len(columns)
+    for row in rows:
+        for index, cell in enumerate(row.cells):
+            text = cell.text
+            length = len(text) if text.isascii() else cell_len(clean(text))
+            if length > found[index]:
+                found[index] = length
+    return tuple(found)
 
 
 def heading(laid: Iterable[Laid]) -> list[str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from rich.cells import cell_len
+
 from app.desk.view import formats
-from app.desk.view.cells import Cell, Column, Row, Table
+from app.desk.view.cells import Cell, Column, Row, Table, clean
 from engine.control.snapshot import HealthRow, HealthWord, Snapshot
 
 COLUMNS = (
     Column("State", 6),
-    Column("What", 20),
+    Column("What", 12, most=24),
     Column("p50", 8, 2, number=True),
     Column("p95", 8, 4, number=True),
     Column("p99", 8, 1, number=True),
@@ -84,26 +88,40 @@ def table(snapshot: Snapshot) -> Table:
     return Table("Health", COLUMNS, rows(snapshot.health), "no figures")
 
 
-def line(snapshot: Snapshot) -> tuple[Cell, ...]:
-    """The compact form: what is wrong first, then the risk loop, the journal and memory."""
+STAGES: Final = ("tick→sent", "sent→acknowledged", "sent→first fill")
+"""The stages of an order's life that the one line tells of."""
+
+
+def line(snapshot: Snapshot, width: int = 10_000) -> tuple[Cell, ...]:
+    """The compact form: what is wrong first, then loop, journal, memory and stages; as many as fit whole."""
     health = snapshot.health
     cells = [Cell(" HEALTH ", "heading")]
     for name, word, text in (
         ("broker", health.broker, health.broker_text),
         ("data", health.data, formats.age(health.data_age)),
+        ("engine", health.engine, ""),
         ("journal", health.journal, health.journal_text),
     ):
         if word != "ok":
             glyph, meaning = WORDS[word]
-            cells.append(Cell(f" {glyph} {name} {word.upper()} {text} ", meaning))
-    cells.append(
-        Cell(
-            f" loop p50 {_milliseconds(health.risk_p50_ms)} p99 {_milliseconds(health.risk_p99_ms)}"
-            f" max {_milliseconds(health.risk_max_ms)} │"
-            f" journal {health.journal_seq:,} commit p99 {formats.microseconds(health.commit_p99_us)} │"
-        )
-    )
-    for stage in health.latencies[-2:]:
-        cells.append(Cell(f" {stage.stage} p99 {formats.microseconds(stage.p99)} │"))
-    cells.append(Cell(f" {health.rss_mb:,.0f} MB │ up {formats.age(health.uptime)}", "muted"))
+            cells.append(Cell(f" {glyph} {name} {word.upper()} {text}".rstrip() + " ", meaning))
+    said = [
+        f"loop p50 {_milliseconds(health.risk_p50_ms)} p99 {_milliseconds(health.risk_p99_ms)}"
+        f" max {_milliseconds(health.risk_max_ms)}",
+        f"journal {health.journal_seq:,} commit p99 {formats.microseconds(health.commit_p99_us)}",
+        f"{health.rss_mb:,.0f} MB",
+        f"up {formats.age(health.uptime)}",
+        *(
+            f"{stage.stage} p99 {formats.microseconds(stage.p99)}"
+            for stage in health.latencies
+            if stage.stage in STAGES
+        ),
+    ]
+    used = sum(cell_len(clean(cell.text)) for cell in cells)
+    for text in said:
+        mark = " │ " if cells[-1].meaning == "text" else " "
+        if used + cell_len(mark + text) > width:
+            break
+        cells.append(Cell(mark + text))
+        used += cell_len(mark + text)
     return tuple(cells)

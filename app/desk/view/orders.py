@@ -21,20 +21,20 @@ _STATES = {
 # What changes most often stands left: a changed row is sent again up to its last changed cell.
 COLUMNS = (
     Column("State", 10),
-    Column("Age", 5, 3, number=True),
-    Column("Left", 7, number=True),
-    Column("Qty", 7, 2, number=True),
-    Column("Symbol", 8),
+    Column("Age", 5, 4, number=True),
+    Column("Left", 5, number=True),
+    Column("Qty", 5, 2, number=True),
+    Column("Symbol", 6, most=14),
     Column("Side", 4),
-    Column("Limit", 10, number=True),
-    Column("Stop", 10, 7, number=True),
-    Column("Avg px", 10, 5, number=True),
-    Column("Type", 4, 6),
+    Column("Limit", 8, number=True),
+    Column("Stop", 8, 3, number=True),
+    Column("Avg px", 8, 6, number=True),
+    Column("Type", 4, 7),
     Column("TIF", 4, 8),
-    Column("Strategy", 10, 4),
+    Column("Strategy", 8, 5, most=12),
     Column("Time", 8, 9),
     Column("Order id", 16, 10),
-    Column("Note", 10, stretch=True),
+    Column("Note", 10, 1, stretch=True, most=20),
 )
 
 

@@ -6,15 +6,18 @@ from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table
 from engine.control.snapshot import RiskRow, Snapshot
 
+GAUGE = 6
+"""Cells of a gauge."""
+
 COLUMNS = (
     Column("State", 9),
-    Column("Use", 5, number=True),
-    Column("Gauge", 8, 1),
-    Column("Control", 20),
-    Column("Used", 12, 2, number=True),
-    Column("Limit", 12, 3, number=True),
-    Column("Breach", 7, 4),
-    Column("Detail", 8, 5, stretch=True),
+    Column("Use", 4, 3, number=True),
+    Column("Gauge", GAUGE, 1),
+    Column("Control", 15),
+    Column("Used", 7, 1, number=True),
+    Column("Limit", 7, 1, number=True),
+    Column("Breach", 7, 5),
+    Column("Detail", 10, 4, stretch=True),
 )
 
 _STATES = {
@@ -33,7 +36,7 @@ def row(control: RiskRow) -> Row:
         (
             Cell(f"{glyph} {control.state}", meaning),
             Cell(formats.percent(control.ratio)),
-            Cell(formats.bar(control.ratio, 8), "text" if control.state == "ACTIVE" else "heading"),
+            Cell(formats.bar(control.ratio, GAUGE), "text" if control.state == "ACTIVE" else "heading"),
             Cell(f"{control.scope} {control.title}".lstrip(), "heading"),
             Cell(control.used),
             Cell(control.limit),

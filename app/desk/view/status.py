@@ -76,10 +76,10 @@ def _day(snapshot: Snapshot) -> Field:
     exact = (Cell("DAY "), formats.pnl(snapshot.day_pnl))
     brief = (Cell("DAY "), formats.pnl(snapshot.day_pnl, brief=True))
     if snapshot.day_limit is None:
-        return Field(((2, brief), (6, exact)))
+        return Field(((2, brief), (8, exact)))
     floor = Cell(f"/{formats.brief_money(-snapshot.day_limit)}", "muted")
     words = Cell(f" stop at {formats.money(-snapshot.day_limit)} {snapshot.currency}", "muted")
-    return Field(((2, (*brief, floor)), (6, (*exact, floor)), (14, (*exact, words))))
+    return Field(((2, (*brief, floor)), (8, (*exact, floor)), (16, (*exact, words))))
 
 
 def fields(snapshot: Snapshot, age: float, zone: str) -> list[Field]:
@@ -87,11 +87,11 @@ def fields(snapshot: Snapshot, age: float, zone: str) -> list[Field]:
     health = snapshot.health
     waiting = len(unacknowledged(snapshot))
     alarms: Cells = (Cell(f"ALM {waiting}!", "alarm-unack") if waiting else Cell("ALM 0", "muted"),)
-    broker = _link("BRK", health.broker, health.broker.upper() if health.broker != "ok" else "")
-    market = _link("MD", health.data, formats.age(health.data_age))
+    broker = (*_link("BRK", health.broker, health.broker.upper() if health.broker != "ok" else ""), Cell(" "))
     stopped = age > 1.0
-    loop = f"{health.risk_p99_ms:.1f}ms"
-    engine = _link("ENG", "down" if stopped else health.engine, formats.age(age) if stopped else loop)
+    word: HealthWord = "down" if stopped else health.engine
+    loop = formats.age(age) if stopped else f"{health.risk_p99_ms:.1f}ms"
+    engine = _link("ENG", word, loop)
     working = sum(map(is_working, snapshot.orders))
     progress = formats.percent(snapshot.feed_progress) if snapshot.feed_progress is not None else ""
     feed = Cell(f"{snapshot.feed} {progress}".strip(), "muted")
@@ -99,15 +99,26 @@ def fields(snapshot: Snapshot, age: float, zone: str) -> list[Field]:
         Field(((0, (Cell(f" {snapshot.mode} ", _MODES[snapshot.mode]), armed(snapshot))),)),
         Field(((1, alarms),)),
         _day(snapshot),
-        Field(((3, (*broker, Cell(" "), *market)),)),
-        Field(((4, engine), (13, (*engine, Cell(f" age {formats.age(age)}", "muted"))))),
-        Field(((7, (Cell(f"ORD {working}"),)), (12, (Cell(f"ORD {working} working"),)))),
-        Field(((9, (Cell(progress or snapshot.feed, "muted"),)), (11, (feed,)))),
-        Field(((8, (Cell(f"acct {snapshot.account}", "muted"),)),)),
         Field(
             (
-                (5, (Cell(formats.clock(snapshot.ts, zone)),)),
-                (10, (Cell(formats.clock(snapshot.ts, zone, with_zone=True)),)),
+                (3, (*broker, *_link("MD", health.data, ""))),
+                (5, (*broker, *_link("MD", health.data, formats.age(health.data_age)))),
+            )
+        ),
+        Field(
+            (
+                (4, _link("ENG", word, "")),
+                (6, engine),
+                (15, (*engine, Cell(f" age {formats.age(age)}", "muted"))),
+            )
+        ),
+        Field(((9, (Cell(f"ORD {working}"),)), (14, (Cell(f"ORD {working} working"),)))),
+        Field(((11, (Cell(progress or snapshot.feed, "muted"),)), (13, (feed,)))),
+        Field(((10, (Cell(f"acct {snapshot.account}", "muted"),)),)),
+        Field(
+            (
+                (7, (Cell(formats.clock(snapshot.ts, zone)),)),
+                (12, (Cell(formats.clock(snapshot.ts, zone, with_zone=True)),)),
             )
         ),
     ]

@@ -8,14 +8,15 @@ from engine.control.snapshot import Snapshot, StrategyRow
 
 COLUMNS = (
     Column("State", 10),
-    Column("Strategy", 12),
-    Column("P&L", 12, 1, number=True),
-    Column("Lag", 7, 4, number=True),
+    Column("Strategy", 8, most=14),
+    Column("P&L", 9, 1, number=True),
+    Column("Lag", 6, 4, number=True),
     Column("Orders", 6, 6, number=True),
-    Column("Fills", 6, 5, number=True),
-    Column("Memory", 7, 7, number=True),
+    Column("Fills", 5, 5, number=True),
+    Column("Memory", 6, 7, number=True),
     Column("Intends", 10, 3),
-    Column("Reason", 16, stretch=True),
+    # Why one was stopped pushes its figures out.
+    Column("Reason", 10, stretch=True, most=60),
 )
 
 _STATES = {
