@@ -62,16 +62,16 @@ class Renderer:
         if value is None or isinstance(value, (bool, int, float)):
             return value
         if isinstance(value, str):
-            return self._blank(value)
+            return self.blank(value)
         if isinstance(value, SecretStr):
             return STARS
         if depth >= _DEPTH:
-            return self._blank(repr(value))
+            return self.blank(repr(value))
         if isinstance(value, msgspec.Struct):
             value = msgspec.structs.asdict(value)
         if isinstance(value, Mapping):
             return {
-                self._blank(str(k)): STARS
+                self.blank(str(k)): STARS
                 if is_secret_name(str(k)) and v is not None
                 else self._clean(v, depth + 1)
                 for k, v in value.items()
@@ -84,9 +84,10 @@ class Renderer:
 
     def _odd(self, value: Any) -> str:
         """Decimals, paths, exceptions and whatever else, as text."""
-        return self._blank(repr(value) if isinstance(value, BaseException) else str(value))
+        return self.blank(repr(value) if isinstance(value, BaseException) else str(value))
 
-    def _blank(self, text: str) -> str:
+    def blank(self, text: str) -> str:
+        """The text with every secret in it replaced by stars."""
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, STARS)

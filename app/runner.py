@@ -16,6 +16,7 @@ from typing import Any
 from app.defaults import with_default_strategies
 from app.desk.terminal import outlive_terminal, say
 from app.exitcodes import ExitCode
+from app.logsink import Renderer
 from app.options import RunOptions
 from app.problems import BadConfig
 from app.session import (
@@ -384,6 +385,8 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
             result = run_desk_app(
                 engine.link,
                 theme=settings.desk.theme,
+                zone=settings.desk.zone,
+                redact=Renderer(settings.secrets.values()).blank,
                 frame_rate=5.0 if settings.desk.slow else settings.screen.frame_rate,
                 bell=settings.desk.bell,
                 plain=settings.desk.slow,

@@ -11,11 +11,13 @@ from contextvars import ContextVar
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.credentials import Secrets, gather
+from app.desk import themes
 from app.problems import BadConfig, Problem, from_validation
 from app.schema import Loc
 from app.sources import Tree, TreeSource, floats_in_params, read_environment, read_toml
@@ -94,10 +96,32 @@ class DeskConfig(Section):
     glyphs: Literal["auto", "unicode", "ascii"] = "auto"
     """Whether the screen shows more than ASCII. auto: ASCII where the locale's character set is not UTF-8, or
     the terminal (TERM) has not the glyphs, as the Linux console."""
+    zone: str = Field("America/Chicago", max_length=64)
+    """Time zone of the clock and of the times on the screen, by name: that of the exchange, or UTC."""
     bell: bool = True
     """Whether a new alarm rings the terminal's bell once."""
     slow: bool = False
     """For thin links: half the frames, and the terminal's own sixteen colours, which take half the bytes."""
+
+    @field_validator("theme")
+    @classmethod
+    def _can_be_loaded(cls, theme: str) -> str:
+        try:
+            themes.load(theme)
+        except themes.BadTheme as error:
+            raise ValueError(str(error)) from error
+        return theme
+
+    @field_validator("zone")
+    @classmethod
+    def _exists(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(
+                f"there is no time zone {zone!r}; allowed: names such as America/Chicago or UTC"
+            ) from error
+        return zone
 
 
 class LiveConfig(Section):

@@ -50,7 +50,8 @@ class DeskApp(Commanding, App[DeskResult]):
     seconds for flashes and notes, `zone` the exchange's time zone by name, `who` the operator's name as it is
     journalled with every command, `report_dir` where a crash report goes, `bell` whether a new alarm rings,
     `over` a sentence once the engine has ended in order and the screen is to end with it, `plain` keeps to
-    the terminal's own sixteen colours, `glyphs` says whether it shows more than ASCII.
+    the terminal's own sixteen colours, `glyphs` whether it shows more than ASCII, `redact` blanks secrets
+    out of a crash report.
     """
 
     CSS_PATH = _STYLES
@@ -72,6 +73,7 @@ class DeskApp(Commanding, App[DeskResult]):
         over: Callable[[], str] = lambda: "",
         plain: bool = False,
         glyphs: Glyphs = "auto",
+        redact: Callable[[str], str] = str,
     ) -> None:
         # Before App.__init__, which asks for the style sheet's variables.
         clock(0, zone)  # an unknown zone is refused here, not in the middle of painting
@@ -97,6 +99,7 @@ class DeskApp(Commanding, App[DeskResult]):
         self._who = who
         self._zone = zone
         self._report_dir = report_dir
+        self._redact = redact
         self._shown: Snapshot | None = None
         """What the panes show."""
         self._lined: Snapshot | None = None
@@ -256,7 +259,7 @@ class DeskApp(Commanding, App[DeskResult]):
         if self._exception is None:
             self._exception = error
             self._exception_event.set()
-            report = crash.write_report(error, self._report_dir)
+            report = crash.write_report(error, self._report_dir, self._redact)
             if self.desk_result is None:
                 place = f"; report in {report}" if report is not None else "; no report could be written"
                 self.desk_result = DeskResult(
@@ -281,6 +284,7 @@ def run_desk_app(
     over: Callable[[], str] = lambda: "",
     plain: bool = False,
     glyphs: Glyphs = "auto",
+    redact: Callable[[str], str] = str,
 ) -> DeskResult:
     """Runs the desk in the main thread until it ends. The engine is not touched, whatever happens here.
 
@@ -291,19 +295,23 @@ def run_desk_app(
     handlers are put back.
     """
     while True:
-        app = DeskApp(
-            link,
-            theme=theme,
-            frame_rate=frame_rate,
-            now=now,
-            who=who,
-            zone=zone,
-            report_dir=report_dir,
-            bell=bell,
-            over=over,
-            plain=plain,
-            glyphs=glyphs,
-        )
+        try:
+            app = DeskApp(
+                link,
+                theme=theme,
+                frame_rate=frame_rate,
+                now=now,
+                who=who,
+                zone=zone,
+                report_dir=report_dir,
+                bell=bell,
+                over=over,
+                plain=plain,
+                glyphs=glyphs,
+                redact=redact,
+            )
+        except Exception as error:  # noqa: BLE001 - the engine runs already, and must not be left without a word
+            return _never_stood(error, report_dir, redact, on_crash)
         result = _run_once(app, mouse)
         if result.reason != "crash":
             return result
@@ -312,6 +320,19 @@ def run_desk_app(
         if restarts <= 0:
             return result
         restarts -= 1
+
+
+def _never_stood(
+    error: Exception,
+    report_dir: Path | None,
+    redact: Callable[[str], str],
+    on_crash: Callable[[DeskResult], None] | None,
+) -> DeskResult:
+    report = crash.write_report(error, report_dir, redact)
+    result = DeskResult("crash", redact(f"there was no screen: {type(error).__name__}: {error}"), report)
+    if on_crash is not None:
+        on_crash(result)
+    return result
 
 
 def _run_once(app: DeskApp, mouse: bool) -> DeskResult:

@@ -6,15 +6,18 @@ import os
 import platform
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import textual
 
 
-def write_report(error: BaseException, directory: Path | None) -> Path | None:
+def write_report(
+    error: BaseException, directory: Path | None, redact: Callable[[str], str] = str
+) -> Path | None:
     """Writes the report (mode 0600) and answers with its path; None when it cannot be written.
 
-    No local variables: they may hold credentials.
+    No local variables: they may hold credentials. The error may quote one; `redact` blanks it out.
     """
     target = directory if directory is not None else Path(tempfile.gettempdir())
     text = "".join(
@@ -27,7 +30,7 @@ def write_report(error: BaseException, directory: Path | None) -> Path | None:
         # mkstemp creates with mode 0600 and a name that nobody else has.
         number, name = tempfile.mkstemp(prefix="desk-crash-", suffix=".txt", dir=target)
         with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.write(redact(text))
     except OSError:
         return None
     return Path(name)

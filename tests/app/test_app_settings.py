@@ -64,6 +64,8 @@ def test_nothing_given_is_the_defaults() -> None:
         ("[risk]\nmax_gross = inf", "risk.max_gross: Infinity is no finite number"),
         ("[risk]\nspread_action = 'explode'", "is no choice; allowed: one of refuse, pause, cancel, kill"),
         ("[orders]\nreplace = 'sideways'", "is no choice; allowed: one of in_place, cancel_then_new"),
+        ('[desk]\ntheme = "nosuch"', "desk.theme: theme nosuch cannot be read"),
+        ('[desk]\nzone = "Chicago"', "desk.zone: there is no time zone 'Chicago'"),
         ("[desk]\nbell = 1", "desk.bell: 1 has the wrong type: a whole number; allowed: true or false"),
         ("risk = 5", "risk: 5 has the wrong type: a whole number; allowed: table"),
         ("[risk]\nallowed = 'ES'", 'risk.allowed: "ES" has the wrong type: text; allowed: list: text'),

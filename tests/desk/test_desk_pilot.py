@@ -19,6 +19,7 @@ from app.desk.dialogs import GUARD, Ask, DetailPage, HelpPage, KillAsk
 from app.desk.panes.kill import KillPanel
 from app.desk.panes.lines import AlarmLine, Banner, StatusLine
 from app.desk.result import DeskResult
+from app.logsink import Renderer
 from engine.control.commands import (
     Acknowledge,
     Answer,
@@ -554,6 +555,42 @@ def test_a_failing_widget_ends_the_screen_with_a_private_report(tmp_path: Path) 
     text = report.read_text(encoding="utf-8")
     assert "ValueError: cannot draw" in text and "test_desk_pilot.py" in text
     assert secret not in text
+
+
+def test_a_report_quotes_no_secret_that_the_error_quotes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "hunter2-very-secret"
+
+    def failing(app: DeskApp, **_options: Any) -> None:
+        raise RuntimeError(f"cannot log in with {secret}")
+
+    monkeypatch.setattr(DeskApp, "run", failing)
+    redact = Renderer([secret]).blank
+    result = run_desk_app(FakeLink(snapshot()), report_dir=tmp_path, redact=redact, restarts=0)
+    assert result.report is not None
+    text = result.report.read_text(encoding="utf-8")
+    assert "RuntimeError: cannot log in with" in text and secret not in text + result.detail
+
+
+def test_a_desk_that_cannot_even_be_made_is_a_crash_and_no_exception(tmp_path: Path) -> None:
+    result = run_desk_app(FakeLink(snapshot()), theme="nosuch", report_dir=tmp_path)
+    assert result.reason == "crash" and "there was no screen: BadTheme: theme nosuch" in result.detail
+
+
+def test_a_pane_that_cannot_draw_ends_the_screen_in_order(tmp_path: Path) -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        def broken(_y: int) -> Any:
+            raise ValueError("cannot draw")
+
+        grid = app.desk.pane("orders")
+        grid.render_line = broken  # type: ignore[method-assign]
+        grid.refresh()
+        await pilot.pause()
+
+    with pytest.raises(ValueError, match="cannot draw"):
+        drive(test, report_dir=tmp_path)
+    assert len(list(tmp_path.glob("desk-crash-*.txt"))) == 1
 
 
 def test_a_crash_is_reported_and_tried_again_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -370,6 +370,14 @@ def test_the_word_for_may_we_trade() -> None:
     assert "operator" in said and "a; b" in said
 
 
+def test_a_pause_of_one_instrument_is_not_called_a_pause_of_all() -> None:
+    one = snapshot(paused=("spread GCM3: 6 ticks of 4 ticks",))
+    assert status.armed(one).text == " LIMITED "
+    assert text(status.why(one)) == " LIMITED  spread GCM3: 6 ticks of 4 ticks"
+    for paused in (("paused by desk",), ("spread GCM3: 6 ticks", "order_rate: 46 of 45"), ("store DOWN",)):
+        assert status.armed(snapshot(paused=paused)).text == " PAUSED "
+
+
 def test_an_old_snapshot_shows_its_age_instead_of_the_loop() -> None:
     line = text(status.line(snapshot(), 3.2, ZONE, 120))
     assert "ENG ✕ 3.2s" in line and "11.4ms" not in line

@@ -48,8 +48,14 @@ def armed(snapshot: Snapshot) -> Cell:
     if not snapshot.trading:
         return Cell(" NOT READY ", "paused")
     if snapshot.paused:
-        return Cell(" PAUSED ", "paused")
+        return Cell(_pause_word(snapshot), "paused")
     return Cell(" ARMED ", "armed")
+
+
+def _pause_word(snapshot: Snapshot) -> str:
+    """PAUSED where nothing may open at all; LIMITED where single instruments or strategies alone may not."""
+    scoped = tuple(f"{row.control} {row.scope}:" for row in snapshot.risk if row.scope)
+    return " LIMITED " if scoped and all(text.startswith(scoped) for text in snapshot.paused) else " PAUSED "
 
 
 def why(snapshot: Snapshot) -> Cells:
@@ -62,7 +68,7 @@ def why(snapshot: Snapshot) -> Cells:
         said.append(Cell(" NOT READY ", "paused"))
         said.append(Cell(f" {snapshot.trading_text or 'the three views do not agree yet'}", "heading"))
     if snapshot.paused:
-        said.append(Cell(" PAUSED ", "paused"))
+        said.append(Cell(_pause_word(snapshot), "paused"))
         said.append(Cell(" " + "; ".join(snapshot.paused), "heading"))
     return tuple(said)
 
