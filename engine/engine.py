@@ -78,6 +78,8 @@ class Parts:
     publish: Callable[[Snapshot], None]
     rss_mb: Callable[[], float | None]
     import_paths: tuple[str, ...] = ()
+    skip_idle: bool | None = None
+    """Rounds of risk loop and chores that could find nothing new are left out; None: as `lockstep`."""
     host: Callable[..., StrategyHost] | None = None
     """Makes the host of each strategy; None: one process each."""
     feed_name: str = ""
@@ -151,6 +153,7 @@ class Engine:
         self.view.pause_reasons = self._pause_reason
         # The risk loop runs at its period of the host's time, however fast the recording does.
         period = int(config.risk_period * NS * parts.speed)
+        self._skips_idle = parts.lockstep if parts.skip_idle is None else parts.skip_idle
         self._ticker = RiskTicker(
             clock,
             self.risk,
@@ -158,9 +161,9 @@ class Engine:
             self.reactions.on_event,
             period=period,
             hook=self._measure_risk,
-            skip_idle=parts.lockstep,
+            skip_idle=self._skips_idle,
         )
-        longest = NS if parts.lockstep else 2 * period
+        longest = NS if self._skips_idle else 2 * period
         self._chore_rounds = Chores(clock, period, self._chores, longest, self._chores_failed)
         self._risk_perf = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -291,7 +294,7 @@ class Engine:
 
     def _something_changed(self) -> None:
         """In virtual time the next rounds on the grid take place; in real time they do anyway."""
-        if self.parts.lockstep:
+        if self._skips_idle:
             self._ticker.wake()
             self._chore_rounds.poke()
 

@@ -208,9 +208,10 @@ class Intake:
         if self._kill.covers(order.symbol):
             return "kill or flatten began before it was sent"
         reason = self._view.opening_blocked(order.symbol, order.strategy)
-        if not reason or self._gate.is_reducing(order, self._view):
+        if reason and self._gate.is_reducing(order, self._view):
             return ""
-        return f"{reason} before it was sent"
+        reason = reason or self._gate.held(order, self._view)
+        return f"{reason} before it was sent" if reason else ""
 
     def _not_sent(self, order: Order, reason: str, on_answer: Told | None, *, stored: bool = True) -> None:
         self._core.metrics.count("not_sent")

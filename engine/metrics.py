@@ -49,13 +49,15 @@ def _upper(bucket: int) -> int:
 class Histogram:
     """Counts of durations in ns."""
 
-    __slots__ = ("_counts", "count", "max", "total")
+    __slots__ = ("_counts", "_known", "count", "max", "total")
 
     def __init__(self) -> None:
         self._counts = [0] * _BUCKETS
         self.count = 0
         self.total = 0
         self.max = 0
+        self._known: dict[float, tuple[int, int]] = {}
+        """Answers by share, and the count at which each was worked out."""
 
     def record(self, value: int) -> None:
         """Adds one duration, ns; negative ones count as 0."""
@@ -71,6 +73,13 @@ class Histogram:
         """Smallest bucket bound, ns, below which `share` (0 to 1) of the durations lie; 0 when empty."""
         if not self.count:
             return 0
+        at, known = self._known.get(share, (0, 0))
+        if at != self.count:
+            known = self._look_up(share)
+            self._known[share] = (self.count, known)
+        return known
+
+    def _look_up(self, share: float) -> int:
         wanted = max(1, -int(-share * self.count // 1))
         seen = 0
         for bucket, n in enumerate(self._counts):

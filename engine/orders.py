@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.facts import Acknowledged, ForeignOrder, OrderFact, OrderNotFound, OrderReport
+from engine.facts import (
+    Acknowledged,
+    CancelRejected,
+    ForeignOrder,
+    OrderFact,
+    OrderNotFound,
+    OrderReport,
+    ReplaceRejected,
+)
 from engine.lifecycle import transition
 from engine.lifecycle_types import (
     Anomaly,
@@ -58,7 +66,7 @@ class OrderBook(OrderShelf):
         before = record.life
         life, anomalies = transition(before, event)
         kind = event.__class__
-        if isinstance(event, OrderFact):
+        if isinstance(event, OrderFact) and _tells_of_the_order(event):
             record.last_report = now
             record.not_found = record.not_found + 1 if kind is OrderNotFound else 0
             if kind is Acknowledged and not record.acked:
@@ -286,6 +294,12 @@ class OrderBook(OrderShelf):
         if is_open:
             self._index.add(record)
         return record
+
+
+def _tells_of_the_order(event: OrderFact) -> bool:
+    """False for a refused cancel or replace in which the venue does not say where the order stands: "unknown
+    order" is no sign of life, however often it is told."""
+    return not isinstance(event, CancelRejected | ReplaceRejected) or event.status is not None
 
 
 def _as_report(order_id: str, fact: ForeignOrder) -> OrderReport:

@@ -35,6 +35,8 @@ class Watch:
                 record.flight = None
                 self._flights.disarm(record.order.id)
             return
+        # Of an order in doubt the venue is being asked: no further request puts that question off.
+        asked = asked and record.life.status is not OrderStatus.UNKNOWN
         if flight is not record.flight or asked:
             record.flight = flight
             record.flight_since = now

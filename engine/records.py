@@ -293,29 +293,13 @@ AnyRecord = (
 
 KINDS: Final[dict[type, str]] = {t: str(t.__struct_config__.tag) for t in AnyRecord.__args__}
 
-EMERGENCY: Final = frozenset(
-    KINDS[t]
-    for t in (
-        FactTaken,
-        Sent,
-        NotSentNote,
-        Unanswered,
-        LinkLost,
-        Halted,
-        HaltReset,
-        KillBegan,
-        KillStep,
-        KillEnded,
-        AlertRaised,
-        ControlTripped,
-        DayOpened,
-        CommandTaken,
-        CommandAnswered,
-        RunEnded,
-        StrategyChanged,
-    )
-)
-"""Kinds that the store takes from its reserve when the disk is full."""
+_ORDINARY: Final = (OrderStored, ReplaceStored, Refused, FindingSeen, PeakSeen, RunStarted)
+
+EMERGENCY: Final = frozenset(kind for record, kind in KINDS.items() if record not in _ORDINARY)
+"""Kinds that outlive trouble with the store: taken from its reserve when the disk is full, else kept until it
+can be written again. All that changes the state must be among them, or the state after a restart would not be
+the one that was seen. Not so orders and replaces, which are not sent then, what changes nothing, and the
+day's peak, which is noted again."""
 
 _decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(AnyRecord)
 _order: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)

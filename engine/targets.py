@@ -12,7 +12,7 @@ from typing import Final
 from engine.books import NET
 from engine.core import Core
 from engine.intake import Intake
-from engine.model import NS, Order, OrderType, TimeInForce
+from engine.model import NS, Order, OrderStatus, OrderType, TimeInForce
 from engine.orders_record import OrderRecord
 from engine.records import Transferred
 from engine.strategy.netting import Working, cross, plan
@@ -64,7 +64,8 @@ class Targets:
                 side=r.order.side,
                 leaves=r.life.worst_leaves,
                 limit=r.life.limit,
-                cancelling=r.life.pending_cancel,
+                # One in doubt is being asked about; until the answer a further cancel adds nothing.
+                cancelling=r.life.pending_cancel or r.life.status is OrderStatus.UNKNOWN,
                 age=now - r.order.created,
             )
             for r in core.books.orders.working(symbol, NET)

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from engine.config import JournalConfig
 from engine.journal import schema
-from engine.journal.connection import JournalConnection, open_connection, read_keys
+from engine.journal.checking import UNREADABLE
+from engine.journal.connection import JournalConnection, open_connection, read_keys, refusal
 from engine.journal.copies import Copy
 from engine.journal.entry import Body, Entry
 from engine.journal.errors import StoreFailed
@@ -65,8 +66,10 @@ class Journal(Writer):
             try:
                 await store.run(lambda _: ballast.allocate())
                 tail = await store.run(JournalConnection.last_row)
-            except BaseException:
+            except BaseException as error:
                 await store.close(JournalConnection.shut)
+                if isinstance(error, UNREADABLE):
+                    raise refusal(path, error) from error
                 raise
         except BaseException:
             lock.release()

@@ -86,6 +86,21 @@ class Gate:
         except Exception:  # noqa: BLE001 - what cannot be proven to reduce does not
             return False
 
+    def held(self, order: Order, view: RiskView) -> str:
+        """Why an order that was approved before must wait after all: a control tripped since, or cannot be
+        evaluated any more. Empty where none did, or where the order takes risk away."""
+        try:
+            ask = Ask(order, view, counts_already=True)
+            if ask.exempt:
+                return ""
+            for control in self._applying(ask):
+                why = control.hold_on(ask) if control.holds or control.broken else ""
+                if why:
+                    return f"{control.name}: {why}"
+        except Exception as error:  # noqa: BLE001 - as in `check`: what cannot be read is not sent
+            return _cannot_read(error).text
+        return ""
+
     def cancel_wait(self, view: RiskView, urgent: bool = False) -> int:
         """0: one cancel was charged and may go now. Else the ns after which to ask again, at most a second or
         so; nothing was charged. `urgent` for kill and flatten, which may use the whole reserve."""

@@ -34,6 +34,8 @@ class Options:
     """Mean time between two commands of the operator's everyday work."""
     order_ms: float = 1_500.0
     """Mean time between two orders of the strategy that trades at random."""
+    skip_idle: bool = True
+    """Rounds of the 10 ms loops that could find nothing new are left out, as in every run in virtual time."""
     narrowed: tuple[str, ...] = ()
     """Arguments that narrowed it, as typed."""
 
@@ -53,6 +55,7 @@ class Options:
             crash_bias=rng.choice((0.0, 0.5, 0.9)),
             command_ms=round(10 ** rng.uniform(3.2, 4.2)),
             order_ms=round(10 ** rng.uniform(2.3, 3.7)),
+            skip_idle=rng.random() < 0.9,
         )
 
     def narrow(
@@ -90,7 +93,8 @@ class Options:
             f"seed {self.seed}, {self.seconds:g} s with faults, schedule {self.schedule}",
             f"  line {self.latency_ms:g} ms, commit {self.commit_ms:g} ms, strategy {self.think_ms:g} ms, "
             f"quotes every {self.quote_ms:g} ms, orders every {self.order_ms:g} ms, "
-            f"commands every {self.command_ms:g} ms, crash bias {self.crash_bias:g}",
+            f"commands every {self.command_ms:g} ms, crash bias {self.crash_bias:g}, "
+            f"{'idle rounds left out' if self.skip_idle else 'every round of the risk loop'}",
             "  faults: " + (", ".join(f"{n} {r:g}" for n, r in self.rates.items()) or "none"),
         ]
         return "\n".join(lines)

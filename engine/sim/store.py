@@ -108,7 +108,9 @@ class LateStore:
         self._connection = opener()
 
     async def close(self, last: Callable[[JournalConnection], None]) -> None:
-        await self.run(last)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._enqueue(partial(self._do, last, future, well=True))
+        await future
 
     def abandon(self) -> None:
         """The process is gone: only the file's handles are let go, nothing is written."""
@@ -149,9 +151,12 @@ class LateStore:
         else:
             self._later(partial(done, ignored, None))
 
-    def _do(self, job: Callable[[JournalConnection], Any], future: asyncio.Future[Any]) -> None:
+    def _do(
+        self, job: Callable[[JournalConnection], Any], future: asyncio.Future[Any], *, well: bool = False
+    ) -> None:
         try:
-            self._disk.fail_before()
+            if not well:
+                self._disk.fail_before()
             result = job(self._connection)
         except Exception as error:  # noqa: BLE001 - the awaiting task gets it, as from a real thread
             self._later(partial(_fail, future, error))

@@ -284,6 +284,7 @@ class World:
                 "account": ACCOUNT,
                 "risk": self.limits,
                 "reconcile": self.policies,
+                "screen": {"frame_rate": 2.0},
                 "journal": JournalConfig(durability="process", ballast_mb=1, min_free_mb=0),
                 "strategies": (
                     StrategyConfig(
@@ -353,6 +354,7 @@ class World:
                 log=self._log,
                 mode="PAPER",
                 lockstep=False,
+                skip_idle=self.options.skip_idle,
                 speed=1.0,
                 seed=self.options.seed,
                 reload_limits=lambda: self.limits,
