@@ -430,7 +430,7 @@ class Operator:
         if mark is None:
             raise ValueError(f"{symbol} has no price to adopt at: wait for a quote")
         core.commit(Adopted(symbol=symbol, signed=difference, price=mark // 2, who=who), correlation)
-        text = f"{symbol}: {difference:+d} lots adopted at {mark / 2:g} ticks for {EXTERNAL}"
+        text = f"{symbol}: {difference:+d} lots adopted at {mark // 2} ticks for {EXTERNAL}"
         core.alarm("info", "adopted", text, symbol=symbol)
         return text
 

@@ -236,7 +236,7 @@ class OrderShelf:
 
     def hurry(self, now: int) -> None:
         """Makes everything unanswered due at once: after a reconnect the broker can be asked again."""
-        self._watch.hurry(now)
+        self._watch.hurry(now, self._orders.get)
 
     def next_due(self) -> int | None:
         """Earliest time at which `due`, `remainders_due` or `expiries_due` may have something, ns."""

@@ -75,9 +75,12 @@ class Watch:
             self._flights.arm(order_id, now + wait)
         return found
 
-    def hurry(self, now: int) -> None:
+    def hurry(self, now: int, find: Find) -> None:
         """Everything unanswered is due now, as after a reconnect; the waits start over."""
         for order_id in self._flights.armed():
+            record = find(order_id)
+            if record is not None:
+                record.attempts = 0
             self._flights.arm(order_id, now)
 
     def remainders_due(self, now: int, find: Find) -> list[str]:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from engine.model import ExecutionKey, Fill, Instrument
+from engine.strategy.netting import split_money
 
 MICRO: Final = 1_000_000
 
@@ -162,12 +163,9 @@ class PositionBook:
 
     @staticmethod
     def _legs(fill: Fill, attribution: Attribution) -> Iterator[tuple[str, int, int, Decimal]]:
-        left = fill.fee
-        for index, (strategy, lots) in enumerate(attribution):
-            last = index == len(attribution) - 1
-            fee = left if last else (fill.fee * lots / fill.qty).quantize(Decimal("0.00000001"))
-            left -= fee
-            yield strategy, fill.side.sign * lots, fill.price, fee
+        fees = split_money(fill.fee, dict(attribution))
+        for strategy, lots in attribution:
+            yield strategy, fill.side.sign * lots, fill.price, fees[strategy]
 
     def bust(self, symbol: str, key: ExecutionKey) -> bool:
         """Takes an execution back. False when it was never booked."""

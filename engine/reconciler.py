@@ -59,8 +59,8 @@ _BLOCKING = frozenset(
         Kind.UNKNOWN_ORDER,
     }
 )
-"""Findings with which trading is not enabled, unless their instrument is halted. Orders that are being asked
-about do not block: their exposure counts."""
+"""Findings with which trading is not enabled, unless their instrument is halted or the policy is to warn.
+Orders that are being asked about do not block: their exposure counts."""
 _WORDS = {
     Kind.DRIFT: "DRIFT",
     Kind.MANUAL_TRADE: "manual trade",
@@ -393,6 +393,7 @@ class Reconciler:
             f
             for f in findings
             if f.kind in _BLOCKING
+            and f.action is not Action.WARN
             and not (f.symbol and self._core.books.halts.instrument(f.symbol) is not None)
         ]
         if not blocking:

@@ -24,6 +24,7 @@ from engine.replacing import Replacer
 from engine.strategy.host import StrategyHost
 from engine.strategy.lockstep import LockstepHost
 from engine.strategy.messages import AnyAction, StrategyFill
+from engine.strategy.netting import split_money
 from engine.strategy.realtime import RealtimeHost
 from engine.strategy.reports import Acted, Origin, State
 from engine.strategy_orders import StrategyOrders
@@ -214,6 +215,7 @@ class StrategyDesk:
         fill = applied.fill
         if fill is None:
             return
+        fees = split_money(fill.fee, dict(applied.attribution))
         for strategy, lots in applied.attribution:
             host = self._hosts.get(strategy)
             if host is None or not lots:
@@ -230,7 +232,7 @@ class StrategyDesk:
                     position=self._core.books.positions.strategy_qty(strategy, fill.symbol),
                     order_id=order_id,
                     ref=self._orders.ref(order_id, strategy),
-                    fee=fill.fee * lots / fill.qty,
+                    fee=fees[strategy],
                     maker=fill.maker,
                 )
             )

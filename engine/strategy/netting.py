@@ -18,15 +18,6 @@ _MONEY_STEP: Final = Decimal("0.00000001")
 # --- intent to order --------------------------------------------------------------------------------------
 
 
-def net_targets(by_strategy: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """Sum of the intended positions by symbol, in alphabetical order; those that net to 0 are included."""
-    net: dict[str, int] = {}
-    for targets in by_strategy.values():
-        for symbol, lots in targets.items():
-            net[symbol] = net.get(symbol, 0) + lots
-    return dict(sorted(net.items()))
-
-
 class Working(Value, frozen=True, kw_only=True):
     """An order towards an intended position that is not closed, in flight and UNKNOWN included."""
 
@@ -151,7 +142,7 @@ def needs(side: Side, targets: Mapping[str, int], held: Mapping[str, int]) -> di
 def cross(targets: Mapping[str, int], held: Mapping[str, int]) -> tuple[Transfer, ...]:
     """What strategies with opposite wishes in one symbol give one another, so that only the rest is sent.
 
-    Each side takes part in proportion to its need. The caller books both halves at one price, `mid`, so that
+    Each side takes part in proportion to its need. The caller books both halves at one price, so that
     the sum over strategies does not change.
     """
     buyers = needs(Side.BUY, targets, held)
@@ -172,13 +163,6 @@ def cross(targets: Mapping[str, int], held: Mapping[str, int]) -> tuple[Transfer
             else:
                 buying[buyer] = open_lots - qty
     return tuple(transfers)
-
-
-def mid(quote: Quote) -> int | None:
-    """Price of an internal crossing: the middle, rounded down to a tick; None on a one-sided market."""
-    if quote.bid is None or quote.ask is None:
-        return None
-    return (quote.bid + quote.ask) // 2
 
 
 def attribute(qty: int, weights: Mapping[str, int]) -> dict[str, int]:

@@ -166,6 +166,8 @@ class Session:
             raise StrategyError(f"tif {tif!r} is not one of {known}") from None
         if (force is TimeInForce.GTD) != (expire is not None):
             raise StrategyError("tif GTD and expire (UTC ns) go together")
+        if expire is not None and (isinstance(expire, bool) or not isinstance(expire, int)):
+            raise StrategyError(f"expire is {expire!r}: give whole UTC nanoseconds as an int")
         if expire is not None and expire <= self.now:
             raise StrategyError(f"expire {expire} is not after now ({self.now}); both are UTC nanoseconds")
         if post_only and limit_ticks is None:
@@ -343,8 +345,10 @@ def _steps(value: Steps, exact: Any, what: str, unit: str) -> int:
 def _decimal(value: Decimal | str, what: str) -> Decimal:
     if isinstance(value, Decimal):
         return value
+    if not isinstance(value, str):
+        raise StrategyError(f"{what} of {value!r} ({type(value).__name__}): give a Decimal or a text")
     try:
-        return Decimal(str(value))
+        return Decimal(value)
     except ArithmeticError:
         raise StrategyError(f"{what} of {value!r} is no number") from None
 

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from msgspec.structs import replace
+
 from engine.control.commands import Claim
-from engine.facts import Busted, Canceled, Executed
-from engine.model import Order, Side
-from engine.positions import PositionBook
+from engine.facts import (
+    Acknowledged,
+    AnyFact,
+    Busted,
+    Canceled,
+    CancelRejected,
+    Corrected,
+    DoneForDay,
+    Executed,
+    Expired,
+    OrderNotFound,
+    PendingCancel,
+    Released,
+    Restated,
+    Suspended,
+)
+from engine.model import ExecutionKey, Fill, Order, Side
+from engine.positions import MICRO, PositionBook
+from engine.records import Intended
 from tests.engine.rig import Rig
 from tests.engine.said import execution, journal
 
@@ -148,8 +168,6 @@ def test_every_row_about_an_order_leads_back_to_what_caused_it() -> None:
 
 
 def test_a_bust_leaves_everything_else_as_if_it_had_never_been() -> None:
-    from engine.model import ExecutionKey, Fill
-
     def fill(n: int, side: Side, qty: int, price: int) -> Fill:
         key = ExecutionKey("SIM", "A", "2026-01-07", str(n))
         return Fill(key=key, symbol="ES", side=side, qty=qty, price=price, ts=0)
@@ -171,3 +189,101 @@ def test_a_bust_leaves_everything_else_as_if_it_had_never_been() -> None:
     parts = busted.get("ES").parts
     assert parts["a"].average == 105 and parts["a"].realised_micro == 0
     assert {name: p.qty for name, p in parts.items() if p.qty} == {"a": 1, "b": -2, "elsewhere": -1}
+
+
+def test_corrections_and_busts_move_quantity_price_profit_and_fees_together() -> None:
+    async def script(rig: Rig) -> None:
+        deaf(rig)
+        bought, _ = rig.send(Side.BUY, 4, 23_990)
+        sold, _ = rig.send(Side.SELL, 4, 24_010)
+        await rig.sleep(0.3)
+        now, held = rig.clock.now(), rig.engine.core.books.positions.get("ES")
+        first = execution(rig, bought, 4, exec_id="1", fee="9.00")
+        rig.engine.on_fact(Executed(ts=now, fill=first))
+        rig.engine.on_fact(Executed(ts=now, fill=execution(rig, sold, 4, exec_id="2", fee="9.00")))
+        assert (held.held.qty, held.held.realised_micro, held.held.fees) == (0, 80 * MICRO, 18)
+
+        less = replace(first, key=replace(first.key, exec_id="1c"), qty=3, price=23_980, fee=Decimal("6.75"))
+        rig.engine.on_fact(Corrected(ts=now, key=first.key, fill=less))
+        assert (held.held.qty, held.held.average, held.held.fees) == (-1, 24_010, Decimal("15.75"))
+        assert held.held.realised_micro == 90 * MICRO
+        assert rig.status(bought) == "PARTIAL_FILL"
+
+        more = replace(less, key=replace(first.key, exec_id="1d"), qty=5)
+        rig.engine.on_fact(Corrected(ts=now, key=less.key, fill=more))
+        assert (held.held.qty, held.held.average) == (1, 23_980)
+        assert held.held.realised_micro == 120 * MICRO
+        assert "overfill" in rig.alerts()
+
+        rig.engine.on_fact(Executed(ts=now, fill=first))
+        assert held.held.qty == 1, "the original again changes nothing"
+        rig.engine.on_fact(Busted(ts=now, key=first.key))
+        assert (held.held.qty, held.held.realised_micro, held.held.fees) == (-4, 0, 9)
+        record = rig.engine.core.books.orders.get(bought.id)
+        assert record is not None and record.life.cum == 0
+
+    Rig.play(script)
+
+
+def test_a_netted_fill_is_taken_back_from_those_who_got_it() -> None:
+    async def script(rig: Rig) -> None:
+        deaf(rig)
+        core = rig.engine.core
+        for name, lots in (("ada", 3), ("bo", 1)):
+            core.commit(Intended(strategy=name, symbol="ES", lots=lots))
+        order, _ = rig.send(Side.BUY, 4, 23_990, strategy="net")
+        await rig.sleep(0.3)
+        fill = execution(rig, order, 4, fee="1.00")
+        rig.engine.on_fact(Executed(ts=rig.clock.now(), fill=fill))
+        parts = core.books.positions.get("ES").parts
+        assert {n: (p.qty, p.fees) for n, p in parts.items()} == {
+            "ada": (3, Decimal("0.75")),
+            "bo": (1, Decimal("0.25")),
+        }
+        less = replace(fill, key=replace(fill.key, exec_id="1c"), qty=2)
+        rig.engine.on_fact(Corrected(ts=rig.clock.now(), key=fill.key, fill=less))
+        assert (
+            core.books.positions.strategy_qty("ada", "ES") + core.books.positions.strategy_qty("bo", "ES")
+            == 2
+        )
+        rig.engine.on_fact(Busted(ts=rig.clock.now(), key=less.key))
+        assert [core.books.positions.strategy_qty(n, "ES") for n in ("ada", "bo")] == [0, 0]
+
+    Rig.play(script)
+
+
+def test_every_report_may_come_twice() -> None:
+    async def script(rig: Rig) -> None:
+        deaf(rig)
+        order, _ = rig.send(Side.BUY, 5, 23_990)
+        await rig.sleep(0.3)
+        t, oid, books = rig.clock.now(), order.id, rig.engine.core.books
+        one, two = execution(rig, order, 1, exec_id="1"), execution(rig, order, 1, exec_id="2")
+        reports: list[AnyFact] = [
+            Acknowledged(ts=t, order_id=oid, broker_id="X000001"),
+            Executed(ts=t, fill=one),
+            Suspended(ts=t + 1, order_id=oid),
+            Released(ts=t + 2, order_id=oid),
+            Restated(ts=t + 3, order_id=oid, qty=4, limit=23_990),
+            PendingCancel(ts=t + 4, order_id=oid),
+            CancelRejected(ts=t + 5, order_id=oid, reason="no"),
+            Corrected(ts=t + 6, key=one.key, fill=replace(one, key=replace(one.key, exec_id="1c"), qty=2)),
+            Executed(ts=t + 7, fill=two),
+            Busted(ts=t + 8, key=two.key),
+            DoneForDay(ts=t + 9, order_id=oid, cum=2),
+            Canceled(ts=t + 10, order_id=oid, cum=2),
+            Expired(ts=t + 11, order_id=oid),
+            OrderNotFound(ts=t + 12, order_id=oid),
+        ]
+        for report in reports:
+            states = []
+            for _ in range(2):
+                rig.engine.on_fact(report)
+                record = books.orders.get(oid)
+                assert record is not None
+                life = record.life
+                states.append((life.status, life.cum, life.qty, life.worst_leaves, books.positions.state()))
+            assert states[0] == states[1], report
+        assert rig.position() == 2
+
+    Rig.play(script)

@@ -17,9 +17,7 @@ from engine.strategy.netting import (
     Working,
     attribute,
     cross,
-    mid,
     needs,
-    net_targets,
     plan,
     share_fill,
     split_money,
@@ -36,11 +34,6 @@ def working(
     ident: str, side: Side, leaves: int, limit: int = 101, cancelling: bool = False, age: int = 0
 ) -> Working:
     return Working(id=ident, side=side, leaves=leaves, limit=limit, cancelling=cancelling, age=age)
-
-
-def test_targets_are_summed_by_symbol() -> None:
-    assert net_targets({"a": {"Y": 3, "X": 1}, "b": {"Y": -3}}) == {"X": 1, "Y": 0}
-    assert list(net_targets({"a": {"Y": 3, "X": 1}})) == ["X", "Y"]
 
 
 def test_a_plan_prices_at_the_far_touch_or_through_it() -> None:
@@ -197,8 +190,6 @@ def test_crossing_leaves_one_side_only_and_moves_nothing_in_sum(
 def test_crossing_is_shared_by_need() -> None:
     transfers = cross({"a": 6, "b": 3, "c": -3}, {})
     assert transfers == (Transfer("a", "c", 2), Transfer("b", "c", 1))
-    assert mid(MARKET) == 100
-    assert mid(Quote("X", 0, None, 0, 5, 1)) is None
 
 
 @settings(max_examples=200, deadline=None)

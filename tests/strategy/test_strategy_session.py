@@ -54,6 +54,11 @@ REFUSED: dict[str, tuple[Callable[[Strategy], object], str]] = {
     "tif": (lambda s: s.buy("GCM3", 1, tif="DAYS"), "tif 'DAYS' is not one of DAY, GTC, GTD, IOC, FOK"),
     "gtd": (lambda s: s.buy("GCM3", 1, tif="GTD"), "tif GTD and expire (UTC ns) go together"),
     "past": (lambda s: s.buy("GCM3", 1, tif="GTD", expire=5), "expire 5 is not after now"),
+    "expire nan": (
+        lambda s: s.buy("GCM3", 1, tif="GTD", expire=math.nan),  # type: ignore[arg-type]
+        "expire is nan: give whole UTC nanoseconds as an int",
+    ),
+    "float price": (lambda s: s.ticks("GCM3", 1995.7), "a price of 1995.7 (float)"),  # type: ignore[arg-type]
     "post market": (lambda s: s.buy("GCM3", 1, post_only=True), "post_only needs a limit"),
     "post ioc": (lambda s: s.buy("GCM3", 1, limit=1, tif="IOC", post_only=True), "exclude one another"),
     "bracket": (

@@ -1,0 +1,156 @@
+"""What a start finds: orders whose fate is open, fills made while it was down, differences at the broker."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.control.commands import Submit
+from engine.model import NS, OrderType, Side, TimeInForce
+from tests.engine.rig import Rig
+
+KEEP: dict[str, Any] = {"orders": {"on_stop": "keep"}}
+
+
+def dateless(rig: Rig) -> None:
+    """The venue keeps no dates: GTD is the engine's matter."""
+    can = rig.adapter.capabilities
+    rig.adapter.capabilities = msgspec.structs.replace(can, tifs=can.tifs - {TimeInForce.GTD})
+
+
+def test_what_was_recorded_and_never_sent_is_asked_about_and_never_sent_again(tmp_path: Path) -> None:
+    async def before(rig: Rig) -> str:
+        rig.adapter.submit = lambda _: None  # type: ignore[method-assign]  # it dies between disk and wire
+        order, _ = rig.send(Side.BUY, 2, 23_995)
+        await rig.sleep(0.5)
+        return order.id
+
+    order_id = Rig.play(before, directory=tmp_path, config=KEEP)
+
+    async def after(rig: Rig) -> None:
+        record = rig.engine.core.books.orders.get(order_id)
+        assert record is not None and rig.engine.view.exposure("ES") == (2, 0), "what is not known counts"
+        await rig.sleep(30)
+        assert record.life.status == "CANCELED" and record.life.presumed
+        assert rig.exchange.audit(rig.config.account).orders == ()
+        assert "lost_order" in rig.alerts() and rig.engine.view.exposure("ES") == (0, 0)
+
+    Rig.play(after, directory=tmp_path, config=KEEP)
+
+
+def test_what_filled_while_it_was_down_is_booked_before_trading_goes_on(tmp_path: Path) -> None:
+    async def before(rig: Rig) -> str:
+        order, _ = rig.send(Side.BUY, 2, 23_995)
+        await rig.sleep(0.5)
+        return order.id
+
+    order_id = Rig.play(before, directory=tmp_path, config=KEEP)
+
+    async def after(rig: Rig) -> None:
+        await rig.sleep(10)
+        record = rig.engine.core.books.orders.get(order_id)
+        assert record is not None and record.life.status == "FILLED"
+        assert rig.position() == rig.venue_position() == 2
+        assert rig.engine.reconciler.agreed and rig.engine.view.enabled
+
+    low = {"ES": (23_980, 23_981), "CL": (7_000, 7_001)}
+    Rig.play(after, directory=tmp_path, config=KEEP, touch=low)
+
+
+async def traded_by_hand(rig: Rig) -> None:
+    """A trade that is reported to nobody."""
+    rig.exchange.faults.arm("drop_report", 3)
+    rig.exchange.manual_trade(rig.config.account, "ES", Side.SELL, 1)
+    await rig.sleep(0.05)
+
+
+def test_a_position_changed_by_hand_while_it_was_down_waits_for_a_person(tmp_path: Path) -> None:
+    async def before(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        await traded_by_hand(rig)
+
+    Rig.play(before, directory=tmp_path, config=KEEP)
+
+    async def after(rig: Rig) -> None:
+        _, refusal = rig.send(Side.BUY, 1)
+        assert refusal is not None
+        await rig.sleep(12)
+        assert rig.engine.core.books.halts.instrument("ES") is not None
+        assert rig.position() == 2, "nothing was booked without a decision"
+
+    Rig.play(after, directory=tmp_path, config=KEEP)
+
+
+def test_where_the_policy_is_to_warn_a_difference_does_not_keep_trading_shut(tmp_path: Path) -> None:
+    warn = dict.fromkeys(("on_manual_trade", "on_drift", "on_unknown_order"), "warn")
+
+    async def before(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        await traded_by_hand(rig)
+        rig.exchange.foreign_order(rig.config.account, "CL", Side.BUY, 1, limit=6_950)
+
+    Rig.play(before, directory=tmp_path, config=KEEP)
+
+    async def after(rig: Rig) -> None:
+        await rig.sleep(12)
+        assert rig.engine.view.enabled, rig.engine.disabled_text
+        assert {"manual_trade", "unknown_order"} <= set(rig.alerts())
+        assert not rig.engine.reconciler.agreed and rig.engine.core.books.halts.all() == ()
+        assert rig.engine.view.exposure("CL") == (0, 0), "only adopt counts it"
+
+    Rig.play(after, directory=tmp_path, config={**KEEP, "reconcile": warn})
+
+
+def test_a_date_that_the_engine_keeps_holds_over_a_restart(tmp_path: Path) -> None:
+    async def before(rig: Rig) -> str:
+        dateless(rig)
+        order, _ = rig.send(Side.BUY, 1, 23_950, tif=TimeInForce.GTD, expire=rig.clock.now() + 60 * NS)
+        await rig.sleep(1)
+        return order.id
+
+    order_id = Rig.play(before, directory=tmp_path, config=KEEP)
+
+    async def after(rig: Rig) -> None:
+        dateless(rig)
+        record = rig.engine.core.books.orders.get(order_id)
+        assert record is not None and record.order.tif is TimeInForce.GTC
+        await rig.sleep(30)
+        assert record.life.status == "WORKING"
+        await rig.sleep(40)
+        assert record.life.status == "CANCELED"
+
+    Rig.play(after, directory=tmp_path, config=KEEP)
+
+
+@pytest.mark.parametrize("exit_at", [24_050, 23_950])
+def test_a_bracket_goes_on_over_a_restart(tmp_path: Path, exit_at: int) -> None:
+    async def before(rig: Rig) -> None:
+        await rig.command(
+            Submit(
+                symbol="ES",
+                side=Side.BUY,
+                size=Decimal(2),
+                type=OrderType.LIMIT,
+                limit=Decimal("6000.25"),
+                stop_loss=Decimal(5990),
+                take_profit=Decimal(6010),
+            )
+        )
+        await rig.sleep(1)
+        assert rig.position() == 2
+
+    Rig.play(before, directory=tmp_path)
+
+    async def after(rig: Rig) -> None:
+        await rig.sleep(6)
+        assert rig.engine.view.exposure("ES") == (0, 2), "one of both can fill"
+        rig.move("ES", exit_at)
+        await rig.sleep(2)
+        assert rig.position() == rig.venue_position() == 0
+        assert rig.engine.core.books.orders.working() == []
+
+    Rig.play(after, directory=tmp_path)
