@@ -93,7 +93,7 @@ class Replacer:
         if error is not None:
             problem = f"not stored: {error}"
         else:
-            problem = self._intake.blocked(order, change)
+            problem = self._intake.blocked(order)
         if not problem:
             try:
                 core.adapter.replace(future.result())

@@ -11,21 +11,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.books import Applied, Books
+from engine.facts import Executed
 from engine.journal import StoreState
 from engine.kill_scope import Aim
-from engine.model import ExecutionKey, Fill, Order, Purpose, Replace, Side
+from engine.model import NS, ExecutionKey, Fill, Order, Purpose, Replace, Side
 from engine.records import (
     AnyRecord,
+    DayOpened,
     FactTaken,
     HaltReset,
     KillEnded,
     OrderStored,
     ReplaceStored,
+    Sent,
 )
 
 if TYPE_CHECKING:
     from engine.engine import Engine
 
+CANCEL_WITHIN: Final = 20 * NS
+"""Time within which a cancel that was taken has to leave, ns."""
 PERSONS: Final = ("sim", "test", "operator")
 """Who may lift a halt."""
 
@@ -73,7 +78,15 @@ class Watch:
         self.counts = counts
         self._version = -1
         self._versions: dict[str, int] = {}
+        self._day = self._books.day.trading_day if self._books.day is not None else ""
         self._halts = frozenset((h.scope, h.target) for h in self._books.halts.all())
+        self._due: dict[str, int] = {}
+        """Cancels that were taken and have not left: order id → monotonic ns."""
+        self._unfinished = bool(self._books.kills)
+        """A kill or flatten of an earlier run is to be taken up again."""
+        self._born = engine.core.clock.mono()
+        self._cancel = engine.intake.cancel
+        engine.intake.cancel = self._cancelled  # type: ignore[method-assign]
         self._apply = self._books.apply
         # The only way in which state changes; looked at from outside, changed in nothing.
         self._books.apply = self._applied  # type: ignore[method-assign]
@@ -110,8 +123,39 @@ class Watch:
                 self._proven(record)
             case FactTaken() if applied.fill is not None:
                 self._real(applied.fill)
+            case FactTaken(fact=Executed(fill=fill)) if fill.qty > 0 and not self._books.orders.knows(
+                fill.key
+            ):
+                raise Broken("dropped", f"{fill.key.exec_id} was taken in and is nowhere: {applied!r}")
+            case DayOpened(trading_day=day, why=why) if why in ("start", "session") and day == self._day:
+                raise Broken("day", f"{day} was opened a second time ({why}): its loss is forgotten")
+            case Sent(order_id=order_id, what="cancel"):
+                self._due.pop(order_id, None)
             case _:
                 pass
+        if isinstance(record, DayOpened):
+            self._day = record.trading_day
+        if not self._books.kills:
+            self._unfinished = False
+
+    def _cancelled(self, order_id: str, correlation: str = "") -> str:
+        problem = self._cancel(order_id, correlation)
+        record = self._books.orders.get(order_id)
+        if not problem and record is not None and not record.life.pending_cancel:
+            self._due.setdefault(order_id, self._engine.core.clock.mono())
+        return problem
+
+    def _duties(self) -> None:
+        """What was promised is done in time."""
+        mono = self._engine.core.clock.mono()
+        if self._unfinished and mono - self._born > 2 * NS and not self._engine.kill.running:
+            raise Broken("kill", "an unfinished kill or flatten was not taken up again")
+        for order_id, since in list(self._due.items()):
+            record = self._books.orders.get(order_id)
+            if record is None or record.life.is_closed or not self._engine.core.link_up:
+                del self._due[order_id]
+            elif mono - since > CANCEL_WITHIN:
+                raise Broken("cancel", f"the cancel of {order_id} was taken and never left")
 
     def _real(self, fill: Fill) -> None:
         """What is booked has happened."""
@@ -236,6 +280,8 @@ class Watch:
         if books.version == self._version:
             return
         self._version = books.version
+        if self._due or self._unfinished:
+            self._duties()
         for symbol, version in books.versions.items():
             if self._versions.get(symbol) != version:
                 self._versions[symbol] = version
@@ -248,6 +294,10 @@ class Watch:
         booked = sum(signed for legs in position.booked.values() for _, signed, _, _ in legs)
         if position.held.qty != booked:
             raise Broken("sums", f"{symbol} holds {position.held.qty} lots, {booked} were booked")
+        legs = [leg for one in position.booked.values() for leg in one]
+        cash = -sum(signed * price for _, signed, price, _ in legs)
+        if position.held.cash != cash:
+            raise Broken("sums", f"{symbol} has {position.held.cash} tick-lots of cash, executions {cash}")
         parts = sum(part.qty for part in position.parts.values())
         if parts != position.held.qty:
             raise Broken("sums", f"{symbol} holds {position.held.qty}, the strategies' parts {parts} lots")

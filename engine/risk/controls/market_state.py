@@ -35,7 +35,6 @@ class MarketStateGate(Control):
     name = "market_state"
     title = "Market state"
     kind = "symbol"
-    again = True
     opening_only = False
     on_flatten = True
 

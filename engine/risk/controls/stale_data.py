@@ -16,7 +16,6 @@ class StaleData(Control):
     name = "stale_data"
     title = "Data age"
     kind = "symbol"
-    again = True
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         trouble = _trouble(ask.data(view))

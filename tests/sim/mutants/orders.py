@@ -1,0 +1,182 @@
+"""Planted bugs of the order's life: what silence, refusals and late reports are taken for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.sim.mutants.planting import Edit, Mutant
+
+ORDERS: Final = (
+    Mutant(
+        "timeout_is_rejection",
+        "an order that is not answered in time counts as rejected",
+        (
+            Edit(
+                "engine.lifecycle_local",
+                '    return Transition(doubt(life, f"no answer to the {event.what}"))\n',
+                '    return Transition(close(life, REJECTED, "timed out"))\n',
+            ),
+        ),
+    ),
+    Mutant(
+        "timeout_is_resent",
+        "an order that is not answered in time is sent once more",
+        (
+            Edit(
+                "engine.intake",
+                '        core.commit(Sent(order_id=order.id, what="submit"), order.correlation, order.id)\n',
+                '        core.commit(Sent(order_id=order.id, what="submit"), order.correlation, order.id)\n'
+                "        self.__dict__.setdefault('kept', {})[order.id] = future.result()\n",
+            ),
+            Edit(
+                "engine.intake",
+                "        for due in orders.due(now):\n",
+                "        for due in orders.due(now):\n"
+                "            again = self.__dict__.setdefault('kept', {}).get(due.order_id)\n"
+                "            if again is not None and due.kind.value == 'submit' and core.link_up:\n"
+                "                core.adapter.submit(again)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "unknown_ages_out",
+        "an order in doubt is dropped after the third question without an answer",
+        (
+            Edit(
+                "engine.intake",
+                "        for due in orders.due(now):\n",
+                "        for due in orders.due(now):\n"
+                "            if due.attempts >= 2:\n"
+                "                from engine.records import LostOrder\n"
+                "                core.commit(LostOrder(order_id=due.order_id, reason='old'))\n"
+                "                continue\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "failed_query_is_not_found",
+        "a question that failed counts as 'there is no such order'",
+        (
+            Edit(
+                "engine.intake",
+                '            core.metrics.count("query_failed")\n',
+                '            core.metrics.count("query_failed")\n'
+                "            from engine.facts import OrderNotFound\n"
+                "            self.on_answer(OrderNotFound(ts=core.clock.now(), order_id=order_id))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "not_found_is_lost",
+        "one answer 'no such order' is enough to give an order up, without a look at executions",
+        (
+            Edit(
+                "engine.facthandler",
+                "        if record.not_found < NOT_FOUND_MEANS_LOST or now - since < apart:\n            return\n",
+                "        del apart\n",
+            ),
+            Edit(
+                "engine.facthandler",
+                "        self._engine.reconciler.executions_first(order_id, self._give_up)\n",
+                "        record.not_found = NOT_FOUND_MEANS_LOST\n        self._give_up(order_id)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "cancel_assumed",
+        "an order is closed as soon as its cancel has been sent",
+        (
+            Edit(
+                "engine.lifecycle_local",
+                "    return Transition(life if life.pending_cancel else evolve(life, pending_cancel=True))\n",
+                "    return Transition(close(life, CANCELED, 'cancel sent'))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "cancel_reject_closes",
+        "a refused cancel is taken to mean that the order is gone",
+        (
+            Edit(
+                "engine.lifecycle_venue",
+                "        return refusal(evolve(life, pending_cancel=False), event.status, event.reason, "
+                "answers=True)\n",
+                "        return Transition(close(life, CANCELED, event.reason))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "late_ack_reopens",
+        "an acknowledgement that comes late makes an ended order work again",
+        (
+            Edit(
+                "engine.lifecycle_venue",
+                "def _ack_closed(life: OrderLife, event: Acknowledged) -> Transition:\n"
+                "    if life.presumed:\n",
+                "def _ack_closed(life: OrderLife, event: Acknowledged) -> Transition:\n    if True:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "late_ack_resets_fills",
+        "an acknowledgement sets the filled quantity back to zero",
+        (
+            Edit(
+                "engine.lifecycle_venue",
+                'return surprise(evolve(life, acked=True), Code.LATE_ACK, f"acknowledged when already '
+                '{life.status}")',
+                'return surprise(evolve(life, acked=True, cum=0), Code.LATE_ACK, "late")',
+            ),
+        ),
+    ),
+    Mutant(
+        "old_picture_believed",
+        "a report that is older than what is known takes it back",
+        (
+            Edit(
+                "engine.lifecycle_report",
+                "    if event.ts < life.as_of:\n        return _stale(life, event)\n    status = event.status\n"
+                "    if status in CLOSED:\n        return _report_of_end(life, event)\n"
+                "    if event.cum < life.cum:\n        return _stale(life, event)\n",
+                "    status = event.status\n    if status in CLOSED:\n"
+                "        return _report_of_end(life, event)\n    life = evolve(life, cum=event.cum)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "replace_confirmed_at_once",
+        "a replace counts as done when it has been sent",
+        (
+            Edit(
+                "engine.lifecycle_local",
+                "    return Transition(evolve(life, replaces=(*life.replaces, change), doubts=0))\n",
+                "    return Transition(evolve(life, qty=change.qty, limit=change.limit, stop=change.stop))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "done_for_day_ignored",
+        "the venue's word that an order ends with the day is not taken",
+        (
+            Edit(
+                "engine.lifecycle_venue",
+                "def _ended(life: OrderLife, event: Canceled | Expired, status: OrderStatus) -> Transition:\n",
+                "def _ended(life: OrderLife, event: Canceled | Expired, status: OrderStatus) -> Transition:\n"
+                "    if isinstance(event, Expired):\n        return Transition(life)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "unsolicited_cancel_ignored",
+        "a cancel that nobody asked for is taken for somebody else's",
+        (
+            Edit(
+                "engine.lifecycle_venue",
+                "    after, anomalies = _ended(life, event, CANCELED)\n    if event.unsolicited",
+                "    if event.unsolicited:\n        return Transition(life)\n"
+                "    after, anomalies = _ended(life, event, CANCELED)\n"
+                "    if event.unsolicited",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,287 @@
+"""Planted bugs of limits, halts, the kill procedure and the journal."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.sim.mutants.planting import Edit, Mutant
+
+SAFETY: Final = (
+    Mutant(
+        "kill_not_checked_after_commit",
+        "between the gate and the wire nobody looks again whether a halt or a kill has begun",
+        (
+            Edit(
+                "engine.intake",
+                "        blocked = self.blocked(order)\n        if blocked:\n",
+                "        blocked = ''\n        if blocked:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "replace_not_checked_after_commit",
+        "a replace leaves although a halt or a kill began while it was stored",
+        (
+            Edit(
+                "engine.replacing",
+                "            problem = self._intake.blocked(order)\n",
+                "            problem = ''\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "acknowledged_before_commit",
+        "the journal says 'stored' when a batch is handed over, not when it is committed",
+        (
+            Edit(
+                "engine.journal.writer",
+                "        self._store.write(self._formed, self._committed)\n",
+                "        for entry, row in zip(self._batch, self._formed.rows, strict=True):\n"
+                "            entry.settle(row.seq)\n"
+                "        self._store.write(self._formed, self._committed)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "failed_commit_ignored",
+        "a commit that failed counts as done",
+        (
+            Edit(
+                "engine.journal.writer",
+                "        if error is not None:\n            self._fail(batch, error)\n        else:\n",
+                "        if error is not None and False:\n            self._fail(batch, error)\n        else:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "store_trouble_opens",
+        "opening orders pass although the journal cannot be written",
+        (
+            Edit(
+                "engine.engine",
+                '        if state is not StoreState.OK:\n            return f"the store is {state}',
+                '        if False:\n            return f"the store is {state}',
+            ),
+            Edit(
+                "engine.journal.writer",
+                "        elif self._lane is not _Lane.OPEN and not entry.emergency:\n"
+                "            self._refuse(entry, self._reason)\n",
+                "        elif self._lane is not _Lane.OPEN and not entry.emergency:\n"
+                "            entry.settle(self._seq + 1)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "position_limit_ignores_in_flight",
+        "the position limit looks at the position alone and not at what works",
+        (
+            Edit(
+                "engine.risk.controls.max_position",
+                "        worst = base + ask.others + ask.lots\n",
+                "        worst = base + ask.lots\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "position_limit_ignores_unknown",
+        "an order in doubt does not count in the exposure",
+        (
+            Edit(
+                "engine.lifecycle_types",
+                "        if self.is_closed:\n            return max(0, self.told - self.cum)\n",
+                "        if self.is_closed or self.status is OrderStatus.UNKNOWN:\n            return 0\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "position_limit_ignores_replace",
+        "a replace upwards under way does not count in the exposure",
+        (
+            Edit(
+                "engine.lifecycle_types",
+                "        return max(self.qty, max(r.qty for r in self.replaces))\n",
+                "        return self.qty\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "reduction_counted_alone",
+        "two orders that each close the position pass as reducing together",
+        (
+            Edit(
+                "engine.risk.ask",
+                "                lots = others + self.lots\n",
+                "                lots = self.lots\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "oco_counts_smallest",
+        "of an OCO group the smallest member counts",
+        (
+            Edit(
+                "engine.orders_exposure",
+                "        return max(members.values(), default=0) - largest\n",
+                "        return min(members.values(), default=0) - largest\n",
+            ),
+            Edit(
+                "engine.orders_exposure",
+                "        largest = max(members.values(), default=0)\n",
+                "        largest = min(members.values(), default=0)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "instrument_halt_ignored",
+        "the halt of one instrument is shown and not obeyed",
+        (
+            Edit(
+                "engine.view",
+                '        return f"{symbol} is halted: {halt.reason}" if halt is not None else ""\n',
+                '        return ""\n',
+            ),
+        ),
+    ),
+    Mutant(
+        "broken_control_passes",
+        "a control that cannot be evaluated lets orders pass",
+        (
+            Edit(
+                "engine.risk.gate",
+                '                if exempt:\n                    continue\n                text = f"cannot',
+                '                if exempt or text:\n                    continue\n                text = f"cannot',
+            ),
+            Edit(
+                "engine.risk.gate",
+                "                    if exempt or not (control.holds or control.broken):\n",
+                "                    if True:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "halt_ages_out",
+        "a halt of the account is lifted by itself after twenty seconds",
+        (
+            Edit(
+                "engine.engine",
+                "        self.day.check()\n        self.intake.watch()\n",
+                "        self.day.check()\n        old = core.books.halts.account()\n"
+                "        if old is not None and core.clock.now() - old.ts > 20 * NS:\n"
+                "            from engine.records import HaltReset\n"
+                "            core.commit(HaltReset(scope='account', target='', who='timer'))\n"
+                "        self.intake.watch()\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "halt_lost_at_restart",
+        "a new run starts without the halts of the last one",
+        (
+            Edit(
+                "engine.books",
+                "                self.run, self.ended = record, None\n",
+                "                self.run, self.ended = record, None\n                self.halts = HaltBook()\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "kill_forgotten_at_restart",
+        "a kill or flatten that a crash cut off is not taken up again",
+        (
+            Edit(
+                "engine.engine",
+                "            for request in self.core.books.kills:\n"
+                "                self.kill.begin(request, resumed=True)\n",
+                "            self.core.books.kills = ()\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "day_begins_at_restart",
+        "the day's loss is measured from the start of the process",
+        (
+            Edit(
+                "engine.day",
+                "        if day is not None and day.trading_day == today:\n            return\n",
+                "        core.books.day = day = None\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "flatten_trusts_first_answer",
+        "one picture without positions is enough to say flat",
+        (
+            Edit(
+                "engine.kill",
+                "                if reads >= config.confirm_reads:\n",
+                "                if reads >= 1:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "failed_read_is_flat",
+        "positions that cannot be read count as none",
+        (
+            Edit(
+                "engine.kill",
+                '                reads = 0\n                self._step(f"the broker did not answer: {error}")\n',
+                "                reads += 1\n                if reads >= config.confirm_reads:\n"
+                "                    self._finish(host.clock.now())\n                    return True\n"
+                '                self._step(f"the broker did not answer: {error}")\n',
+            ),
+        ),
+    ),
+    Mutant(
+        "flat_with_orders_working",
+        "flat is said while orders still work that would open a position again",
+        (
+            Edit(
+                "engine.kill",
+                "        return bool(left) or self._cancels.working(open_orders)\n",
+                "        return bool(left)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "kill_spares_foreign_orders",
+        "orders placed elsewhere are left working by a kill",
+        (
+            Edit(
+                "engine.kill_cancel",
+                "return [o for o in self._host.live_orders() if ",
+                "return [o for o in self._host.live_orders() if not o.foreign and ",
+            ),
+            Edit(
+                "engine.kill",
+                "        return bool(left) or self._cancels.working(open_orders)\n",
+                "        return bool(left) or any(o.leaves > 0 for o in open_orders.ours)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "second_kill_dropped",
+        "a kill that is asked for while a smaller flatten runs is taken for a repeat",
+        (
+            Edit(
+                "engine.kill_scope",
+                "        before = (self.everything, self.entries, self.flatten_all, dict(self.targets))\n",
+                "        if self.version:\n            return False\n"
+                "        before = (self.everything, self.entries, self.flatten_all, dict(self.targets))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "throttle_blocks_cancels",
+        "cancels share the budget of orders, and what finds none left is dropped",
+        (
+            Edit(
+                "engine.intake",
+                "        if wait > 0:\n            core.clock.call_later(wait, self._cancel_later, order_id, "
+                'correlation)\n            return ""\n',
+                "        rate = self._gate.controls.rate\n        bucket = rate._orders\n"
+                "        if bucket is not None and bucket.used(self._view.mono()) > 0:\n"
+                '            return ""\n',
+            ),
+        ),
+    ),
+)
