@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 SEEDS ?= 500
 
-.PHONY: run test lint bench crash sim picture clean help
+.PHONY: run test lint bench crash sim soak mutants picture clean help
 
 help:  ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -36,6 +36,12 @@ crash: $(STAMP)  ## kill -9 the engine a hundred times
 
 sim: $(STAMP)  ## play 500 seeded days of trouble in simulated worlds
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+
+soak: $(STAMP)  ## play 10,000 of them with a progress bar; stopped at any time, it goes on there
+	$(BIN)/python -m tests.sim.soak
+
+mutants: $(STAMP)  ## hunt planted bugs with seeds, and print how many each took to be found
+	$(BIN)/python -m tests.sim.mutants
 
 picture: $(STAMP)  ## the picture in the README, from a real run
 	$(BIN)/python -m app.portrait themes/desk.svg
