@@ -11,7 +11,7 @@ MEAN_REVERSION = "engine.strategy.samples.meanrev:MeanReversion"
 TREND = "engine.strategy.samples.trend:Trend"
 
 LIVELY: dict[str, str | int | float | bool] = {
-    "half_life": 6.0,
+    "half_life": 3.0,
     "entry": 1.0,
     "stop": 8,
     "hold": 30.0,

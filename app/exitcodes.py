@@ -36,12 +36,12 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.CLEAN: "clean",
     ExitCode.INTERNAL: "internal error; doctor: a check failed; journal verify: damaged",
     ExitCode.USAGE: "the command line was not understood",
-    ExitCode.HALTED: "halted at the end: a limit or a person stopped trading",
+    ExitCode.HALTED: "halted at the end: a limit or a person stopped trading, or the engine a strategy",
     ExitCode.BAD_CONFIG: "bad configuration; nothing was started",
     ExitCode.STORE_REFUSED: "the journal cannot be opened or written",
     ExitCode.ALREADY_RUNNING: "an engine already runs with this state directory",
     ExitCode.FEED_ERROR: "the market data cannot be read",
-    ExitCode.NOT_FLAT: "not flat, or not reconciled with the broker, at the end",
+    ExitCode.NOT_FLAT: "not flat, or not reconciled with the broker, at the end of the feed or of --for",
     ExitCode.LIVE_REFUSED: "live trading was not confirmed",
 }
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import os
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from app import logs
 from app.defaults import with_default_strategies
 from app.desk.terminal import outlive_terminal, say
 from app.exitcodes import ExitCode
@@ -69,6 +71,8 @@ class Runner:
         self.failure: BaseException | None = None
         self.progress: Callable[[float, int], None] | None = None
         """Told the share of a recording that is done, and its time, some times a second of host time."""
+        self.begun: Callable[[dict[str, Any]], None] | None = None
+        """Told once what this run is, when it has its journal and its socket."""
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def request_stop(self, reason: str) -> None:
@@ -173,9 +177,14 @@ class Runner:
         )
         if misplaced:
             raise BadConfig(misplaced)
-        session = await assemble(self._settings, self._options, clock, feed, self._link, self._log)
-        engine = session.engine
         server: ControlServer | None = None
+
+        def counters() -> dict[str, int]:
+            control = {} if server is None else {f"control.{k}": n for k, n in server.counters.items() if n}
+            return {**logs.counters(), **control}
+
+        session = await assemble(self._settings, self._options, clock, feed, self._link, self._log, counters)
+        engine = session.engine
         try:
             if not self._options.virtual:
                 server = ControlServer(
@@ -189,15 +198,40 @@ class Runner:
             self.session = session
             if not self._options.virtual:
                 loop.set_exception_handler(self._stray)
+            about = self.about(session)
+            self._log("info", "run started", component="runner", status="STARTED", **about)
+            if self.begun is not None:
+                self.begun(about)
             if session.notice:
                 self._log("info", session.notice, component="runner")
-            return await self._drive(session, clock)
+            code, summary = await self._drive(session, clock)
+            told = {**summary, "positions": dict(summary["positions"])}
+            self._log(
+                "info", "run ended", component="runner", status=code.name, exit_code=int(code), summary=told
+            )
+            return code, summary
         finally:
             if server is not None:
                 await server.close()
             await self._close_journal(session.journal)
             if session.exchange is not None:
                 session.exchange.close()
+
+    def about(self, session: Session) -> dict[str, Any]:
+        """What this run is, for its first line in the log."""
+        options = self._options
+        return {
+            "mode": session.engine.parts.mode,
+            "account": self._settings.account,
+            "broker": session.adapter.name,
+            "feed": options.feed,
+            "speed": "max" if options.virtual else options.speed,
+            "seed": options.seed,
+            "strategies": [s.name for s in self._settings.strategies],
+            "config": str(options.config or "none: defaults and environment"),
+            "state_dir": str(options.state_dir),
+            "pid": os.getpid(),
+        }
 
     async def _close_journal(self, journal: Journal) -> None:
         """Closes the store; a disk that hangs, or rows that it will not take, must not hold up the end."""
@@ -277,7 +311,8 @@ class Runner:
             self._log("warning", f"bad line skipped: {line}", component="feed", status="BAD_LINE")
         if feed_error is not None:
             return ExitCode.FEED_ERROR, summary
-        if summary["halted"]:
+        failed = any(word.startswith("failed") for word in summary["strategies"].values())
+        if summary["halted"] or failed:
             return ExitCode.HALTED, summary
         if (complete or timed_out) and not (summary["flat"] and summary["reconciled"]):
             return ExitCode.NOT_FLAT, summary
@@ -309,6 +344,8 @@ def run_headless(settings: Settings, options: RunOptions, log: Log) -> int:
     before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if sys.stderr.isatty() and not options.json:
         runner.progress = lambda share, ts: _show(f"\r{100 * share:5.1f} %  {utc_text(ts)} ")
+    if not options.json:
+        runner.begun = lambda about: _show(_greeting(options, about))
     try:
         code, summary = runner.run()
     finally:
@@ -320,8 +357,20 @@ def run_headless(settings: Settings, options: RunOptions, log: Log) -> int:
     return int(code)
 
 
+def _greeting(options: RunOptions, about: dict[str, Any]) -> str:
+    """What a person at a terminal should know of a run that shows nothing until it ends."""
+    stop = "Ctrl+C or SIGTERM"
+    if not options.virtual:
+        stop += f", or 'breakwater ctl --state-dir {options.state_dir} shutdown'"
+    return (
+        f"breakwater: {about['mode']} account {about['account']} at {about['broker']}, feed {about['feed']}; "
+        f"journal and log are in {options.state_dir}\n"
+        f"breakwater: {stop} stops it\n"
+    )
+
+
 def _show(text: str) -> None:
-    """Writes to a terminal that may be gone by now."""
+    """Writes to standard error, which may be gone by now."""
     with contextlib.suppress(OSError):
         sys.stderr.write(text)
         sys.stderr.flush()

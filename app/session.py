@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -145,6 +145,7 @@ async def assemble(
     feed: Feed,
     link: MemoryLink,
     log: Log,
+    counters: Callable[[], Mapping[str, int]] = dict,
 ) -> Session:
     """Opens the journal, rebuilds the books and wires everything; nothing trades yet.
 
@@ -211,6 +212,7 @@ async def assemble(
             import_paths=import_paths(options),
             feed_name=options.feed,
             feed_progress=feed.progress,
+            counters=counters,
         )
     )
     engine.core.commit(

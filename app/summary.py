@@ -11,21 +11,28 @@ def summary_text(summary: dict[str, Any]) -> str:
     lines = [
         f"run ended: {summary['reason']}",
         f"  orders {summary['orders']}  fills {summary['fills']}  rejects {summary['rejects']}"
-        f"  refused by the gate {summary['refused']}  cancels {summary['cancels']}",
+        f" ({summary['reject_rate']:.1%})  refused by the gate {summary['refused']}"
+        f"  cancels {summary['cancels']}",
         f"  P&L {'not known' if pnl is None else pnl} after fees of {summary['fees']}",
         f"  {_flat(summary)}; {'reconciled with the broker' if summary['reconciled'] else 'NOT RECONCILED'}",
     ]
+    for symbol, lots in summary["drift"].items():
+        lines.append(f"  DRIFT {symbol}: the broker has {lots:+d} lots more than our executions add up to")
+    for name, word in summary["strategies"].items():
+        if word.startswith("failed"):
+            lines.append(f"  strategy {name} {word.replace('failed', 'was stopped', 1)}")
     if summary.get("bad_lines"):
-        lines.append(
-            f"  {summary['bad_lines']} malformed lines of the recording were skipped; the log names them"
-        )
+        lines.append(f"  {summary['bad_lines']} malformed lines in the recording; the log names the first")
     verified, missing = summary["protective_verified"], summary["protective_missing"]
     if verified or missing:
         lines.append(f"  protective orders: {verified} verified at the broker, {missing} MISSING")
     if summary["halted"]:
         lines.append("  HALTED: the halt holds until it is reset")
+    if summary["fill_rate"]:
+        rates = "  ".join(f"{kind} {share:.1%}" for kind, share in summary["fill_rate"].items())
+        lines.append(f"  filled of what was sent: {rates}")
     for symbol, ticks in summary["slippage_ticks"].items():
-        lines.append(f"  slippage {symbol} {ticks:+.3f} ticks a lot against the price that the maker saw")
+        lines.append(f"  slippage {symbol} {ticks:+.3f} ticks a lot against the price that the strategy saw")
     stages = {name: row for name, row in summary["latency"].items() if row["count"]}
     if stages:
         lines.append(f"  {'latency':<20}{'count':>8}{'p50':>11}{'p95':>11}{'p99':>11}{'max':>11}")

@@ -29,7 +29,7 @@ from engine.lifecycle_types import Anomaly, OrderEvent, Request
 from engine.model import ExecutionKey, Fill, Instrument
 from engine.orders import FOREIGN, OrderBook
 from engine.orders_record import OrderRecord, Outcome
-from engine.positions import Attribution, PositionBook
+from engine.positions import Attribution, Position, PositionBook
 from engine.records import (
     Adopted,
     AlertAcknowledged,
@@ -341,6 +341,19 @@ class Books:
         return self.config.fx.get(currency)
 
     # -- comparing
+
+    def drift(self) -> dict[str, int]:
+        """Lots by symbol by which the broker's newest word differs from our executions. A word that is older
+        than our last fill says nothing of now and is left out."""
+        return {
+            p.symbol: p.broker - p.held.qty
+            for p in self.positions
+            if p.broker is not None and p.broker != p.held.qty and not self.is_outdated(p)
+        }
+
+    def is_outdated(self, position: Position) -> bool:
+        """Whether the broker was read before our last fill in the instrument."""
+        return position.broker_as_of < self.last_fill.get(position.symbol, 0)
 
     def digest(self) -> str:
         """Hash over everything that must be the same after a replay of the journal."""

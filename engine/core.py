@@ -75,8 +75,35 @@ class Core:
         instrument = self.books.instruments.get(symbol)
         return str(lots) if instrument is None else str(instrument.size(lots))
 
+    def story(self, level: str, event: str, order_id: str, cause: str = "", **fields: object) -> None:
+        """A line of an order's story in the log: under the order's own correlation id, whoever asked for
+        this step of it. `cause`: the correlation id of that asking, told where it is another one."""
+        record = self.books.orders.get(order_id)
+        if record is not None:
+            order, life = record.order, record.life
+            about: dict[str, object] = {
+                "broker_id": life.broker_id or "",
+                "symbol": order.symbol,
+                "side": str(order.side),
+                "qty": self.size(order.symbol, life.qty),
+                "price": self.price(order.symbol, life.limit),
+                "status": str(life.status),
+                "correlation_id": order.correlation,
+            }
+            if cause and cause != order.correlation:
+                about["cause_id"] = cause
+            fields = {**about, **fields}
+        self.log(level, event, component="orders", order_id=order_id, **fields)
+
     def alarm(
-        self, severity: Severity, code: str, text: str, *, symbol: str = "", correlation: str = ""
+        self,
+        severity: Severity,
+        code: str,
+        text: str,
+        *,
+        symbol: str = "",
+        correlation: str = "",
+        order_id: str = "",
     ) -> None:
         """Raises an alert, unless the same one was raised within its repeat time."""
         alert = self.books.alerts.make(
@@ -86,4 +113,12 @@ class Core:
             return
         self.commit(AlertRaised(alert=alert), correlation)
         level = {"info": "info", "warning": "warning", "critical": "error"}[severity]
-        self.log(level, text, component="alert", status=code, symbol=symbol, correlation_id=correlation)
+        self.log(
+            level,
+            text,
+            component="alert",
+            order_id=order_id or None,
+            symbol=symbol or None,
+            status=code,
+            correlation_id=correlation or None,
+        )

@@ -7,7 +7,7 @@ time (queries, the kill procedure, recovery) runs as tasks of the same loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
@@ -84,6 +84,8 @@ class Parts:
     """Makes the host of each strategy; None: one process each."""
     feed_name: str = ""
     feed_progress: Callable[[], float | None] = lambda: None
+    counters: Callable[[], Mapping[str, int]] = dict
+    """Counters of what stands around the engine: the log, the control socket."""
 
 
 class Engine:
@@ -352,6 +354,8 @@ class Engine:
         if period:
             self.metrics.stage("risk period", perf - self._risk_perf if self._risk_perf else period)
             self.metrics.stage("risk lateness", lateness)
+            if self._risk_perf:
+                self.metrics.recent_risk.append(perf - self._risk_perf)
         self._risk_perf = perf
 
     # -- store

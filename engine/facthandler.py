@@ -10,6 +10,7 @@ from engine.facts import (
     AnyFact,
     Busted,
     CancelRejected,
+    Executed,
     ForeignOrder,
     OrderNotFound,
     OrderReport,
@@ -139,6 +140,11 @@ class FactHandler:
                 status=str(status),
                 correlation_id=correlation,
             )
+        elif not isinstance(fact, Executed | OrderReport | OrderNotFound):
+            # Overlays and terms changed: replaced, pending, suspended, a cancel refused.
+            word = str(fact.__struct_config__.tag).replace("_", " ")
+            why = getattr(fact, "reason", "")
+            core.story("info", f"{record.order.id} {word}" + (f": {why}" if why else ""), record.order.id)
         self.moved(record, was, fact)
         if record.life.is_closed or isinstance(fact, OrderNotFound | OrderReport):
             return
@@ -186,6 +192,8 @@ class FactHandler:
             if record.life.cum == fill.qty:
                 if record.sent:
                     core.metrics.stage("sent→first fill", core.clock.now() - record.sent)
+                if record.acked:
+                    core.metrics.stage("acknowledged→first fill", core.clock.now() - record.acked)
                 core.metrics.count(f"filled.{order.type}")
             if order.arrival is not None and order.type is not OrderType.STOP:
                 worse = (fill.price - order.arrival) * fill.side.sign
@@ -252,10 +260,23 @@ class FactHandler:
         symbol = record.order.symbol if record is not None else ""
         if anomaly.code in QUIET:
             core.log(
-                "info", text, component="orders", order_id=order_id, status=str(anomaly.code), symbol=symbol
+                "info",
+                text,
+                component="orders",
+                order_id=order_id,
+                symbol=symbol,
+                status=str(anomaly.code),
+                correlation_id=correlation,
             )
         else:
-            core.alarm("warning", str(anomaly.code).lower(), text, symbol=symbol, correlation=correlation)
+            core.alarm(
+                "warning",
+                str(anomaly.code).lower(),
+                text,
+                symbol=symbol,
+                correlation=correlation,
+                order_id=order_id,
+            )
         if anomaly.code in (Code.MISSING_FILL, Code.OVERFILL, Code.REOPENED, Code.EXECUTION_DIFFERS):
             self._engine.reconcile_soon()
         if anomaly.code is Code.CANCEL_LOST and record is not None:

@@ -57,7 +57,6 @@ class Intake:
         if seen_perf:
             core.metrics.stage("tick→intent", start - seen_perf)
         core.metrics.count("orders")
-        core.metrics.count(f"orders.{order.type}")
         order = self._for_venue(order)
         lacking = self._lacking(order)
         verdict = self._gate.check(order, self._view) if not lacking else None
@@ -175,6 +174,8 @@ class Intake:
             return
         sent_at = core.clock.perf()
         core.metrics.stage("journalled→sent", sent_at - stored_at)
+        core.metrics.count("sent")
+        core.metrics.count(f"sent.{order.type}")
         if seen_perf:
             core.metrics.stage("tick→sent", sent_at - seen_perf)
         core.commit(Sent(order_id=order.id, what="submit"), order.correlation, order.id)
@@ -228,14 +229,8 @@ class Intake:
         was = record.life.status if record is not None else OrderStatus.PENDING_NEW
         correlation = correlation or order.correlation
         core.commit(note, correlation, order.id)
-        core.log(
-            "warning",
-            f"{note.what} not sent: {note.reason}",
-            component="orders",
-            order_id=order.id,
-            symbol=order.symbol,
-            status="NOT_SENT",
-            correlation_id=correlation,
+        core.story(
+            "warning", f"{note.what} not sent: {note.reason}", order.id, correlation, status="NOT_SENT"
         )
         if record is not None:
             self.moved(record, was)
@@ -271,12 +266,11 @@ class Intake:
             return str(problem)
         core.metrics.count("cancels")
         core.commit(Sent(order_id=order_id, what="cancel"), correlation or record.order.correlation, order_id)
+        core.story("info", "cancel sent", order_id, correlation)
         return ""
 
     def _cancel_later(self, order_id: str, correlation: str) -> None:
-        problem = self.send_cancel(order_id, correlation)
-        if problem:
-            self._core.log("warning", f"cancel not sent: {problem}", component="orders", order_id=order_id)
+        self.send_cancel(order_id, correlation)
 
     # -- silence
 
@@ -292,6 +286,7 @@ class Intake:
             was = record.life.status
             note = Unanswered(order_id=due.order_id, what=due.kind.value)
             core.commit(note, record.order.correlation, due.order_id)
+            core.story("warning", f"{due.kind.value} unanswered: the broker is asked", due.order_id)
             if record.life.status is not was:
                 self.moved(record, was)
             self.ask(due.order_id)
@@ -319,7 +314,7 @@ class Intake:
             fact = await core.adapter.query_order(order_id, record.life.broker_id)
         except QueryFailed as error:
             core.metrics.count("query_failed")
-            core.log("warning", f"query failed: {error}", component="orders", order_id=order_id)
+            core.story("warning", f"query failed: {error}", order_id)
             return
         self.on_answer(fact)
 

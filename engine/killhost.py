@@ -10,7 +10,7 @@ from engine.facts import ForeignOrder, OpenOrders, OrderReport, Positions
 from engine.kill_types import LiveOrder, Touch
 from engine.model import Instrument, MarketState, Order, OrderStatus, Purpose
 from engine.ports import NotSent
-from engine.records import AnyRecord, Halted, KillEnded, Sent
+from engine.records import AnyRecord, Halted, KillEnded, KillStep, Sent
 from engine.risk.bucket import TokenBucket
 from engine.risk.controls.price_sanity import flatten_range
 from engine.risk.gate import Gate
@@ -36,6 +36,10 @@ class EngineKillHost:
 
     def commit(self, record: AnyRecord, correlation: str = "") -> None:
         self._core.commit(record, correlation)
+        if isinstance(record, KillStep):
+            self._core.log(
+                "warning", record.text, component="kill", status="STEP", correlation_id=correlation or None
+            )
         if isinstance(record, KillEnded):
             # The three views are compared at once, so that the screen shows what was just proven.
             self.reconcile_soon()
@@ -105,6 +109,7 @@ class EngineKillHost:
         core.metrics.count("cancels")
         correlation = record.order.correlation if record is not None else ""
         core.commit(Sent(order_id=order_id, what="cancel"), correlation, order_id)
+        core.story("info", "cancel sent", order_id)
         return ""
 
     def send_flatten(self, order: Order) -> str:

@@ -22,6 +22,7 @@ STAGES: Final = (
     "tick→sent",
     "sent→acknowledged",
     "sent→first fill",
+    "acknowledged→first fill",
     "journal commit",
     "risk tick",
     "risk period",
@@ -107,7 +108,7 @@ class Metrics:
         self.counters: defaultdict[str, int] = defaultdict(int)
         self._slippage: dict[str, tuple[int, int]] = {}
         self.recent_risk: deque[int] = deque(maxlen=1000)
-        """The newest periods of the risk loop, ns, for the screen."""
+        """The newest periods of the risk loop, host ns: whether it keeps its time now, not on average."""
 
     def stage(self, name: str, duration: int) -> None:
         self.stages[name].record(duration)
@@ -124,14 +125,18 @@ class Metrics:
         return tuple(self.stages[s].percentiles(s) for s in STAGES if s in self.stages)
 
     def rates(self) -> dict[str, float]:
-        """reject_rate and fill_rate.TYPE as shares of orders; slippage.SYMBOL in ticks a lot."""
+        """refuse_rate as a share of what was asked for; reject_rate and fill_rate.TYPE (at least one fill)
+        as shares of what was sent to the venue; slippage.SYMBOL in ticks a lot."""
         out: dict[str, float] = {}
         orders = self.counters.get("orders", 0)
         if orders:
-            out["reject_rate"] = self.counters.get("rejects", 0) / orders
+            out["refuse_rate"] = self.counters.get("refused", 0) / orders
+        sent = self.counters.get("sent", 0)
+        if sent:
+            out["reject_rate"] = self.counters.get("rejects", 0) / sent
         for name, n in sorted(self.counters.items()):
-            if name.startswith("orders.") and n:
-                kind = name.removeprefix("orders.")
+            if name.startswith("sent.") and n:
+                kind = name.removeprefix("sent.")
                 out[f"fill_rate.{kind}"] = self.counters.get(f"filled.{kind}", 0) / n
         for symbol, (total, lots) in sorted(self._slippage.items()):
             out[f"slippage.{symbol}"] = total / lots if lots else 0.0

@@ -119,11 +119,28 @@ class Operator:
         core = self._core
         correlation = core.ids.correlation()
         core.commit(CommandTaken(command=command, who=who), correlation)
-        core.log("info", f"command {command!r}", component="operator", status=who, correlation_id=correlation)
+        core.log(
+            "info",
+            f"command {command!r}",
+            component="operator",
+            status="COMMAND",
+            who=who,
+            order_id=getattr(command, "order_id", None),
+            symbol=getattr(command, "symbol", None),
+            correlation_id=correlation,
+        )
 
         def reply(result: Answer) -> None:
             if result.final:
                 core.commit(CommandAnswered(ok=result.ok, text=result.text), correlation)
+                core.log(
+                    "info" if result.ok else "warning",
+                    result.text,
+                    component="operator",
+                    status="DONE" if result.ok else "REFUSED",
+                    order_id=result.data.get("order_id"),
+                    correlation_id=correlation,
+                )
             if answer is not None:
                 answer(result)
 

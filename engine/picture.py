@@ -46,6 +46,13 @@ class Sources(Protocol):
 
     def rss_mb(self) -> float | None: ...
 
+    def pace(self) -> HealthWord:
+        """Whether the risk loop keeps its time."""
+
+    def counters(self) -> dict[str, int]: ...
+
+    def rates(self) -> dict[str, float]: ...
+
     def uptime(self) -> float: ...
 
 
@@ -164,7 +171,7 @@ class Picture:
         halt = core.books.halts.instrument(symbol)
         state = f"halted: {halt.code}" if halt is not None else states.get(symbol, "unknown")
         broker = position.broker
-        stale = position.broker_as_of < core.books.last_fill.get(symbol, 0)
+        stale = core.books.is_outdated(position)
         if stale and halt is None:
             # The broker was read before our last fill: its figure says nothing about now.
             state = "in flight"
@@ -209,7 +216,7 @@ class Picture:
             broker_text=core.link_text,
             data=data,
             data_age=age,
-            engine="ok",
+            engine=self._sources.pace(),
             risk_p50_ms=period.quantile(0.5) / 1e6,
             risk_p99_ms=period.quantile(0.99) / 1e6,
             risk_max_ms=period.max / 1e6,
@@ -219,8 +226,8 @@ class Picture:
             commit_p50_us=commit.quantile(0.5) / 1000,
             commit_p99_us=commit.quantile(0.99) / 1000,
             latencies=metrics.percentiles(),
-            counters={**dict(sorted(metrics.counters.items())), "data_refused": core.markets.refused},
-            rates=metrics.rates(),
+            counters=self._sources.counters(),
+            rates=self._sources.rates(),
             rss_mb=self._sources.rss_mb() or 0.0,
             uptime=uptime,
         )

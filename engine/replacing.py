@@ -67,14 +67,8 @@ class Replacer:
         core.metrics.count(f"refused.{refusal.control}")
         note = ReplaceRefused(replace=change, control=refusal.control, reason=refusal.text)
         core.commit(note, change.correlation, change.order_id)
-        core.log(
-            "warning",
-            f"replace refused by {refusal.control}: {refusal.text}",
-            component="gate",
-            order_id=change.order_id,
-            status="REFUSED",
-            correlation_id=change.correlation,
-        )
+        text = f"replace refused by {refusal.control}: {refusal.text}"
+        core.story("warning", text, change.order_id, change.correlation, status="REFUSED")
         if on_answer is not None:
             on_answer(Answer(ok=False, text=f"refused by {refusal.control}: {refusal.text}"))
         return refusal
@@ -106,6 +100,15 @@ class Replacer:
             core.metrics.count("replaces")
             core.commit(
                 Sent(order_id=order.id, what="replace", replace_id=change.id), change.correlation, order.id
+            )
+            core.story(
+                "info",
+                "replace sent",
+                order.id,
+                change.correlation,
+                qty=core.size(order.symbol, change.qty),
+                price=core.price(order.symbol, change.limit),
+                journal_seq=future.result().seq,
             )
         if on_answer is not None:
             on_answer(Answer(ok=not problem, text=problem or f"replace of {order.id} sent"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from engine.control.snapshot import RiskRow, StrategyRow
+from engine.control.snapshot import HealthWord, RiskRow, StrategyRow
 from engine.journal import StoreState
 from engine.model import NS
 from engine.risk.control import Reading
@@ -22,6 +22,11 @@ def _importance(reading: Reading) -> tuple[int, int, float]:
     """What a tired person must see first: what has tripped, then the six hard controls, then what is full."""
     hard = _HARD.index(reading.control) if reading.control in _HARD else len(_HARD)
     return _STATES.index(reading.state), hard, -(reading.ratio or 0.0)
+
+
+def _named(prefix: str, rates: Mapping[str, float]) -> dict[str, float]:
+    """The rates whose names start with `prefix`, without it."""
+    return {k.removeprefix(prefix): round(v, 3) for k, v in rates.items() if k.startswith(prefix)}
 
 
 class Status:
@@ -64,6 +69,32 @@ class Status:
     def rss_mb(self) -> float | None:
         return self._engine.parts.rss_mb()
 
+    def pace(self) -> HealthWord:
+        """warn: of the newest thousand rounds of the risk loop more than one in a hundred took twice their
+        period. In virtual time rounds have no host time to keep."""
+        recent = self._engine.metrics.recent_risk
+        twice = 2 * int(self._engine.core.config.risk_period * NS)
+        late = sum(1 for period in recent if period > twice)
+        return "warn" if not self._engine.parts.lockstep and late * 100 > max(len(recent), 100) else "ok"
+
+    def counters(self) -> dict[str, int]:
+        """All counters, those of the parts around the engine (log, control socket) included."""
+        engine = self._engine
+        return {
+            **dict(sorted(engine.metrics.counters.items())),
+            "data_refused": engine.core.markets.refused,
+            "drift": len(engine.core.books.drift()),
+            **engine.parts.counters(),
+        }
+
+    def rates(self) -> dict[str, float]:
+        """Shares, slippage in ticks a lot, and drift.SYMBOL: the broker's position less ours, in lots."""
+        drift = self._engine.core.books.drift()
+        return {
+            **self._engine.metrics.rates(),
+            **{f"drift.{symbol}": float(lots) for symbol, lots in sorted(drift.items())},
+        }
+
     def uptime(self) -> float:
         return (self._engine.core.clock.mono() - self._engine.started) / NS
 
@@ -73,6 +104,7 @@ class Status:
         counters = core.metrics.counters
         flat = not any(p.held.qty for p in core.books.positions)
         pnl = self._engine.view.total_pnl()
+        rates = self.rates()
         return {
             "orders": counters.get("orders", 0),
             "fills": counters.get("fills", 0),
@@ -87,10 +119,12 @@ class Status:
             "working": core.books.orders.open_count(),
             "protective_verified": self._engine.protective[0],
             "protective_missing": self._engine.protective[1],
-            "slippage_ticks": {
-                k.removeprefix("slippage."): round(v, 3)
-                for k, v in core.metrics.rates().items()
-                if k.startswith("slippage.")
+            "slippage_ticks": _named("slippage.", rates),
+            "fill_rate": _named("fill_rate.", rates),
+            "reject_rate": round(rates.get("reject_rate", 0.0), 3),
+            "drift": core.books.drift(),
+            "strategies": {
+                row.name: f"{row.state}: {row.reason}".strip(": ") for row in self.strategy_rows()
             },
             "latency": {
                 p.stage: {
@@ -114,8 +148,9 @@ class Status:
             "info",
             "health",
             component="health",
-            counters=dict(sorted(metrics.counters.items())),
-            rates={name: round(rate, 4) for name, rate in metrics.rates().items()},
+            status=self.pace(),
+            counters=self.counters(),
+            rates={name: round(rate, 4) for name, rate in self.rates().items()},
             latency_us={
                 p.stage: {"n": p.count, "p50": p.p50, "p95": p.p95, "p99": p.p99, "max": p.max}
                 for p in metrics.percentiles()

@@ -28,7 +28,7 @@ from engine.strategy.netting import split_money
 from engine.strategy.realtime import RealtimeHost
 from engine.strategy.reports import Acted, Origin, State
 from engine.strategy_orders import StrategyOrders
-from engine.targets import Targets
+from engine.targets import Cause, Targets
 from engine.view import EngineView
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 10
 """Actions that are carried out in one turn of the loop; at 0.1 ms each that is a tenth of a risk period."""
+
+
+_ENGINE_KEYS: Final = frozenset(
+    ("level", "event", "component", "ts", "timestamp", "status", "correlation_id", "exec_id", "broker_id")
+)
+"""Keys of the log that a strategy's own fields must not pass for; they get an underscore."""
 
 
 class StrategyDesk:
@@ -307,12 +313,11 @@ class StrategyDesk:
                 and (intended is not None or config.on_stop == "flatten")
             ):
                 core.commit(Intended(strategy=config.name, symbol=symbol, lots=lots))
-                self.targets.serve(symbol, 0, core.ids.correlation())
+                self.targets.intend(symbol, Cause(core.ids.correlation()))
 
     def on_log(self, name: str, level: str, text: str, fields: Mapping[str, str]) -> None:
-        self._core.log(
-            "error" if level == "error" else "info", text, component=f"strategy.{name}", **dict(fields)
-        )
+        own = {f"{key}_" if key in _ENGINE_KEYS else key: value for key, value in fields.items()}
+        self._core.log("error" if level == "error" else "info", text, component=f"strategy.{name}", **own)
 
     # -- for the screen
 
@@ -327,11 +332,16 @@ class StrategyDesk:
                 if lots is not None:
                     intended[symbol] = books.instruments[symbol].size(lots)
             pnl = self._view.strategy_pnl(name)
+            state, reason = status.state, status.reason
+            halt = books.halts.strategy(name)
+            if halt is not None and halt.code == "strategy_failed" and state in ("starting", "stopped"):
+                # An earlier run stopped it, and this one has not started it.
+                state, reason = "failed", halt.reason
             out.append(
                 StrategyRow(
                     name=name,
-                    state=status.state,
-                    reason=status.reason,
+                    state=state,
+                    reason=reason,
                     intended=intended,
                     orders=self._orders.placed.get(name, 0),
                     fills=self._fills.get(name, 0),

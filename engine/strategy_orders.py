@@ -19,10 +19,18 @@ from engine.replacing import Replacer
 from engine.risk.gate import Refusal
 from engine.strategy.messages import AnyAction, CancelRef, Intend, Place, ReplaceRef, StrategyOrder
 from engine.strategy.reports import Origin
-from engine.targets import Targets
+from engine.targets import Cause, Targets
 
 _REFS_KEPT: Final = 20_000
 """Refs beyond which those of orders that have left memory are dropped."""
+
+
+_WORDS: Final[dict[type, str]] = {
+    Place: "order",
+    CancelRef: "cancel",
+    ReplaceRef: "replace",
+    Intend: "position",
+}
 
 
 class StrategyOrders:
@@ -94,31 +102,46 @@ class StrategyOrders:
     def carry_out(self, name: str, action: AnyAction, origin: Origin) -> None:
         """One action; a refusal is told to the strategy as a rejected order."""
         correlation = self._core.ids.correlation()
-        self._tell(name, action, origin, correlation)
+        target = self._target(name, action)
+        if target is not None:
+            # What it asks of an order is part of that order's story.
+            correlation = target.order.correlation
+        self._tell(name, action, origin, correlation, target)
         match action:
             case Place():
                 self._place(name, action, origin, correlation)
-            case CancelRef(ref=ref):
-                order_id = self._refs.get((name, ref))
-                if order_id is not None and self._intake.cancel(order_id, correlation):
+            case CancelRef():
+                if target is not None and self._intake.cancel(target.order.id, correlation):
                     # It could not be sent: the strategy may ask again.
-                    record = self._core.books.orders.get(order_id)
-                    if record is not None:
-                        self._told(name, self.report(record))
+                    self._told(name, self.report(target))
             case ReplaceRef():
-                self._replace(name, action, correlation)
+                if target is not None:
+                    self._replace(name, action, target, correlation)
             case Intend(symbol=symbol, lots=lots):
                 self._intend(name, symbol, lots, origin, correlation)
 
-    def _tell(self, name: str, action: AnyAction, origin: Origin, correlation: str) -> None:
+    def _target(self, name: str, action: AnyAction) -> OrderRecord | None:
+        """The order that a cancel or a replace is about, where it is still in memory."""
+        if not isinstance(action, CancelRef | ReplaceRef):
+            return None
+        order_id = self._refs.get((name, action.ref))
+        return self._core.books.orders.get(order_id) if order_id is not None else None
+
+    def _tell(
+        self, name: str, action: AnyAction, origin: Origin, correlation: str, target: OrderRecord | None
+    ) -> None:
         """The first line of an order's story: what was asked, and which tick led to it."""
-        symbol = getattr(action, "symbol", "") or origin.symbol
+        symbol = getattr(action, "symbol", "") or (target.order.symbol if target else origin.symbol)
+        lots = action.lots if isinstance(action, Intend) else getattr(action, "qty", None)
+        side = getattr(action, "side", None)
         self._core.log(
             "info",
-            f"intent {type(action).__name__.lower()}",
+            f"intent {_WORDS[type(action)]}",
             component=f"strategy.{name}",
+            order_id=target.order.id if target is not None else None,
             symbol=symbol,
-            qty=None if (lots := getattr(action, "qty", None)) is None else self._core.size(symbol, lots),
+            side=None if side is None else str(side),
+            qty=None if lots is None else self._core.size(symbol, lots),
             price=self._core.price(symbol, getattr(action, "limit", None)),
             status="INTENT",
             cause=origin.kind,
@@ -189,11 +212,7 @@ class StrategyOrders:
         for child in [c for c in self._parents if orders.get(c) is None]:
             del self._parents[child]
 
-    def _replace(self, name: str, action: ReplaceRef, correlation: str) -> None:
-        order_id = self._refs.get((name, action.ref))
-        record = self._core.books.orders.get(order_id) if order_id is not None else None
-        if record is None:
-            return
+    def _replace(self, name: str, action: ReplaceRef, record: OrderRecord, correlation: str) -> None:
         life = record.life
         refusal = self._replacer.replace(
             Replace(
@@ -220,7 +239,7 @@ class StrategyOrders:
             )
             lots = config.max_position if lots > 0 else -config.max_position
         self._core.commit(Intended(strategy=name, symbol=symbol, lots=lots), correlation)
-        self._targets.serve(symbol, origin.arrived, correlation)
+        self._targets.intend(symbol, Cause(correlation, origin.arrived, origin.bid, origin.ask))
 
 
 def _refusal(order: Order, ref: int, reason: str) -> StrategyOrder:

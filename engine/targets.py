@@ -7,7 +7,7 @@ when something changes, at the earliest after a second.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.books import NET
 from engine.core import Core
@@ -23,6 +23,15 @@ _LOOK: Final = NS // 2
 """While an order that serves an intention is out, the market may leave it behind: time between looks, ns."""
 
 
+class Cause(NamedTuple):
+    """What led a strategy to its intention: correlation id, host counter of the tick, the touch it saw."""
+
+    correlation: str
+    arrived: int = 0
+    bid: int | None = None
+    ask: int | None = None
+
+
 class Targets:
     """Serves declared intentions."""
 
@@ -31,12 +40,23 @@ class Targets:
         self._intake = intake
         self._view = view
         self._due: dict[str, int] = {}
+        self._causes: dict[str, Cause] = {}
+        """What led to the newest intention of a symbol; whatever is sent for it later belongs to it."""
         self.transferred: Callable[[str], None] = lambda _: None
         """Told of a symbol in which lots passed from one strategy to another."""
 
-    def serve(self, symbol: str, arrived: int = 0, correlation: str = "") -> None:
+    def intend(self, symbol: str, cause: Cause) -> None:
+        """A strategy declared a position: from now on orders in the symbol are for this cause."""
+        self._causes[symbol] = cause
+        self.serve(symbol, cause.arrived)
+
+    def serve(self, symbol: str, arrived: int = 0) -> None:
         """Compares intention and position of one symbol and sends or cancels what is needed."""
         core = self._core
+        cause = self._causes.get(symbol)
+        if cause is None:
+            cause = self._causes[symbol] = Cause(core.ids.correlation())
+        correlation = cause.correlation
         position = core.books.positions.get(symbol)
         intended = position.intended
         if not intended:
@@ -80,9 +100,7 @@ class Targets:
             lowest=None if instrument.nonpositive_price else 1,
         )
         for order_id in step.cancels:
-            problem = self._intake.cancel(order_id, correlation)
-            if problem:
-                core.log("warning", f"cancel not sent: {problem}", component="targets", order_id=order_id)
+            self._intake.cancel(order_id, correlation)
         if step.order is None:
             if working or step.waiting:
                 self._due[symbol] = core.clock.mono() + _LOOK
@@ -90,6 +108,7 @@ class Targets:
                 self._due.pop(symbol, None)
             return
         wanted = step.order
+        seen = cause.ask if wanted.side.sign > 0 else cause.bid
         refusal = self._intake.submit(
             Order(
                 id=core.ids.order_id(NET),
@@ -102,8 +121,9 @@ class Targets:
                 limit=wanted.limit,
                 tif=TimeInForce.DAY,
                 created=now,
-                correlation=correlation or core.ids.correlation(),
-                arrival=wanted.limit,
+                correlation=correlation,
+                # What it costs to follow the market is slippage too: the price that the strategy saw counts.
+                arrival=wanted.limit if seen is None else seen,
             ),
             arrived,
         )

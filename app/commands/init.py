@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -27,10 +28,16 @@ def _run(args: argparse.Namespace) -> int:
     try:
         initconfig.write(path, force=args.force)
     except initconfig.Exists as error:
-        sys.stderr.write(f"breakwater: {error}\n")
-        return ExitCode.USAGE
+        return _fail(args, str(error))
     except OSError as error:
-        sys.stderr.write(f"breakwater: {path} cannot be written: {error.strerror}; name another path\n")
-        return ExitCode.USAGE
-    print(f"wrote {path}; every key is commented out at its default")
+        return _fail(args, f"{path} cannot be written: {error.strerror}; name another path")
+    told = f"wrote {path}; every key is commented out at its default"
+    print(json.dumps({"file": str(path)}) if args.json else told)
     return ExitCode.CLEAN
+
+
+def _fail(args: argparse.Namespace, text: str) -> int:
+    if args.json:
+        print(json.dumps({"error": text, "exit": int(ExitCode.USAGE)}))
+    sys.stderr.write(f"breakwater: {text}\n")
+    return ExitCode.USAGE

@@ -237,7 +237,10 @@ def test_without_a_terminal_it_says_so_and_runs_headless(tmp_path: Path) -> None
     ran = run(tmp_path, "--state-dir", str(tmp_path / "s"), "--for", "2s")
     assert "no screen (standard input is not a terminal)" in ran.stderr
     assert ran.returncode in (ExitCode.CLEAN, ExitCode.NOT_FLAT), ran
-    assert ran.stdout.strip()
+    assert (
+        f"PAPER account PAPER at paper, feed synthetic; journal and log are in {tmp_path / 's'}" in ran.stderr
+    )
+    assert ran.stdout.startswith("run ended: time is up\n")
 
 
 def test_one_engine_to_a_state_directory_and_ctl_reaches_it(tmp_path: Path) -> None:

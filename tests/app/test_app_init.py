@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 import subprocess
@@ -119,3 +120,6 @@ def test_the_command(tmp_path: Path) -> None:
     assert run(str(tmp_path / "other.toml")).returncode == 0
     assert (tmp_path / "other.toml").exists()
     assert run("/proc/nowhere/x.toml").returncode == 2
+    told = run("--json", str(tmp_path / "third.toml"))
+    assert json.loads(told.stdout) == {"file": str(tmp_path / "third.toml")}
+    assert json.loads(run("--json").stdout)["exit"] == 2

@@ -88,7 +88,8 @@ class Churn(Strategy):
         if len(resting) > KEEP:
             self.cancel(self.ref_of(resting[0]))
         elif resting and rng.random() < 0.2:
-            self.change(resting[-1])
+            # Not the newest: that one was just placed, and the venue does not know it yet.
+            self.change(rng.choice(resting))
 
     def turn(self, symbol: str) -> None:
         side = self.aim[symbol]

@@ -100,6 +100,7 @@ def test_adopting_takes_back_no_halt_but_that_of_a_comparison() -> None:
         await rig.fill(Side.BUY, 2)
         assert (await rig.command(Flatten(symbol="ES"))).ok
         assert rig.engine.core.books.halts.instrument("ES") is not None
+        await rig.sleep(6)
         answer = await rig.command(Adopt(symbol="ES"))
         assert answer.ok and "stays halted" in answer.text, answer
         assert rig.engine.core.books.halts.instrument("ES") is not None
