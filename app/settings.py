@@ -47,13 +47,14 @@ class FeedConfig(Section):
 
     source: str = Field("synthetic", min_length=1, max_length=4096)
     """`synthetic` (a seeded market in ES, NQ, GC and a crypto perpetual), `synthetic:ES,NQ`, `replay:FILE` or
-    `replay:FILE,FILE` (.csv or .csv.gz), `exchange:SOCKET` (market data and orders go to a
-    `breakwater exchange` there). The default needs no data and no account."""
+    `replay:FILE,FILE` (.csv or .csv.gz), `exchange:SOCKET` (market data and orders go to a `breakwater
+    exchange` there). synthetic, because it needs no data and no account."""
     speed: Decimal | Literal["max"] = Decimal(1)
-    """Multiple of real time, above 0, or `max`: as fast as the machine can, in virtual time. Only a replay or
-    the synthetic market can be sped up."""
+    """Multiple of real time, above 0, or `max`: as fast as the machine can, in virtual time. 1, because that
+    is what trading looks like. Only a replay or the synthetic market can be sped up."""
     on_bad_line: Literal["skip", "stop"] = "skip"
-    """What a malformed line of a recording does: skip (counted and reported) or stop."""
+    """What a malformed line of a recording does: skip (counted and reported) or stop. skip, because one bad
+    line in a day is common."""
 
     @field_validator("speed")
     @classmethod
@@ -68,7 +69,7 @@ class PaperConfig(Section):
 
     cash: Decimal = Field(Decimal(1_000_000), gt=0, le=Decimal("1e12"))
     """Account currency. Cash that a new paper account starts with; enough for the margin of the default
-    limits."""
+    limits, so that these are met first."""
     exchange: ExchangeConfig = ExchangeConfig()
     """Latency, depth, limits and faults of the simulated exchange."""
 
@@ -77,31 +78,34 @@ class LogConfig(Section):
     """The log: one JSON object a line."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severe level that is written."""
+    """Least severe level that is written; info, because an order's story is told at that level."""
     to: Literal["file", "stdout", "both"] = "file"
-    """file: `breakwater.jsonl` in the state directory's `log`; stdout: for service managers. The desk always
-    writes to the file, because the screen belongs to it."""
+    """file: `breakwater.jsonl` in the state directory's `log`; stdout: for service managers, because they
+    keep what is written there. The desk always writes to the file, because the screen belongs to it."""
     rotate_mb: int = Field(20, ge=1, le=10_000)
-    """Megabytes at which a new file is begun."""
+    """Megabytes at which a new file is begun, so that each can still be opened in an editor."""
     keep: int = Field(10, ge=1, le=1_000)
-    """Files that are kept, the current one included; older ones are removed. 10 of 20 MB hold some weeks."""
+    """Files that are kept, the current one included; older ones are removed, so that the log cannot fill the
+    disk. 10 of 20 MB hold some weeks."""
 
 
 class DeskConfig(Section):
     """The screen."""
 
     theme: str = Field("cvd", pattern=r"^[A-Za-z0-9_./~-]{1,4096}$")
-    """Name of a theme (cvd, greenred, daylight, contrast) or path of a theme file. The default can be told
-    apart with every kind of colour vision."""
+    """Name of a theme (cvd, greenred, daylight, contrast) or path of a theme file. cvd, because it can be
+    told apart with every kind of colour vision."""
     glyphs: Literal["auto", "unicode", "ascii"] = "auto"
     """Whether the screen shows more than ASCII. auto: ASCII where the locale's character set is not UTF-8, or
-    the terminal (TERM) has not the glyphs, as the Linux console."""
+    the terminal (TERM) has not the glyphs, as the Linux console; so that nothing shows as boxes."""
     zone: str = Field("America/Chicago", max_length=64)
-    """Time zone of the clock and of the times on the screen, by name: that of the exchange, or UTC."""
+    """Time zone of the clock and of the times on the screen, by name; that of the exchange, because sessions
+    are told in it, or UTC."""
     bell: bool = True
-    """Whether a new alarm rings the terminal's bell once."""
+    """Whether a new alarm rings the terminal's bell once; on, because nobody looks at a screen all day."""
     slow: bool = False
-    """For thin links: half the frames, and the terminal's own sixteen colours, which take half the bytes."""
+    """For thin links: half the frames, and the terminal's own sixteen colours, which take half the bytes.
+    Off, because most links carry all of it."""
 
     @field_validator("theme")
     @classmethod
@@ -128,7 +132,8 @@ class LiveConfig(Section):
     """The second of three keys to live trading; the third is typed at start."""
 
     account: str = Field("", max_length=32, pattern=r"^[A-Za-z0-9_-]*$")
-    """The account id again, as in `account`; must match when profile is live. Never enough by itself."""
+    """The account id again, as in `account`; must match when profile is live, so that one changed key never
+    reaches live trading. Never enough by itself."""
 
 
 class CredentialsConfig(Section):
@@ -136,9 +141,11 @@ class CredentialsConfig(Section):
     are never read from this file."""
 
     file: str = Field("", max_length=4096)
-    """Path of a file with lines `name = value`. It must belong to you and have mode 0600; empty: none."""
+    """Path of a file with lines `name = value`; empty: none. It must belong to you and have mode 0600,
+    because whoever reads it can trade."""
     keyring: bool = False
-    """Whether the system's keyring is asked (service `breakwater`); needs the extra `keyring`."""
+    """Whether the system's keyring is asked (service `breakwater`); needs the extra `keyring`. Off, because
+    servers have none."""
 
 
 class Settings(BaseSettings, EngineConfig):
@@ -148,12 +155,13 @@ class Settings(BaseSettings, EngineConfig):
 
     profile: Literal["paper", "live"] = "paper"
     """paper: simulated money; live: real money, which takes a live broker, live.account equal to account, and
-    the account id typed at start (headless: --i-understand-this-is-live ACCOUNT)."""
+    the account id typed at start (headless: --i-understand-this-is-live ACCOUNT), because a slip must not
+    cost money."""
     broker: Literal["paper"] = "paper"
-    """Which broker trades: paper. Others are not built yet and refused."""
+    """Which broker trades: paper. Others are refused, because they are not built yet."""
     seed: int = Field(1, ge=0, le=2**63 - 1)
-    """Seed of everything that is drawn by chance (synthetic market, paper exchange): same seed and input,
-    same journal."""
+    """Seed of everything that is drawn by chance (synthetic market, paper exchange), so that the same seed
+    and input give the same journal."""
     feed: FeedConfig = FeedConfig()
     paper: PaperConfig = PaperConfig()
     log: LogConfig = LogConfig()

@@ -28,13 +28,15 @@ class InstrumentLimits(Section):
     """Limits of one instrument; what is not given here falls back to `risk`."""
 
     max_position: int | None = Field(None, ge=0, le=1_000_000_000)
-    """Lots. Largest worst-case position on either side. Default: risk.max_position."""
+    """Lots. Largest worst-case position on either side, because lots differ in worth. Default:
+    risk.max_position."""
     max_order_qty: int | None = Field(None, ge=1, le=1_000_000_000)
-    """Lots. Largest single order. Default: risk.max_order_qty."""
+    """Lots. Largest single order, because lots differ in worth. Default: risk.max_order_qty."""
     collar_ticks: int | None = Field(None, ge=1, le=1_000_000)
-    """Ticks. Price collar in ticks instead of percent; needed near or below zero."""
+    """Ticks. Price collar in ticks instead of percent, because percent means nothing near or below zero."""
     max_spread_ticks: int | None = Field(None, ge=1, le=1_000_000)
-    """Ticks. Spread above which opening orders pause. Default: risk.max_spread_ticks."""
+    """Ticks. Spread above which opening orders pause, because each market has its own width. Default:
+    risk.max_spread_ticks."""
 
 
 class RiskLimits(Section):
@@ -44,83 +46,106 @@ class RiskLimits(Section):
     """Percent of the day's opening equity. Realised + open + fees below this stops the day, because a bad day
     must end before a bad night begins."""
     daily_loss_amount: Decimal | None = Field(None, gt=0)
-    """Account currency. An absolute floor for the day's loss; the tighter of both counts."""
+    """Account currency. An absolute floor for the day's loss; the tighter of both counts, because a
+    percentage of a large account can be more than a person means to lose."""
     daily_loss_action: Action = "kill"
-    """What a breach of the daily loss does."""
+    """What a breach of the daily loss does. kill, because a loss goes on while positions stay open."""
     max_position: int = Field(50, ge=0, le=1_000_000_000)
-    """Lots per instrument. Worst case: position plus all that works or is in flight on that side."""
+    """Lots per instrument. Worst case: position plus all that works or is in flight on that side, because any
+    of it may fill at once."""
     max_position_action: Action = "refuse"
-    """What a position beyond its limit does (the order that would cause it is refused in any case)."""
+    """What a position beyond its limit does. The order that would cause it is refused in any case; refuse,
+    because what is held already was allowed."""
     order_rate: int = Field(45, ge=1, le=100_000)
-    """Messages per second for orders and replaces; below the 50 of the strictest retail gateway."""
+    """Messages per second for orders and replaces; below the 50 of the strictest retail gateway, because who
+    exceeds that is disconnected."""
     order_burst: int = Field(5, ge=1, le=100_000)
-    """Messages. Size of the token bucket: so many at once; with order_rate that makes 50 in any second."""
+    """Messages. Size of the token bucket: so many at once, because with order_rate that makes 50 in any
+    second."""
     cancel_rate: int = Field(90, ge=1, le=100_000)
     """Messages per second for cancels and flattening; a budget of its own, so that a throttle never stops
     the reduction of risk."""
     order_rate_action: Action = "refuse"
-    """What an exhausted order budget does."""
+    """What an exhausted order budget does. refuse, because a moment later there is budget again."""
     collar_pct: Decimal = Field(Decimal("5"), gt=0, le=100)
     """Percent of a fresh reference price that a limit may be away from it, against typing errors."""
     collar_ticks: int = Field(400, ge=1, le=1_000_000)
-    """Ticks. Collar for instruments that may trade at or below zero, where percent means nothing."""
+    """Ticks. Collar for instruments that may trade at or below zero, because percent means nothing there."""
     collar_action: Action = "refuse"
-    """What a price outside the collar does."""
+    """What a price outside the collar does. refuse, because a typing error is no reason to stop
+    everything."""
     margin_flatten_pct: Decimal = Field(Decimal("90"), gt=0, le=100)
-    """Percent of equity used as margin at which positions are reduced."""
+    """Percent of equity used as margin at which positions are reduced, because beyond 100 the broker does it,
+    at its own prices."""
     margin_target_pct: Decimal = Field(Decimal("70"), gt=0, le=100)
-    """Percent down to which positions are reduced."""
+    """Percent of equity used as margin down to which positions are reduced; well below margin_flatten_pct,
+    because each small move would trigger it again."""
     margin_action: Action = "kill"
-    """What utilisation above margin_flatten_pct does: kill here means reduce to the target, then pause."""
+    """What utilisation above margin_flatten_pct does: kill here means reduce to the target, then pause,
+    because refusing new orders frees no margin."""
     max_spread_ticks: int = Field(4, ge=1, le=1_000_000)
-    """Ticks. A wider market pauses opening orders: nobody knows the price."""
+    """Ticks. A wider market pauses opening orders, because nobody knows the price then."""
     spread_pause: float = Field(30.0, gt=0, le=86_400)
-    """Seconds for which the spread breaker pauses after the spread was last too wide."""
+    """Seconds for which the spread breaker pauses after the spread was last too wide, because a market that
+    has just gapped does it again."""
     spread_action: Action = "pause"
-    """What a spread beyond the limit does."""
+    """What a spread beyond the limit does. pause, because closing into a wide market costs most."""
     max_order_qty: int = Field(20, ge=1, le=1_000_000_000)
     """Lots. Largest single order, against fat fingers."""
     max_order_notional: Decimal = Field(Decimal("10000000"), gt=0)
-    """Account currency. Largest |price| × size × multiplier of a single order."""
+    """Account currency. Largest |price| × size × multiplier of a single order, because the same lots are
+    worth hundreds of times more in one instrument than in another."""
     allowed: tuple[Symbol, ...] = ()
-    """Symbols that may be traded; empty: every instrument that the venue lists."""
+    """Symbols that may be traded; empty: every instrument that the venue lists. A list guards against an
+    order in a contract that nobody watches."""
     duplicate_window: float = Field(0.5, ge=0, le=3600)
-    """Seconds in which a second order of a strategy with the same side, size, price and symbol is refused;
-    0: off."""
+    """Seconds in which a second order of a strategy with the same side, size, price and symbol is refused; 0:
+    off. Against loops and double key presses."""
     max_working: int = Field(500, ge=1, le=100_000)
-    """Orders. Most open orders at a time, those not yet acknowledged included."""
+    """Orders. Most open orders at a time, those not yet acknowledged included; a guard against a strategy
+    that forgets what it has placed."""
     max_gross: Decimal = Field(Decimal("50000000"), gt=0)
-    """Account currency. Worst-case gross notional of the account."""
+    """Account currency. Worst-case gross notional of the account, because limits of single instruments add
+    up."""
     max_net: Decimal = Field(Decimal("50000000"), gt=0)
-    """Account currency. Worst-case net notional of the account."""
+    """Account currency. Worst-case net notional of the account, because positions on one side fall
+    together."""
     max_gross_by_class: dict[str, Decimal] = Field(default_factory=dict)
-    """Account currency by asset class. Worst-case gross notional of one asset class."""
+    """Account currency by asset class. Worst-case gross notional of one asset class, because its instruments
+    move together."""
     max_drawdown_pct: Decimal = Field(Decimal("5"), gt=0, le=100)
-    """Percent of the highest equity seen in the day. Falling further than this from the peak stops."""
+    """Percent of the highest equity seen in the day. Falling further than this from the peak stops, because a
+    day's gain is money as well."""
     drawdown_action: Action = "kill"
-    """What a drawdown beyond the limit does."""
+    """What a drawdown beyond the limit does. kill, because it goes on while positions stay open."""
     reject_storm: int = Field(10, ge=1, le=10_000)
-    """Rejections within reject_window that pause opening orders."""
+    """Rejections within reject_window that pause opening orders, because something is wrong that more orders
+    do not mend."""
     reject_window: float = Field(10.0, gt=0, le=3600)
-    """Seconds over which rejections are counted."""
+    """Seconds over which rejections are counted; short, because a storm is told by its rate."""
     reject_action: Action = "pause"
-    """What a storm of rejections does."""
+    """What a storm of rejections does. pause, because positions are not at fault."""
     error_storm: int = Field(20, ge=1, le=10_000)
-    """Errors of adapter, feed or strategy within error_window that pause opening orders."""
+    """Errors of adapter, feed or strategy within error_window that pause opening orders, because what fails
+    again and again is not to be trusted with more."""
     error_window: float = Field(60.0, gt=0, le=3600)
-    """Seconds over which errors are counted."""
+    """Seconds over which errors are counted; longer than that of rejections, because errors come slower."""
     error_action: Action = "pause"
-    """What a storm of errors does."""
+    """What a storm of errors does. pause, because what reduces risk must still go."""
     stale_after: float = Field(5.0, gt=0, le=86_400)
-    """Seconds. Least age of a quote that counts as stale; an instrument with a slower rhythm gets more."""
+    """Seconds. Least age of a quote that counts as stale; an instrument with a slower rhythm gets more,
+    because a quiet market is no lost one."""
     max_executions: int = Field(2_000, ge=1, le=10_000_000)
-    """Executions per strategy in execution_window after which it pauses until a person resumes it."""
+    """Executions per strategy in execution_window after which it pauses until a person resumes it, because a
+    runaway strategy trades with good orders."""
     execution_window: float = Field(60.0, gt=0, le=86_400)
-    """Seconds over which executions are counted."""
+    """Seconds over which executions are counted; a minute, because a fast market alone fills many in one
+    second."""
     execution_action: Action = "pause"
-    """What too many executions do."""
+    """What too many executions do. pause, because a person must look before anything else happens."""
     warn_pct: Decimal = Field(Decimal("80"), gt=0, le=100)
-    """Percent of a limit from which the screen says WARN."""
+    """Percent of a limit from which the screen says WARN, because a person needs time to act before it
+    trips."""
     instruments: dict[Symbol, InstrumentLimits] = Field(default_factory=dict)
     """Limits by symbol."""
 
@@ -135,56 +160,74 @@ class OrderConfig(Section):
     """How orders are followed."""
 
     answer_after: float = Field(5.0, gt=0, le=600)
-    """Seconds without an answer to a submit, cancel or replace after which the broker is asked about it."""
+    """Seconds without an answer to a submit, cancel or replace after which the broker is asked about it; a
+    venue answers in milliseconds, so that this is silence, and asking sooner costs messages."""
     answer_backoff_max: float = Field(60.0, gt=0, le=3600)
-    """Seconds. Longest wait between two such questions; the wait doubles each time."""
+    """Seconds. Longest wait between two such questions; the wait doubles each time, so that a broker in
+    trouble is not flooded."""
     partial_fill: PartialFillPolicy = PartialFillPolicy.LET_RIDE
-    """What happens to the rest of a partly filled order: let_ride or cancel_remainder."""
+    """What happens to the rest of a partly filled order: let_ride or cancel_remainder. let_ride, because the
+    rest keeps its place in the queue."""
     remainder_after: float = Field(10.0, ge=0, le=86_400)
-    """Seconds after the first fill at which cancel_remainder cancels the rest."""
+    """Seconds after the first fill at which cancel_remainder cancels the rest, because most of a fill comes
+    at once or not at all."""
     replace: ReplacePolicy = ReplacePolicy.IN_PLACE
-    """in_place: the venue changes the order; cancel_then_new: only after the cancel is confirmed."""
+    """in_place: the venue changes the order; cancel_then_new: only after the cancel is confirmed. in_place,
+    because the order is in the market throughout."""
     closed_in_memory: int = Field(2_000, ge=10, le=1_000_000)
-    """Closed orders that stay in memory for the screen and late reports; the journal keeps all."""
+    """Closed orders that stay in memory for the screen and late reports; not all, because memory must not
+    grow with the day. The journal keeps all."""
     on_stop: Literal["cancel", "keep"] = "cancel"
-    """What a graceful stop does with working entry orders; protective orders always stay."""
+    """What a graceful stop does with working entry orders; cancel, because nobody would watch them.
+    Protective orders always stay."""
 
 
 class ReconcileConfig(Section):
     """The comparison of intended, executed and broker-confirmed positions."""
 
     every: float = Field(5.0, ge=0.5, le=3600)
-    """Seconds between two comparisons."""
+    """Seconds between two comparisons; a difference must be found before it costs, so that this is short, and
+    brokers limit questions."""
     settle: float = Field(2.0, ge=0, le=60)
-    """Seconds after an order's last report during which it counts as in flight."""
+    """Seconds after an order's last report during which it counts as in flight, because the broker's
+    positions follow its executions late."""
     on_manual_trade: Literal["warn", "adopt", "halt"] = "halt"
-    """Position that changed by an execution which is not ours."""
+    """Position that changed by an execution which is not ours. halt, because somebody else trades this
+    account."""
     on_drift: Literal["warn", "adopt", "halt"] = "halt"
-    """Position that differs with no execution to explain it."""
+    """Position that differs with no execution to explain it. halt, because nobody knows which figure is
+    true."""
     on_unknown_order: Literal["warn", "adopt", "halt"] = "adopt"
-    """Order at the broker that we did not place: adopt shows it as foreign and counts its exposure."""
+    """Order at the broker that we did not place. adopt shows it as foreign and counts its exposure, because
+    it may fill."""
 
 
 class KillConfig(Section):
     """Kill and flatten."""
 
     through_ticks: int = Field(2, ge=0, le=10_000)
-    """Ticks beyond the far touch at which flattening orders are priced: marketable limits, never market."""
+    """Ticks beyond the far touch at which flattening orders are priced: marketable limits, never market,
+    because a market order is refused in a halt and fills at any price."""
     reprice_after: float = Field(1.0, gt=0, le=60)
-    """Seconds after which an unfilled flattening order is cancelled and priced anew, further through."""
+    """Seconds after which an unfilled flattening order is cancelled and priced anew, further through, because
+    the market has left it."""
     escalate_ticks: int = Field(2, ge=0, le=10_000)
-    """Ticks added to through_ticks with each new price."""
+    """Ticks added to through_ticks with each new price, because being flat matters more than the price."""
     cancel_wait: float = Field(2.0, gt=0, le=60)
-    """Seconds to wait for cancels to be answered before the broker is asked and they are sent again."""
+    """Seconds to wait for cancels to be answered before the broker is asked and they are sent again, because
+    a fill may cross a cancel."""
     answer_within: float = Field(5.0, gt=0, le=600)
-    """Seconds after which a question to the broker counts as unanswered and is asked again."""
+    """Seconds after which a question to the broker counts as unanswered and is asked again, because a kill
+    must not wait for a lost answer."""
     confirm_every: float = Field(0.5, gt=0, le=60)
-    """Seconds between two reads of the broker's positions and orders."""
+    """Seconds between two reads of the broker's positions and orders; twice a second, because brokers limit
+    questions."""
     confirm_reads: int = Field(2, ge=2, le=10)
-    """Successive reads that must show flat with nothing working before the engine says flat."""
+    """Successive reads that must show flat with nothing working before the engine says flat, because one
+    reading may be old."""
     alarm_after: float = Field(15.0, gt=0, le=600)
     """Seconds after which NOT FLAT is alarmed, and again each time after twice as long; the procedure goes
-    on."""
+    on, because a person can do what it cannot."""
 
 
 class JournalConfig(Section):
@@ -192,69 +235,83 @@ class JournalConfig(Section):
 
     durability: Literal["power", "process"] = "power"
     """power: every commit is synced and survives a power cut; process: survives only a process kill. A
-    simulated run at full speed may use process, a broker never does."""
+    simulated run at full speed may use process, a broker never does, because its orders outlive us."""
     ballast_mb: int = Field(16, ge=0, le=1024)
-    """Megabytes of reserve space that are released when the disk is full, for the emergency records."""
+    """Megabytes of reserve space that are released when the disk is full, so that the emergency records can
+    be written."""
     min_free_mb: int = Field(64, ge=0, le=1_000_000)
-    """Megabytes that must be free at start, or the engine refuses to start."""
+    """Megabytes that must be free at start, or the engine refuses to start, because a disk that fills during
+    the day stops trading."""
     slow_after: float = Field(1.0, gt=0, le=60)
-    """Seconds that a commit may take before the store counts as slow and opening orders stop."""
+    """Seconds that a commit may take before the store counts as slow and opening orders stop, because no
+    order may leave before it is stored."""
     max_batch: int = Field(256, ge=1, le=10_000)
-    """Rows that one commit takes at the most."""
+    """Rows that one commit takes at the most, so that none waits long for others."""
 
 
 class StrategyConfig(Section):
     """One strategy process."""
 
     module: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    """Where the class is, as package.module:Class."""
+    """Where the class is, as package.module:Class, so that your own file beside this one can be named."""
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,11}$")
-    """Name of this instance; every order id starts with it. At most 12 of a-z, 0-9, _."""
+    """Name of this instance; every order id starts with it. At most 12 of a-z, 0-9, _, because venues limit
+    the length of ids."""
     symbols: tuple[Symbol, ...] = Field(min_length=1)
-    """Symbols whose quotes and trades it gets."""
+    """Symbols whose quotes and trades it gets, and which it may trade; no others, so that a slip trades
+    nothing else."""
     params: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    """Its parameters, checked by its own model."""
+    """Its parameters, checked by its own model, so that a wrong one stops it before it trades."""
     max_position: int = Field(10, ge=0, le=1_000_000_000)
-    """Lots per instrument that it may intend or hold."""
+    """Lots per instrument that it may intend or hold, so that one strategy cannot use up the account's
+    limit."""
     max_working: int = Field(50, ge=1, le=10_000)
-    """Orders that it may have open."""
+    """Orders that it may have open, so that one strategy cannot use up the account's limit."""
     max_loss: Decimal | None = Field(None, gt=0)
-    """Account currency. Its own loss for the day at which it is stopped."""
+    """Account currency. Its own loss for the day at which it is stopped, so that one strategy does not end
+    the day of all."""
     hang_timeout: float = Field(2.0, gt=0, le=600)
-    """Seconds in which it must take an event; else it is stopped as hung."""
+    """Seconds in which it must take an event; else it is stopped as hung, because its orders would be
+    nobody's."""
     memory_mb: int = Field(512, ge=64, le=1_000_000)
-    """Megabytes of memory that its process may use beyond what Python itself needs."""
+    """Megabytes of memory that its process may use beyond what Python itself needs, so that a leak takes
+    nothing from the engine."""
     partial_fill: PartialFillPolicy | None = None
-    """Its own policy for the rest of a partly filled order; default: orders.partial_fill."""
+    """Its own policy for the rest of a partly filled order, because strategies differ in what a part is
+    worth. Default: orders.partial_fill."""
     remainder_after: float | None = Field(None, ge=0, le=86_400)
-    """Seconds; its own orders.remainder_after."""
+    """Seconds; its own orders.remainder_after, because strategies differ in patience."""
     replace: ReplacePolicy | None = None
-    """Its own policy for changed orders; default: orders.replace."""
+    """Its own policy for changed orders, because some must never have two in the market. Default:
+    orders.replace."""
     on_stop: Literal["cancel", "keep", "flatten"] = "cancel"
-    """What happens to its orders (and position, with flatten) when it stops or is stopped."""
+    """What happens to its orders (and position, with flatten) when it stops or is stopped. cancel, because
+    nobody looks after them any more."""
     bar_seconds: float = Field(0.0, ge=0, le=86_400)
-    """Seconds. Span of the bars it gets; 0: none."""
+    """Seconds. Span of the bars it gets; 0: none, because bars that nobody reads cost time."""
 
 
 class ScreenConfig(Section):
     """What the engine does about screens."""
 
     frame_rate: float = Field(10.0, ge=2, le=20)
-    """Hertz. How often a snapshot is made."""
+    """Hertz. How often a snapshot is made; ten a second, because no eye reads more and each costs the engine
+    half a millisecond."""
 
 
 class EngineConfig(Section):
     """All sections that the engine needs."""
 
     account: str = Field("PAPER", min_length=1, max_length=32, pattern=r"^[A-Za-z0-9_-]+$")
-    """The account that is traded."""
+    """The account that is traded; it stands on every order, so that an order can reach no other."""
     currency: str = Field("USD", pattern=r"^[A-Z]{3,5}$")
-    """Account currency."""
+    """Account currency. Limits and P&L are in it, because the broker's statement is."""
     fx: dict[str, Decimal] = Field(default_factory=lambda: {"USDT": Decimal(1)})
     """Account currency for one unit of another currency; orders in an instrument whose currency is missing
-    here are refused. By default a dollar stablecoin counts at par."""
+    here are refused, because their worth is not known. By default a dollar stablecoin counts at par."""
     risk_period: float = Field(0.010, ge=0.001, le=1.0)
-    """Seconds between two rounds of the independent risk loop."""
+    """Seconds between two rounds of the independent risk loop; a hundred a second, because a fast market
+    moves far in less than one."""
     risk: RiskLimits = RiskLimits()
     orders: OrderConfig = OrderConfig()
     reconcile: ReconcileConfig = ReconcileConfig()

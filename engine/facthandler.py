@@ -180,6 +180,7 @@ class FactHandler:
             f"{order.id} {code.replace('_', ' ')}: {reason}",
             symbol=order.symbol,
             correlation=correlation,
+            order_id=order.id,
         )
 
     def _filled(self, applied: Applied, correlation: str, source: str) -> None:

@@ -118,73 +118,95 @@ class ExchangeConfig(Section):
     """How the simulated exchange behaves."""
 
     order_latency_ms: float = Field(2.0, ge=0, le=60_000)
-    """Milliseconds from a request to its arrival at the matching engine."""
+    """Milliseconds from a request to its arrival at the matching engine; as a retail line has it, because
+    paper without latency flatters."""
     order_jitter_ms: float = Field(0.5, ge=0, le=60_000)
-    """Milliseconds. Mean of the exponential delay on top, cut at ten times the mean."""
+    """Milliseconds. Mean of the exponential delay on top, cut at ten times the mean, because no line is
+    even."""
     report_latency_ms: float = Field(2.0, ge=0, le=60_000)
-    """Milliseconds from a report's making to its arrival at the client."""
+    """Milliseconds from a report's making to its arrival at the client; as a retail line has it, because
+    cancels cross fills in that time."""
     report_jitter_ms: float = Field(0.5, ge=0, le=60_000)
-    """Milliseconds. Mean of the exponential delay on top, cut at ten times the mean."""
+    """Milliseconds. Mean of the exponential delay on top, cut at ten times the mean, because no line is
+    even."""
     query_timeout: float = Field(5.0, gt=0, le=600)
-    """Seconds after which an unanswered query counts as failed."""
+    """Seconds after which an unanswered query counts as failed, because a lost answer must not be waited
+    for."""
     message_limit: int = Field(200, ge=1, le=1_000_000)
-    """Requests per second and session above which requests are refused."""
+    """Requests per second and session above which requests are refused, because real gateways do so."""
     limit_cancels: bool = False
-    """Whether cancels count against message_limit; real venues mostly let them through."""
+    """Whether cancels count against message_limit; off, because real venues mostly let them through."""
     initial_state: MarketState = MarketState.OPEN
-    """State of every instrument until the feed, a script or a person says otherwise."""
+    """State of every instrument until the feed, a script or a person says otherwise; OPEN, because recordings
+    seldom say."""
     follow_calendars: bool = True
-    """Whether the instruments' calendars open and close their markets; a feed's own states go on top."""
+    """Whether the instruments' calendars open and close their markets; a feed's own states go on top. On,
+    because orders out of hours would fill on stale quotes."""
     reserved_matching: bool = True
-    """Whether limit orders are matched in the reserved state (market orders are refused in any case)."""
+    """Whether limit orders are matched in the reserved state; on, because flattening goes by limits then.
+    Market orders are refused in any case."""
     halted_accepts: bool = False
-    """Whether new orders are accepted (and held) during a halt; cancels always are."""
+    """Whether new orders are accepted (and held) during a halt; off, because most venues refuse them. Cancels
+    always are."""
     suspend_on_halt: bool = False
-    """Whether working orders are reported as suspended when a halt begins, and released when it ends."""
+    """Whether working orders are reported as suspended when a halt begins, and released when it ends; off,
+    because few venues say so."""
     stop_trigger: Literal["trade", "quote", "both"] = "both"
     """What triggers stops: a print at or beyond the stop; or a quote whose near side is there (bid for buy
-    stops, ask for sell stops: a wide spread alone triggers nothing)."""
+    stops, ask for sell stops), because a wide spread alone must trigger nothing."""
     self_match: Literal["cancel_newest", "cancel_oldest"] = "cancel_oldest"
-    """Which of two orders of one account is cancelled when they would trade with each other."""
+    """Which of two orders of one account is cancelled when they would trade with each other, because venues
+    forbid that; the oldest, as CME does by default."""
     oco_on_partial: Literal["reduce", "cancel"] = "reduce"
-    """What a partial fill does to the other orders of its group."""
+    """What a partial fill does to the other orders of its group. reduce, because what is left must stay
+    protected."""
     bust_reopens: bool = False
-    """Whether a busted quantity works again, or is gone from the order."""
+    """Whether a busted quantity works again, or is gone from the order; off, because most venues leave the
+    order closed."""
     cancel_on_disconnect: bool = False
-    """Whether DAY orders are cancelled when their session drops."""
+    """Whether DAY orders are cancelled when their session drops; off, because stops would be lost with the
+    line."""
     pending_reports: bool = False
-    """Whether cancels and replaces are answered with a "pending" report first."""
+    """Whether cancels and replaces are answered with a pending report first; off, because few venues send
+    it."""
     separate_queries: bool = False
-    """True: answers to queries come by a channel of their own and may overtake reports."""
+    """True: answers to queries come by a channel of their own and may overtake reports; off, because most
+    gateways keep the order."""
     depth: dict[Symbol, tuple[int, ...]] = Field(default_factory=dict)
-    """Lots by symbol on the levels behind the touch, nearest first; the last repeats. Default: measured."""
+    """Lots by symbol on the levels behind the touch, nearest first; the last repeats. Default: measured,
+    because few recordings have them."""
     depth_ratio: float = Field(2.0, gt=0, le=100)
-    """Lots on each level behind the touch, as a multiple of the median touch size seen so far: ES rests
-    23 lots at the touch and 50 on each level behind it, gold 5 and 10."""
+    """Lots on each level behind the touch, as a multiple of the median touch size seen so far; 2, because ES
+    rests 23 lots at the touch and 50 on each level behind it, gold 5 and 10."""
     depth_step: int = Field(1, ge=1, le=100_000)
-    """Ticks between two levels behind the touch."""
+    """Ticks between two levels behind the touch; 1, because busy futures are quoted on every tick."""
     depth_levels: int = Field(50, ge=0, le=100_000)
-    """Levels behind the touch that an order may walk through before liquidity ends."""
+    """Levels behind the touch that an order may walk through before liquidity ends, because no book is
+    endless."""
     assumed_touch: int = Field(10, ge=1, le=1_000_000_000)
-    """Lots at the touch where the feed publishes prices without sizes."""
+    """Lots at the touch where the feed publishes prices without sizes, because something must be there to
+    trade with."""
     assumed_print: int = Field(1, ge=1, le=1_000_000_000)
-    """Lots of a print whose size the feed does not publish."""
+    """Lots of a print whose size the feed does not publish; 1, because that is the median."""
     market_protection: int | None = Field(None, ge=0, le=10_000_000)
-    """Ticks beyond the touch at which a market order or a triggered stop stops taking; what is left is
-    cancelled. Default: no protection but the depth model's end."""
+    """Ticks beyond the touch at which a market order or a triggered stop stops taking, because venues protect
+    them so; what is left is cancelled. Default: no protection but the depth model's end."""
     overtake_ms: float = Field(20.0, ge=0, le=10_000)
-    """Milliseconds within which a print may follow the quote that already shows it (crypto feeds); such a
-    print does not advance our queue a second time."""
+    """Milliseconds within which a print may follow the quote that already shows it, because crypto feeds send
+    quotes first; such a print does not advance our queue a second time."""
     auction_ms: float = Field(1_000.0, ge=0, le=60_000)
-    """Milliseconds after the open within which a print counts as the opening auction's."""
+    """Milliseconds after the open within which a print counts as the opening auction's, because recordings do
+    not mark it."""
     bands: dict[Symbol, Bands] = Field(default_factory=dict)
     """Daily limits and collar by symbol."""
     collar: int | None = Field(None, ge=1, le=10_000_000)
-    """Ticks. Collar of all instruments that have none of their own. Default: none."""
+    """Ticks. Collar of all instruments that have none of their own, because venues refuse limits far through
+    the market. Default: none."""
     margin_check: bool = True
-    """Whether orders that the account cannot carry are refused."""
+    """Whether orders that the account cannot carry are refused; on, because a broker does so."""
     keep_closed: int = Field(100_000, ge=10, le=100_000_000)
-    """Closed orders that stay in memory; older ones are found in the ledger, if there is one."""
+    """Closed orders that stay in memory, because late questions ask about them; older ones are found in the
+    ledger, if there is one."""
     faults: FaultConfig = FaultConfig()
     """Misbehaviour on request."""
 

@@ -8,13 +8,16 @@ import stat
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from app import initconfig
-from app.schema import element_of, fields, model_of
+from app.schema import bare, element_of, fields, model_of
 from app.settings import Settings, load
 
 
@@ -56,6 +59,33 @@ def test_every_key_is_there_with_default_range_and_reason() -> None:
                     assert inner.description, f"{name}.{key} has no docstring"
     assert "Allowed: whole number 0 to 1000000000." in text
     assert "Default: 45." in text
+
+
+UNITS = re.compile(
+    r"(?i)\b(seconds?|milliseconds|ticks|lots|messages|percent|account currency|orders|rejections|errors"
+    r"|executions|hertz|megabytes|rows|reads|levels|files|requests|multiple|share|seed)\b"
+)
+REASONS = re.compile(r"(?i)\b(because|so that|against)\b")
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo, bool]]:
+    """Every key with its dotted name, and whether it says how the paper exchange misbehaves."""
+    for name, field in fields(model, top=not prefix):
+        inner = model_of(field.annotation) or model_of(element_of(field.annotation))
+        if inner is None:
+            yield f"{prefix}{name}", field, "faults" in prefix
+        else:
+            yield from keys(inner, f"{prefix}{name}.")
+
+
+@pytest.mark.parametrize(("name", "field", "fault"), list(keys(Settings)), ids=lambda v: str(v)[:40])
+def test_each_key_says_its_unit_and_its_reason(name: str, field: FieldInfo, fault: bool) -> None:
+    said = " ".join((field.description or "").split())
+    kind = element_of(field.annotation) or bare(field.annotation)
+    if kind in (int, float, Decimal):
+        assert UNITS.search(said), f"{name} has no unit: {said}"
+    # Faults are off, and the reason for all of them stands over their section.
+    assert fault or "bands" in name or name == "fx" or REASONS.search(said), f"{name} has no reason: {said}"
 
 
 def test_each_commented_key_can_be_taken_as_it_stands(tmp_path: Path) -> None:
