@@ -159,6 +159,12 @@ class Runner:
         if self.progress is not None:
             self.progress(share, session.engine.core.clock.now())
 
+    async def _watch_progress(self, session: Session) -> None:
+        """Tells how far a recording is, four times a second; in virtual time `_poll` does it."""
+        while not self._options.virtual and session.feed.progress() is not None:
+            self._tell_progress(session)
+            await asyncio.sleep(0.25)
+
     # -- the run
 
     async def _main(self, clock: Any, feed: Any) -> Outcome:
@@ -204,7 +210,11 @@ class Runner:
                 self.begun(about)
             if session.notice:
                 self._log("info", session.notice, component="runner")
-            code, summary = await self._drive(session, clock)
+            watch = asyncio.ensure_future(self._watch_progress(session))
+            try:
+                code, summary = await self._drive(session, clock)
+            finally:
+                watch.cancel()
             told = {**summary, "positions": dict(summary["positions"])}
             self._log(
                 "info", "run ended", component="runner", status=code.name, exit_code=int(code), summary=told
