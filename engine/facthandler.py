@@ -312,6 +312,7 @@ class FactHandler:
             "lost_order",
             f"{order_id} is lost: {reason}; it was not sent again",
             symbol=record.order.symbol,
+            correlation=record.order.correlation,
         )
         if applied.record is not None:
             self.moved(applied.record, was)

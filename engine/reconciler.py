@@ -367,6 +367,7 @@ class Reconciler:
             if key in self._noted:
                 continue
             self._core.metrics.count(f"finding.{finding.kind}")
+            record = self._core.books.orders.get(finding.order_id)
             self._core.commit(
                 FindingSeen(
                     code=str(finding.kind),
@@ -375,7 +376,9 @@ class Reconciler:
                     order_id=finding.order_id,
                     text=finding.text,
                     action=str(finding.action),
-                )
+                ),
+                record.order.correlation if record is not None else "",
+                finding.order_id,
             )
             if finding.action is Action.WARN:
                 self._core.alarm("warning", str(finding.kind), finding.text, symbol=finding.symbol)

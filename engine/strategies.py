@@ -155,6 +155,8 @@ class StrategyDesk:
         if host is None:
             return f"no strategy {name}; known are {', '.join(sorted(self._hosts)) or 'none'}"
         self._core.commit(HaltReset(scope="strategy", target=name, who="operator"))
+        for symbol in host.config.symbols:
+            self.targets.release(symbol)
         if host.live:
             host.resume()
         else:

@@ -1,7 +1,8 @@
 """Brings each instrument to the position that the strategies intend together: nets, crosses inside, orders.
 
-One symbol at a time; never overshoots, because everything in flight counts; what is refused is tried again
-when something changes, at the earliest after a second.
+One symbol at a time; never overshoots, because everything in flight counts. What our gate refuses is looked
+at again after a second; what the broker rejects is not sent again until somebody wants something else, except
+that a position which is to be closed is tried again after a while.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from engine.strategy.netting import Working, cross, plan
 from engine.view import EngineView
 
 _RETRY: Final = NS
+_REJECTED_EXIT: Final = 10 * NS
+"""Time after which an order that closes a position is tried again when the venue rejected it, ns."""
 _LOOK: Final = NS // 2
 """While an order that serves an intention is out, the market may leave it behind: time between looks, ns."""
 
@@ -40,6 +43,9 @@ class Targets:
         self._intake = intake
         self._view = view
         self._due: dict[str, int] = {}
+        self._rejected: dict[str, str] = {}
+        """Symbols in which an order towards the target was rejected, with the reason: what was refused is not
+        asked for again until somebody wants something else."""
         self._causes: dict[str, Cause] = {}
         """What led to the newest intention of a symbol; whatever is sent for it later belongs to it."""
         self.transferred: Callable[[str], None] = lambda _: None
@@ -48,10 +54,18 @@ class Targets:
     def intend(self, symbol: str, cause: Cause) -> None:
         """A strategy declared a position: from now on orders in the symbol are for this cause."""
         self._causes[symbol] = cause
+        self._rejected.pop(symbol, None)
         self.serve(symbol, cause.arrived)
+
+    def release(self, symbol: str) -> None:
+        """A person lets it go on after a rejection."""
+        if self._rejected.pop(symbol, None) is not None:
+            self.serve(symbol)
 
     def serve(self, symbol: str, arrived: int = 0) -> None:
         """Compares intention and position of one symbol and sends or cancels what is needed."""
+        if symbol in self._rejected:
+            return
         core = self._core
         cause = self._causes.get(symbol)
         if cause is None:
@@ -141,9 +155,29 @@ class Targets:
         return limits.max_order_qty
 
     def on_closed(self, record: OrderRecord) -> None:
-        """An order that served an intention ended: look again soon."""
-        if record.order.strategy == NET:
-            self._due[record.order.symbol] = self._core.clock.mono()
+        """An order that served an intention ended: look again soon, but not after a rejection."""
+        order, life = record.order, record.life
+        if order.strategy != NET:
+            return
+        mono = self._core.clock.mono()
+        if life.status is not OrderStatus.REJECTED or life.presumed:
+            self._due[order.symbol] = mono
+            return
+        if self._core.books.positions.qty(order.symbol) * order.side.sign < 0:
+            # Risk that was to go must not stay for good because a market was shut for a moment.
+            self._due[order.symbol] = mono + _REJECTED_EXIT
+            what = f"it is tried again after {_REJECTED_EXIT // NS} s"
+        else:
+            self._due.pop(order.symbol, None)
+            self._rejected[order.symbol] = life.reason
+            what = "nothing more is sent until an intention changes or a strategy is resumed"
+        self._core.alarm(
+            "warning",
+            "target_held",
+            f"{order.symbol}: the order towards the intended position was rejected ({life.reason}); {what}",
+            symbol=order.symbol,
+            correlation=order.correlation,
+        )
 
     def watch(self, mono: int) -> None:
         """From the risk round: retries what was refused, and looks after orders that still rest."""
