@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -109,8 +110,20 @@ def version() -> str:
         return "0+uninstalled"
 
 
+def _write_anything() -> None:
+    """A character set without some sign of ours must not turn an answer into a traceback: programs that read
+    us get UTF-8, a terminal gets a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
+            if stream.isatty():
+                stream.reconfigure(errors="replace")
+            else:
+                stream.reconfigure(encoding="utf-8")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `breakwater`; returns the exit code."""
+    _write_anything()
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["exchange"]:
         return exchange.become(words[1:])  # its command line is its own

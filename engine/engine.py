@@ -353,7 +353,7 @@ class Engine:
         perf = self.core.clock.perf()
         if period:
             self.metrics.stage("risk period", perf - self._risk_perf if self._risk_perf else period)
-            self.metrics.stage("risk lateness", lateness)
+            self.metrics.stage("risk lateness", int(lateness / self.parts.speed))
             if self._risk_perf:
                 self.metrics.recent_risk.append(perf - self._risk_perf)
         self._risk_perf = perf

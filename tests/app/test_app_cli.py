@@ -156,6 +156,17 @@ def test_output_that_nobody_reads_to_the_end(tmp_path: Path) -> None:
         assert b"Traceback" not in process.stderr.read()
 
 
+# app/summary.py and app/doctor.py write arrows and the like: a run ended in a traceback, not its summary.
+def test_a_locale_without_our_signs_costs_no_answer(tmp_path: Path) -> None:
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
+    state = str(tmp_path / "ü")
+    ran = run(tmp_path, "headless", "--state-dir", state, "--for", "8s", "--speed", "max", **ascii_only)
+    assert ran.returncode == ExitCode.CLEAN, ran
+    assert "tick→sent" in ran.stdout, "whoever reads a pipe gets UTF-8"
+    told = run(tmp_path, "doctor", "--json", "--state-dir", state, **ascii_only)
+    assert json.loads(told.stdout)["ok"] is True
+
+
 def test_the_exchange_is_a_process_with_its_own_command_line(tmp_path: Path) -> None:
     helped = run(tmp_path, "exchange", "--help")
     assert (helped.returncode, "--socket" in helped.stdout) == (0, True), helped
