@@ -35,10 +35,10 @@ def summary_text(summary: dict[str, Any]) -> str:
         lines.append(f"  slippage {symbol} {ticks:+.3f} ticks a lot against the price that the strategy saw")
     stages = {name: row for name, row in summary["latency"].items() if row["count"]}
     if stages:
-        lines.append(f"  {'latency':<20}{'count':>8}{'p50':>11}{'p95':>11}{'p99':>11}{'max':>11}")
+        lines.append(f"  {'latency':<24}{'count':>8}{'p50':>11}{'p95':>11}{'p99':>11}{'max':>11}")
     for name, row in stages.items():
         figures = "".join(f"{_duration(row[key]):>11}" for key in ("p50_us", "p95_us", "p99_us", "max_us"))
-        lines.append(f"  {name:<20}{row['count']:>8}{figures}")
+        lines.append(f"  {name:<24}{row['count']:>8}{figures}")
     return "\n".join(lines) + "\n"
 
 

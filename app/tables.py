@@ -206,9 +206,9 @@ def _pairs(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def status(s: Status) -> str:
-    trading = (
-        "enabled" if s.trading else f"NOT enabled: {s.trading_text or 'the three views do not agree yet'}"
-    )
+    trading = f"NOT enabled: {s.trading_text or 'the three views do not agree yet'}"
+    if s.trading:
+        trading = "NOT enabled: halted" if s.halted else "enabled"
     limit = f" (day stops at -{number(s.day_limit)})" if s.day_limit is not None else ""
     feed = s.feed if s.feed_progress is None else f"{s.feed}, {s.feed_progress * 100:.1f} %"
     return _pairs(

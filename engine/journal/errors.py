@@ -17,8 +17,8 @@ class AlreadyRunning(StoreRefused):
         self.pid = pid
         who = f"process {pid}" if pid is not None else "another process"
         super().__init__(
-            f"{path} is in use by {who}: one engine has one journal. Attach to the running engine, stop it, "
-            "or choose another state directory."
+            f"{path} is in use by {who}: one engine has one journal. Look with 'breakwater ctl status', "
+            "stop it with 'breakwater ctl shutdown', or choose another state directory."
         )
 
 

@@ -224,6 +224,14 @@ def test_status_says_what_matters(served: Served, capsys: pytest.CaptureFixture[
         assert words in out, words
 
 
+def test_a_halted_engine_never_says_that_trading_is_enabled(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served.update(halted=True, halt_reason="daily loss", trading=True)
+    run(served, "status")
+    assert "NOT enabled: halted" in capsys.readouterr().out
+
+
 # ---- kill
 
 
