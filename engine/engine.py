@@ -24,7 +24,7 @@ from engine.facthandler import FactHandler
 from engine.facts import AnyFact, BrokerNotice, Gap, LinkDown, LinkUp, MarketStateChanged
 from engine.feeds.watchdog import Watchdog
 from engine.intake import Intake
-from engine.journal import Journal, StoreState
+from engine.journal import Journal, StoreFailed, StoreState
 from engine.kill import KillSwitch
 from engine.killhost import EngineKillHost
 from engine.market import Market, MarketBook
@@ -191,6 +191,8 @@ class Engine:
         loop = asyncio.get_running_loop()
         for (control, scope), tripped in sorted(self.core.books.tripped.items()):
             self.risk.restore(control, scope, tripped.detail)
+        if self.core.journal.left_owing:
+            await self._own_up()
         self._ticker.start()
         self._chore_rounds.start()
         if self.core.books.kills:
@@ -204,6 +206,20 @@ class Engine:
         await self.day.open_if_needed()
         self._tasks.append(loop.create_task(self.reconciler.run(), name="reconcile"))
         await self.strategies.start()
+
+    async def _own_up(self) -> None:
+        """The last run died with records that the store did not take: what it had halted is not known."""
+        self.halt(
+            "account",
+            "",
+            "store",
+            "the last run ended while the store took nothing: halts and losses of its last moments may be "
+            "missing. Look at positions and the day's loss, then reset the halt",
+        )
+        try:
+            await self.core.journal.settle_owing()
+        except StoreFailed as error:
+            self.core.log("error", f"the store fails again: {error}", component="engine")
 
     async def finish(self, reason: str) -> None:
         """The end of a run that was to end: everything is closed and proven flat."""

@@ -2,7 +2,8 @@
 
 journal.db          the rows              journal.db.lock     held by the engine, carries its pid
 journal.db-wal      SQLite's log          journal.db.tail     the last committed row, kept independently
-                                          journal.db.ballast  space to give back when the disk is full
+journal.db.owed     whether records are     journal.db.ballast  space to give back when the disk is full
+                    in memory only
 """
 
 from __future__ import annotations
@@ -234,6 +235,49 @@ class Watch:
         return (now.st_dev, now.st_ino) == (before.st_dev, before.st_ino)
 
 
+class Owed:
+    """A mark beside the journal: emergency records are in memory only, because the store takes none.
+
+    It stands from the first such record until all of them are written, so a process that dies in between
+    leaves it for the next start: a halt that was latched in memory must not be forgotten. The file is as long
+    from the start as it will ever be, so a full disk can still take it; a file system that has become
+    read-only cannot.
+    """
+
+    _CLEAR: Final = b"nothing is owed      \n"
+    _SET: Final = b"records were not kept\n"
+
+    def __init__(self, path: Path) -> None:
+        """Raises a `StoreRefused`."""
+        name = beside(path, ".owed")
+        try:
+            self._fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.found = os.pread(self._fd, len(self._SET), 0) == self._SET
+            """Whether an earlier run left it."""
+            if not self.found:
+                os.pwrite(self._fd, self._CLEAR, 0)
+        except OSError as error:
+            raise os_refusal(path, error) from error
+        self._is_set = self.found
+
+    def mark(self) -> None:
+        """Not synced: the process is what is likely to die, and a disk in trouble must not hold it up."""
+        self._put(True)
+
+    def clear(self) -> None:
+        self._put(False)
+        self.found = False
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _put(self, wanted: bool) -> None:
+        if wanted is not self._is_set:
+            with contextlib.suppress(OSError):  # then nothing can be kept at all, and the alarm says so
+                os.pwrite(self._fd, self._SET if wanted else self._CLEAR, 0)
+                self._is_set = wanted
+
+
 class Ballast:
     """A file of real blocks that is deleted when the disk is full, so that emergency records find space.
 
@@ -303,7 +347,7 @@ def rotate(path: Path) -> Path:
             # The old tail goes first: without it the next journal may start from nothing.
             beside(path, ".tail").unlink(missing_ok=True)
             path.rename(target)
-            for suffix in ("-wal", "-shm", ".ballast"):
+            for suffix in ("-wal", "-shm", ".ballast", ".owed"):
                 beside(path, suffix).unlink(missing_ok=True)
             sync_directory(path.parent)
         except OSError as error:

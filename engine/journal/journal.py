@@ -16,7 +16,7 @@ from engine.journal.connection import JournalConnection, open_connection, read_k
 from engine.journal.copies import Copy
 from engine.journal.entry import Body, Entry
 from engine.journal.errors import StoreFailed
-from engine.journal.files import Ballast, InstanceLock, make_directory
+from engine.journal.files import Ballast, InstanceLock, Owed, make_directory
 from engine.journal.health import OnCommit, OnTrouble, StoreState
 from engine.journal.rows import Row
 from engine.journal.store import AioStore, InlineStore, Store, StoreOpener
@@ -65,6 +65,7 @@ class Journal(Writer):
             ballast = Ballast(path, config.ballast_mb)
             try:
                 await store.run(lambda _: ballast.allocate())
+                owed = Owed(path)
                 tail = await store.run(JournalConnection.last_row)
             except BaseException as error:
                 await store.close(JournalConnection.shut)
@@ -74,9 +75,8 @@ class Journal(Writer):
         except BaseException:
             lock.release()
             raise
-        journal = cls(
-            path, config, clock, store, ballast, tail, partial(opening, min_free_mb=0, again=True), emergency
-        )
+        again = partial(opening, min_free_mb=0, again=True)
+        journal = cls(path, config, clock, store, ballast, owed, tail, again, emergency)
         journal._lock = lock
         journal.on_trouble = on_trouble
         journal.on_commit = on_commit
@@ -193,6 +193,14 @@ class Journal(Writer):
             copy.discard()
         return upto
 
+    async def settle_owing(self) -> None:
+        """Takes the mark of an earlier run away, once all that was appended because of it is on disk.
+
+        Raises `StoreFailed`, and leaves it, where it is not.
+        """
+        await self.flush()
+        self._owed.clear()
+
     # -- ending
 
     async def flush(self) -> None:
@@ -219,5 +227,6 @@ class Journal(Writer):
             if self.on_trouble is not None:
                 self.on_trouble(self._state, f"the journal was not closed in order: {error}")
         finally:
+            self._owed.close()
             self._lock.release()
         return len(self._retained) + self._lost

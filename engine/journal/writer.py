@@ -31,7 +31,7 @@ from engine.config import JournalConfig
 from engine.journal.connection import Batch, JournalConnection, is_full, remedy
 from engine.journal.entry import Entry, form
 from engine.journal.errors import Corrupt, Displaced, StoreRefused
-from engine.journal.files import Ballast
+from engine.journal.files import Ballast, Owed
 from engine.journal.health import OnCommit, OnTrouble, StoreHealth, StoreState
 from engine.journal.store import Store
 from engine.model import NS
@@ -64,6 +64,7 @@ class Writer:
         clock: Clock,
         store: Store,
         ballast: Ballast,
+        owed: Owed,
         tail: tuple[int, int],
         opener: Callable[[], JournalConnection],
         emergency: frozenset[str],
@@ -77,6 +78,7 @@ class Writer:
         self._clock = clock
         self._store = store
         self._ballast = ballast
+        self._owed = owed
         self._ballast_gone = False
         self._used_up = False
         self._opener = opener
@@ -124,6 +126,7 @@ class Writer:
             self._ahead += 1
             entry.go_ahead()
         entry.fail(self._reason)
+        self._owed.mark()
         if len(self._retained) < MAX_RETAINED:
             self._retained.append(entry)
         else:
@@ -256,6 +259,8 @@ class Writer:
             self._recovering = False
         self._lane = _Lane.OPEN
         self._used_up = False
+        if not self._lost:
+            self._owed.clear()
         self._change(StoreState.OK, "the journal can be written again")
         return True
 
@@ -306,6 +311,11 @@ class Writer:
         self._advance(entries, formed)
 
     # -- looking
+
+    @property
+    def left_owing(self) -> bool:
+        """Whether an earlier run ended with emergency records in memory only, until `settle_owing`."""
+        return self._owed.found
 
     @property
     def state(self) -> StoreState:

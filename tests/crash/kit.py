@@ -41,6 +41,9 @@ reject_storm = 10000
 error_storm = 10000
 {risk}
 
+[journal]
+{journal}
+
 [orders]
 answer_after = 0.5
 
@@ -81,8 +84,8 @@ def venue(folder: Path, seed: int, feed: str = "walk:ES,NQ@25") -> Iterator[Venu
 class Engine(EngineProcess):
     """One engine process after another on one state directory, with the churning strategy."""
 
-    def __init__(self, folder: Path, market: Venue, name: str = "state") -> None:
-        super().__init__(folder / name, folder / "breakwater.toml", f"exchange:{market.address.path}")
+    def __init__(self, folder: Path, market: Venue, name: str = "state", **more: Any) -> None:
+        super().__init__(folder / name, folder / "breakwater.toml", f"exchange:{market.address.path}", **more)
         self.folder = folder
         self.mark = folder / f"{name}.trading"
 
@@ -95,6 +98,7 @@ class Engine(EngineProcess):
         cap: int = 6,
         symbols: tuple[str, ...] = ("ES", "NQ"),
         risk: str = "",
+        journal: str = "",
         loss_pct: float = 100,
         intent: bool = False,
         stuck: bool = False,
@@ -111,6 +115,7 @@ class Engine(EngineProcess):
             cap=cap,
             mark=self.mark,
             risk=risk,
+            journal=journal,
             loss_pct=loss_pct,
             intent=str(intent).lower(),
             stuck=str(stuck).lower(),

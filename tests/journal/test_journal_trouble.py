@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from journal_kit import (
@@ -387,3 +388,50 @@ def test_records_may_be_added_from_within_the_alarm(tmp_path: Path) -> None:
         await journal.close()
 
     asyncio.run(work())
+
+
+# engine/journal/writer.py Writer._retain: a halt that the store did not take was forgotten with the process.
+@both
+def test_a_process_that_dies_with_records_in_memory_leaves_a_mark(tmp_path: Path, backend: str) -> None:
+    async def die(job: Callable[[Journal], Coroutine[Any, Any, None]]) -> None:
+        journal = await open_journal(tmp_path / "j.db", backend)
+        await job(journal)
+        await journal._store.close(lambda connection: connection.shut())
+        journal._owed.close()
+        journal._lock.release()
+
+    async def fails(journal: Journal) -> None:
+        assert not journal.left_owing
+        await forbid(journal, "halt")
+        journal.append_nowait("note", "nobody owes this", ts=0)
+        assert await outcome(journal.append("halt", "stop", ts=1)) == "failed"
+
+    async def looks(journal: Journal) -> None:
+        assert journal.left_owing
+        await journal.append("halt", "because of the mark", ts=2)
+
+    async def settles(journal: Journal) -> None:
+        assert journal.left_owing, "it stands until it is settled"
+        await forbid(journal, "halt")
+        journal.append_nowait("halt", "because of the mark", ts=3)
+        with pytest.raises(StoreFailed):
+            await journal.settle_owing()
+        assert journal.left_owing
+        await allow(journal)
+        assert await journal.recover()
+        await journal.settle_owing()
+        assert not journal.left_owing
+
+    async def clean(journal: Journal) -> None:
+        assert not journal.left_owing
+        await forbid(journal, "halt")
+        journal.append_nowait("halt", "stop", ts=4)
+        await journal._settled()
+        await allow(journal)
+        assert await journal.recover()
+
+    async def work() -> None:
+        for job in (fails, looks, settles, clean, clean):
+            await die(job)
+
+    run(backend, work())
