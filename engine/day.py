@@ -15,6 +15,8 @@ from engine.view import EngineView
 
 _PEAK_STEP: Final = Decimal("0.0005")
 """A new peak is journalled when it is this share above the last one noted."""
+_DIFFERS: Final = Decimal("0.001")
+"""Share of the equity by which the broker's figure may differ from ours at the turn of the day unnoticed."""
 _CHECK: Final = NS
 """How often the calendar is asked, ns."""
 
@@ -76,15 +78,25 @@ class Day:
         # ISO dates compare as they follow one another: a clock that steps back never re-opens a day.
         if day is not None and today <= day.trading_day:
             return
-        values = self._view.account()
-        equity = self._view.equity() if day is not None else (values.equity if values is not None else None)
+        equity = self._equity()
         if equity is None or self._view.total_pnl() is None:
             return
         self._open(today, equity, "start" if day is None else "session")
 
+    def _equity(self) -> Decimal | None:
+        """What the account is worth: by the broker while his figure is fresh, since he alone knows of
+        deposits, withdrawals and costs; else by what the day began with and our own profit."""
+        core, values, own = self._core, self._view.account(), self._view.equity()
+        if values is None or values.equity is None:
+            return own
+        if own is not None and abs(values.equity - own) > abs(own) * _DIFFERS:
+            text = f"the broker's equity is {values.equity:,.2f}, by our executions it is {own:,.2f}"
+            core.alarm("warning", "equity", f"{text}: a deposit, a withdrawal or costs; his figure counts")
+        return values.equity
+
     def open_now(self, why: str) -> str:
         """Measures the day's loss from now on (operator's reset); returns a problem or an empty text."""
-        equity = self._view.equity()
+        equity = self._equity() if self._view.equity() is not None else None
         day = self._core.books.day
         if equity is None or day is None:
             return "equity is not known right now: a held position has no price, or the account was not read"

@@ -39,6 +39,7 @@ from engine.reconciler import Reconciler
 from engine.records import FactTaken, Halted
 from engine.replacing import Replacer
 from engine.risk.controls import standard_controls
+from engine.risk.controls.margin import Margin
 from engine.risk.gate import Gate
 from engine.risk.limits import LimitsBook
 from engine.risk.loop import RiskLoop
@@ -131,7 +132,7 @@ class Engine:
         self._kill_host.reconcile_soon = self.reconcile_soon
         self._kill_host.take_report = partial(self.take, source="open_orders")
         self.day = Day(self.core, self.view, self.risk)
-        self.reactions = Reactions(self.core, self.intake, self.kill, self.view)
+        self.reactions = Reactions(self.core, self.intake, self.kill, self.view, self.controls.one(Margin))
         self.strategies = StrategyDesk(self.core, self.intake, self.replacer, self.view, parts)
         self.reactions.stop_strategy = self.strategies.give_up
         self.reconciler = Reconciler(self.core, self.view, self)
@@ -259,7 +260,7 @@ class Engine:
             self.strategies.on_trade(trade, self.core.clock.perf())
 
     def on_market_state(self, symbol: str, state: MarketState, ts: int) -> None:  # noqa: ARG002
-        self.markets.on_state(symbol, state, None, None, self.core.clock.now())
+        self.markets.on_feed_state(symbol, state, self.core.clock.now())
 
     def on_batch_end(self, ts: int) -> None:  # noqa: ARG002
         self.strategies.flush()
@@ -337,6 +338,7 @@ class Engine:
             self._store_heal_due = mono + 2 * NS
             self._spawn(self._heal_store())
         self.day.check()
+        self.reactions.watch()
         self.intake.watch()
         self.strategies.watch(mono)
         if mono >= self._frame_due:

@@ -16,7 +16,7 @@ from engine.control.commands import Answer
 from engine.core import Core
 from engine.kill import KillSwitch
 from engine.lifecycle_types import Anomaly
-from engine.model import Order, OrderStatus, Purpose, TimeInForce
+from engine.model import Order, OrderStatus, Purpose, Replace, TimeInForce
 from engine.orders_record import OrderRecord
 from engine.ports import NotSent, QueryFailed
 from engine.records import KINDS, NotSentNote, OrderStored, Refused, Sent, Unanswered
@@ -160,7 +160,7 @@ class Intake:
             return
         stored_at = core.clock.perf()
         core.metrics.stage("approved→journalled", stored_at - approved_at)
-        blocked = self.blocked(order)
+        blocked = self.blocked(order, order)
         if blocked:
             self._not_sent(order, blocked, on_answer)
             return
@@ -195,7 +195,7 @@ class Intake:
         if on_answer is not None:
             on_answer(Answer(ok=True, text=f"sent {order.id}", data={"order_id": order.id}))
 
-    def blocked(self, order: Order) -> str:
+    def blocked(self, order: Order, request: Order | Replace) -> str:
         """Why an approved order must not leave after all; the world may have changed while it was stored."""
         if order.purpose is Purpose.FLATTEN:
             return ""
@@ -209,9 +209,11 @@ class Intake:
         if self._kill.covers(order.symbol):
             return "kill or flatten began before it was sent"
         reason = self._view.opening_blocked(order.symbol, order.strategy)
-        if reason and self._gate.is_reducing(order, self._view):
+        if reason and self._gate.is_reducing(request, self._view):
             return ""
-        reason = reason or self._gate.held(order, self._view)
+        if not reason and order.purpose is Purpose.TRADE:
+            # Protection that was approved with its entry leaves with it, whatever came up since.
+            reason = self._gate.held(request, self._view)
         return f"{reason} before it was sent" if reason else ""
 
     def _not_sent(self, order: Order, reason: str, on_answer: Told | None, *, stored: bool = True) -> None:

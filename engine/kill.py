@@ -63,6 +63,8 @@ class KillSwitch:
         self._started = 0
         self._alarm_due = 0
         self._correlation = ""
+        self.ended_at = 0
+        """Monotonic ns of the last final word."""
         self.progress = Progress()
         self.done_callbacks: list[asyncio.Future[Progress]] = []
 
@@ -385,6 +387,7 @@ class KillSwitch:
         if self._tending is not None:
             self._tending.cancel()
             self._tending = None
+        self.ended_at = self._host.clock.mono()
         self.progress.running = False
         self.progress.flat = flat and self._scope.flattening
         self.progress.verdict = verdict

@@ -106,6 +106,12 @@ class MarketBook:
         self.version += 1
         return True
 
+    def on_feed_state(self, symbol: str, state: MarketState, now: int) -> bool:
+        """A state that the feed tells: it knows nothing of price limits, so those of the venue stay."""
+        market = self.by_symbol.get(symbol)
+        low, high = (None, None) if market is None else (market.low_limit, market.high_limit)
+        return self.on_state(symbol, state, low, high, now)
+
     def on_state(self, symbol: str, state: MarketState, low: int | None, high: int | None, now: int) -> bool:
         """Takes the venue's word on a market; True when it changed something."""
         market = self.by_symbol.get(symbol)

@@ -376,6 +376,8 @@ class Operator:
                 core.commit(ControlReset(control=name, scope=scope, who=who), correlation)
                 done = self._risk.reset(name, scope)
                 text = f"control {command.target} is reset" if done else f"{command.target} was not tripped"
+                if name in ("daily_loss", "drawdown"):
+                    text += "; beyond its limit it trips again, reset day_loss measures from now"
             case "day_loss":
                 problem = self._hooks.open_day(f"reset by {who}")
                 if problem:

@@ -12,7 +12,7 @@ from engine.model import OrderStatus, Purpose
 from engine.orders_groups import Unprotected, bracket_actions, leg
 from engine.orders_record import OrderRecord
 from engine.records import ControlReset, ControlTripped, KillBegan
-from engine.risk.controls.margin import reduction_plan
+from engine.risk.controls.margin import Margin, reduction_plan
 from engine.risk.controls.strategy_limits import StrategyLoss
 from engine.risk.loop import Breach, Cleared, RiskEvent
 from engine.view import EngineView
@@ -21,11 +21,14 @@ from engine.view import EngineView
 class Reactions:
     """Runs on the engine's thread, in plain synchronous code."""
 
-    def __init__(self, core: Core, intake: Intake, kill: KillSwitch, view: EngineView) -> None:
+    def __init__(
+        self, core: Core, intake: Intake, kill: KillSwitch, view: EngineView, margin: Margin
+    ) -> None:
         self._core = core
         self._intake = intake
         self._kill = kill
         self._view = view
+        self._margin = margin
         self.stop_strategy: Callable[[str, str], None] = lambda _name, _reason: None
         """Stops one strategy as failed; set by the engine."""
 
@@ -84,6 +87,20 @@ class Reactions:
                 return
         symbol = breach.scope if breach.scope in self._core.books.instruments else None
         self._kill.begin(KillBegan(reason=text, symbol=symbol, flatten=True))
+
+    def watch(self) -> None:
+        """A margin trip is reported once, but margin may rise again while it holds, or miss its target: it is
+        reduced again, by figures of the broker that are newer than the last reduction."""
+        margin = self._margin
+        if not margin.above or "" not in margin.holds or self._kill.running:
+            return
+        if self._view.limits().margin_action != "kill" or self._view.account_at <= self._kill.ended_at:
+            return
+        targets = self._reduced()
+        if targets:
+            reason = "Margin is still above its target; reducing again"
+            self._core.alarm("critical", margin.name, reason)
+            self._kill.begin(KillBegan(reason=reason, symbol=None, flatten=True, targets=targets))
 
     def _reduced(self) -> dict[str, int]:
         """Positions after what has to be closed for margin to fall to its target."""

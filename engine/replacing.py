@@ -87,7 +87,7 @@ class Replacer:
         if error is not None:
             problem = f"not stored: {error}"
         else:
-            problem = self._intake.blocked(order)
+            problem = self._intake.blocked(order, change)
         if not problem:
             try:
                 core.adapter.replace(future.result())

@@ -227,6 +227,11 @@ class EngineView:
         self._account_at = mono
         self._account_version += 1
 
+    @property
+    def account_at(self) -> int:
+        """Monotonic ns at which the broker's figures were read."""
+        return self._account_at
+
     def account(self) -> AccountValues | None:
         """The broker's figures while they are fresh: three reconciliations old at the most."""
         values = self._account
@@ -275,6 +280,12 @@ class EngineView:
     def restart_peak(self, peak: Decimal | None) -> None:
         """A new day, or what the journal knew of this one."""
         self._peak = peak
+
+    def margin_equity(self) -> Decimal | None:
+        own, values = self.equity(), self.account()
+        if own is None or values is None or values.equity is None:
+            return own
+        return min(own, values.equity)
 
     def margin_used(self) -> Decimal | None:
         """The larger of the broker's figure and our own reckoning; None while the broker's is not known."""

@@ -107,6 +107,8 @@ class Control:
     """True where only new risk is limited, so that orders which reduce are not even asked about."""
     on_flatten: ClassVar[bool] = False
     """True where even the flatten procedure's orders are checked."""
+    again: ClassVar[bool] = False
+    """True where an opening order is checked once more when it is stored and about to leave."""
     latches: ClassVar[bool] = False
     """True where a trip holds until a person resets it; see `holds_until_reset`."""
     quiet: ClassVar[bool] = False

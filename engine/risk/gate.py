@@ -79,25 +79,28 @@ class Gate:
             return (_cannot_read(ask.blind),)
         return tuple(self._refusals(ask, view))
 
-    def is_reducing(self, order: Order, view: RiskView) -> bool:
-        """Whether an order that was approved before, and counts in the books, still takes risk away."""
+    def is_reducing(self, request: Order | Replace, view: RiskView) -> bool:
+        """Whether what was approved before, and counts in the books, still takes risk away."""
         try:
-            return Ask(order, view, counts_already=True).exempt
+            return Ask(request, view, counts_already=True).exempt
         except Exception:  # noqa: BLE001 - what cannot be proven to reduce does not
             return False
 
-    def held(self, order: Order, view: RiskView) -> str:
-        """Why an order that was approved before must wait after all: a control tripped since, or cannot be
-        evaluated any more. Empty where none did, or where the order takes risk away."""
+    def held(self, request: Order | Replace, view: RiskView) -> str:
+        """Why what was approved a while ago must not leave after all; empty where it may. Storing it may have
+        taken seconds: a trip in the meantime counts, and so does data that went stale. Charges nothing."""
         try:
-            ask = Ask(order, view, counts_already=True)
+            ask = Ask(request, view, counts_already=True, trial=True)
             if ask.exempt:
                 return ""
-            for control in self._applying(ask):
-                why = control.hold_on(ask) if control.holds or control.broken else ""
-                if why:
-                    return f"{control.name}: {why}"
-        except Exception as error:  # noqa: BLE001 - as in `check`: what cannot be read is not sent
+            if ask.blind is not None:
+                return _cannot_read(ask.blind).text
+            for control in self.controls.for_opening:
+                refusal = control.check(ask, view) if control.again else None
+                text = refusal.text if refusal is not None else control.hold_on(ask)
+                if text:
+                    return f"{control.name}: {text}"
+        except Exception as error:  # noqa: BLE001 - in doubt nothing that opens is sent
             return _cannot_read(error).text
         return ""
 

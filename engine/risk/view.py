@@ -165,6 +165,10 @@ class RiskView(Protocol):
     def day_pnl(self) -> Decimal | None:
         """Realised + open − fees since `opening_equity` was taken."""
 
+    def margin_equity(self) -> Decimal | None:
+        """What margin is measured by: the lower of `equity` and the broker's own figure, because only the
+        broker knows of withdrawals and costs."""
+
     def margin_used(self) -> Decimal | None: ...
 
     def trading_day(self) -> str:

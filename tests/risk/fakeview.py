@@ -285,6 +285,9 @@ class FakeView:
     def day_pnl(self) -> Decimal | None:
         return self.pnl
 
+    def margin_equity(self) -> Decimal | None:
+        return self.equity()
+
     def margin_used(self) -> Decimal | None:
         return self.the_margin
 

@@ -39,7 +39,7 @@ class Margin(Control):
         self._above = False
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
-        used, equity = view.margin_used(), view.equity()
+        used, equity = view.margin_used(), view.margin_equity()
         if used is None or equity is None or equity <= 0:
             what = "margin in use" if used is None else "equity" if equity is None else "equity above zero"
             return self.unsure(ask, f"there is no {what} to measure by")
@@ -54,6 +54,11 @@ class Margin(Control):
             f"margin would reach {(used + after) * HUNDRED / equity:.1f}% of equity, the limit is {trigger}%"
         )
 
+    @property
+    def above(self) -> bool:
+        """True from the trigger on until margin is back at the target."""
+        return self._above
+
     def action(self, limits: RiskLimits) -> Action:
         return limits.margin_action
 
@@ -65,7 +70,7 @@ class Margin(Control):
 
     def evaluate(self, view: RiskView, scope: str) -> Reading:
         limits = view.limits()
-        used, equity = view.margin_used(), view.equity()
+        used, equity = view.margin_used(), view.margin_equity()
         trigger, target = limits.margin_flatten_pct, limits.margin_target_pct
         if used is None or equity is None or (equity <= 0 and used <= 0):
             return self.reading(limits, scope, "UNKNOWN", None, trigger, "%", "margin or equity not known")
@@ -90,7 +95,7 @@ def reduction_plan(view: RiskView) -> tuple[Reduction, ...]:
     Empty where nothing has to be closed, or where margin is not known. What each position binds is taken as
     its share of the margin in use, so that closing everything frees all of it whatever the broker charges.
     """
-    used, equity = view.margin_used(), view.equity()
+    used, equity = view.margin_used(), view.margin_equity()
     if used is None or equity is None:
         return ()
     excess = used - max(equity, Decimal(0)) * view.limits().margin_target_pct / 100

@@ -35,6 +35,7 @@ class MarketStateGate(Control):
     name = "market_state"
     title = "Market state"
     kind = "symbol"
+    again = True
     opening_only = False
     on_flatten = True
 

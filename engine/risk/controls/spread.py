@@ -37,6 +37,7 @@ class SpreadBreaker(Control):
     name = "spread"
     title = "Spread breaker"
     kind = "symbol"
+    again = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -16,6 +16,7 @@ class StaleData(Control):
     name = "stale_data"
     title = "Data age"
     kind = "symbol"
+    again = True
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         trouble = _trouble(ask.data(view))
