@@ -25,7 +25,7 @@ _NEWS_FADE: Final = 25.0
 """Seconds in which the effect of news falls to a third."""
 _NEWS_FEAR: Final = 20.0
 """Seconds before scheduled news in which liquidity thins out."""
-_NEWS_SIZE: Final = 20.0
+_NEWS_SIZE: Final = 25.0
 """Typical gap on news, in standard deviations of one calm second."""
 _NEWS_PATH: Final = (0.6, 0.25, 0.15)
 """Shares of the gap in the first steps after the news."""
@@ -134,8 +134,10 @@ class Market:
         self._fair = max(self._fair, 100.0)
         self._width = self._draw_width() + round(p.news_widening * (stress + 0.2 * fear))
         self._queue = max(p.touch * (1 - 0.75 * min(stress + fear, 1.0)), 1.0)
-        busy = self._rate * regime.activity * (1 + p.news_rate * stress)
-        self._events(out, begin, p.quotes * busy, p.trades * (1 - p.branching) * busy)
+        busy = self._rate * regime.activity
+        quotes = p.quotes * busy * (1 + p.news_rate * stress)
+        prints = p.trades * (1 - p.branching) * busy * (1 + p.news_prints * stress)
+        self._events(out, begin, quotes, prints)
         return out
 
     def _tension(self, since: int) -> tuple[float, float]:

@@ -40,7 +40,9 @@ class Profile(Value, frozen=True, kw_only=True):
     news_widening: int
     """Ticks by which news widen the spread at first."""
     news_rate: float
-    """Multiple by which news raise the rates at first, beyond 1."""
+    """Multiple by which news raise the rate of quotes at first, beyond 1."""
+    news_prints: float
+    """The same of prints: on a release many more trade than quote (gold: 30 times as many in the minute)."""
     reserved: float = 3.0
     """Seconds for which the venue reserves the market on news; 0: it has no such state."""
 
@@ -58,9 +60,10 @@ PROFILES: Final[dict[str, Profile]] = {
         spreads=((1, 0.97), (2, 0.03)),
         torn=1.0,
         touch=23,
-        print_sizes=(0.55, 3.0, 1.1),
-        news_widening=5,
+        print_sizes=(0.55, 3.0, 1.22),
+        news_widening=4,
         news_rate=10.0,
+        news_prints=45.0,
     ),
     "NQ": Profile(
         price=Decimal("24850.50"),
@@ -77,6 +80,7 @@ PROFILES: Final[dict[str, Profile]] = {
         print_sizes=(0.7, 2.0, 0.7),
         news_widening=8,
         news_rate=10.0,
+        news_prints=45.0,
     ),
     "GC": Profile(
         price=Decimal("4085.40"),
@@ -88,9 +92,10 @@ PROFILES: Final[dict[str, Profile]] = {
         spreads=((1, 0.92), (2, 0.08)),
         torn=0.3,
         touch=6,
-        print_sizes=(0.7, 2.0, 0.9),
-        news_widening=6,
+        print_sizes=(0.7, 2.0, 1.1),
+        news_widening=4,
         news_rate=12.0,
+        news_prints=70.0,
     ),
     "BTCUSDT-PERP": Profile(
         price=Decimal("91840.0"),
@@ -106,6 +111,7 @@ PROFILES: Final[dict[str, Profile]] = {
         clip=2,
         news_widening=60,
         news_rate=4.0,
+        news_prints=12.0,
         reserved=0.0,
     ),
 }

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from engine.config import RiskLimits
-from engine.control.commands import Reload, Reset
+from engine.control.commands import Kill, Reload, Reset
 from engine.facts import AccountValues
 from engine.model import NS, MarketState, OrderType, Purpose, Replace, Side
 from engine.ports import QueryFailed
@@ -438,5 +438,99 @@ def test_a_protective_stop_leaves_in_any_data() -> None:
             )
             == ""
         )
+
+    Rig.play(script)
+
+
+# -- those of the controls that no other test of the whole engine trips
+
+
+def test_a_strategy_that_loses_its_own_limit_is_stopped_alone() -> None:
+    own = {
+        "module": "engine.strategy.samples.meanrev:MeanReversion",
+        "name": "own",
+        "symbols": ("ES",),
+        "max_loss": 1_000,
+    }
+
+    async def script(rig: Rig) -> None:
+        entry, refused = rig.send(Side.BUY, 5, strategy="own")
+        assert refused is None
+        resting, _ = rig.send(Side.BUY, 1, 23_960, strategy="own")
+        await rig.sleep(0.5)
+        assert rig.status(entry) == "FILLED"
+        rig.move("ES", 24_000 - 20)  # 5 × 20 × 12.50 = 1,250
+        await rig.sleep(1)
+        assert rig.reading("strategy_loss", "own").state == "TRIPPED"
+        assert rig.status(resting) == "CANCELED"
+        assert refusal(rig, Side.BUY, 1, strategy="own") in ("strategy_loss", "trading_state")
+        assert refusal(rig, Side.BUY, 1) == ""
+        assert refusal(rig, Side.SELL, 2, 24_010, strategy="own") == ""
+
+    Rig.play(script, config={"strategies": (own,)})
+
+
+def test_a_risk_loop_that_fails_kills_and_ends_flat() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 3)
+
+        def fails(_: Any) -> None:
+            raise ZeroDivisionError("the view is broken")
+
+        real, rig.engine.risk.tick = rig.engine.risk.tick, fails  # type: ignore[method-assign, assignment]
+        await rig.sleep(1)
+        rig.engine.risk.tick = real  # type: ignore[method-assign]
+        await rig.sleep(10)
+        assert rig.reading("risk_loop").state == "TRIPPED"
+        assert rig.engine.kill.progress.verdict.startswith("flat, confirmed twice"), rig.engine.kill.progress
+        assert rig.venue_position() == 0
+        await rig.command(Reset(scope="halt"))
+        assert refusal(rig, Side.BUY, 1) == "risk_loop"
+
+    Rig.play(script)
+
+
+def test_nobody_flattens_more_than_there_is_and_nothing_but_flatten_leaves_after_a_kill() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 3)
+        assert refusal(rig, Side.SELL, 4, purpose=Purpose.FLATTEN, strategy="flatten") == "flatten_qty"
+        assert refusal(rig, Side.BUY, 1, purpose=Purpose.FLATTEN, strategy="flatten") == "flatten_qty"
+        assert (await rig.command(Kill())).ok
+        assert refusal(rig, Side.BUY, 1) == "trading_state"
+        assert refusal(rig, Side.SELL, 1) == "trading_state"
+
+    Rig.play(script)
+
+
+def test_trades_alone_do_not_keep_dead_quotes_alive() -> None:
+    async def script(rig: Rig) -> None:
+        rig.quoting = False
+        for _ in range(40):
+            await rig.sleep(0.2)
+            rig.trade("ES", 24_000, 1, Side.SELL)
+        assert refusal(rig, Side.BUY, 1) != ""
+
+    Rig.play(script)
+
+
+def test_an_announcement_that_only_the_exchange_knows_of() -> None:
+    """The venue has reserved the market and nobody has told us: it refuses the market order itself, the book
+    is torn open, and the flatten gets out with limits."""
+
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 5)
+        rig.exchange.market("ES").set_state(MarketState.RESERVED, rig.clock.now())
+        order, refused = rig.send(Side.SELL, 5, None, type=OrderType.MARKET)
+        assert refused is None
+        await rig.sleep(0.3)
+        record = rig.engine.core.books.orders.get(order.id)
+        assert record is not None
+        assert rig.status(order) == "REJECTED" and "reserved" in record.life.reason
+        rig.touch["ES"] = (23_950, 24_050)
+        rig.sizes["ES"] = 2
+        rig.quote_all()
+        answer = await rig.command(Kill(), wait=60)
+        assert answer.ok and answer.text.startswith("flat, confirmed twice"), answer
+        assert rig.venue_position() == 0
 
     Rig.play(script)
