@@ -12,7 +12,7 @@ from engine.control.commands import Flatten, Kill
 from engine.facts import Canceled, Positions
 from engine.model import NS, OrderType, Purpose, Quote, Side
 from engine.orders_groups import bracket
-from tests.engine.rig import HALTED, Rig
+from tests.engine.rig import HALTED, OPEN, Rig
 
 ROOMY: dict[str, Any] = {
     "order_rate": 5_000,
@@ -433,5 +433,136 @@ def test_repeated_kill_requests_are_one_procedure() -> None:
         answer = await rig.command(Kill())
         assert answer.ok, answer
         assert rig.venue_position() == 0 and len(flatten_orders(rig)) == 1
+
+    Rig.play(script)
+
+
+@pytest.mark.parametrize("after", [0.05, 0.6, 1.2, 2.5])
+def test_a_restart_in_the_middle_ends_flat_and_sells_nothing_twice(tmp_path: Path, after: float) -> None:
+    async def begin(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 20)
+        rig.send(Side.BUY, 2, 23_990)
+        await rig.sleep(0.3)
+        rig.sizes["ES"] = 3
+        rig.quote("ES", 24_000, 24_001, 3)
+        rig.engine.command(Kill(), "test")
+        await rig.sleep(after)
+
+    async def go_on(rig: Rig) -> None:
+        lowest = 20
+        for _ in range(150):
+            await rig.sleep(0.2)
+            lowest = min(lowest, rig.venue_position())
+        assert lowest == 0, lowest
+        assert rig.engine.kill.progress.verdict.startswith("flat"), rig.engine.kill.progress
+        assert live_at_venue(rig) == []
+        assert rig.engine.core.books.halts.account() is not None
+
+    Rig.play(begin, directory=tmp_path, venue={"depth_levels": 0})
+    Rig.play(go_on, directory=tmp_path)
+
+
+def test_a_restart_during_a_margin_reduction_still_reduces_and_does_not_close(tmp_path: Path) -> None:
+    risk = {"daily_loss_pct": 50, "max_drawdown_pct": 50, "max_gross": 10**9, "max_net": 10**9}
+
+    async def begin(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 8)
+        rig.move("ES", 24_000 - 110)
+        rig.exchange.set_state("ES", HALTED)
+        await rig.sleep(3)
+        assert rig.engine.kill.running
+
+    async def go_on(rig: Rig) -> None:
+        rig.exchange.set_state("ES", OPEN)
+        await rig.sleep(25)
+        assert rig.engine.kill.progress.verdict.startswith("reduced to target"), rig.engine.kill.progress
+        assert rig.position() == rig.venue_position() == 6
+
+    Rig.play(begin, directory=tmp_path, cash=140_000, config={"risk": risk})
+    touch = {"ES": (23_890, 23_891), "CL": (7_000, 7_001)}
+    Rig.play(go_on, directory=tmp_path, cash=140_000, config={"risk": risk}, touch=touch)
+
+
+def test_a_flatten_order_that_nobody_answers_is_asked_about_and_not_doubled() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 5)
+        rig.exchange.faults.set_ratios({"no_ack": 1.0, "drop_report": 1.0})
+        rig.engine.command(Kill(), "test")
+        lowest = 5
+        for _ in range(100):
+            await rig.sleep(0.2)
+            lowest = min(lowest, rig.venue_position())
+        rig.exchange.faults.clear()
+        for _ in range(150):
+            await rig.sleep(0.2)
+            lowest = min(lowest, rig.venue_position())
+        assert lowest == 0
+        assert rig.engine.kill.progress.verdict.startswith("flat"), rig.engine.kill.progress
+
+    Rig.play(script)
+
+
+def test_a_halt_after_a_partial_fill_is_waited_for() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 10)
+        rig.sizes["ES"] = 4
+        rig.quote("ES", 24_000, 24_001, 4)
+        rig.engine.command(Flatten(symbol="ES"), "test")
+        await rig.sleep(0.3)
+        left = rig.venue_position()
+        assert 0 < left < 10
+        rig.exchange.set_state("ES", HALTED)
+        await rig.sleep(30)
+        assert rig.venue_position() == left and rig.engine.kill.progress.running
+        sent = len(flatten_orders(rig))
+        assert sent <= 3, "it goes on sending into a halted market"
+        rig.exchange.set_state("ES", OPEN)
+        rig.sizes["ES"] = 50
+        await rig.sleep(10)
+        assert rig.engine.kill.progress.verdict.startswith("flat"), rig.engine.kill.progress
+
+    Rig.play(script, venue={"depth_levels": 0})
+
+
+def test_a_market_that_may_trade_below_zero_is_flattened_through_it() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 5, symbol="CL")
+        rig.touch["CL"] = (-1, 1)
+        rig.quote_all()
+        await rig.sleep(0.5)
+        answer = await rig.command(Flatten(symbol="CL"))
+        assert answer.ok, answer
+        sold = flatten_orders(rig)
+        assert sold[0].limit == -3 and rig.venue_position("CL") == 0
+
+    Rig.play(script, touch={"ES": (24_000, 24_001), "CL": (2, 4)})
+
+
+def test_one_that_may_not_is_never_priced_at_zero() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        rig.touch["ES"] = (2, 3)
+        rig.quote_all()
+        await rig.sleep(0.5)
+        answer = await rig.command(Flatten(symbol="ES"))
+        assert answer.ok, answer
+        assert [o.limit for o in flatten_orders(rig)] == [1]
+
+    Rig.play(script, touch={"ES": (4, 5), "CL": (7_000, 7_001)})
+
+
+def test_two_symbols_of_which_one_is_stuck_say_which() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 3)
+        await rig.fill(Side.SELL, 2, symbol="CL")
+        rig.exchange.set_state("CL", HALTED)
+        await rig.sleep(0.3)
+        rig.engine.command(Kill(), "test")
+        await rig.sleep(20)
+        progress = rig.engine.kill.progress
+        assert rig.venue_position() == 0 and rig.venue_position("CL") == -2
+        (word,) = [s for s in progress.steps if "NOT FLAT" in s]
+        assert "CL -2 lots" in word and "ES" not in word and "HALTED" in word
+        assert progress.running and progress.verdict == "" and not progress.flat
 
     Rig.play(script)

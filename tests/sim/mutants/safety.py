@@ -13,7 +13,7 @@ SAFETY: Final = (
         (
             Edit(
                 "engine.intake",
-                "        blocked = self.blocked(order)\n        if blocked:\n",
+                "        blocked = self.blocked(order, order)\n        if blocked:\n",
                 "        blocked = ''\n        if blocked:\n",
             ),
         ),
@@ -24,7 +24,7 @@ SAFETY: Final = (
         (
             Edit(
                 "engine.replacing",
-                "            problem = self._intake.blocked(order)\n",
+                "            problem = self._intake.blocked(order, change)\n",
                 "            problem = ''\n",
             ),
         ),
@@ -164,8 +164,8 @@ SAFETY: Final = (
         (
             Edit(
                 "engine.engine",
-                "        self.day.check()\n        self.intake.watch()\n",
-                "        self.day.check()\n        old = core.books.halts.account()\n"
+                "        self.reactions.watch()\n        self.intake.watch()\n",
+                "        self.reactions.watch()\n        old = core.books.halts.account()\n"
                 "        if old is not None and core.clock.now() - old.ts > 20 * NS:\n"
                 "            from engine.records import HaltReset\n"
                 "            core.commit(HaltReset(scope='account', target='', who='timer'))\n"
