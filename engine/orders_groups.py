@@ -1,4 +1,8 @@
-"""Brackets and OCO groups that the engine manages where the venue cannot: states in, actions out.
+"""What the members of brackets and OCO groups need, as pure functions: states in, actions out.
+
+Today the venue carries the actions out, and an order in a group is refused where it cannot (`engine.intake`):
+of the answers only `Unprotected` is acted upon, by an alarm. The others are what an engine that manages
+groups itself has to do.
 
 Pure and repeatable: asked again after every change of a member it answers with what is still to do, nothing
 once all is done. What is in doubt or unanswered is left alone until it is answered; a cancel is always safe.

@@ -267,7 +267,7 @@ def _judge_orders(given: ReconcileInput, fills: Fills) -> Iterator[Finding]:
                 severity=severity_of(adopt),
                 action=adopt,
                 text=f"the broker has an open order {name} "
-                + ("with an id of ours that we do not know" if ours else "that was placed elsewhere"),
+                + ("with an id of ours that is not open here" if ours else "that was placed elsewhere"),
                 symbol=symbol,
                 order_id=name,
                 report=report,

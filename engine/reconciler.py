@@ -45,6 +45,8 @@ from engine.view import EngineView
 _OVERLAP = 60 * NS
 """Executions are asked for from this long before the moment up to which they are known: clocks differ,
 repeats are free."""
+_STAYS = 3
+"""Readings with one and the same difference after which fills on their way are not believed to explain it."""
 _CLOSED_COMPARED = 100
 """Closed orders that take part in a comparison, newest first."""
 _BLOCKING = frozenset(
@@ -100,8 +102,8 @@ class Reconciler:
         self._after_executions: dict[str, Callable[[str], None]] = {}
         self._read_to = 0
         """Venue time up to which executions were read in this run, ns; 0 before the first reading."""
-        self._differing: frozenset[str] = frozenset()
-        """Symbols whose positions differed at the last reading."""
+        self._differing: dict[str, tuple[int, int]] = {}
+        """Symbols whose positions differed at the last reading: by how many lots, for how many readings."""
         self._all_executions = False
         """The next reading asks for every execution that the broker still lists."""
         self.words: dict[str, str] = {}
@@ -205,9 +207,14 @@ class Reconciler:
 
     def _widen(self, findings: tuple[Finding, ...]) -> None:
         """A difference that nothing explains, or that stays: all executions are looked through next time."""
+        differing: dict[str, tuple[int, int]] = {}
+        for finding in findings:
+            if finding.kind in DIFFERENCES:
+                amount, reads = self._differing.get(finding.symbol, (0, 0))
+                stays = amount == finding.unexplained
+                differing[finding.symbol] = (finding.unexplained, reads + 1 if stays else 1)
         drift = any(f.kind is Kind.DRIFT for f in findings)
-        differing = frozenset(f.symbol for f in findings if f.kind in DIFFERENCES)
-        self._all_executions = drift or bool(differing & self._differing)
+        self._all_executions = drift or any(reads >= _STAYS for _, reads in differing.values())
         self._differing = differing
 
     async def _read(self, since: int) -> tuple[OpenOrders, Positions, Executions, AccountValues] | str:

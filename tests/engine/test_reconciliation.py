@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from engine.control.commands import Adopt, Claim, Flatten
-from engine.model import ExecutionKey, Side
+from engine.control.commands import Adopt, Claim, Flatten, Reset
+from engine.facts import BrokerPosition, OpenOrders, OrderReport, Positions
+from engine.model import ExecutionKey, OrderStatus, Side
 from tests.engine.rig import Rig
+from tests.engine.said import bodies
 
 
 def test_a_manual_trade_halts_the_instrument_until_it_is_adopted() -> None:
@@ -155,3 +159,110 @@ def test_a_position_that_was_there_before_us_waits_for_a_decision(tmp_path: Path
         assert rig.position() == 3 or halt is not None
 
     Rig.play(find_out, directory=tmp_path)
+
+
+def tell(rig: Rig, change: Callable[[Positions], Positions]) -> Callable[[], None]:
+    """The broker's positions are told otherwise from now on; call the result to have the truth again."""
+    honest = rig.adapter.positions
+
+    async def positions() -> Positions:
+        return change(await honest())
+
+    rig.adapter.positions = positions  # type: ignore[method-assign]
+
+    def again() -> None:
+        rig.adapter.positions = honest  # type: ignore[method-assign]
+
+    return again
+
+
+def one_more(told: Positions) -> Positions:
+    return replace(told, positions=tuple(replace(p, qty=p.qty + 1) for p in told.positions))
+
+
+def test_drift_by_policy_adopt_is_taken_over_once_for_nobody_of_ours() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        tell(rig, one_more)
+        await rig.sleep(25)
+        assert rig.position() == 3 and "adopted" in rig.alerts()
+        positions = rig.engine.core.books.positions
+        assert (positions.strategy_qty("manual", "ES"), positions.strategy_qty("foreign", "ES")) == (2, 1)
+        assert rig.engine.core.books.halts.all() == () and rig.engine.reconciler.agreed
+
+    Rig.play(script, config={"reconcile": {"on_drift": "adopt"}})
+
+
+def test_a_halt_for_drift_outlives_the_drift_until_a_person_lifts_it() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        honest = tell(rig, one_more)
+        await rig.sleep(15)
+        halt = rig.engine.core.books.halts.instrument("ES")
+        assert halt is not None and halt.code == "drift" and rig.position() == 2
+        honest()
+        await rig.sleep(12)
+        assert rig.engine.core.books.halts.instrument("ES") is not None
+        assert (await rig.command(Reset(scope="instrument", target="ES"))).ok
+        await rig.fill(Side.BUY, 1)
+
+    Rig.play(script)
+
+
+def test_a_symbol_that_only_the_broker_holds_is_found_and_halts_itself_alone() -> None:
+    async def script(rig: Rig) -> None:
+        tell(
+            rig, lambda told: replace(told, positions=(*told.positions, BrokerPosition(symbol="ZZZ", qty=4)))
+        )
+        await rig.sleep(15)
+        assert rig.engine.core.books.halts.instrument("ZZZ") is not None
+        await rig.fill(Side.BUY, 1)
+
+    Rig.play(script)
+
+
+def test_an_empty_list_of_open_orders_ends_no_order() -> None:
+    async def script(rig: Rig) -> None:
+        order, _ = rig.send(Side.BUY, 2, 23_990)
+        await rig.sleep(5)
+        honest = rig.adapter.open_orders
+
+        async def nothing() -> OpenOrders:
+            return replace(await honest(), ours=(), foreign=())
+
+        rig.adapter.open_orders = nothing  # type: ignore[method-assign]
+        await rig.sleep(60)
+        assert rig.status(order) == "WORKING"
+        assert any('"code":"lost_order"' in body for body in await bodies(rig, "finding"))
+
+    Rig.play(script)
+
+
+def test_an_order_that_left_memory_and_works_again_at_the_broker_halts_the_account() -> None:
+    async def script(rig: Rig) -> None:
+        first = await rig.fill(Side.BUY, 1)
+        for n in range(14):
+            rig.send(Side.BUY if n % 2 else Side.SELL, 1)
+            await rig.sleep(0.6)
+        assert rig.engine.core.books.orders.get(first.id) is None
+        honest = rig.adapter.open_orders
+
+        async def risen() -> OpenOrders:
+            told = await honest()
+            report = OrderReport(
+                ts=told.as_of,
+                order_id=first.id,
+                status=OrderStatus.WORKING,
+                qty=1,
+                cum=0,
+                leaves=1,
+                limit=24_001,
+            )
+            return replace(told, ours=(*told.ours, report))
+
+        rig.adapter.open_orders = risen  # type: ignore[method-assign]
+        await rig.sleep(12)
+        halt = rig.engine.core.books.halts.account()
+        assert halt is not None and halt.code == "unknown_order" and first.id in halt.reason
+
+    Rig.play(script, config={"orders": {"closed_in_memory": 10}})

@@ -72,8 +72,8 @@ def test_an_unanswered_question_leaves_the_order_unknown_with_its_exposure() -> 
         rig.exchange.faults.arm("no_ack")
         rig.exchange.faults.set_ratios({"query_lost": 1.0})
         order, _ = rig.send(Side.BUY, 2, 23_990)
-        await rig.sleep(120)
-        assert rig.status(order) == "UNKNOWN"
+        await rig.sleep(1200)
+        assert rig.status(order) == "UNKNOWN", "no age makes it known"
         assert rig.engine.view.exposure("ES")[0] == 2
         rig.exchange.faults.clear()
         await rig.sleep(70)
@@ -183,3 +183,20 @@ def test_a_malformed_report_is_not_taken_and_does_not_spoil_the_journal(what: st
 
     Rig.play(script, directory=tmp_path)
     Rig.play(again, directory=tmp_path)
+
+
+def test_a_lost_link_doubts_what_was_in_flight_and_nothing_else() -> None:
+    async def script(rig: Rig) -> None:
+        settled_before, _ = rig.send(Side.BUY, 2, 23_990)
+        await rig.sleep(1)
+        rig.exchange.faults.arm("no_ack")
+        in_flight, _ = rig.send(Side.BUY, 2, 23_980)
+        await rig.sleep(0.1)
+        rig.exchange.drop_link(rig.config.account, down_for=None)
+        await rig.sleep(0.1)
+        assert (rig.status(settled_before), rig.status(in_flight)) == ("WORKING", "UNKNOWN")
+        rig.exchange.restore_link(rig.config.account)
+        await rig.sleep(5)
+        assert rig.status(in_flight) == "WORKING"
+
+    Rig.play(script)
