@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.books import Applied, Books
-from engine.facts import Executed
+from engine.facts import Busted, Corrected, Executed
 from engine.journal import StoreState
 from engine.kill_scope import Aim
 from engine.model import NS, ExecutionKey, Fill, Order, Purpose, Replace, Side
@@ -71,7 +71,7 @@ class Watch:
     def __init__(
         self, engine: Engine, truth: Truth, counts: Counts, failed: Callable[[Broken], None]
     ) -> None:
-        self._engine = engine
+        self._engine = self.engine = engine
         self._books = engine.core.books
         self._truth = truth
         self.failed = failed
@@ -127,6 +127,10 @@ class Watch:
                 fill.key
             ):
                 raise Broken("dropped", f"{fill.key.exec_id} was taken in and is nowhere: {applied!r}")
+            case FactTaken(fact=Busted(key=key)) if self._books.positions.find(key) is not None:
+                raise Broken("bust", f"{key.exec_id} was taken back by the venue and is booked still")
+            case FactTaken(fact=Corrected(fill=fill)) if fill.qty > 0:
+                self._corrected(fill)
             case DayOpened(trading_day=day, why=why) if why in ("start", "session") and day == self._day:
                 raise Broken("day", f"{day} was opened a second time ({why}): its loss is forgotten")
             case Sent(order_id=order_id, what="cancel"):
@@ -137,6 +141,14 @@ class Watch:
             self._day = record.trading_day
         if not self._books.kills:
             self._unfinished = False
+
+    def _corrected(self, fill: Fill) -> None:
+        position = self._books.positions.get(fill.symbol)
+        legs = position.booked.get(fill.key)
+        if legs is not None and {leg[2] for leg in legs} != {fill.price}:
+            raise Broken(
+                "correction", f"{fill.key.exec_id} was corrected to {fill!r} and is booked as {legs}"
+            )
 
     def _cancelled(self, order_id: str, correlation: str = "") -> str:
         problem = self._cancel(order_id, correlation)

@@ -59,6 +59,30 @@ def _orders(engine: Engine, venue: Venue) -> list[Difference]:
     return out
 
 
+LIES = frozenset({"unknown_order", "twin_replace", "restart_old", "reuse_ids"})
+"""Faults under which the venue denies what it has, or the engine starts without what it knew."""
+
+
+def unseen(engine: Engine, venue: Venue) -> str:
+    """A live order of ours of which the engine counts too little; empty where there is none.
+
+    What is executed by our books and what may still be must add up to what works at the venue at any moment:
+    a report on its way moves lots from one to the other and never out of the sum.
+    """
+    orders = engine.core.books.orders
+    for order in venue.books.open_orders(venue.name):
+        # A flattening order may go ahead of its row, so that an engine which dies then does not know it.
+        if not order.order_id or order.order_id.startswith("flatten-"):
+            continue
+        record = orders.get(order.order_id)
+        counted = 0 if record is None else record.life.cum + record.life.worst_leaves
+        if counted < order.cum + order.leaves:
+            status = "unknown" if record is None else f"{record.life.status}"
+            text = f"{order.order_id} works at the venue, {order.cum} lots filled and {order.leaves} left"
+            return f"{text}; the engine has it as {status} and counts {counted}"
+    return ""
+
+
 def untold(engine: Engine, found: list[Difference]) -> list[Difference]:
     """Those of which the operator does not know: no halt of their symbol, no alert that names them."""
     books = engine.core.books

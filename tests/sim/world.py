@@ -37,11 +37,14 @@ from engine.sim.loop import VirtualClock
 from engine.sim.options import Options
 from engine.sim.schedule import PROCESS, SimClock, SimLoop
 from engine.sim.store import Disk, LateStore
+from tests.sim.agreement import LIES, unseen
 from tests.sim.market import CL, ES, Walk
 from tests.sim.venue import Venue
 from tests.sim.wire import Wire
 
 ACCOUNT = "PAPER"
+LOOK_EVERY = 50
+"""Steps between two looks for live orders that the engine does not count."""
 FILES = ("", "-wal", ".tail")
 """Suffixes of the journal's files."""
 AGREE_WITHIN = 60
@@ -97,6 +100,8 @@ class World:
             self.start -= int(options.seconds / 2 * NS)
         self.loop = SimLoop(self.start, self._rng("loop"), options.schedule)
         self.loop.watch = self._step
+        self._honest = not LIES & options.rates.keys()
+        """The venue never denies what it has."""
         self.clock = VirtualClock(self.loop)
         self.instruments: list[Instrument] = [ES, CL]
         if self.start != STARTS[""]:
@@ -217,6 +222,10 @@ class World:
         if life is not None and life.watch is not None:
             try:
                 life.watch.step()
+                if self._honest and self.loop.steps % LOOK_EVERY == 0:
+                    hidden = unseen(life.watch.engine, self.exchange)
+                    if hidden:
+                        raise Broken("hidden", hidden)
             except Broken as broken:
                 self.fail(broken)
             if self.crash_armed and (self.in_flight() or self.loop.now_ns >= self._crash_at_latest):

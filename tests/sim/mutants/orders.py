@@ -40,13 +40,13 @@ ORDERS: Final = (
     ),
     Mutant(
         "unknown_ages_out",
-        "an order in doubt is dropped after the third question without an answer",
+        "an order in doubt is dropped after the second question without an answer",
         (
             Edit(
                 "engine.intake",
                 "        for due in orders.due(now):\n",
                 "        for due in orders.due(now):\n"
-                "            if due.attempts >= 2:\n"
+                "            if due.attempts >= 1:\n"
                 "                from engine.records import LostOrder\n"
                 "                core.commit(LostOrder(order_id=due.order_id, reason='old'))\n"
                 "                continue\n",
