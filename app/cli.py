@@ -110,6 +110,18 @@ def version() -> str:
         return "0+uninstalled"
 
 
+def _open_standard_streams() -> None:
+    """Whoever starts us without input, output or error gets none, and no file of ours ever takes their
+    numbers: a stray word on standard error must not be written into the journal."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
+
+
 def _write_anything() -> None:
     """A character set without some sign of ours must not turn an answer into a traceback: programs that read
     us get UTF-8, a terminal gets a question mark."""
@@ -123,6 +135,7 @@ def _write_anything() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `breakwater`; returns the exit code."""
+    _open_standard_streams()
     _write_anything()
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["exchange"]:

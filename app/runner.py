@@ -363,7 +363,12 @@ def run_headless(settings: Settings, options: RunOptions, log: Log) -> int:
             _show("\r\x1b[K")
         for number, handler in before.items():
             signal.signal(number, handler)
-    say(json.dumps(summary) + "\n" if options.json else summary_text(summary))
+    if options.json:
+        say(json.dumps(summary) + "\n")
+    elif settings.log.to == "file":
+        say(summary_text(summary))
+    else:  # standard output is the log's, line by line; the summary is its last line as well
+        _show(summary_text(summary))
     return int(code)
 
 

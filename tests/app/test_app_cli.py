@@ -156,6 +156,27 @@ def test_output_that_nobody_reads_to_the_end(tmp_path: Path) -> None:
         assert b"Traceback" not in process.stderr.read()
 
 
+def test_a_log_on_standard_output_is_json_to_the_last_line(tmp_path: Path) -> None:
+    ran = run(
+        tmp_path, "headless", "--state-dir", str(tmp_path / "s"), "--for", "1s", BREAKWATER__LOG__TO="stdout"
+    )
+    assert ran.returncode == ExitCode.CLEAN, ran
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert (lines[0]["event"], lines[-1]["event"]) == ("run started", "run ended")
+    assert "run ended: time is up" in ran.stderr
+
+
+# app/cli.py: without standard output the end of a run was a traceback, and the journal's files could have got
+# the numbers of the closed streams.
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(tmp_path: Path, closed: str) -> None:
+    state = tmp_path / "s"
+    words = f"exec {sys.executable} -m app.cli headless --state-dir {state} --for 20s --speed max {closed}"
+    assert subprocess.run(["sh", "-c", words], env=env_of(tmp_path), timeout=60).returncode == ExitCode.CLEAN
+    told = run(tmp_path, "journal", "verify", "--state-dir", str(state))
+    assert told.returncode == 0, told
+
+
 # app/summary.py and app/doctor.py write arrows and the like: a run ended in a traceback, not its summary.
 def test_a_locale_without_our_signs_costs_no_answer(tmp_path: Path) -> None:
     ascii_only = {"PYTHONIOENCODING": "ascii"}
