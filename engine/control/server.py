@@ -27,7 +27,8 @@ AnswerSink = Callable[[Answer], None]
 CommandSink = Callable[[AnyCommand, str, AnswerSink], None]
 
 MAX_CLIENTS: Final = 32
-"""Clients at a time; one more is told so and dropped."""
+"""Clients at a time; one more takes the place of the one that has been silent longest, so that connections
+which somebody forgot never keep a kill out."""
 MAX_UNSENT: Final = 1024 * 1024
 """Bytes that may wait for a client before the next message; beyond it the client is dropped."""
 MAX_MALFORMED: Final = 10
@@ -166,6 +167,14 @@ class ControlServer:
         if not self._clients:
             self._empty.set()
 
+    def make_room(self) -> None:
+        """Lets go of the client that has been silent longest, where too many are connected."""
+        staying = [client for client in self._clients.values() if not client.leaving]
+        if len(staying) <= MAX_CLIENTS:
+            return
+        silent = min(staying, key=lambda client: client.heard)
+        silent.dismiss(f"{MAX_CLIENTS} clients are connected, and this one was silent longest; connect again")
+
     def count(self, what: str, text: str = "") -> None:
         self.counters[what] += 1
         if text:
@@ -213,6 +222,8 @@ class _Client(asyncio.Protocol):
         self._broken = ""
         self._malformed = 0
         self._hello_timer: asyncio.TimerHandle | None = None
+        self.heard = 0.0
+        """When it last sent something, by the loop's clock."""
 
     # ---- asyncio.Protocol
 
@@ -227,11 +238,9 @@ class _Client(asyncio.Protocol):
             transport.abort()
             return
         self._who = f"{_user_name(uid)} uid={uid} pid={pid}"
-        if self._server.clients > MAX_CLIENTS:
-            self._problem(0, "busy", f"{MAX_CLIENTS} clients are connected; close one")
-            self.finish()
-            return
         loop = asyncio.get_running_loop()
+        self.heard = loop.time()
+        self._server.make_room()
         self._hello_timer = loop.call_later(HELLO_WITHIN, self.drop, "no hello came")
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -242,6 +251,7 @@ class _Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         idle = not self._waiting
+        self.heard = asyncio.get_running_loop().time()
         try:
             self._waiting.extend(self._deframer.feed(data))
         except wire.WireError as error:  # the length cannot be right: where the next frame starts is unknown
@@ -352,6 +362,16 @@ class _Client(asyncio.Protocol):
         """Closes once what waits is sent."""
         if self._transport is not None:
             self._transport.close()
+
+    @property
+    def leaving(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
+
+    def dismiss(self, why: str) -> None:
+        """Says why, and closes."""
+        self._server.count("dropped_other", f"{self._who}: {why}")
+        self._problem(0, "busy", why)
+        self.finish()
 
     def drop(self, reason: str) -> None:
         """Closes at once."""

@@ -277,14 +277,22 @@ def test_what_came_before_a_broken_frame_is_still_handled(served: Served) -> Non
     assert raw.read() is None
 
 
-def test_no_more_clients_than_allowed(served: Served) -> None:
-    held = [Raw(served.server.path) for _ in range(MAX_CLIENTS)]
-    extra = Raw(served.server.path, greet=False)
-    reply = extra.read()
-    assert isinstance(reply, wire.Problem)
-    assert reply.code == "busy"
-    assert extra.read() is None
-    assert len(held) == MAX_CLIENTS
+# engine/control/server.py: connections that a script had forgotten kept later clients out, a kill included.
+def test_a_kill_gets_in_however_many_connections_were_forgotten(served: Served) -> None:
+    forgotten = [Raw(served.server.path) for _ in range(MAX_CLIENTS)]
+    forgotten[0].send(wire.encode(wire.Ask(id=1, topic="status")))
+    assert isinstance(forgotten[0].read(), wire.Picture), "this one is not silent"
+    with ControlClient(served.directory) as client:
+        assert client.command(Kill()).ok
+        reply = forgotten[1].read()
+        assert isinstance(reply, wire.Problem) and reply.code == "busy"
+        assert forgotten[1].read() is None, "the longest silent one made room"
+        forgotten[0].send(wire.encode(wire.Ask(id=2, topic="status")))
+        assert isinstance(forgotten[0].read(), wire.Picture)
+    assert served.server.counters["dropped_other"] == 1
+    crowd = [Raw(served.server.path) for _ in range(2 * MAX_CLIENTS)]
+    assert served.server.clients <= MAX_CLIENTS
+    assert len(crowd) == 2 * MAX_CLIENTS
 
 
 # engine/control/client.py: with a socket that does not block, a full queue of clients that wait to be
