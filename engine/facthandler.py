@@ -155,7 +155,8 @@ class FactHandler:
         """An order changed, by a report or by what happened here: all that follow it are told."""
         engine = self._engine
         engine.replacer.follow(record, fact)
-        engine.strategies.on_order(record)
+        refused = fact.reason if isinstance(fact, ReplaceRejected | CancelRejected) else ""
+        engine.strategies.on_order(record, refused)
         engine.reactions.on_order(record, was)
         if record.life.is_closed:
             engine.strategies.targets.on_closed(record)

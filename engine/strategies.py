@@ -214,10 +214,11 @@ class StrategyDesk:
                 if host.live:
                     host.flush()
 
-    def on_order(self, record: OrderRecord) -> None:
+    def on_order(self, record: OrderRecord, refused: str = "") -> None:
+        """Tells the owner of an order that it changed; `refused`: why the broker refused a request for it."""
         host = self._hosts.get(record.order.strategy)
         if host is not None:
-            host.order(self._orders.report(record))
+            host.order(self._orders.report(record, refused))
 
     def on_fill(self, applied: Applied) -> None:
         fill = applied.fill

@@ -76,7 +76,7 @@ class StrategyOrders:
         known = self._ref_of.get(order_id)
         return known[1] if known is not None and known[0] == strategy else None
 
-    def report(self, record: OrderRecord) -> StrategyOrder:
+    def report(self, record: OrderRecord, refused: str = "") -> StrategyOrder:
         """One of its orders as the strategy is told of it."""
         order, life = record.order, record.life
         ref = self._ref_of.get(order.id)
@@ -96,7 +96,7 @@ class StrategyOrders:
             stop=life.stop,
             tif=order.tif,
             overlay=overlay,
-            reason=life.reason,
+            reason=refused or life.reason,
         )
 
     def carry_out(self, name: str, action: AnyAction, origin: Origin) -> None:

@@ -10,6 +10,9 @@ import pytest
 from engine.control.commands import Submit
 from engine.facts import Canceled, Executed
 from engine.model import Order, OrderType, Purpose, Replace, ReplacePolicy, Side
+from engine.orders_record import OrderRecord
+from engine.ports import NotSent
+from engine.strategy.messages import StrategyOrder
 from tests.engine.rig import Rig
 from tests.engine.said import bodies, execution
 
@@ -158,5 +161,38 @@ def test_what_the_venue_refuses_is_alarmed_with_its_reason() -> None:
         assert rig.status(order) == "WORKING"
         alert = next(a for a in rig.engine.core.books.alerts.rows(50) if a.code == "replace_rejected")
         assert "fault plan" in alert.text and order.id in alert.text
+
+    Rig.play(script)
+
+
+def test_the_owner_of_an_order_hears_all_that_becomes_of_it() -> None:
+    async def script(rig: Rig) -> None:
+        heard: list[StrategyOrder] = []
+        desk = rig.engine.strategies
+
+        def hear(record: OrderRecord, refused: str = "") -> None:
+            heard.append(desk._orders.report(record, refused))
+
+        desk.on_order = hear  # type: ignore[method-assign]  # stands where a strategy's process does
+        order = await resting(rig)
+        rig.exchange.faults.arm("reject_replace")
+        assert change(rig, order, 5, 23_991) is None
+        await rig.sleep(0.5)
+        assert heard[-1].status == "WORKING" and "fault plan" in heard[-1].reason
+
+        rig.exchange.faults.arm("no_ack")
+        rig.exchange.faults.set_ratios({"query_lost": 1.0})
+        silent, _ = rig.send(Side.BUY, 1, 23_980)
+        await rig.sleep(5.5)
+        assert "UNKNOWN" in [r.status for r in heard if r.order_id == silent.id]
+
+        def down(_: object) -> None:
+            raise NotSent("the link is down")
+
+        rig.adapter.submit = down  # type: ignore[method-assign]
+        unsent, _ = rig.send(Side.BUY, 1, 23_970)
+        await rig.sleep(0.2)
+        (said,) = [r for r in heard if r.order_id == unsent.id]
+        assert said.status == "REJECTED" and "the link is down" in said.reason
 
     Rig.play(script)
