@@ -34,8 +34,19 @@ class Rig(World):
         touch: dict[str, tuple[int, int]] | None = None,
     ) -> T:
         """Runs a script against a fresh engine (or one that finds its state in `directory`)."""
+        if directory is None:
+            with tempfile.TemporaryDirectory(prefix="rig-") as own:  # its reserve alone takes 16 MB
+                return cls.play(
+                    script,
+                    directory=Path(own),
+                    config=config,
+                    venue=venue,
+                    cash=cash,
+                    start=start,
+                    touch=touch,
+                )
         plan = Plan(
-            directory=directory or Path(tempfile.mkdtemp(prefix="rig-")),
+            directory=directory,
             config=EngineConfig(**{"journal": JournalConfig(durability="process"), **(config or {})}),
             venue=ExchangeConfig(**(venue or {})),
             cash=Decimal(cash),
