@@ -25,6 +25,7 @@ from engine.strategy.messages import (
 )
 from engine.strategy.process import Process
 from engine.strategy.runtime import Runtime
+from engine.strategy.session import Session
 
 _HEAD: Final = 4
 """Bytes of a frame before its body."""
@@ -52,6 +53,11 @@ class InsideHost(StrategyHost):
         self._runtime: Runtime | None = None
         self._watch: TimerHandle | None = None
         self._lives = 0
+
+    @property
+    def session(self) -> Session | None:
+        """What the strategy knows and believes; None while none runs."""
+        return None if self._runtime is None else self._runtime.session
 
     def start(
         self,

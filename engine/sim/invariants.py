@@ -6,6 +6,7 @@ of the venue's side come in through `Truth`. A violation raises `Broken`, whose 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -76,6 +77,7 @@ class Watch:
         self._truth = truth
         self.failed = failed
         self.counts = counts
+        self._left: deque[int] = deque()
         self._version = -1
         self._versions: dict[str, int] = {}
         self._day = self._books.day.trading_day if self._books.day is not None else ""
@@ -183,8 +185,11 @@ class Watch:
         """Lots that may still be traded on one side, counted order by order (of an OCO group the largest)."""
         lots = 0
         groups: dict[tuple[str, str], int] = {}
-        for record in self._books.orders.working(symbol):
-            if record.order.side is not side or record.order.id == without:
+        orders = self._books.orders
+        # Closed ones too: of some the venue told more executions than have come.
+        closed = [r for r in orders.recent_closed(100) if r.exposed and r.order.symbol == symbol]
+        for record in [*orders.working(symbol), *closed]:
+            if record.order.side is not side or record.order.id == without or record.held:
                 continue
             leaves = record.life.worst_leaves
             group = record.order.oco
@@ -226,9 +231,21 @@ class Watch:
         if record.order.purpose is Purpose.TRADE and change.qty > record.order.qty:
             self._approved(record.order, change.qty - record.life.cum)
 
+    def _in_time(self) -> None:
+        """The budget for orders and replaces holds over any second."""
+        limits, now = self._engine.limits.current, self._engine.core.clock.mono()
+        self._left.append(now)
+        while self._left[0] <= now - NS:
+            self._left.popleft()
+        # What was approved within a second may leave closer together: a commit that hung lets go of it all.
+        most = 2 * (limits.order_rate + limits.order_burst)
+        if len(self._left) > most:
+            raise Broken("rate", f"{len(self._left)} orders and replaces left within a second")
+
     def leaves(self, request: Order | Replace, seq: int) -> None:
         """An order or replace is handed to the adapter at this moment."""
         self.counts.sends += 1
+        self._in_time()
         if isinstance(request, Order):
             order, lots = request, request.qty
         else:
@@ -300,8 +317,7 @@ class Watch:
                 self.counts.books += 1
                 self._sums(books, symbol)
 
-    @staticmethod
-    def _sums(books: Books, symbol: str) -> None:
+    def _sums(self, books: Books, symbol: str) -> None:
         position = books.positions.get(symbol)
         booked = sum(signed for legs in position.booked.values() for _, signed, _, _ in legs)
         if position.held.qty != booked:
@@ -314,9 +330,14 @@ class Watch:
         if parts != position.held.qty:
             raise Broken("sums", f"{symbol} holds {position.held.qty}, the strategies' parts {parts} lots")
         for record in books.orders.working(symbol):
-            life = record.life
-            if life.cum > life.qty and not record.foreign:
-                raise Broken("overfill", f"{record.order.id} is open with {life.cum} of {life.qty} lots")
+            if record.life.cum > record.life.qty and not record.foreign:
+                text = f"{record.order.id} is open with {record.life.cum} of {record.life.qty} lots filled"
+                raise Broken("overfill", text)
+        for side, kept in zip((Side.BUY, Side.SELL), books.orders.exposure(symbol), strict=True):
+            counted = self.exposure(symbol, side)
+            if kept != counted:
+                text = f"{symbol} may {side.name.lower()} {counted} lots more, {kept} are reckoned with"
+                raise Broken("exposure", text)
 
 
 def lacking(books: Books, replayed: Books) -> str:

@@ -14,6 +14,7 @@ import asyncio
 import contextvars
 import hashlib
 import heapq
+import inspect
 import random
 from collections.abc import Callable
 from typing import Any, Final, Literal
@@ -74,6 +75,9 @@ class SimLoop(VirtualLoop):
         for pending in self._pending.values():
             for task in list(pending):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
+                coro = task.get_coro()
+                if inspect.iscoroutine(coro) and inspect.getcoroutinestate(coro) == inspect.CORO_CREATED:
+                    coro.close()  # it never began: there is nothing in it to end
         self._pending.clear()
 
     # -- time

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from engine.engine import Engine
 from engine.journal import StoreState
 from engine.model import OrderStatus
+from engine.sim.host import InsideHost
 from tests.sim.venue import Venue
 
 
@@ -81,6 +82,26 @@ def unseen(engine: Engine, venue: Venue) -> str:
             text = f"{order.order_id} works at the venue, {order.cum} lots filled and {order.leaves} left"
             return f"{text}; the engine has it as {status} and counts {counted}"
     return ""
+
+
+def beliefs(engine: Engine) -> list[str]:
+    """Where a strategy that runs believes something else of its orders and positions than the engine."""
+    out: list[str] = []
+    books = engine.core.books
+    for name, host in engine.strategies._hosts.items():
+        assert isinstance(host, InsideHost)
+        session = host.session
+        if session is None or host.state not in ("running", "paused"):
+            continue
+        believed = {o.order_id or f"ref {o.ref}": o.status for o in session.open_orders(None)}
+        actual = {r.order.id: r.life.status for r in books.orders.working(strategy=name)}
+        if believed != actual:
+            out.append(f"{name} believes in the orders {believed}, open are {actual}")
+        for symbol in host.config.symbols:
+            held = books.positions.strategy_qty(name, symbol)
+            if session.position(symbol) != held:
+                out.append(f"{name} believes in {session.position(symbol)} {symbol}, it holds {held}")
+    return out
 
 
 def untold(engine: Engine, found: list[Difference]) -> list[Difference]:

@@ -79,21 +79,21 @@ def _many(args: argparse.Namespace) -> int:
     began = time.perf_counter()
     failed: list[Result] = []
     total: Counter[str] = Counter()
-    simulated = 0.0
+    simulated = cpu = 0.0
     for number, result in enumerate(results([_options(args, s) for s in seeds], args.jobs), 1):
         simulated += result.simulated
+        cpu += result.cpu
         total.update(result.counts)
         if result.failure:
             failed.append(result)
-            print(
-                f"\rFAILED seed {result.options.seed}: {result.failure[:600]}\n    {result.options.command()}"
-            )
+            print(f"\rFAILED seed {result.options.seed}: {result.failure[:600]}")
+            print(f"    {result.options.command()}", flush=True)
         if sys.stderr.isatty():
             print(f"\r{number}/{len(seeds)} seeds, {len(failed)} failed", end="", file=sys.stderr, flush=True)
     wall = time.perf_counter() - began
     print(
         f"\n{len(seeds)} seeds, {len(failed)} failed; {simulated / 3600:.1f} simulated hours in {wall:.0f} s "
-        f"on {args.jobs} processes: {simulated / wall / args.jobs:.0f} simulated seconds per second and core"
+        f"on {args.jobs} processes, {cpu:.0f} s of processor: {simulated / cpu:.0f} simulated seconds in one"
     )
     print(", ".join(f"{name} {count}" for name, count in sorted(total.items()) if count))
     if failed:
@@ -102,9 +102,9 @@ def _many(args: argparse.Namespace) -> int:
 
 
 def results(runs: Sequence[Options], jobs: int) -> Iterator[Result]:
-    """Plays runs in processes of their own, in their order."""
+    """Plays runs in processes of their own, in the order in which they end."""
     if jobs <= 1:
         yield from map(play, runs)
         return
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap(play, runs, chunksize=4)
+        yield from pool.imap_unordered(play, runs, chunksize=2)

@@ -5,25 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from engine.books import Books
-from engine.model import NS
+from engine.control.commands import Answer, Kill
+from engine.engine import Engine
+from engine.model import NS, MarketState
 from engine.records import decode
 from engine.sim.guard import inside
 from engine.sim.invariants import Broken, lacking
 from engine.sim.options import Options
-from tests.sim.agreement import differences, untold, unwell
+from tests.sim.agreement import Difference, beliefs, differences, untold, unwell
 from tests.sim.operator import Operator
+from tests.sim.strategies import Dice
 from tests.sim.trouble import Trouble
 from tests.sim.world import AGREE_WITHIN, Life, Result, World
 
+CALM = 8
+"""Seconds in a row in which everything agrees."""
 SHM = Path("/dev/shm")
 
 
 def play(options: Options, told: Callable[[str], None] | None = None) -> Result:
     """Runs the world of these options. Never raises for what the run finds. `told` gets an account of it."""
+    began = time.process_time()
     base = SHM if SHM.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="sim-", dir=base) as directory:
         world = World(options, Path(directory))
@@ -43,6 +50,7 @@ def play(options: Options, told: Callable[[str], None] | None = None) -> Result:
         result.trace = world.loop.trace()
         result.simulated = (world.loop.now_ns - world.start) / NS
         result.steps = world.loop.steps
+        result.cpu = time.process_time() - began
         counts = world.counts
         result.counts = {
             **dict(sorted(world.happened.items())),
@@ -81,6 +89,7 @@ async def _story(world: World) -> None:
     for walk in world.walks:
         walk.start(world.clock, world.exchange, world.feed)
         world.exchange.on_quote(walk.quote())
+    Dice.resting = False
     world.boot()
     trouble = Trouble(world)
     Operator(world)
@@ -88,7 +97,9 @@ async def _story(world: World) -> None:
         _copy_now_and_then(world)
     await world.clock.sleep(int(world.options.seconds * NS))
     trouble.stop()
-    life = await _agree(world)
+    Dice.resting = True
+    await _agree(world)
+    life = await _flat(world)
     await _replay(world, life)
 
 
@@ -112,16 +123,27 @@ async def _agree(world: World) -> Life:
             text = unwell(engine)
             calm = calm + 1 if not found and not text and not engine.kill.running else 0
             late = world.loop.now_ns >= end
-            if calm >= 3 or (late and not text):
+            if calm >= CALM or (late and not text):
                 _healthy(life)
-                hidden = untold(engine, found)
-                if hidden:
-                    raise Broken(
-                        "agree", f"not told after {AGREE_WITHIN} s: " + "; ".join(d.text for d in hidden)
-                    )
+                _settled(engine, found)
                 return life
         if world.loop.now_ns >= end + 5 * NS:
             raise Broken("agree", f"after {AGREE_WITHIN} s: {text}")
+
+
+def _settled(engine: Engine, found: list[Difference]) -> None:
+    """What does not agree was told; strategies believe what is so; where all agrees, trading goes on."""
+    hidden = untold(engine, found)
+    if hidden:
+        raise Broken("agree", f"not told after {AGREE_WITHIN} s: {'; '.join(d.text for d in hidden)}")
+    wrong = beliefs(engine)
+    if wrong:
+        raise Broken("belief", "; ".join(wrong))
+    books = engine.core.books
+    if not found and not engine.view.enabled and not books.halts.all():
+        raise Broken("enable", f"all agrees and trading is not enabled: {engine.disabled_text}")
+    if engine.kill.running and not any(a.code == "not_flat" for a in books.alerts.rows(500)):
+        raise Broken("kill", f"kill has not ended and nobody was told: {engine.kill.progress.steps[-3:]}")
 
 
 def _healthy(life: Life) -> None:
@@ -134,6 +156,26 @@ def _healthy(life: Life) -> None:
             raise Broken("error", f"{name}: {metrics.counters[name]}; {alerts}")
     if life.engine._ticker.failures:
         raise Broken("error", f"{life.engine._ticker.failures} rounds of the risk loop failed")
+
+
+async def _flat(world: World) -> Life:
+    """With no fault left a kill ends within a minute, with proof, and what it says is so."""
+    life = world.life
+    assert life is not None and life.engine is not None
+    closed = any(world.exchange.market(s).state is not MarketState.OPEN for s in world.exchange.held())
+    answers: list[Answer] = []
+    world.command(Kill(reason="the end of the run"), answers.append)
+    for _ in range(60):
+        await world.clock.sleep(NS)
+        if answers and answers[-1].final:
+            break
+    left, working = world.exchange.held(), world.exchange.books.open_orders(world.exchange.name)
+    said = answers[-1] if answers else None
+    if said is None or not said.final or not said.ok or left or working:
+        steps = life.engine.kill.progress.steps[-6:]
+        if not closed:
+            raise Broken("kill", f"said {said and said.text}; left {left}, working {working}; {steps}")
+    return life
 
 
 async def _replay(world: World, life: Life) -> None:

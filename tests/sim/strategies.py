@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from engine.strategy.api import Quote, Strategy
 
 
@@ -11,6 +13,8 @@ class Dice(Strategy):
         most: int = 3
 
     params: Params
+    resting: ClassVar[bool] = False
+    """The run comes to its end: no more throws."""
 
     def on_start(self) -> None:
         self.set_timer(self.params.every, "throw")
@@ -20,6 +24,8 @@ class Dice(Strategy):
 
     def on_timer(self, name: str) -> None:
         self.set_timer(self.random.expovariate(1.0) * self.params.every + 0.005, "throw")
+        if self.resting:
+            return
         symbol = self.random.choice(self.symbols)
         mine = [o for o in self.orders_in(symbol) if o.ref is not None]
         throw = self.random.random()

@@ -42,6 +42,9 @@ class Venue(Exchange):
         self._stored = stored
         self.failed: Callable[[Broken], None] = lambda _: None
         self.note: Callable[[str], None] = lambda _: None
+        self.doubles = False
+        """The line may double requests."""
+        self._seen: set[str] = set()
         self.arrived = 0
         self._reads: dict[type, deque[Read]] = {
             QueryOpenOrders: deque(maxlen=8),
@@ -53,6 +56,10 @@ class Venue(Exchange):
     def handle(self, session: Session, request: Action) -> None:
         self.arrived += 1
         if isinstance(request, New):
+            # A fault of the line may double a request; the engine never sends one twice.
+            if request.order.id in self._seen and not self.doubles:
+                self.failed(Broken("resent", f"{request.order.id} arrived a second time"))
+            self._seen.add(request.order.id)
             self._require(request.order.id, flatten=request.order.purpose == "flatten")
         elif isinstance(request, Change):
             self._require(request.replace.id)

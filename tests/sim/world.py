@@ -67,6 +67,8 @@ class Result:
     simulated: float = 0.0
     """Simulated seconds."""
     steps: int = 0
+    cpu: float = 0.0
+    """Seconds of the processor that it took."""
     counts: dict[str, int] = field(default_factory=dict)
     """What happened: orders, executions, crashes …"""
 
@@ -192,6 +194,7 @@ class World:
             stored=self.durable.__contains__,
         )
         venue.failed = self.fail
+        venue.doubles = options.rate("duplicate_request") > 0.0
         venue.note = self.note
         return venue
 
@@ -261,7 +264,9 @@ class World:
     # -- lives
 
     def boot(self) -> None:
-        """Starts an engine on what the journal holds."""
+        """Starts an engine on what the journal holds, unless one runs."""
+        if self.life is not None:
+            return
         self.lives += 1
         process = f"engine {self.lives}"
         context = contextvars.Context()
@@ -335,8 +340,8 @@ class World:
             # What a person would do: look again when there is room.
             self.count("starts refused")
             self.note(f"start refused: {error}")
-            if life.store is not None:
-                life.store.abandon()
+            self.life = None
+            self._bury(life)
             self.later(1.0, self.boot)
             return
         life.journal = journal
@@ -403,6 +408,8 @@ class World:
             life.store.abandon()
         if life.journal is not None:
             life.journal._lock.release()
+        # The system takes a dead process's lock away, also from one that had not got as far as a journal.
+        (self.directory / "journal.db.lock").unlink(missing_ok=True)
 
     def arm_crash(self, why: str) -> None:
         """Crashes at the next moment with something in flight, within five seconds."""
