@@ -21,14 +21,12 @@ from engine.facts import (
 from engine.lifecycle import transition
 from engine.lifecycle_types import (
     Anomaly,
-    CancelSent,
     Code,
     FillApplied,
     FillCorrected,
     FillRemoved,
     FillVoided,
     OrderEvent,
-    ReplaceSent,
     Sent,
     born,
     evolve,
@@ -47,8 +45,6 @@ from engine.orders_shelf import OrderShelf
 
 FOREIGN: Final = "foreign"
 """Strategy name of orders that were placed elsewhere and not claimed."""
-
-_REQUESTS: Final = frozenset({Sent, CancelSent, ReplaceSent})
 
 
 class OrderBook(OrderShelf):
@@ -73,7 +69,7 @@ class OrderBook(OrderShelf):
                 record.acked = now
         elif kind is Sent and not record.sent:
             record.sent = now
-        self._moved(record, life, now, asked=kind in _REQUESTS)
+        self._moved(record, life, now, asked=kind is Sent)
         return OrderOutcome(Outcome.NEW, record, before, life, anomalies)
 
     def _absent(self, order_id: str | None) -> tuple[Code, Outcome]:

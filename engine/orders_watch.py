@@ -28,15 +28,17 @@ class Watch:
         self._expiries = Timers()
 
     def follow(self, record: OrderRecord, now: int, *, asked: bool) -> None:
-        """After a change of the order. `asked`: a request was handed over just now."""
+        """After a change of the order. `asked`: it left just now.
+
+        No later request puts off the question about an unanswered one: an order that is cancelled again and
+        again is asked about all the same.
+        """
         flight = None if record.held else record.life.in_flight
         if flight is None:
             if record.flight is not None:
                 record.flight = None
                 self._flights.disarm(record.order.id)
             return
-        # Of an order in doubt the venue is being asked: no further request puts that question off.
-        asked = asked and record.life.status is not OrderStatus.UNKNOWN
         if flight is not record.flight or asked:
             record.flight = flight
             record.flight_since = now
