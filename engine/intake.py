@@ -39,6 +39,8 @@ class Intake:
         """Host counter at which an order was approved, until it is sent; for measuring."""
         self._withdrawn: dict[str, str] = {}
         """Orders that wait for the disk and must not leave after all, with the reason."""
+        self._storing: set[str] = set()
+        """Orders that wait for the disk."""
         self._queries: set[asyncio.Task[None]] = set()
         self.new_order: Callable[[Order], None] = lambda _: None
         """Told of each order that passed the gate (order groups, strategies)."""
@@ -71,6 +73,7 @@ class Intake:
         now = core.clock.now()
         core.books.apply(OrderStored(order=order), now)
         self.new_order(order)
+        self._storing.add(order.id)
         future = core.journal.record(
             verdict,
             KINDS[OrderStored],
@@ -153,6 +156,7 @@ class Intake:
     ) -> None:
         """The commit returned: look at the world again, then send."""
         core = self._core
+        self._storing.discard(order.id)
         error = future.exception()
         if error is not None:
             self._not_sent(order, f"not stored: {error}", on_answer, stored=False)
@@ -208,6 +212,10 @@ class Intake:
                 return f"its entry {order.parent} was not taken: {parent.life.reason}"
         if self._kill.covers(order.symbol):
             return "kill or flatten began before it was sent"
+        # Behind an account's halt nothing leaves, as the gate has it, not even what reduces.
+        reason = self._view.halted()
+        if reason:
+            return f"{reason} before it was sent"
         reason = self._view.opening_blocked(order.symbol, order.strategy)
         if reason and self._gate.is_reducing(request, self._view):
             return ""
@@ -215,6 +223,18 @@ class Intake:
             # Protection that was approved with its entry leaves with it, whatever came up since.
             reason = self._gate.held(request, self._view)
         return f"{reason} before it was sent" if reason else ""
+
+    def withdraw(self, order_id: str, reason: str) -> bool:
+        """Makes sure that an order which still waits for the disk does not leave when it is stored. False
+        where it does not wait (any more)."""
+        if order_id not in self._storing:
+            return False
+        self._withdrawn.setdefault(order_id, reason)
+        return True
+
+    def is_withdrawn(self, order_id: str) -> bool:
+        """True for an order that waits for the disk and certainly does not leave after it."""
+        return order_id in self._withdrawn and order_id in self._storing
 
     def _not_sent(self, order: Order, reason: str, on_answer: Told | None, *, stored: bool = True) -> None:
         self._core.metrics.count("not_sent")

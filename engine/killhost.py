@@ -58,6 +58,8 @@ class EngineKillHost:
                 limit=r.life.limit,
             )
             for r in self._core.books.orders.working()
+            # What waits for a disk that hangs, and cannot leave any more, holds no verdict up.
+            if not self.intake.is_withdrawn(r.order.id)
         ]
 
     def executed(self) -> Mapping[str, int]:
@@ -102,6 +104,8 @@ class EngineKillHost:
         core = self._core
         record = core.books.orders.get(order_id)
         self.intake.taken_back(order_id)
+        if self.intake.withdraw(order_id, "kill or flatten began before it was sent"):
+            return ""
         try:
             core.adapter.cancel(order_id, broker_id)
         except NotSent as problem:

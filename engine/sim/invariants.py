@@ -253,6 +253,10 @@ class Watch:
             if record is None:
                 raise Broken("replace", f"{request.order_id} is replaced and not known")
             order, lots = record.order, request.qty - record.life.cum
+            now = record.life
+            same = (request.limit, request.stop) == (now.limit, now.stop)
+            if same and request.qty <= now.qty and self._books.halts.account() is None:
+                return  # it only makes the order smaller
         if order.purpose is Purpose.FLATTEN:
             return
         if seq <= 0:

@@ -551,6 +551,55 @@ def test_one_that_may_not_is_never_priced_at_zero() -> None:
     Rig.play(script, touch={"ES": (4, 5), "CL": (7_000, 7_001)})
 
 
+@pytest.mark.parametrize("flatten", [True, False])
+def test_orders_that_a_hanging_disk_holds_delay_no_verdict_and_never_leave(flatten: bool) -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 5)
+        held: list[Any] = []
+        real = rig.engine.intake._stored
+
+        def hangs(order: Any, *args: Any) -> None:
+            if order.purpose is Purpose.FLATTEN:
+                real(order, *args)
+            else:
+                held.append((order, *args))
+
+        rig.engine.intake._stored = hangs  # type: ignore[method-assign]
+        closing, refused = rig.send(Side.SELL, 3, 24_040)
+        opening, refused_too = rig.send(Side.BUY, 1, 23_990)
+        assert refused is None and refused_too is None
+        await rig.sleep(0.3)
+        answer = await rig.command(Kill(flatten=flatten))
+        assert answer.ok, answer
+        for args in held:
+            real(*args)
+        await rig.sleep(0.5)
+        at_venue = [o.order_id for o in rig.exchange.audit(rig.config.account).orders]
+        assert closing.id not in at_venue and opening.id not in at_venue
+        assert rig.status(closing) == rig.status(opening) == "REJECTED"
+
+    Rig.play(script)
+
+
+def test_behind_an_accounts_halt_not_even_what_reduces_leaves() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 5)
+        held: list[Any] = []
+        real = rig.engine.intake._stored
+        rig.engine.intake._stored = lambda *args: held.append(args)  # type: ignore[method-assign]
+        order, refused = rig.send(Side.SELL, 3, 24_040)
+        assert refused is None
+        await rig.sleep(0.3)
+        rig.engine.halt("account", "", "unknown_order", "an order that nobody knows")
+        rig.engine.intake._stored = real  # type: ignore[method-assign]
+        for args in held:
+            real(*args)
+        await rig.sleep(0.5)
+        assert order.id not in [o.order_id for o in rig.exchange.audit(rig.config.account).orders]
+
+    Rig.play(script)
+
+
 def test_two_symbols_of_which_one_is_stuck_say_which() -> None:
     async def script(rig: Rig) -> None:
         await rig.fill(Side.BUY, 3)
