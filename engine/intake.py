@@ -35,8 +35,8 @@ class Intake:
         self._gate = gate
         self._view = view
         self._kill = kill
-        self._perf: dict[str, int] = {}
-        """Host counter at which an order was approved, until it is sent; for measuring."""
+        self._storing: set[str] = set()
+        """Orders between the gate and the commit of their record."""
         self._withdrawn: dict[str, str] = {}
         """Orders that wait for the disk and must not leave after all, with the reason."""
         self._storing: set[str] = set()
@@ -80,6 +80,7 @@ class Intake:
             ts=now,
             correlation=order.correlation,
         )
+        self._storing.add(order.id)
         future.add_done_callback(partial(self._stored, order, seen_perf, approved_at, on_answer))
         return None
 
@@ -201,11 +202,11 @@ class Intake:
 
     def blocked(self, order: Order, request: Order | Replace) -> str:
         """Why an approved order must not leave after all; the world may have changed while it was stored."""
-        if order.purpose is Purpose.FLATTEN:
-            return ""
         withdrawn = self._withdrawn.pop(order.id, "")
         if withdrawn:
             return withdrawn
+        if order.purpose is Purpose.FLATTEN:
+            return ""
         if order.parent is not None:
             parent = self._core.books.orders.get(order.parent)
             if parent is not None and parent.life.status is OrderStatus.REJECTED:
@@ -275,6 +276,9 @@ class Intake:
             return f"there is no order {order_id} in memory"
         if record.life.is_closed:
             return f"{order_id} is {record.life.status} already"
+        if order_id in self._storing:  # a cancel must not overtake the order itself
+            self._withdrawn.setdefault(order_id, "cancelled before it was sent")
+            return ""
         wait = self._gate.cancel_wait(self._view)
         if wait > 0:
             core.clock.call_later(wait, self._cancel_later, order_id, correlation)

@@ -385,3 +385,16 @@ def test_a_cancel_that_could_not_leave_forgets_none_that_did() -> None:
         assert record is not None and record.life.pending_cancel, "the first one is still to be answered"
 
     Rig.play(script)
+
+
+def test_an_order_cancelled_while_it_waits_for_the_disk_never_leaves() -> None:
+    async def script(rig: Rig) -> None:
+        order, refusal = rig.send(Side.BUY, 1, 23_990)
+        assert refusal is None
+        assert rig.engine.intake.cancel(order.id) == ""
+        await rig.sleep(1)
+        assert rig.exchange.audit(rig.config.account).orders == ()
+        assert rig.status(order) == "REJECTED" and rig.engine.view.exposure("ES") == (0, 0)
+        assert "cancel_rejected" not in rig.alerts()
+
+    Rig.play(script)
