@@ -16,6 +16,7 @@ from engine.books import Books
 from engine.config import JournalConfig
 from engine.journal import Journal, StoreRefused
 from engine.model import Side
+from engine.orders_record import OrderRecord
 from engine.records import EMERGENCY, decode
 from engine.sim.schedule import SimClock, SimLoop
 from engine.sim.store import Disk, LateStore
@@ -97,7 +98,12 @@ def test_a_strategy_hears_of_an_order_that_did_not_leave_after_all(tmp_path: Pat
     async def script(rig: Rig) -> list[str]:
         told: list[str] = []
         usual = rig.engine.strategies.on_order
-        rig.engine.strategies.on_order = lambda r: (told.append(f"{r.order.id} {r.life.status}"), usual(r))  # type: ignore[assignment,method-assign,func-returns-value]
+
+        def listen(record: OrderRecord, *rest: str) -> None:
+            told.append(f"{record.order.id} {record.life.status}")
+            usual(record, *rest)
+
+        rig.engine.strategies.on_order = listen  # type: ignore[method-assign]
         await break_store(rig)
         lost, _ = rig.send(Side.BUY, 1, 23_980)
         await rig.sleep(0.1)
