@@ -453,6 +453,7 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
                 redact=Renderer(settings.secrets.values()).blank,
                 frame_rate=5.0 if settings.desk.slow else settings.screen.frame_rate,
                 bell=settings.desk.bell,
+                mouse=settings.desk.mouse,
                 plain=settings.desk.slow,
                 glyphs=settings.desk.glyphs,
                 who=who,
@@ -465,7 +466,8 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
             engine.stop(result.detail)
         elif result.reason != "engine-ended" and asked in ([], ["SIGHUP"]) and not engine.join(0):
             outlive_terminal()
-            log("info", f"the screen has ended: {result.detail}; the engine goes on", component="desk")
+            level = {"crash": "error", "terminal-lost": "warning"}.get(result.reason, "info")
+            log(level, f"the screen has ended: {result.detail}; the engine goes on", component="desk")
             say(_goes_on(options, result.detail))
         engine.join()
     finally:

@@ -103,6 +103,9 @@ class DeskConfig(Section):
     are told in it, or UTC."""
     bell: bool = True
     """Whether a new alarm rings the terminal's bell once; on, because nobody looks at a screen all day."""
+    mouse: bool = True
+    """Whether the screen takes the mouse: clicks select, the wheel scrolls. On, because they cannot send
+    anything; off, the terminal's own selecting and copying works without a further key."""
     slow: bool = False
     """For thin links: half the frames, and the terminal's own sixteen colours, which take half the bytes.
     Off, because most links carry all of it."""

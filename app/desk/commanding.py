@@ -27,9 +27,11 @@ from engine.control.commands import (
     Flatten,
     Kill,
     Reload,
+    Reset,
 )
 from engine.control.link import Link
 from engine.control.snapshot import Snapshot
+from engine.model import Purpose
 
 if TYPE_CHECKING:
     _Base = App[DeskResult]
@@ -224,7 +226,19 @@ class Commanding(_Base):
         if self.desk.focused is not pane or row is None:
             self.note("x cancels the selected order: go to the orders (F3) and select one", "heading")
             return
-        self.send(Cancel(order_id=row.key), f"cancel {row.key}")
+        self._cancel(row.key)
+
+    def _cancel(self, order_id: str) -> None:
+        """Cancels an order; one that protects a position only after a y."""
+        snapshot = self._link.latest()
+        found = [] if snapshot is None else [order for order in snapshot.orders if order.id == order_id]
+        command, said = Cancel(order_id=order_id), f"cancel {order_id}"
+        if not found or found[0].purpose != Purpose.PROTECT.value:
+            self.send(command, said)
+        elif not self._asking("command"):
+            order = found[0]
+            scope = f"{order_id} protects {order.symbol}; without it the position has no stop at the broker."
+            self._ask_for(command, said, scope, "y")
 
     def action_cancel_all(self) -> None:
         """Cancels all working orders after a y."""
@@ -292,21 +306,33 @@ class Commanding(_Base):
             self._flatten(command.symbol)
         elif isinstance(command, Flatten):
             self.action_flatten_all()
+        elif isinstance(command, Cancel):
+            self._cancel(command.order_id)
         elif not word:
             self.send(command, text)
         else:
             self._confirm(command, text, word)
 
     def _confirm(self, command: AnyCommand, text: str, word: str) -> None:
+        snapshot = self._link.latest()
+        scope = f"{text} · {snapshot.mode} account {snapshot.account}" if snapshot is not None else text
+        if (
+            isinstance(command, Reset)
+            and command.scope == "halt"
+            and snapshot is not None
+            and snapshot.halted
+        ):
+            scope += f". Halted: {snapshot.halt_reason}. After this, opening orders may leave again."
+        self._ask_for(command, text, scope, word)
+
+    def _ask_for(self, command: AnyCommand, text: str, scope: str, word: str) -> None:
         def chosen(outcome: str | None) -> None:
             if outcome == "stop":
                 self.finish("stop-engine", "stopped from the desk (:shutdown)")
             elif outcome:
                 self.send(command, text)
 
-        snapshot = self._link.latest()
-        scope = f"{snapshot.mode} account {snapshot.account}" if snapshot is not None else ""
-        body = wrapped(f"{text} {'· ' + scope if scope else ''}", "heading")
+        body = wrapped(scope, "heading")
         if word == "y":
             ask = Ask(text, body, single={"y": "yes"}, hint="y does it. Esc does nothing.", kind="command")
         else:

@@ -56,6 +56,8 @@ class Ask(ModalScreen[str | None]):
         self.kind = kind
         """What it asks; the app does not stack two of a kind."""
         self.typed = ""
+        self.mistyped = ""
+        """What was entered and was no answer."""
         self.painted: float | None = None
         """When it first stood on the screen, on the clock that stamps key events; None before."""
         self._composed = False
@@ -99,6 +101,11 @@ class Ask(ModalScreen[str | None]):
             longest = max(map(len, self._words))
             blank = "_" * max(0, longest - len(self.typed))
             typed = [(), (Cell("> ", "muted"), Cell(self.typed + blank, "heading"))]
+            if self.mistyped:
+                wanted = " or ".join(self._words)
+                typed[1] += (
+                    Cell(f"  {self.mistyped} is not {wanted}: nothing done, type it again", "alarm-warning"),
+                )
         hint: list[tuple[Cell, ...]] = [(), *wrapped(self._hint, "muted")]
         lines.show(*self.body(), *typed, *hint)
         lines.refresh(layout=True)
@@ -119,7 +126,8 @@ class Ask(ModalScreen[str | None]):
             if outcome is not None:
                 self.dismiss(outcome)
             else:
-                self.typed = ""
+                # A word begun before the question could be answered has lost its first letters.
+                self.typed, self.mistyped = "", self.typed
                 self.draw()
         elif key == "backspace":
             self.typed = self.typed[:-1]
@@ -127,6 +135,7 @@ class Ask(ModalScreen[str | None]):
         elif not self.typed and key in self._single:
             self.dismiss(self._single[key])
         elif self._words and event.is_printable and event.character:
+            self.mistyped = ""
             self.typed = (self.typed + event.character.upper())[: max(map(len, self._words))]
             self.draw()
 

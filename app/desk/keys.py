@@ -69,7 +69,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "Ctrl+Q, Ctrl+C",
         9,
     ),
-    Key("help", ("f1", "question_mark"), "help", "Help", "This page", "desk", "F1, ?", 1),
+    Key("help", ("f1", "question_mark"), "help", "Help", "All keys and commands", "desk", "F1, ?", 1),
     Key("desk", ("f2", "1"), "pane('desk')", "Desk", "Orders and positions", "desk", "F2, 1", 11),
     Key("orders", ("f3", "2"), "pane('orders')", "Orders", "To the orders", "desk", "F3, 2", 3),
     Key("positions", ("f4", "3"), "pane('positions')", "Positions", "To the positions", "desk", "F4, 3", 4),

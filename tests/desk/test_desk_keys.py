@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,8 @@ def test_the_table_for_the_readme_has_every_key() -> None:
     table = keys.markdown_table()
     assert table.count("\n") == len(keys.KEYS) + 2
     assert all(key.help in table for key in keys.KEYS)
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert table in readme, "the README's table is made by keys.markdown_table()"
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,18 @@ def test_another_word_or_escape_leaves_it_halted_with_positions_open() -> None:
     drive(test)
 
 
+def test_a_word_that_is_not_the_answer_is_said_to_be_none() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f12")
+        await ripen(pilot)
+        await press(pilot, *"atten", "enter")  # the first letters came before the question
+        assert "ATTEN is not FLATTEN: nothing done, type it again" in text_of(app)
+        await press(pilot, *"flatten", "enter")
+        assert link.sent == [STAGE_ONE, STAGE_TWO]
+
+    drive(test)
+
+
 def test_keys_typed_ahead_do_not_answer() -> None:
     async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
         await press(pilot, "f12", *"flatten", "enter")
@@ -244,6 +256,29 @@ def test_x_cancels_the_selected_order_only_in_the_orders_pane() -> None:
         assert link.sent == [Cancel(order_id="trend-7f3a-0002")]
 
     drive(test)
+
+
+@pytest.mark.parametrize("keys", [("f3", *["down"] * 6, "x"), ("colon", *"cancel trend-7f3a-0007", "enter")])
+def test_an_order_that_protects_is_cancelled_only_after_a_y(keys: tuple[str, ...]) -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, *keys)
+        assert link.sent == []
+        assert "trend-7f3a-0007 protects BTCUSDT" in text_of(app)
+        await ripen(pilot)
+        await press(pilot, "x", "enter", "y")
+        assert link.sent == [Cancel(order_id="trend-7f3a-0007")]
+
+    drive(test)
+
+
+def test_a_reset_says_what_is_taken_back() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "colon", *"reset halt", "enter")
+        assert "Halted: daily loss 2,004.25" in text_of(app)
+        await press(pilot, "escape")
+        assert link.sent == []
+
+    drive(test, link=FakeLink(halted_snapshot()))
 
 
 def test_no_order_slides_under_the_cursor() -> None:
