@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -282,3 +285,15 @@ def test_what_a_frame_costs() -> None:
         await pilot.pause()
 
     run(test, size=(200, 50))
+
+
+def test_no_pane_is_a_data_table() -> None:
+    folder = Path(str(resources.files("app") / "desk"))
+    for path in folder.rglob("*.py"):
+        names = [
+            alias.name
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        ]
+        assert not any("DataTable" in name or "data_table" in name for name in names), path
