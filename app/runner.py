@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app import logs
@@ -282,6 +282,7 @@ class Runner:
         engine.publish()
         self.ready.set()
         watcher = asyncio.ensure_future(self._engine_stop(engine, stop))
+        collector = None if self._options.virtual else asyncio.ensure_future(collect_by_hand())
         timer = None
         timed_out: list[bool] = []
         if self._options.duration is not None:
@@ -295,6 +296,8 @@ class Runner:
         if timer is not None:
             timer.cancel()
         watcher.cancel()
+        if collector is not None:
+            collector.cancel()
         complete = bool(ended)
         if not feed_task.done() and (complete or not timed_out):
             feed_task.cancel()
@@ -337,12 +340,30 @@ class Runner:
         stop.set()
 
 
+SETTLED = 10.0
+"""Seconds after the start when a screen stands, whose many objects live as long as it does."""
+COLLECT_EVERY = 60.0
+"""Seconds between two looks at the oldest generation. A minute of a desk leaves some thousand dead objects
+(pieces of its lines that refer to themselves); left alone for half an hour, they make one long pause."""
+
+
 def tame_collector() -> None:
     """Keeps the garbage collector's long pauses out of the risk loop: what exists now is frozen, young
-    generations stay small and frequent, and the oldest is collected rarely."""
+    generations stay small and frequent, and the oldest is collected by hand alone (`collect_by_hand`)."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(5_000, 20, 100)
+    gc.set_threshold(2_000, 20, 1_000_000)
+
+
+async def collect_by_hand(sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    """Freezes what the screen has brought, then looks at the oldest generation once a minute, while little
+    has gathered there: some milliseconds, within a period of the risk loop."""
+    await sleep(SETTLED)
+    gc.collect()
+    gc.freeze()
+    while True:
+        await sleep(COLLECT_EVERY)
+        gc.collect()
 
 
 def run_headless(settings: Settings, options: RunOptions, log: Log) -> int:
