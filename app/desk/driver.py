@@ -39,8 +39,11 @@ MOST_KEPT: Final = 4096
 CLOSING: Final = 0.5
 """Seconds that the end waits for the terminal to take the last bytes."""
 
-RESTORE: Final = (
-    "\x1b[?2004l\x1b[?7h\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
+KEEP_TITLE: Final = "\x1b[22;2t"
+"""Has the terminal remember its title, which the desk changes (XTWINOPS)."""
+RESTORE: Final = "".join(
+    ("\x1b[23;2t", "\x1b[?2004l", "\x1b[?7h", "\x1b[?1000l", "\x1b[?1003l", "\x1b[?1015l", "\x1b[?1006l")
+    + ("\x1b[<u", "\x1b[?1049l", "\x1b[?25h", "\x1b[?1004l")
 )
 """Everything that the desk switches on, switched off."""
 
@@ -211,6 +214,7 @@ class SafeDriver(LinuxDriver):
         self._send_size()
         with contextlib.suppress(termios.error):
             self.attrs_before = termios.tcgetattr(self.fileno)
+        self.write(KEEP_TITLE)
         self._take_over()
         self._key_thread = threading.Thread(target=self._read_keys, name="desk-input", daemon=True)
         self._key_thread.start()

@@ -29,6 +29,7 @@ SWITCHES = {
     b"\x1b[?1004h": b"\x1b[?1004l",
     b"\x1b[?7l": b"\x1b[?7h",
     b"\x1b[>25u": b"\x1b[<u",
+    b"\x1b[22;2t": b"\x1b[23;2t",
 }
 """What the desk switches, and what switches it back."""
 

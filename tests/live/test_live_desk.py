@@ -139,7 +139,7 @@ def test_a_second_workstation_is_refused_before_it_touches_the_terminal(
 
 def test_without_a_terminal_it_says_so_and_runs_headless(tmp_path: Path) -> None:
     ran = run(tmp_path, "--state-dir", str(tmp_path / "state"), "--for", "3s")
-    assert "no terminal (standard input is none): the same paper engine runs" in ran.stderr
+    assert "no screen (standard input is not a terminal): the same paper engine runs" in ran.stderr
     assert ran.returncode == ExitCode.CLEAN, ran
     assert ran.stdout.startswith("run ended: time is up"), ran
     assert "flat; reconciled with the broker" in ran.stdout
