@@ -41,10 +41,8 @@ CLOSING: Final = 0.5
 
 KEEP_TITLE: Final = "\x1b[22;2t"
 """Has the terminal remember its title, which the desk changes (XTWINOPS)."""
-RESTORE: Final = "".join(
-    ("\x1b[23;2t", "\x1b[?2004l", "\x1b[?7h", "\x1b[?1000l", "\x1b[?1003l", "\x1b[?1015l", "\x1b[?1006l")
-    + ("\x1b[<u", "\x1b[?1049l", "\x1b[?25h", "\x1b[?1004l")
-)
+_OFF: Final = ("?2004l", "?7h", "?1000l", "?1003l", "?1015l", "?1006l", "<u", "?1049l", "?25h", "?1004l")
+RESTORE: Final = "\x1b[23;2t" + "".join(f"\x1b[{switch}" for switch in _OFF)
 """Everything that the desk switches on, switched off."""
 
 
