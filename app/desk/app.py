@@ -162,7 +162,7 @@ class DeskApp(Commanding, App[DeskResult]):
             self.desk.banner(said, "stale", old=True)
         elif not self._painting:
             self.desk.banner(
-                "PAUSED: the panes stand still, the engine goes on; space resumes", "paused", still=True
+                "FROZEN: the panes stand still, the engine goes on; space resumes", "paused", still=True
             )
         else:
             self.desk.banner("", "text")

@@ -471,7 +471,7 @@ def test_before_the_first_picture() -> None:
 def test_a_pause_of_painting_hides_no_alarm() -> None:
     async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
         await press(pilot, "space")
-        assert "PAUSED: the panes stand still" in text_of(app)
+        assert "FROZEN: the panes stand still" in text_of(app)
         link.snapshot = change(
             halted_snapshot(), orders=(), alerts=(alert(40, "critical", "loss limit"), *snapshot().alerts)
         )
