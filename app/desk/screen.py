@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Input
@@ -28,7 +31,13 @@ PANES = ("orders", "positions", "risk", "alerts", "strategies", "health")
 
 
 class CommandLine(Input):
-    """Where commands are typed; hidden until it is asked for."""
+    """Where commands are typed; hidden until it is asked for. Tab does not lead out of it: the next letter
+    would be a key of the desk."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab,shift+tab", "stay", "Stay", show=False)]
+
+    def action_stay(self) -> None:
+        """Nothing."""
 
     def __init__(self) -> None:
         super().__init__(id="command", placeholder="command, for example: pause NAME", select_on_focus=False)
@@ -82,9 +91,11 @@ class DeskScreen(Screen[None]):
         self.standing = True
 
     def on_descendant_focus(self) -> None:
-        """Remembers the table that was used last."""
+        """Remembers the table that was used last; who goes there has left the command line."""
         if isinstance(self.focused, Grid):
             self.last_pane = self.focused
+            if self.query_one(CommandLine).display:
+                self.command_line(False)
 
     def pane(self, name: str) -> Grid:
         """A pane by name."""
