@@ -19,7 +19,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
-from app.desk import crash, themes
+from app.desk import crash, strips, themes
 from app.desk.commanding import Commanding
 from app.desk.dialogs import Ask, KillAsk
 from app.desk.driver import SafeDriver
@@ -75,6 +75,7 @@ class DeskApp(Commanding, App[DeskResult]):
         glyphs: Glyphs = "auto",
         redact: Callable[[str], str] = str,
     ) -> None:
+        strips.install()
         # Before App.__init__, which asks for the style sheet's variables.
         clock(0, zone)  # an unknown zone is refused here, not in the middle of painting
         self._desk_theme = theme if isinstance(theme, themes.DeskTheme) else themes.load(theme)

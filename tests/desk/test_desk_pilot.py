@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import stat
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from deskpilot import Desk, drive, painted, press, press_at, ripen, text_of
 from fakelink import FakeLink, alert, change, halted_snapshot, killing, orders, snapshot
+from textual.strip import Strip
 from textual.widgets import Input
 
 from app.desk import themes
@@ -664,6 +667,49 @@ def test_the_first_reason_counts() -> None:
 
     app = drive(test)
     assert app.desk_result == DeskResult("terminal-lost", "terminal lost: it was closed")
+
+
+def test_a_frame_leaves_nothing_for_the_collector() -> None:
+    """Textual's strips refer to themselves; the collector that frees them stops the risk loop meanwhile."""
+
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        shots = [
+            snapshot(
+                seq=number,
+                day_pnl=Decimal(number),
+                orders=tuple(change(row, age=row.age + number) for row in orders()),
+            )
+            for number in range(40)
+        ]
+        for shot in shots[:3]:
+            link.snapshot = shot
+            await painted(pilot)
+        gc.collect()
+        for shot in shots[3:]:
+            link.snapshot = shot
+            app.paint()
+            await pilot.pause()
+        counted: list[int] = []
+
+        def left(phase: str, info: dict[str, int]) -> None:
+            if phase == "stop":
+                counted.append(info["collected"])
+
+        before = sum(isinstance(thing, Strip) for thing in gc.get_objects())
+        gc.callbacks.append(left)
+        try:
+            gc.collect()
+        finally:
+            gc.callbacks.remove(left)
+        after = sum(isinstance(thing, Strip) for thing in gc.get_objects())
+        print(f"{before - after} strips and {counted} objects in all were left to the collector")
+        assert before - after < 20
+
+    gc.disable()
+    try:
+        drive(test)
+    finally:
+        gc.enable()
 
 
 def test_answers_after_the_end_disturb_nobody() -> None:
