@@ -343,7 +343,7 @@ class Runner:
 SETTLED = 10.0
 """Seconds after the start when a screen stands, whose many objects live as long as it does."""
 COLLECT_EVERY = 60.0
-"""Seconds between two looks at the oldest generation. The desk leaves nothing there (`app.desk.strips`), so one
+"""Seconds between two looks at the oldest generation. The desk leaves nothing there (`app.desk.strips`): one
 takes 2 to 7 ms as measured, within a period of the risk loop; it is for what nobody has thought of."""
 
 
