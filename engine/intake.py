@@ -35,8 +35,6 @@ class Intake:
         self._gate = gate
         self._view = view
         self._kill = kill
-        self._storing: set[str] = set()
-        """Orders between the gate and the commit of their record."""
         self._withdrawn: dict[str, str] = {}
         """Orders that wait for the disk and must not leave after all, with the reason."""
         self._storing: set[str] = set()
@@ -73,7 +71,6 @@ class Intake:
         now = core.clock.now()
         core.books.apply(OrderStored(order=order), now)
         self.new_order(order)
-        self._storing.add(order.id)
         future = core.journal.record(
             verdict,
             KINDS[OrderStored],
@@ -100,7 +97,7 @@ class Intake:
                 continue
             reason = f"its protective order was refused by {refusal.control}: {refusal.text}"
             for order in (entry, *children[:index]):
-                self._withdrawn[order.id] = reason
+                self.withdraw(order.id, reason)
             return None  # the entry's answer says so
         return None
 
@@ -276,8 +273,7 @@ class Intake:
             return f"there is no order {order_id} in memory"
         if record.life.is_closed:
             return f"{order_id} is {record.life.status} already"
-        if order_id in self._storing:  # a cancel must not overtake the order itself
-            self._withdrawn.setdefault(order_id, "cancelled before it was sent")
+        if self.withdraw(order_id, "cancelled before it was sent"):  # a cancel must not overtake its order
             return ""
         wait = self._gate.cancel_wait(self._view)
         if wait > 0:

@@ -87,7 +87,7 @@ class Replacer:
         if error is not None:
             problem = f"not stored: {error}"
         else:
-            problem = self._intake.blocked(order, change)
+            problem = self._overtaken(order.id) or self._intake.blocked(order, change)
         if not problem:
             try:
                 core.adapter.replace(future.result())
@@ -112,6 +112,13 @@ class Replacer:
             )
         if on_answer is not None:
             on_answer(Answer(ok=not problem, text=problem or f"replace of {order.id} sent"))
+
+    def _overtaken(self, order_id: str) -> str:
+        """What happened to the order while the change waited for the disk, and makes it pointless."""
+        record = self._core.books.orders.get(order_id)
+        if record is None or record.life.is_closed:
+            return "the order has ended"
+        return "its cancel is on the way" if record.life.pending_cancel else ""
 
     # -- cancel, then new
 

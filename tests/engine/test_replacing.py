@@ -196,3 +196,16 @@ def test_the_owner_of_an_order_hears_all_that_becomes_of_it() -> None:
         assert said.status == "REJECTED" and "the link is down" in said.reason
 
     Rig.play(script)
+
+
+def test_a_change_that_waits_for_the_disk_is_off_when_the_order_is_cancelled_meanwhile() -> None:
+    async def script(rig: Rig) -> None:
+        order = await resting(rig)
+        assert change(rig, order, 6, 23_991) is None
+        assert rig.engine.intake.cancel(order.id) == ""
+        await rig.sleep(1)
+        assert rig.status(order) == "CANCELED"
+        assert "replace_rejected" not in rig.alerts()
+        assert any("its cancel is on the way" in body for body in await bodies(rig, "not_sent"))
+
+    Rig.play(script)
