@@ -172,8 +172,8 @@ def test_a_stopped_strategy_stays_stopped_over_a_restart_until_it_is_resumed(tmp
     play(tmp_path, first, strategy("Raises"))
 
     async def second(rig: LiveRig) -> None:
-        row = await rig.state("bad", "stopped")
-        assert row.reason == "not started"
+        row = await rig.state("bad", "failed")
+        assert "stopped by the engine" in row.reason and "RuntimeError" in row.reason
         assert rig.snapshot is not None
         texts = [a.text for a in rig.snapshot.alerts]
         assert any("was not started" in t and "RuntimeError" in t for t in texts)
