@@ -36,6 +36,7 @@ line wins over both. The limits in [risk] are read again while the engine runs b
 Secrets do not belong here and are refused: see [credentials].
 """
 
+_LIST_DEFAULTS = {"strategies": "on paper the sample strategy, live none"}
 _EXAMPLE_NAMES = {"instruments": "ES", "max_gross_by_class": "future", "fx": "EUR"}
 
 
@@ -126,7 +127,8 @@ def _list_of_tables(path: tuple[str, ...], field: FieldInfo) -> Iterator[str]:
     assert section is not None
     yield ""
     yield from _comment(field.description or _summary(section))
-    yield from _comment("Default: on paper the sample strategy, live none. A table for each:")
+    default = _LIST_DEFAULTS.get(path[-1], "none")
+    yield from _comment(f"Default: {default}. A table for each:")
     yield f"# [[{'.'.join(path)}]]"
     yield from _example_section(section)
 
@@ -189,6 +191,9 @@ _EXAMPLES = {
     "module": '"engine.strategy.samples.meanrev:MeanReversion"',
     "name": '"meanrev"',
     "symbols": '["ES"]',
+    "zone": '"America/New_York"',
+    "begin": '"23:45"',
+    "end": '"00:45"',
     "fx": "1.08",
     "low": "1000",
     "high": "2000",

@@ -25,7 +25,7 @@ from app.session import (
     Fanout,
     Session,
     assemble,
-    exchange_address,
+    exchange_addresses,
     feed_of,
     is_replay,
     misplaced_strategies,
@@ -107,7 +107,7 @@ class Runner:
         wall = time.time_ns()
         feed: Feed | None = None
         start: int | None = None
-        if exchange_address(self._options) is None:
+        if not exchange_addresses(self._settings, self._options):
             feed = feed_of(self._settings, self._options, wall)
             start = feed.start_time() or wall
         # Also without a screen: the journal's thread must not keep the engine's waiting.
@@ -118,7 +118,7 @@ class Runner:
             return runner.run(self._main(clock, feed))
 
     def _run_virtual(self) -> Outcome:
-        if exchange_address(self._options) is not None:
+        if exchange_addresses(self._settings, self._options):
             raise FeedError("an exchange in another process runs in real time: leave --speed max out")
         feed = feed_of(self._settings, self._options, FIXED_START)
         loop = VirtualLoop(feed.start_time() or FIXED_START, self._poll)
@@ -172,9 +172,7 @@ class Runner:
         self._note_stop()
         loop = asyncio.get_running_loop()
         if feed is None:
-            address = exchange_address(self._options)
-            assert address is not None
-            feed = await remote_feed(address, clock)
+            feed = await remote_feed(exchange_addresses(self._settings, self._options), clock)
         self._settings = with_default_strategies(
             self._settings, [i.symbol for i in feed.instruments], self._options.feed.startswith("synthetic")
         )

@@ -23,7 +23,7 @@ from brokers.exchange.exchange import Exchange
 from brokers.loopback.adapter import RemotePaperAdapter
 from brokers.loopback.feed import RemoteFeed, fetch_instruments
 from brokers.loopback.wire import Address
-from brokers.paper.adapter import PaperAdapter
+from brokers.paper.adapter import paper_connections
 from engine.books import Books
 from engine.control.memory import MemoryLink
 from engine.core import Log
@@ -120,7 +120,7 @@ async def instruments_of(settings: Settings, feed: str, seed: int, clock: Clock)
     """What a feed lists, without running it. Raises `FeedError` with the remedy."""
     address = address_of(feed)
     if address is not None:
-        return (await remote_feed(address, clock)).instruments
+        return (await remote_feed((address,), clock)).instruments
     made = open_feed(feed, seed=seed, start_ns=clock.now(), on_bad=settings.feed.on_bad_line)
     return made.instruments
 
@@ -190,7 +190,7 @@ async def assemble(
     before = books.run
     install = before.install if before is not None else draw_install(rng)
     run = before.run + 1 if before is not None else 1
-    exchange, adapter = broker_of(settings, options, clock, feed, run)
+    exchange, (adapter, *backups) = broker_of(settings, options, clock, feed, run)
     engine = Engine(
         Parts(
             config=config,
@@ -207,6 +207,8 @@ async def assemble(
             speed=1.0 if options.virtual else options.speed,
             seed=options.seed,
             reload_limits=lambda: reload_limits(options.config, os.environ),
+            backups=backups,
+            draw=random.Random(f"{options.seed}:link:{run}").random if options.virtual else rng.random,
             publish=link.publish,
             rss_mb=rss_mb,
             import_paths=import_paths(options),
@@ -230,13 +232,13 @@ async def assemble(
 
 def broker_of(
     settings: Settings, options: RunOptions, clock: Clock, feed: Feed, run: int
-) -> tuple[Exchange | None, Adapter]:
-    """The paper broker: over an exchange in this process, or over one that runs in a process of its own."""
+) -> tuple[Exchange | None, Sequence[Adapter]]:
+    """The paper broker's connections: to an exchange in this process, or to one in a process of its own."""
     account = settings.account
-    address = exchange_address(options)
-    if address is not None:
-        rng = random.Random(f"{options.seed}:line:{run}")
-        return None, RemotePaperAdapter(address, account, clock, rng)
+    addresses = exchange_addresses(settings, options)
+    if addresses:
+        patience = settings.link.patience
+        return None, [RemotePaperAdapter(a, account, clock, patience=patience) for a in addresses]
     exchange = Exchange(
         feed.instruments,
         clock,
@@ -245,28 +247,38 @@ def broker_of(
         AccountConfig(cash=settings.paper.cash, currency=settings.currency, fx=settings.fx),
         ledger=exchange_ledger_path(options.state_dir),
     )
-    return exchange, PaperAdapter(exchange, account)
-
-
-def exchange_address(options: RunOptions) -> Address | None:
-    """`exchange:PATH`: market data and orders go to the exchange that listens on that socket."""
-    return address_of(options.feed)
+    return exchange, paper_connections(exchange, settings)
 
 
 def address_of(feed: str) -> Address | None:
     """Where the exchange of a feed spec listens; None where it is no exchange."""
     kind, _, where = feed.partition(":")
-    return Address(path=Path(where)) if kind == "exchange" and where else None
+    return Address.parse(where) if kind == "exchange" and where else None
 
 
-async def remote_feed(address: Address, clock: Clock) -> Feed:
+def exchange_addresses(settings: Settings, options: RunOptions) -> tuple[Address, ...]:
+    """`exchange:ADDRESS`: market data and orders go to the exchange that listens there, and on the addresses
+    of further connections. Empty for every other feed."""
+    first = address_of(options.feed)
+    if first is None:
+        return ()
+    named = settings.connections
+    return tuple(Address.parse(c.address) if c.address else first for c in named) or (first,)
+
+
+async def remote_feed(addresses: Sequence[Address], clock: Clock) -> Feed:
     """The market data of an exchange in another process. Raises `FeedError` where none listens."""
-    try:
-        return RemoteFeed(address, await fetch_instruments(address, clock))
-    except (NotSent, QueryFailed) as error:
-        raise FeedError(
-            f"no exchange answers on {address}; start one with 'breakwater exchange --socket {address.path}'"
-        ) from error
+    cause: Exception | None = None
+    for address in addresses:
+        try:
+            return RemoteFeed(*addresses, instruments=await fetch_instruments(address, clock))
+        except (NotSent, QueryFailed) as error:
+            cause = error
+    where = " or ".join(map(str, addresses))
+    option = f"--port {addresses[0].port}" if addresses[0].port is not None else f"--socket {addresses[0]}"
+    raise FeedError(
+        f"no exchange answers on {where}; start one with 'breakwater exchange {option}'"
+    ) from cause
 
 
 async def replay_rows(books: Books, journal: Journal) -> int:

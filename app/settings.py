@@ -22,7 +22,8 @@ from app.problems import BadConfig, Problem, from_validation
 from app.schema import Loc
 from app.sources import Tree, TreeSource, floats_in_params, read_environment, read_toml
 from brokers.exchange.config import ExchangeConfig
-from engine.config import EngineConfig, RiskLimits, Section
+from engine.config import EngineConfig, RiskLimits
+from engine.section import Section
 
 PLANNED_BROKERS = (
     "ib",
@@ -184,6 +185,16 @@ class Settings(BaseSettings, EngineConfig):
             f"'{broker}' is not built yet" if broker in PLANNED_BROKERS else f"there is no broker '{broker}'"
         )
         raise ValueError(f"{known}; allowed: one of {', '.join(cls.built_brokers)}")
+
+    @model_validator(mode="after")
+    def _addresses_lead_somewhere(self) -> Settings:
+        far = [c.name for c in self.connections if c.address]
+        if far and not self.feed.source.startswith("exchange:"):
+            raise ValueError(
+                f"connections: {', '.join(far)} has an address, but the exchange is in this process; leave "
+                "the address out, or set feed.source = exchange:ADDRESS"
+            )
+        return self
 
     @model_validator(mode="after")
     def _live_takes_more_than_one_key(self) -> Settings:

@@ -9,19 +9,17 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from engine.config_link import ConnectionConfig, LinkConfig
 from engine.model import PartialFillPolicy, ReplacePolicy
+from engine.section import Section
 
 Action = Literal["refuse", "pause", "cancel", "kill"]
 """What a breach does. refuse: the order only; pause: no opening orders until clear; cancel: pause and cancel
 working entry orders; kill: the kill-and-flatten procedure."""
 
 Symbol = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._/-]+$")]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class InstrumentLimits(Section):
@@ -316,8 +314,11 @@ class EngineConfig(Section):
     orders: OrderConfig = OrderConfig()
     reconcile: ReconcileConfig = ReconcileConfig()
     kill: KillConfig = KillConfig()
+    link: LinkConfig = LinkConfig()
     journal: JournalConfig = JournalConfig()
     screen: ScreenConfig = ScreenConfig()
+    connections: tuple[ConnectionConfig, ...] = Field((), max_length=8)
+    """Ways to the broker, the preferred first; fail-over goes down the list. Empty: one, named primary."""
     strategies: tuple[StrategyConfig, ...] = ()
     """The strategies that run."""
 
@@ -327,4 +328,8 @@ class EngineConfig(Section):
         twice = {n for n in names if names.count(n) > 1}
         if twice:
             raise ValueError(f"strategies: names must differ, {sorted(twice)} stand twice")
+        ways = [c.name for c in self.connections]
+        twice = {n for n in ways if ways.count(n) > 1}
+        if twice:
+            raise ValueError(f"connections: names must differ, {sorted(twice)} stand twice")
         return self

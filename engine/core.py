@@ -48,6 +48,8 @@ class Core:
     mode: str = "PAPER"
     link_up: bool = False
     link_text: str = "not connected"
+    link_epoch: int = 0
+    """Counts the changes of the link: what was asked in one epoch says nothing in the next."""
 
     def commit(self, record: AnyRecord, correlation: str = "", order_id: str = "") -> Applied:
         """Applies and journals one record. The caller need not wait: what must be on disk first goes through

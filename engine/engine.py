@@ -15,13 +15,15 @@ from typing import Final, Literal
 from engine.books import Books
 from engine.chores import Chores
 from engine.config import EngineConfig, RiskLimits
+from engine.connection import Links
+from engine.connection_watch import LinkWatch
 from engine.control.commands import Answer, AnyCommand, Kill
 from engine.control.snapshot import Snapshot
 from engine.core import Core, Log
 from engine.day import Day
 from engine.ending import Ending
 from engine.facthandler import FactHandler
-from engine.facts import AnyFact, BrokerNotice, Gap, LinkDown, LinkUp, MarketStateChanged
+from engine.facts import AnyFact
 from engine.feeds.watchdog import Watchdog
 from engine.intake import Intake
 from engine.journal import Journal, StoreFailed, StoreState
@@ -36,7 +38,7 @@ from engine.picture import Picture
 from engine.ports import Adapter, Clock, IdSource
 from engine.reactions import Reactions
 from engine.reconciler import Reconciler
-from engine.records import FactTaken, Halted
+from engine.records import Halted, LinkLost
 from engine.replacing import Replacer
 from engine.risk.controls import standard_controls
 from engine.risk.controls.margin import Margin
@@ -78,6 +80,10 @@ class Parts:
     reload_limits: Callable[[], RiskLimits]
     publish: Callable[[Snapshot], None]
     rss_mb: Callable[[], float | None]
+    backups: Sequence[Adapter] = ()
+    """Further connections to the same broker and account, as `config.connections` names them."""
+    draw: Callable[[], float] = lambda: 0.5
+    """Random numbers from 0 to 1, for the waits between attempts to connect."""
     import_paths: tuple[str, ...] = ()
     skip_idle: bool | None = None
     """Rounds of risk loop and chores that could find nothing new are left out; None: as `lockstep`."""
@@ -105,12 +111,15 @@ class Engine:
             for i in parts.instruments
         )
         books = parts.books
+        adapters = (parts.adapter, *parts.backups)
+        names = [c.name for c in config.connections] or ["primary"]
+        self._links = Links(adapters, names, clock, round(config.link.answer_within * NS))
         self.core = Core(
             config=config,
             clock=clock,
             ids=parts.ids,
             journal=parts.journal,
-            adapter=parts.adapter,
+            adapter=self._links,
             books=books,
             markets=self.markets,
             metrics=self.metrics,
@@ -136,6 +145,8 @@ class Engine:
         self.strategies = StrategyDesk(self.core, self.intake, self.replacer, self.view, parts)
         self.reactions.stop_strategy = self.strategies.give_up
         self.reconciler = Reconciler(self.core, self.view, self)
+        self.link = LinkWatch(self.core, self._links, parts.draw, self)
+        self._kill_host.hurry_link = self.link.hurry
         self.facts = FactHandler(self)
         self.operator = Operator(
             self.core,
@@ -183,7 +194,7 @@ class Engine:
         """At the stop: protective orders that the broker has, and that it does not have."""
         parts.journal.on_trouble = self._store_trouble
         parts.journal.on_commit = self._committed
-        parts.adapter.bind(self.on_fact)
+        self._links.bind(self.on_fact)
 
     # -- life
 
@@ -203,8 +214,10 @@ class Engine:
             )
             for request in self.core.books.kills:
                 self.kill.begin(request, resumed=True)
-        await self.reconciler.connect()
+        if await self.link.first():
+            await self.reconciler.round("start")
         await self.day.open_if_needed()
+        self._tasks.append(loop.create_task(self.link.run(), name="link"))
         self._tasks.append(loop.create_task(self.reconciler.run(), name="reconcile"))
         await self.strategies.start()
 
@@ -237,6 +250,7 @@ class Engine:
         """Nothing comes round any more: risk, chores, reconciliation, kill."""
         for task in self._tasks:
             task.cancel()
+        self.link.stop()
         self._ticker.stop()
         self._chore_rounds.stop()
         self.kill.abandon("the engine stops")
@@ -274,42 +288,13 @@ class Engine:
         """A report of the adapter, on the engine's thread. Never raises: a report that cannot be taken is
         alarmed, counts against the error breaker and forces a comparison with the broker."""
         try:
-            self._take_fact(fact)
+            self.facts.take(fact)
+            self._something_changed()
         except Exception as error:  # noqa: BLE001 - one report must not end the line that all others come by
             self.metrics.count("fact_errors")
             self.controls.on_error("facts", self.view)
             self.core.alarm("critical", "fact", f"{type(fact).__name__} could not be taken: {error!r}")
             self.reconcile_soon()
-
-    def _take_fact(self, fact: AnyFact) -> None:
-        core = self.core
-        match fact:
-            case LinkUp():
-                core.link_up, core.link_text = True, f"{core.adapter.name} connected"
-                core.commit(FactTaken(fact=fact))
-                core.books.orders.hurry(core.clock.now())
-                self.reconcile_soon()
-            case LinkDown(reason=reason):
-                core.link_up, core.link_text = False, reason
-                self.disable(f"link to {core.adapter.name} is down: {reason}")
-                core.commit(FactTaken(fact=fact))
-                self.facts.link_lost(reason)
-                core.metrics.count("disconnects")
-                core.alarm("critical", "link_down", f"link to {core.adapter.name} is down: {reason}")
-            case Gap(reason=reason):
-                core.commit(FactTaken(fact=fact))
-                core.alarm("warning", "gap", f"messages may be missing: {reason}; reconciling")
-                self.reconcile_soon()
-            case MarketStateChanged(symbol=symbol, state=state, low_limit=low, high_limit=high):
-                if self.markets.on_state(symbol, state, low, high, core.clock.now()):
-                    core.commit(FactTaken(fact=fact))
-                    self.kill.poke()
-            case BrokerNotice(code=code, text=text):
-                core.commit(FactTaken(fact=fact))
-                core.log("warning", f"broker says {code}: {text}", component="broker", status=code)
-            case _:
-                self.take(fact, "stream")
-        self._something_changed()
 
     def _something_changed(self) -> None:
         """In virtual time the next rounds on the grid take place; in real time they do anyway."""
@@ -404,7 +389,7 @@ class Engine:
 
     def enable(self) -> None:
         """The three views agree."""
-        if not self.view.enabled and self.core.link_up:
+        if not self.view.enabled and self.core.link_up and self.link.may_enable():
             self.view.enabled = True
             self.core.log("info", "trading enabled", component="engine")
 
@@ -424,6 +409,15 @@ class Engine:
 
     def book_manual(self, symbol: str) -> int:
         return self.reconciler.book_manual(symbol)
+
+    def emergency(self) -> bool:
+        return self.kill.running
+
+    def link_is_back(self) -> None:
+        self.kill.link_is_back()
+
+    def link_lost(self, lost: LinkLost) -> None:
+        self.facts.link_lost(lost)
 
     def reconcile_soon(self) -> None:
         self.reconciler.poke()

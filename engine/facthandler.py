@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Final
 from engine.books import EXTERNAL, Applied
 from engine.facts import (
     AnyFact,
+    BrokerNotice,
     Busted,
     CancelRejected,
     Executed,
     ForeignOrder,
+    Gap,
+    LinkDown,
+    LinkUp,
+    MarketStateChanged,
     OrderNotFound,
     OrderReport,
     ReplaceRejected,
@@ -56,6 +61,28 @@ class FactHandler:
         self._core = engine.core
         self._missing_since: dict[str, int] = {}
         """When the venue first said that it has no such order (monotonic ns)."""
+
+    def take(self, fact: AnyFact) -> None:
+        """A report of the adapter's stream."""
+        engine, core = self._engine, self._core
+        match fact:
+            case LinkUp():
+                engine.link.on_up(fact)
+            case LinkDown():
+                engine.link.on_down(fact)
+            case Gap(reason=reason):
+                core.commit(FactTaken(fact=fact))
+                core.alarm("warning", "gap", f"messages may be missing: {reason}; reconciling")
+                engine.reconcile_soon()
+            case MarketStateChanged(symbol=symbol, state=state, low_limit=low, high_limit=high):
+                if engine.markets.on_state(symbol, state, low, high, core.clock.now()):
+                    core.commit(FactTaken(fact=fact))
+                    engine.kill.poke()
+            case BrokerNotice(code=code, text=text):
+                core.commit(FactTaken(fact=fact))
+                core.log("warning", f"broker says {code}: {text}", component="broker", status=code)
+            case _:
+                self.handle(fact, "stream")
 
     def on_answer(self, fact: object) -> None:
         """The broker's answer to a question about one order."""
@@ -161,11 +188,11 @@ class FactHandler:
         if record.life.is_closed:
             engine.strategies.targets.on_closed(record)
 
-    def link_lost(self, reason: str) -> None:
+    def link_lost(self, lost: LinkLost) -> None:
         """What was in flight when the link broke is in doubt now."""
         core = self._core
         before = [(r, r.life.status) for r in core.books.orders.working()]
-        core.commit(LinkLost(reason=reason))
+        core.commit(lost)
         for record, was in before:
             if record.life.status is not was:
                 self.moved(record, was)

@@ -115,6 +115,14 @@ class KillSwitch:
         if self._changed is not None:
             self._changed.set()
 
+    def link_is_back(self) -> None:
+        """The broker can be reached again: what was asked over the old link is asked anew, at once."""
+        if self.running:
+            self._step("the link to the broker is back: going on")
+            self._cancels.again()
+            self._tend()
+            self.poke()
+
     async def finished(self) -> Progress:
         """Waits for the verdict of the running procedure."""
         if not self.running:

@@ -46,6 +46,11 @@ class Canceller:
         """ns until the next cancel can go; 0 where nothing holds it up."""
         return max(0, self._lane_due - self._host.clock.mono())
 
+    def again(self) -> None:
+        """What was handed over may have been lost: everything may be tried at once."""
+        self._tried.clear()
+        self._lane_due, self._trouble = 0, ""
+
     def orders(self) -> None:
         """Cancels every order in scope that is not ours to flatten with; again when unanswered."""
         sent: list[str] = []

@@ -10,7 +10,7 @@ from engine.facts import ForeignOrder, OpenOrders, OrderReport, Positions
 from engine.kill_types import LiveOrder, Touch
 from engine.model import Instrument, MarketState, Order, OrderStatus, Purpose
 from engine.ports import NotSent
-from engine.records import AnyRecord, Halted, KillEnded, KillStep, Sent
+from engine.records import AnyRecord, Halted, KillBegan, KillEnded, KillStep, Sent
 from engine.risk.bucket import TokenBucket
 from engine.risk.controls.price_sanity import flatten_range
 from engine.risk.gate import Gate
@@ -27,6 +27,7 @@ class EngineKillHost:
     gate: Gate
     reconcile_soon: Callable[[], None]
     take_report: Callable[[OrderReport | ForeignOrder], None]
+    hurry_link: Callable[[], None]
 
     def __init__(self, core: Core, view: EngineView) -> None:
         self._core = core
@@ -40,6 +41,8 @@ class EngineKillHost:
             self._core.log(
                 "warning", record.text, component="kill", status="STEP", correlation_id=correlation or None
             )
+        if isinstance(record, KillBegan):
+            self.hurry_link()
         if isinstance(record, KillEnded):
             # The three views are compared at once, so that the screen shows what was just proven.
             self.reconcile_soon()

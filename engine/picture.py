@@ -10,6 +10,7 @@ from engine.control.snapshot import (
     HealthRow,
     HealthWord,
     KillView,
+    LinkRow,
     OrderRow,
     PositionRow,
     RiskRow,
@@ -54,6 +55,8 @@ class Sources(Protocol):
     def rates(self) -> dict[str, float]: ...
 
     def uptime(self) -> float: ...
+
+    def link(self) -> LinkRow: ...
 
 
 class Picture:
@@ -230,6 +233,7 @@ class Picture:
             rates=self._sources.rates(),
             rss_mb=self._sources.rss_mb() or 0.0,
             uptime=uptime,
+            link=self._sources.link(),
         )
 
     def _kill_view(self) -> KillView | None:

@@ -82,15 +82,22 @@ class Adapter(Protocol):
 
     name: Final[str]  # type: ignore[misc]
     account: str
-    capabilities: Capabilities
+
+    @property
+    def capabilities(self) -> Capabilities: ...
 
     def bind(self, sink: FactSink) -> None:
         """Where facts go; called once, before `connect`."""
 
     async def connect(self) -> None:
-        """Opens the session; reports LinkUp. Raises `NotSent` with the remedy when it cannot."""
+        """Opens the session, at first or again after LinkDown; LinkUp follows. One call is one attempt: when
+        to try again is the engine's business. Raises `NotSent` with the remedy when it cannot."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Ends the session; LinkDown need not follow. `connect` may open another one later."""
+
+    async def probe(self) -> None:
+        """A heartbeat: the smallest thing that the broker answers. Raises `QueryFailed` where it does not."""
 
     def submit(self, order: Recorded[Order]) -> None: ...
 

@@ -26,7 +26,7 @@ from engine.facts import (
 from engine.model import NS, Fill
 from engine.orders import FOREIGN
 from engine.orders_record import OrderRecord
-from engine.ports import NotSent, QueryFailed
+from engine.ports import QueryFailed
 from engine.reconcile import (
     Action,
     Confirmer,
@@ -115,17 +115,6 @@ class Reconciler:
         self._unbooked: dict[str, dict[str, Fill]] = {}
         """Executions by symbol and id that belong to no order of ours and wait for a decision."""
 
-    async def connect(self) -> None:
-        """Opens the session and runs the first round. Where the broker is away the engine starts all the
-        same, with trading disabled, and tries again with every round."""
-        try:
-            await self._core.adapter.connect()
-        except NotSent as error:
-            self._core.link_text = str(error)
-            self._core.alarm("critical", "connect", f"no session with {self._core.adapter.name}: {error}")
-            return
-        await self.round("start")
-
     def poke(self) -> None:
         """A round is due now."""
         self._wanted.set()
@@ -161,9 +150,12 @@ class Reconciler:
         self.rounds += 1
         core.metrics.count("reconciliations")
         waiting, self._after_executions = self._after_executions, {}
-        since = self._since(waiting)
-        asked = core.clock.now()
-        read = await self._read(since)
+        asked, epoch = core.clock.now(), core.link_epoch
+        read = await self._read(self._since(waiting))
+        if core.link_epoch != epoch and not isinstance(read, str):
+            # Answers from both sides of a break do not make one picture.
+            read = "the link changed while the broker was read"
+            self.poke()
         if isinstance(read, str):
             self.agreed = False
             core.metrics.count("reconcile_unreadable")

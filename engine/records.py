@@ -95,9 +95,24 @@ class Unanswered(Record, frozen=True, tag="unanswered"):
 
 
 class LinkLost(Record, frozen=True, tag="link_lost"):
-    """The session broke: all that was in flight is in doubt."""
+    """The session broke: all that was in flight is in doubt. The rest says what it left behind."""
 
     reason: str
+    connection: str = ""
+    working: tuple[str, ...] = ()
+    """Our open orders."""
+    in_flight: tuple[str, ...] = ()
+    """Those of them that were unanswered."""
+    positions: dict[str, int] = msgspec.field(default_factory=dict)
+    """Executed positions, signed lots."""
+
+
+class LinkRestored(Record, frozen=True, tag="link_restored"):
+    """The session is usable again, over this connection; `down_for` in ns. Nothing is reconciled yet."""
+
+    connection: str
+    attempts: int
+    down_for: int
 
 
 class LostOrder(Record, frozen=True, tag="lost"):
@@ -267,6 +282,7 @@ AnyRecord = (
     | NotSentNote
     | Unanswered
     | LinkLost
+    | LinkRestored
     | LostOrder
     | FactTaken
     | Intended

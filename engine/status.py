@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from engine.control.snapshot import HealthWord, RiskRow, StrategyRow
+from engine.control.snapshot import HealthWord, LinkRow, RiskRow, StrategyRow
 from engine.journal import StoreState
 from engine.model import NS
 from engine.risk.control import Reading
@@ -97,6 +97,9 @@ class Status:
 
     def uptime(self) -> float:
         return (self._engine.core.clock.mono() - self._engine.started) / NS
+
+    def link(self) -> LinkRow:
+        return self._engine.link.row()
 
     def summary(self) -> dict[str, object]:
         """Figures of the run for its last words."""

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 
 from brokers.exchange.config import AccountConfig, ExchangeConfig
 from brokers.exchange.exchange import Exchange
-from brokers.paper.adapter import PaperAdapter
+from brokers.paper.adapter import PaperAdapter, paper_connections
 from engine.books import Books
 from engine.config import EngineConfig, RiskLimits
 from engine.control.commands import Answer, AnyCommand
@@ -175,7 +175,7 @@ class World:
             AccountConfig(cash=plan.cash),
             ledger=self.directory / "exchange.db",
         )
-        self.adapter = PaperAdapter(self.exchange, self.config.account)
+        self.adapter, *backups = paper_connections(self.exchange, self.config)
         self.engine = Engine(
             Parts(
                 config=self.config,
@@ -192,6 +192,7 @@ class World:
                 speed=1.0,
                 seed=1 if plan.seed is None else plan.seed,
                 reload_limits=lambda: self.next_limits,
+                backups=backups,
                 publish=self.snapshots.append,
                 rss_mb=lambda: None,
             )

@@ -10,8 +10,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from engine.config import Section, Symbol
+from engine.config import Symbol
 from engine.model import MarketState
+from engine.section import Section
 
 
 class AccountConfig(Section):

@@ -10,6 +10,7 @@ from brokers.exchange.books import Books, Execution, TradingDay
 from brokers.exchange.config import AccountConfig, ExchangeConfig
 from brokers.exchange.desk import OrderDesk
 from brokers.exchange.faults import FaultPlan
+from brokers.exchange.gateways import FIRST, Gateways
 from brokers.exchange.hours import Hours, calendar_day
 from brokers.exchange.ledger import Ledger
 from brokers.exchange.market import Market
@@ -30,7 +31,7 @@ from engine.model import (
     TimeInForce,
     Trade,
 )
-from engine.ports import Clock
+from engine.ports import Clock, NotSent
 
 __all__ = ["Audit", "Exchange"]
 
@@ -70,6 +71,7 @@ class Exchange:
         self._trading_day = trading_day
         self._latency_rng = random.Random(rng.getrandbits(64))
         self._sessions: dict[str, Session] = {}
+        self.gateways = Gateways(clock)
         self._hours = Hours(instruments, clock, self.on_market_state)
         self.ledger: Ledger | None = None
         self.restored = False
@@ -129,8 +131,12 @@ class Exchange:
 
     # -- clients
 
-    def open_session(self, account: str, sink: FactSink) -> Session:
-        """A line for the account's client; not up before `Session.open`. A former one is told and closed."""
+    def open_session(self, account: str, sink: FactSink, gateway: str = FIRST) -> Session:
+        """A line for the account's client; not up before `Session.open`. A former one is told and closed.
+        Raises `NotSent` where that door is shut; then the former one stays."""
+        refusal = self.gateways.refusal(account, gateway)
+        if refusal:
+            raise NotSent(refusal)
         former = self._sessions.get(account)
         if former is not None:
             former.displace()
@@ -146,6 +152,7 @@ class Exchange:
             self.config.message_limit,
             limit_cancels=self.config.limit_cancels,
             separate_queries=self.config.separate_queries,
+            gateway=gateway,
         )
         return session
 
@@ -168,6 +175,15 @@ class Exchange:
             for order in self.books.open_orders(session.account):
                 if order.tif is TimeInForce.DAY and order.order_id is not None:
                     self.desk.end(order, OrderStatus.CANCELED, "session lost", unsolicited=True)
+
+    def refusal(self, session: Session) -> str:
+        return self.gateways.refusal(session.account, session.gateway)
+
+    def away(self, session: Session, down_for: int | None) -> None:
+        if down_for is None:
+            self.gateways.back(session)
+        else:
+            self.gateways.away(session, down_for)
 
     def _session_of(self, account: str) -> Session | None:
         return self._sessions.get(account)
@@ -204,7 +220,8 @@ class Exchange:
     def drop_link(
         self, account: str, reason: str = "dropped on command", down_for: int | None = None
     ) -> None:
-        """Drops an account's session; back after `down_for` ns, or with `restore_link`."""
+        """Drops an account's session; its client may connect again at once. With `down_for` (ns) it cannot
+        before that time is over, or `restore_link`; then the session comes back by itself."""
         session = self._sessions.get(account)
         if session is not None:
             session.drop(reason, down_for)
@@ -212,7 +229,19 @@ class Exchange:
     def restore_link(self, account: str) -> None:
         session = self._sessions.get(account)
         if session is not None:
+            self.gateways.back(session)
             session.open()
+
+    def shut_gateway(self, gateway: str, reason: str = "shut on command") -> None:
+        """One of the doors goes out of order: sessions by it drop, and no new one is taken."""
+        self.gateways.close(gateway, reason)
+        for session in self._sessions.values():
+            if session.gateway == gateway:
+                session.drop(reason)
+
+    def open_gateway(self, gateway: str) -> None:
+        """The door works again; clients come back by themselves."""
+        self.gateways.open(gateway)
 
     # -- commands: what others do at the account
 

@@ -6,6 +6,7 @@ each after its latency, unless a fault says otherwise. What is under way when th
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections import deque
 from collections.abc import Callable
@@ -39,6 +40,12 @@ class Venue(Protocol):
     def link_changed(self, session: Session, up: bool) -> None:
         """The line dropped, or is back."""
 
+    def refusal(self, session: Session) -> str:
+        """Why the session cannot be opened now; empty where it can."""
+
+    def away(self, session: Session, down_for: int | None) -> None:
+        """The line is dead for so many ns; None: it may be opened again."""
+
 
 class Session:
     """A line between one account's client and the exchange. `sink` gets the facts, on the clock's thread."""
@@ -54,8 +61,10 @@ class Session:
         *,
         limit_cancels: bool = False,
         separate_queries: bool = False,
+        gateway: str = "primary",
     ) -> None:
         self.account = account
+        self.gateway = gateway
         self.up = False
         self.requests = 0
         """Requests taken from the client."""
@@ -87,9 +96,12 @@ class Session:
         return self._silent
 
     def open(self) -> None:
-        """Logs on; LinkUp follows. Does nothing when the line is up."""
+        """Logs on; LinkUp follows. Does nothing when the line is up. Raises `NotSent` while it is dead."""
         if self.up or self.closed:
             return
+        refusal = self._venue.refusal(self)
+        if refusal:
+            raise NotSent(refusal)
         self.up, self._silent = True, False
         self.tell(LinkUp(ts=self._clock.now()))
         if self._epoch:
@@ -114,7 +126,16 @@ class Session:
         self._cut()
         self._clock.call_soon(self._tell_now, LinkDown(ts=self._clock.now(), reason=reason))
         if down_for is not None:
-            self._clock.call_later(down_for, self.open)
+            self._venue.away(self, down_for)
+            self._clock.call_later(down_for, self._return)
+
+    def _return(self) -> None:
+        """The time is over for which the line was dead."""
+        if self.up or self.closed:
+            return
+        self._venue.away(self, None)
+        with contextlib.suppress(NotSent):  # its gateway went out of order meanwhile
+            self.open()
 
     def go_silent(self, silence: int, reason: str, down_for: int | None) -> None:
         """Half-open: everything is swallowed for `silence` ns before the loss is noticed."""
@@ -173,6 +194,13 @@ class Session:
                 self._leave_later(lambda: answered(answer))
 
         self._arrive_later(arrive)
+
+    def ping(self, answered: Callable[[], None]) -> None:
+        """A heartbeat: answered on the same way as everything else, unless the line is dead or half-open.
+        Raises `NotSent` while it is down."""
+        self._require_up()
+        if not self._silent:
+            self._arrive_later(lambda: self._leave_later(answered))
 
     def over_limit(self, request: Action) -> bool:
         """Counts a request that arrived; True when it exceeds the session's messages per second."""

@@ -1,9 +1,8 @@
-"""The adapter to an exchange in another process: reconnects by itself, says what it may have missed."""
+"""The adapter to an exchange in another process: says when the line broke and what it may have missed."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -44,35 +43,23 @@ from engine.sending import Recorded
 class RemotePaperAdapter:
     """One account's session with `brokers.loopback.server`.
 
-    When the line breaks: LinkDown, then new attempts after `retry` s, doubled up to `retry_max`, each with a
-    random part from `rng`; when it stands again: LinkUp, then Gap, because reports of that time are lost.
+    When the line breaks it says LinkDown; `connect` opens another. From the second one on LinkUp is followed
+    by a Gap, because reports of the time between are lost. Who finds that the exchange has gone silent is
+    whoever calls `probe`; that we have, the exchange, after `patience` s (0: it waits for ever).
     """
 
     name: Final = "loopback"
 
-    def __init__(
-        self,
-        address: Address,
-        account: str,
-        clock: Clock,
-        rng: random.Random,
-        *,
-        retry: float = 0.05,
-        retry_max: float = 5.0,
-        heartbeat: float = 1.0,
-    ) -> None:
+    def __init__(self, address: Address, account: str, clock: Clock, *, patience: float = 0.0) -> None:
         self.account = account
         self.address = address
         self.capabilities = exchange_capabilities(None)
         self.connects = 0
         """How often the line came up."""
         self._clock = clock
-        self._rng = rng
+        self._patience = patience
         self._outlet = Outlet(clock)
         self._lanes = Lanes(clock, None)
-        self._retry = retry
-        self._retry_max = retry_max
-        self._heartbeat = round(heartbeat * NS)
         self._line = Line(clock, self._on_message)
         self._task: asyncio.Task[None] | None = None
         self._timeout = 5 * NS
@@ -82,11 +69,23 @@ class RemotePaperAdapter:
         self._outlet.bind(sink)
 
     async def connect(self) -> None:
-        """Opens the line and keeps it open until `close`. Raises `NotSent` when the first attempt fails."""
-        if self._task is not None:
+        """Opens the line, unless it stands. Raises `NotSent` with the remedy when nobody answers."""
+        if self._line.up:
             return
-        await self._open()
-        self._task = asyncio.get_running_loop().create_task(self._keep())
+        await self.close()
+        line = Line(self._clock, self._on_message)
+        welcome = await line.open(self.address, self.account, patience=self._patience)
+        self._line = line
+        self._instruments = welcome.instruments
+        self._timeout = round(welcome.query_timeout * NS)
+        self._lanes = Lanes(self._clock, welcome.message_limit)
+        self.capabilities = exchange_capabilities(welcome.message_limit)
+        self.connects += 1
+        self._task = asyncio.get_running_loop().create_task(self._read(line))
+        self._outlet.soon(LinkUp(ts=self._clock.now()))
+        if self.connects > 1:
+            reason = "reports may be lost from while the link was down"
+            self._outlet.soon(Gap(ts=self._clock.now(), reason=reason))
 
     async def close(self) -> None:
         task, self._task = self._task, None
@@ -95,6 +94,9 @@ class RemotePaperAdapter:
             await asyncio.gather(task, return_exceptions=True)
         self._line.close("the adapter was closed")
 
+    async def probe(self) -> None:
+        await self._line.ping(self._timeout)
+
     @property
     def up(self) -> bool:
         """True while the line stands."""
@@ -102,7 +104,7 @@ class RemotePaperAdapter:
 
     def feed(self) -> RemoteFeed:
         """The exchange's market data, over a line of its own. Call it after `connect`."""
-        return RemoteFeed(self.address, self._instruments)
+        return RemoteFeed(self.address, instruments=self._instruments)
 
     # -- orders
 
@@ -174,33 +176,9 @@ class RemotePaperAdapter:
 
     # -- the line
 
-    async def _open(self) -> None:
-        line = Line(self._clock, self._on_message)
-        welcome = await line.open(self.address, self.account)
-        self._line = line
-        self._instruments = welcome.instruments
-        self._timeout = round(welcome.query_timeout * NS)
-        self._lanes = Lanes(self._clock, welcome.message_limit)
-        self.capabilities = exchange_capabilities(welcome.message_limit)
-        self.connects += 1
-        self._outlet.soon(LinkUp(ts=self._clock.now()))
-        if self.connects > 1:
-            reason = "reports may be lost from while the link was down"
-            self._outlet.soon(Gap(ts=self._clock.now(), reason=reason))
-
-    async def _keep(self) -> None:
-        while True:
-            reason = await self._line.run(self._heartbeat)
-            self._outlet.now(LinkDown(ts=self._clock.now(), reason=reason))
-            wait = self._retry
-            while True:
-                await self._clock.sleep(round(wait * (0.5 + self._rng.random()) * NS))
-                wait = min(wait * 2, self._retry_max)
-                try:
-                    await self._open()
-                except NotSent:
-                    continue
-                break
+    async def _read(self, line: Line) -> None:
+        reason = await line.run()
+        self._outlet.now(LinkDown(ts=self._clock.now(), reason=reason))
 
     def _on_message(self, message: ExchangeMessage) -> None:
         if isinstance(message, Report):

@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol
 
 from brokers.exchange import Exchange, Session
+from brokers.exchange.gateways import FIRST
 from brokers.exchange.messages import Answer
 from brokers.loopback import wire
 from brokers.loopback.wire import (
@@ -30,8 +31,8 @@ from brokers.loopback.wire import (
     WireError,
 )
 from engine.facts import AnyFact, LinkDown, LinkUp
-from engine.model import Quote, Trade
-from engine.ports import NotSent
+from engine.model import NS, Quote, Trade
+from engine.ports import NotSent, TimerHandle
 
 MAX_BACKLOG = 16 * 1024 * 1024
 """Bytes that may wait for a client that does not read; then it is cut off."""
@@ -41,6 +42,9 @@ class Market(Protocol):
     def on_quote(self, quote: Quote) -> None: ...
 
     def on_trade(self, trade: Trade) -> None: ...
+
+    def shut(self, gateway: str) -> None:
+        """A door goes out of order: no market data comes by it any more."""
 
 
 class ClientLine:
@@ -52,8 +56,12 @@ class ClientLine:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         market: Market,
+        gateway: str = FIRST,
     ) -> None:
         self.market_data = False
+        self.gateway = gateway
+        self._heard = 0
+        self._watch: TimerHandle | None = None
         self._exchange = exchange
         self._reader = reader
         self._writer = writer
@@ -68,16 +76,23 @@ class ClientLine:
             if not isinstance(hello, Hello) or hello.version != PROTOCOL:
                 self.cut(f"this exchange speaks version {PROTOCOL} and expects Hello first")
                 return
-            self._welcome(hello)
+            try:
+                self._welcome(hello)
+            except NotSent as refusal:
+                self.cut(str(refusal))
+                return
             while not self._cut:
                 message = await wire.read_client(self._reader)
                 if message is None:
                     return
+                self._heard = self._exchange.clock.mono()
                 self._handle(message)
         except WireError as error:
             self.cut(str(error))
         finally:
             self._cut = True
+            if self._watch is not None:
+                self._watch.cancel()
             if self._session is not None:
                 self._session.close()
             self._writer.close()
@@ -102,6 +117,10 @@ class ClientLine:
 
     def _welcome(self, hello: Hello) -> None:
         exchange = self._exchange
+        if hello.account is not None:
+            self._session = exchange.open_session(hello.account, self._on_fact, self.gateway)
+        elif hello.market_data and (refusal := exchange.gateways.refusal("", self.gateway)):
+            raise NotSent(refusal)
         self.market_data = hello.market_data
         self.send(
             Welcome(
@@ -118,9 +137,22 @@ class ClientLine:
                 self.send(State(symbol, market.state, exchange.clock.now()))
                 if market.book.top is not None:
                     self.send(wire.Data(quote=market.book.top))
-        if hello.account is not None:
-            self._session = exchange.open_session(hello.account, self._on_fact)
+        if self._session is not None:
             self._session.open()
+        if hello.patience > 0:
+            self._heard = exchange.clock.mono()
+            self._listen(round(hello.patience * NS), self._heard)
+
+    def _listen(self, patience: int, due: int) -> None:
+        """Drops a client that has said nothing for so long; one look at a time, `due` when it was to come."""
+        mono = self._exchange.clock.mono()
+        # Who comes late himself gives the other one time to be read.
+        until = self._heard + patience if mono - due < patience // 2 else mono + patience
+        if mono >= until:
+            self.cut(f"nothing heard from the client for {(mono - self._heard) / NS:g} s")
+            self._abort()
+            return
+        self._watch = self._exchange.clock.call_later(until - mono, self._listen, patience, until)
 
     def _on_fact(self, fact: AnyFact) -> None:
         if isinstance(fact, LinkDown):
@@ -131,8 +163,7 @@ class ClientLine:
     def _handle(self, message: ClientMessage) -> None:
         session = self._session
         if isinstance(message, Ping):
-            if session is None or not session.silent:
-                self.send(Pong(message.n))
+            self._pong(message.n)
         elif isinstance(message, Push):
             if message.quote is not None:
                 self._market.on_quote(message.quote)
@@ -158,6 +189,15 @@ class ClientLine:
         except NotSent:
             self._abort()  # the session dropped and the client has not seen it yet
 
+    def _pong(self, n: int) -> None:
+        if self._session is None:
+            self.send(Pong(n))
+            return
+        try:
+            self._session.ping(lambda: self.send(Pong(n)))
+        except NotSent:
+            self._abort()
+
     def _answer(self, n: int, answer: Answer) -> None:
         self.send(Reply(n, wire.raw(answer)))
 
@@ -178,6 +218,11 @@ class ClientLine:
                 exchange.foreign_order(drill.account, drill.symbol, drill.side, drill.qty, limit=drill.price)
             elif drill.kind == "drop":
                 exchange.drop_link(drill.account)
+            elif drill.kind == "shut":
+                exchange.shut_gateway(drill.gateway)
+                self._market.shut(drill.gateway)
+            elif drill.kind == "open":
+                exchange.open_gateway(drill.gateway)
             else:
                 raise ValueError(f"there is no drill {drill.kind!r}")
         except (KeyError, ValueError) as error:

@@ -19,18 +19,22 @@ async def fetch_instruments(address: Address, clock: Clock) -> Sequence[Instrume
 
 
 class RemoteFeed:
-    """`engine.ports.Feed` over a line of its own. Connects again, with back-off, when the line breaks."""
+    """`engine.ports.Feed` over a line of its own. Connects again, with back-off, when the line breaks; with
+    several addresses, to each in turn."""
 
     name = "loopback"
 
     def __init__(
-        self, address: Address, instruments: Sequence[Instrument] = (), *, retry: float = 0.1
+        self,
+        *addresses: Address,
+        instruments: Sequence[Instrument] = (),
+        retry: float = 0.1,
     ) -> None:
         self.instruments: Sequence[Instrument] = tuple(instruments)
         """Listed by the exchange; filled by the first connection where not given."""
         self.breaks = 0
         """How often the line broke."""
-        self._address = address
+        self._addresses = addresses
         self._retry = retry
 
     def start_time(self) -> None:
@@ -58,12 +62,14 @@ class RemoteFeed:
                     sink.on_trade(message.trade)
                 sink.on_batch_end(record.ts)
 
-        wait = self._retry
+        wait, turn = self._retry, 0
         while True:
             line = Line(clock, take)
             try:
-                welcome = await line.open(self._address, None, market_data=True)
+                address = self._addresses[turn % len(self._addresses)]
+                welcome = await line.open(address, None, market_data=True)
             except NotSent:
+                turn += 1
                 await clock.sleep(round(wait * NS))
                 wait = min(wait * 2, 5.0)
                 continue

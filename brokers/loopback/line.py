@@ -50,16 +50,25 @@ class Line:
         self._reason = ""
 
     async def open(
-        self, address: Address, account: str | None, *, market_data: bool = False, timeout: float = 5.0
+        self,
+        address: Address,
+        account: str | None,
+        *,
+        market_data: bool = False,
+        patience: float = 0.0,
+        timeout: float = 5.0,
     ) -> Welcome:
-        """Connects and greets. Raises `NotSent` with the remedy when nobody answers properly."""
+        """Connects and greets. Raises `NotSent` with the remedy when nobody answers properly. `patience`:
+        seconds of our silence after which the exchange shall drop us; 0: never."""
+        hello = Hello(version=PROTOCOL, account=account, market_data=market_data, patience=patience)
         try:
             async with asyncio.timeout(timeout):
                 self._reader, self._writer = await address.connect()
-                self._writer.write(
-                    wire.frame(Hello(version=PROTOCOL, account=account, market_data=market_data))
-                )
+                self._writer.write(wire.frame(hello))
                 first = await wire.read_exchange(self._reader)
+        except asyncio.CancelledError:
+            self._drop()
+            raise
         except (OSError, TimeoutError, WireError) as error:
             self._drop()
             raise NotSent(
@@ -74,10 +83,13 @@ class Line:
         self._heard = self._clock.mono()
         return first
 
-    async def run(self, heartbeat: int) -> str:
-        """Reads until the line breaks; returns why. `heartbeat`: ns between two pings."""
+    async def run(self, heartbeat: int | None = None) -> str:
+        """Reads until the line breaks; returns why. `heartbeat`: ns between two pings, three of which may go
+        unanswered; None: somebody else listens for its silence (`ping`)."""
         assert self._reader is not None
-        beat = asyncio.get_running_loop().create_task(self._beat(heartbeat))
+        beat = None
+        if heartbeat is not None:
+            beat = asyncio.get_running_loop().create_task(self._beat(heartbeat))
         self._reason = "the exchange closed the line"
         try:
             while self.up:
@@ -89,7 +101,8 @@ class Line:
         except WireError as error:
             self._reason = f"the exchange sent nonsense: {error}"
         finally:
-            beat.cancel()
+            if beat is not None:
+                beat.cancel()
             self.close(self._reason)
         return self._reason
 
@@ -115,6 +128,10 @@ class Line:
     async def ask(self, query: Query, timeout: int) -> Any:
         """The answer to a question. Raises `QueryFailed`; `timeout` in ns."""
         return await self._ask(lambda n: Ask(n, query), ANSWERS[type(query)], timeout)
+
+    async def ping(self, timeout: int) -> None:
+        """A heartbeat and its answer. Raises `QueryFailed`; `timeout` in ns."""
+        await self._ask(Ping, None, timeout)
 
     async def audit(self, account: str | None, timeout: int) -> Audit:
         answer: Audit = await self._ask(lambda n: AskAudit(n, account), Audit, timeout)
@@ -143,13 +160,11 @@ class Line:
             self._asked.pop(n, None)
 
     def _take(self, message: ExchangeMessage) -> None:
-        if isinstance(message, Pong):
-            return
         if isinstance(message, Goodbye):
             self._reason = message.reason
             self.up = False
             return
-        if not isinstance(message, (Reply, Failed, Done)):
+        if not isinstance(message, (Reply, Failed, Done, Pong)):
             self._on_message(message)
             return
         kind, future = self._asked.get(message.n, (None, None))
@@ -157,7 +172,7 @@ class Line:
             return  # the answer to a question that timed out
         if isinstance(message, Failed):
             future.set_exception(QueryFailed(message.reason))
-        elif isinstance(message, Done):
+        elif isinstance(message, (Done, Pong)):
             future.set_result(None)
         else:
             try:
@@ -167,7 +182,6 @@ class Line:
 
     async def _beat(self, every: int) -> None:
         """Pings; when nothing at all came for three beats the line is cut, so that the reader ends."""
-        n = 0
         while self.up:
             await self._clock.sleep(every)
             if self._clock.mono() - self._heard > 3 * every:
@@ -175,9 +189,9 @@ class Line:
                 self.up = False
                 self._drop()
                 return
-            n += 1
+            self._numbers += 1
             try:
-                self.send(Ping(n))
+                self.send(Ping(self._numbers))
             except NotSent:
                 return
 

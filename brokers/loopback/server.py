@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import random
@@ -21,9 +22,10 @@ from pathlib import Path
 import msgspec
 
 from brokers.exchange import AccountConfig, Exchange, ExchangeConfig
+from brokers.exchange.gateways import FIRST
 from brokers.loopback.connection import ClientLine
 from brokers.loopback.walk import INSTRUMENTS, Walk
-from brokers.loopback.wire import Data, State
+from brokers.loopback.wire import Address, Data, State
 from engine.clock import RealClock
 from engine.feeds.errors import FeedError
 from engine.feeds.open import open_feed
@@ -39,9 +41,9 @@ class Server:
         self.exchange = exchange
         self._lines: list[ClientLine] = []
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one client until it leaves."""
-        line = ClientLine(self.exchange, reader, writer, self)
+    async def serve(self, gateway: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves one client until it leaves. `gateway`: the door it came by."""
+        line = ClientLine(self.exchange, reader, writer, self, gateway)
         self._lines.append(line)
         try:
             await line.run()
@@ -72,6 +74,11 @@ class Server:
     def on_feed_end(self, reason: str) -> None:
         self.exchange.on_feed_end(reason)
 
+    def shut(self, gateway: str) -> None:
+        for line in list(self._lines):
+            if line.market_data and line.gateway == gateway:
+                line.cut(f"gateway {gateway} is out of order")
+
     def drop_clients(self, reason: str) -> None:
         for line in list(self._lines):
             line.cut(reason)
@@ -79,9 +86,21 @@ class Server:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m brokers.loopback.server", description=__doc__)
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--socket", type=Path, help="Unix socket to listen on; made with mode 0600")
-    where.add_argument("--port", type=int, help="TCP port on 127.0.0.1; 0: any")
+    several = "; may be given again: each is a gateway to the same books (primary, backup, gateway3 …)"
+    parser.add_argument(
+        "--socket",
+        type=_socket,
+        dest="doors",
+        action="append",
+        help="Unix socket to listen on; made with mode 0600" + several,
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        dest="doors",
+        action="append",
+        help="TCP port on 127.0.0.1; 0: any" + several,
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--feed",
@@ -93,7 +112,18 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--ledger", type=Path, help="SQLite file that keeps the books")
     parser.add_argument("--cash", type=Decimal, default=Decimal(1_000_000))
     parser.add_argument("--currency", default="USD")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not options.doors:
+        parser.error("say where to listen: --socket PATH or --port PORT")
+    return options
+
+
+def _socket(text: str) -> Address:
+    return Address(path=Path(text))
+
+
+def _port(text: str) -> Address:
+    return Address(port=int(text))
 
 
 async def main(arguments: Sequence[str]) -> int:
@@ -106,15 +136,26 @@ async def main(arguments: Sequence[str]) -> int:
     clock = RealClock(loop)
     exchange, feed = build(options, clock)
     server = Server(exchange)
-    listener, address = await listen(options, server)
-    ready = {"ready": True, "pid": os.getpid(), "restored": exchange.restored, **address}
+    listeners, addresses = [], []
+    for place, door in enumerate(options.doors, 1):
+        listener, address = await listen(door, gateway_name(place), server)
+        listeners.append(listener)
+        addresses.append(address)
+    ready: dict[str, object] = {
+        "ready": True,
+        "pid": os.getpid(),
+        "restored": exchange.restored,
+        **addresses[0],
+    }
+    ready["doors"] = addresses
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
     market = asyncio.create_task(_drive(feed, clock, server)) if feed is not None else None
     await stop.wait()
     if market is not None:
         market.cancel()
-    listener.close()
+    for listener in listeners:
+        listener.close()
     server.drop_clients("the exchange is stopped")
     exchange.close()
     return 0
@@ -147,19 +188,25 @@ def build(options: argparse.Namespace, clock: Clock) -> tuple[Exchange, Walk | S
     return Exchange(listed, clock, rng, config, account, ledger=options.ledger), feed
 
 
-async def listen(options: argparse.Namespace, server: Server) -> tuple[asyncio.Server, dict[str, str | int]]:
-    """Opens the socket, for this user only; says where."""
-    if options.socket is not None:
+def gateway_name(number: int) -> str:
+    """What the doors are called, in the order of the command line."""
+    return {1: FIRST, 2: "backup"}.get(number, f"gateway{number}")
+
+
+async def listen(door: Address, gateway: str, server: Server) -> tuple[asyncio.Server, dict[str, str | int]]:
+    """Opens one socket, for this user only; says where."""
+    serve = functools.partial(server.serve, gateway)
+    if door.path is not None:
         with contextlib.suppress(FileNotFoundError):
-            options.socket.unlink()  # left behind by an exchange that was killed
+            door.path.unlink()  # left behind by an exchange that was killed
         before = os.umask(0o177)
         try:
-            listener = await asyncio.start_unix_server(server.serve, options.socket)
+            listener = await asyncio.start_unix_server(serve, door.path)
         finally:
             os.umask(before)
-        return listener, {"socket": str(options.socket)}
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", options.port)
-    return listener, {"port": listener.sockets[0].getsockname()[1]}
+        return listener, {"gateway": gateway, "socket": str(door.path)}
+    listener = await asyncio.start_server(serve, "127.0.0.1", door.port)
+    return listener, {"gateway": gateway, "port": listener.sockets[0].getsockname()[1]}
 
 
 async def _drive(feed: Walk | SyntheticFeed, clock: Clock, server: Server) -> None:

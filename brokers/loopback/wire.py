@@ -54,6 +54,14 @@ class Address(Value, frozen=True, kw_only=True):
             return await asyncio.open_unix_connection(self.path)
         return await asyncio.open_connection("127.0.0.1", self.port)
 
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """`127.0.0.1:PORT` or the path of a Unix socket."""
+        host, _, port = text.rpartition(":")
+        if host == "127.0.0.1" and port.isdecimal():
+            return cls(port=int(port))
+        return cls(path=Path(text))
+
     def __str__(self) -> str:
         return str(self.path) if self.path is not None else f"127.0.0.1:{self.port}"
 
@@ -71,6 +79,8 @@ class Hello(FromClient, frozen=True, tag="hello", kw_only=True):
     version: int
     account: str | None = None
     market_data: bool = False
+    patience: float = 0.0
+    """Seconds of the client's silence after which the exchange drops the line; 0: never."""
 
 
 class Act(FromClient, frozen=True, tag="act"):
@@ -100,7 +110,8 @@ class Drill(FromClient, frozen=True, tag="drill", kw_only=True):
     """A command for a drill; all fields that its `kind` does not need stay empty.
 
     arm (fault, times), ratio (fault, ratio), clear, state (symbol, state), trade (account, symbol, side,
-    qty, price), foreign (the same; price = limit), drop (account). Answered by Done or Failed.
+    qty, price), foreign (the same; price = limit), drop (account), shut and open (gateway). Answered by Done
+    or Failed.
     """
 
     n: int
@@ -114,6 +125,7 @@ class Drill(FromClient, frozen=True, tag="drill", kw_only=True):
     side: Side = Side.BUY
     qty: int = 0
     price: int | None = None
+    gateway: str = ""
 
 
 class Ping(FromClient, frozen=True, tag="ping"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from brokers.base import Lanes, Outlet, exchange_capabilities, require_recorded
 from brokers.exchange.exchange import Exchange
+from brokers.exchange.gateways import FIRST
 from brokers.exchange.messages import (
     Answer,
     Cancel,
@@ -21,6 +22,7 @@ from brokers.exchange.messages import (
     QueryPositions,
 )
 from brokers.exchange.session import Session
+from engine.config import EngineConfig
 from engine.facts import (
     AccountValues,
     AnyFact,
@@ -39,12 +41,13 @@ A = TypeVar("A")
 
 
 class PaperAdapter:
-    """One account's session with an exchange in this process."""
+    """One account's session with an exchange in this process, by one of its gateways."""
 
     name: Final = "paper"
 
-    def __init__(self, exchange: Exchange, account: str) -> None:
+    def __init__(self, exchange: Exchange, account: str, gateway: str = FIRST) -> None:
         self.account = account
+        self.gateway = gateway
         self.exchange = exchange
         self.capabilities = exchange_capabilities(exchange.config.message_limit)
         self._clock = exchange.clock
@@ -52,7 +55,7 @@ class PaperAdapter:
         self._lanes = Lanes(self._clock, exchange.config.message_limit)
         self._session: Session | None = None
         self._timeout = round(exchange.config.query_timeout * NS)
-        self._asked: dict[int, asyncio.Future[Answer]] = {}
+        self._asked: dict[int, asyncio.Future[Any]] = {}
         self._asks = 0
 
     def bind(self, sink: FactSink) -> None:
@@ -60,8 +63,8 @@ class PaperAdapter:
 
     async def connect(self) -> None:
         """Logs on to the exchange; LinkUp follows. A second call on a live session does nothing."""
-        if self._session is None:
-            self._session = self.exchange.open_session(self.account, self._on_fact)
+        if self._session is None or self._session.closed:
+            self._session = self.exchange.open_session(self.account, self._on_fact, self.gateway)
         self._session.open()
 
     async def close(self) -> None:
@@ -127,18 +130,29 @@ class PaperAdapter:
             raise NotSent(f"the session of {self.account} with the exchange is down; wait for LinkUp")
         return self._session
 
+    async def probe(self) -> None:
+        await self._answered(
+            "a heartbeat", lambda session, future: session.ping(lambda: _answer(future, None))
+        )
+
     async def _ask(self, query: Query) -> Answer:
+        answer: Answer = await self._answered(
+            type(query).__name__,
+            lambda session, future: session.ask(query, lambda answer: _answer(future, answer)),
+        )
+        return answer
+
+    async def _answered(self, what: str, send: Callable[[Session, asyncio.Future[Any]], None]) -> Any:
         """Raises `QueryFailed` when the line is down or drops, or nothing came within the time-out."""
-        what = type(query).__name__
         self._asks += 1
         number = self._asks
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._asked[number] = future
         timer = self._clock.call_later(
             self._timeout, _fail, future, f"no answer to {what} within {self._timeout / NS:g} s"
         )
         try:
-            self._require_session().ask(query, lambda answer: _answer(future, answer))
+            send(self._require_session(), future)
             return await future
         except NotSent as error:
             raise QueryFailed(f"{what} was not asked: {error}") from error
@@ -156,12 +170,18 @@ class PaperAdapter:
             _fail(future, reason)
 
 
-def _answer(future: asyncio.Future[Answer], answer: Answer) -> None:
+def paper_connections(exchange: Exchange, config: EngineConfig) -> list[PaperAdapter]:
+    """An adapter for each configured connection, by the gateway of that name; one where none is."""
+    gateways = [c.name for c in config.connections] or [FIRST]
+    return [PaperAdapter(exchange, config.account, gateway) for gateway in gateways]
+
+
+def _answer(future: asyncio.Future[Any], answer: Answer | None) -> None:
     if not future.done():
         future.set_result(answer)
 
 
-def _fail(future: asyncio.Future[Answer], reason: str) -> None:
+def _fail(future: asyncio.Future[Any], reason: str) -> None:
     if not future.done():
         future.set_exception(QueryFailed(reason))
 

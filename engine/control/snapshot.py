@@ -115,6 +115,26 @@ class Percentiles(Value, frozen=True, kw_only=True):
     max: float
 
 
+class LinkRow(Value, frozen=True, kw_only=True):
+    """The link to the broker. Times in seconds."""
+
+    connection: str = ""
+    """The one in use, or the one that is tried next."""
+    connections: tuple[str, ...] = ()
+    up: bool = False
+    since: float = 0.0
+    """How long it has been up, or down."""
+    attempts: int = 0
+    """Attempts to connect since the link was last good."""
+    next_try: float | None = None
+    """Until the next attempt; None while one is under way, or none is needed."""
+    last_loss: str = ""
+    """Why it was last lost."""
+    losses: int = 0
+    heard: float | None = None
+    """Since the broker's last sign of life; None while it is down."""
+
+
 class HealthRow(Value, frozen=True, kw_only=True):
     broker: HealthWord
     broker_text: str
@@ -135,6 +155,7 @@ class HealthRow(Value, frozen=True, kw_only=True):
     """reject_rate, fill_rate.LMT …, slippage_ticks …"""
     rss_mb: float
     uptime: float
+    link: LinkRow = LinkRow()
 
 
 class KillView(Value, frozen=True, kw_only=True):

@@ -65,6 +65,8 @@ class InstantVenue:
 
     async def close(self) -> None: ...
 
+    async def probe(self) -> None: ...
+
     # -- orders
 
     def submit(self, order: Recorded[Order]) -> None:

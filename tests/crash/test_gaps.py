@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 from pathlib import Path
 
 import pytest
@@ -71,7 +70,7 @@ def test_an_exception_while_a_report_is_taken_does_not_end_the_line_in_silence()
 
         with venue(folder, 31, "none") as market:
             clock = RealClock(asyncio.get_running_loop())
-            adapter = RemotePaperAdapter(market.address, "PAPER", clock, random.Random(1))
+            adapter = RemotePaperAdapter(market.address, "PAPER", clock)
             adapter.bind(sink)
             await adapter.connect()
             order = {"account": "PAPER", "symbol": "ES", "side": Side.BUY, "qty": 1, "price": 100}

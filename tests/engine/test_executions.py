@@ -23,7 +23,7 @@ from engine.facts import (
     Restated,
     Suspended,
 )
-from engine.model import ExecutionKey, Fill, Order, Side
+from engine.model import NS, ExecutionKey, Fill, Order, Side
 from engine.positions import MICRO, PositionBook
 from engine.records import Intended
 from tests.engine.rig import Rig
@@ -107,7 +107,7 @@ def test_what_filled_in_an_outage_is_found_although_newer_fills_came_first() -> 
         rig.send(Side.BUY, 2, 23_990)
         rig.send(Side.BUY, 1, 23_950)
         await rig.sleep(0.3)
-        rig.exchange.drop_link(rig.config.account, down_for=None)
+        rig.exchange.drop_link(rig.config.account, down_for=3600 * NS)
         await rig.sleep(0.1)
         rig.quote("ES", 23_980, 23_985)
         await rig.sleep(1)

@@ -378,7 +378,7 @@ def test_with_the_link_down_it_says_so_and_ends_when_it_is_back() -> None:
         await rig.fill(Side.BUY, 5)
         entry, _ = rig.send(Side.BUY, 2, 23_990)
         await rig.sleep(0.3)
-        rig.exchange.drop_link(rig.config.account)
+        rig.exchange.drop_link(rig.config.account, down_for=3600 * NS)
         await rig.sleep(0.5)
         rig.engine.command(Kill(), "test")
         await rig.sleep(20)

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.facts import Executed
-from engine.model import ExecutionKey, Side
+from engine.model import NS, ExecutionKey, Side
 from tests.engine.rig import Rig
 
 
@@ -127,7 +127,7 @@ def test_fills_during_an_outage_are_found_after_it() -> None:
     async def script(rig: Rig) -> None:
         order, _ = rig.send(Side.BUY, 2, 23_999)
         await rig.sleep(0.2)
-        rig.exchange.drop_link(rig.config.account, down_for=None)
+        rig.exchange.drop_link(rig.config.account, down_for=3600 * NS)
         await rig.sleep(0.1)
         assert not rig.engine.view.enabled
         rig.move("ES", 23_990)

@@ -373,3 +373,45 @@ def make_quote(ts: int, bid: int, bid_size: int, ask: int, ask_size: int) -> Quo
 
 def make_trade(ts: int, price: int, size: int, aggressor: Side) -> Trade:
     return Trade("ES", ts, price, size, aggressor)
+
+
+@case(44)
+async def a_heartbeat_is_answered_while_the_link_stands(bench: Bench) -> None:
+    await bench.adapter.probe()
+    await bench.drop()
+    await bench.settle()
+    try:
+        await bench.adapter.probe()
+    except QueryFailed:
+        return
+    raise AssertionError("a link that is down answered a heartbeat")
+
+
+@case(45)
+async def one_call_opens_the_link_again(bench: Bench) -> None:
+    await bench.drop()
+    await bench.settle()
+    await bench.adapter.connect()
+    await bench.settle()
+    kinds = [type(f) for f in bench.facts if isinstance(f, (LinkUp, LinkDown, Gap))]
+    assert kinds == [LinkUp, LinkDown, LinkUp, Gap], kinds
+    await bench.adapter.connect()  # a link that stands is left alone
+    await bench.settle()
+    assert len(of(bench, LinkUp)) == 2
+    await bench.adapter.probe()
+
+
+@case(46)
+async def a_closed_session_can_be_opened_again(bench: Bench) -> None:
+    await bench.adapter.close()
+    await bench.settle()
+    try:
+        bench.adapter.submit(recorded(make(B, 1)))
+    except NotSent:
+        pass
+    else:
+        raise AssertionError("a closed session sent an order")
+    await bench.adapter.connect()
+    await bench.settle()
+    assert len(of(bench, LinkUp)) == 2
+    await bench.adapter.open_orders()

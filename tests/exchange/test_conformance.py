@@ -143,8 +143,7 @@ def process(tmp_path: Path, config: Path) -> Iterator[ExchangeProcess]:
 def test_remote(number: int, process: ExchangeProcess) -> None:
     async def run() -> None:
         clock = RealClock(asyncio.get_running_loop())
-        # No retry within the test: a case may look at the link while it is down.
-        adapter = RemotePaperAdapter(process.address, "A", clock, random.Random(number), retry=60)
+        adapter = RemotePaperAdapter(process.address, "A", clock)
         bench = RemoteBench(adapter, clock)
         await adapter.connect()
         await bench.quote(100, 20, 101, 10)

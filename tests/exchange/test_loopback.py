@@ -19,20 +19,20 @@ from brokers.loopback.feed import RemoteFeed, fetch_instruments
 from brokers.loopback.wire import Address, Drill
 from engine.clock import RealClock
 from engine.facts import Acknowledged, AnyFact, Executed, Gap, LinkDown, LinkUp, OrderNotFound, OrderReport
-from engine.model import MarketState, Order, OrderType, Quote, Side, TimeInForce, Trade
+from engine.model import NS, MarketState, Order, OrderType, Quote, Side, TimeInForce, Trade
 from engine.ports import NotSent, QueryFailed
 
 F = TypeVar("F")
 
 
 class Client:
-    """An adapter with what it heard; waits for facts, not for time."""
+    """An adapter with what it heard, which connects again when the link breaks; waits for facts, not for
+    time."""
 
-    def __init__(self, address: Address, seed: int = 1) -> None:
+    def __init__(self, address: Address, patience: float = 0.0) -> None:
         self.clock = RealClock(asyncio.get_running_loop())
-        self.adapter = RemotePaperAdapter(
-            address, "A", self.clock, random.Random(seed), retry=0.01, retry_max=0.1
-        )
+        self.adapter = RemotePaperAdapter(address, "A", self.clock, patience=patience)
+        self._again: asyncio.Task[None] | None = None
         self.facts: list[AnyFact] = []
         self._news = asyncio.Event()
         self._count = 0
@@ -41,6 +41,15 @@ class Client:
     def _take(self, fact: AnyFact) -> None:
         self.facts.append(fact)
         self._news.set()
+        if isinstance(fact, LinkDown):
+            self._again = asyncio.ensure_future(self._connect())
+
+    async def _connect(self) -> None:
+        while not self.adapter.up:
+            try:
+                await self.adapter.connect()
+            except NotSent:
+                await asyncio.sleep(0.01)
 
     async def until(self, done: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
@@ -265,18 +274,38 @@ def test_no_exchange_says_how_to_start_one(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_silent_exchange_is_noticed(tmp_path: Path) -> None:
-    """A stopped process keeps its socket open; only the missing heartbeat tells."""
+def test_a_heartbeat_is_answered_unless_the_exchange_has_stopped(tmp_path: Path) -> None:
+    """A stopped process keeps its socket open; only the missing answer tells."""
 
     async def run(process: ExchangeProcess) -> None:
         client = Client(process.address)
-        client.adapter._heartbeat = 50_000_000
         await client.adapter.connect()
-        assert process.pid is not None
+        await client.adapter.probe()
+        client.adapter._timeout = NS // 10
         process.send_signal(signal.SIGSTOP)
-        await client.until(lambda: bool(client.of(LinkDown)))
-        assert "nothing heard" in client.of(LinkDown)[0].reason
+        with pytest.raises(QueryFailed, match="no answer to Ping"):
+            await client.adapter.probe()
         process.send_signal(signal.SIGCONT)
+        client.adapter._timeout = 20 * NS
+        await client.adapter.probe()
+        assert not client.of(LinkDown)
+        await client.adapter.close()
+
+    with exchange_process(tmp_path, ledger=False) as process:
+        asyncio.run(run(process))
+
+
+def test_the_exchange_drops_a_client_that_has_gone_silent(tmp_path: Path) -> None:
+    async def run(process: ExchangeProcess) -> None:
+        client = Client(process.address, patience=0.3)
+        await client.adapter.connect()
+        until = client.clock.mono() + NS
+        while client.clock.mono() < until:
+            await client.adapter.probe()
+            await asyncio.sleep(0.02)
+        assert not client.of(LinkDown), "a client that beats is kept"
+        await client.until(lambda: bool(client.of(LinkDown)))
+        assert "nothing heard from the client" in client.of(LinkDown)[0].reason
         await client.until(lambda: bool(client.of(Gap)))
         await client.adapter.close()
 

@@ -63,7 +63,7 @@ class Trouble:
             life.wire.rates = {}
             life.wire.slow_until = 0
             if life.wire.session is not None and not life.wire.session.real.up:
-                life.wire.session.real.open()
+                world.exchange.restore_link(ACCOUNT)
 
     # -- network
 

@@ -7,6 +7,7 @@ stalls and a dead one hears nothing more.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import random
 from collections import deque
@@ -53,8 +54,11 @@ class Wire:
         self.session: WiredSession | None = None
         self.asked: Callable[[Query, Answer], None] = lambda _q, _a: None
 
-    def open_session(self, account: str, sink: Callable[[AnyFact], None]) -> WiredSession:
-        self.session = WiredSession(self, account, sink)
+    def open_session(
+        self, account: str, sink: Callable[[AnyFact], None], gateway: str = "primary"
+    ) -> WiredSession:
+        """Raises `NotSent` while the way to that gateway is dead."""
+        self.session = WiredSession(self, account, sink, gateway)
         return self.session
 
     def hits(self, fault: str) -> bool:
@@ -72,16 +76,29 @@ class Wire:
 class WiredSession:
     """What the adapter holds: a session whose other end is in another process."""
 
-    def __init__(self, wire: Wire, account: str, sink: Callable[[AnyFact], None]) -> None:
+    def __init__(self, wire: Wire, account: str, sink: Callable[[AnyFact], None], gateway: str) -> None:
         self._wire = wire
         self._sink = sink
         self.up = False
         self._inbox: deque[tuple[Callable[..., object], Any]] = deque()
         self._draining = False
-        self.real: Session = contextvars.Context().run(wire.exchange.open_session, account, self._report)
+        self.real: Session = contextvars.Context().run(
+            wire.exchange.open_session, account, self._report, gateway
+        )
+
+    @property
+    def closed(self) -> bool:
+        return self.real.closed
 
     def open(self) -> None:
-        self._wire.into_world(0, self.real.open)
+        refusal = self._wire.exchange.gateways.refusal(self.real.account, self.real.gateway)
+        if refusal:
+            raise NotSent(refusal)
+        self._wire.into_world(0, self._open)
+
+    def _open(self) -> None:
+        with contextlib.suppress(NotSent):  # nobody answers: the engine hears nothing, and tries again
+            self.real.open()
 
     def close(self) -> None:
         self.up = False
@@ -111,6 +128,15 @@ class WiredSession:
         if not self.up:
             raise NotSent("the session is down; wait for LinkUp")
         self._wire.into_world(1, self._ask, query, answered)
+
+    def ping(self, answered: Callable[[], None]) -> None:
+        if not self.up:
+            raise NotSent("the session is down; wait for LinkUp")
+        self._wire.into_world(1, self._ping, answered)
+
+    def _ping(self, answered: Callable[[], None]) -> None:
+        if self.real.up:
+            self.real.ping(lambda: self._take(lambda _: answered(), None))
 
     def _ask(self, query: Query, answered: Callable[[Answer], None]) -> None:
         if self.real.up:
