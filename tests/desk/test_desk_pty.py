@@ -22,12 +22,12 @@ F12 = b"\x1b[24~"
 class Terminal(PseudoTerminal):
     """The desk on a terminal, with its log of events."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, **environ: str) -> None:
         self.log = folder / "log"
         # The last two would be harmful if the desk did not take them away.
         harmful = {"TEXTUAL_ALLOW_SIGNALS": "1", "TEXTUAL_PRESS": "f12"}
-        environ = {**os.environ, "TERM": "xterm-256color", **harmful}
-        super().__init__([sys.executable, str(CHILD), str(self.log), *options], environ)
+        given = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "", **harmful, **environ}
+        super().__init__([sys.executable, str(CHILD), str(self.log), *options], given)
 
     def told(self) -> str:
         return str(self.events())
@@ -69,6 +69,21 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     found = Terminal(tmp_path)
     yield found
     found.close()
+
+
+@pytest.mark.parametrize("environ", [{"TERM": "linux"}, {"LC_ALL": "C"}], ids=["linux console", "locale C"])
+def test_a_terminal_without_glyphs_gets_ascii_alone(tmp_path: Path, environ: dict[str, str]) -> None:
+    terminal = Terminal(tmp_path, **environ)
+    try:
+        terminal.painted()
+        terminal.until(lambda: "> WORKING" in terminal.text() and "! DRIFT" in terminal.text(), "the panes")
+        assert bytes(terminal.output).isascii()
+        if environ.get("TERM") == "linux":
+            assert b"38;2;" not in terminal.output and b"38;5;" not in terminal.output, (
+                "it has sixteen colours"
+            )
+    finally:
+        terminal.close()
 
 
 def test_a_closed_terminal_ends_the_screen_and_nothing_else(terminal: Terminal) -> None:
