@@ -363,6 +363,19 @@ class LinkWatch:
         links = self._links
         return f"{links.name} ({links.in_use})" if len(links.names) > 1 else links.name
 
+    def _text(self, mono: int) -> str:
+        core = self._core
+        if core.link_up:
+            lost = f"; lost {self.losses} times, last: {self.last_loss}" if self.losses else ""
+            return f"{self._where()} connected{lost}"
+        attempt = f"attempt {self._course.attempts + 1}"
+        if len(self._links.names) > 1:
+            attempt += f" on {self._links.names[self._course.next(self._hooks.emergency()).connection]}"
+        if self._next_try is not None:
+            attempt += f" in {max(0, self._next_try - mono) / NS:.0f} s"
+        name, down = self._links.name, _span(mono - self._down_since)
+        return f"link to {name} is down for {down}: {core.link_text}; {attempt}"
+
     def row(self) -> LinkRow:
         """For screens."""
         core = self._core
@@ -370,6 +383,7 @@ class LinkWatch:
         since = self._up_since if core.link_up else self._down_since
         trying = self._course.next(self._hooks.emergency()).connection
         return LinkRow(
+            text=self._text(mono),
             connection=self._links.in_use if core.link_up else self._links.names[trying],
             connections=self._links.names,
             up=core.link_up,

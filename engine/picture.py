@@ -210,13 +210,13 @@ class Picture:
         commit = metrics.stages.get("journal commit") or Histogram()
         journal = core.journal.state
         journal_word: HealthWord = {"ok": "ok", "slow": "warn"}.get(journal, "down")  # type: ignore[assignment]
-        uptime = self._sources.uptime()
+        uptime, link = self._sources.uptime(), self._sources.link()
         data: HealthWord = "unknown"
         if age is not None:
             data = "ok" if not self._view.stale_symbols() else "warn"
         return HealthRow(
             broker="ok" if core.link_up else "down",
-            broker_text=core.link_text,
+            broker_text=link.text,
             data=data,
             data_age=age,
             engine=self._sources.pace(),
@@ -233,7 +233,7 @@ class Picture:
             rates=self._sources.rates(),
             rss_mb=self._sources.rss_mb() or 0.0,
             uptime=uptime,
-            link=self._sources.link(),
+            link=link,
         )
 
     def _kill_view(self) -> KillView | None:

@@ -45,6 +45,8 @@ class Status:
     def trading(self) -> tuple[bool, str]:
         if self._engine.view.enabled:
             return True, "trading"
+        if not self._engine.core.link_up:
+            return False, self._engine.link.row().text
         return False, self._engine.disabled_text
 
     def paused(self) -> tuple[str, ...]:

@@ -118,6 +118,9 @@ class Percentiles(Value, frozen=True, kw_only=True):
 class LinkRow(Value, frozen=True, kw_only=True):
     """The link to the broker. Times in seconds."""
 
+    text: str = ""
+    """All of it in one line, for a person."""
+
     connection: str = ""
     """The one in use, or the one that is tried next."""
     connections: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,10 @@ def test_attempts_are_made_at_doubling_waits_until_the_broker_answers() -> None:
         picture = rig.engine.picture.take()
         assert picture.health.broker == "down" and picture.health.link.attempts == 7
         assert not picture.trading
+        assert re.fullmatch(
+            r"link to paper is down for 2 min 0 s: shut on command; attempt 8 in \d+ s", picture.trading_text
+        ), picture.trading_text
+        assert picture.health.broker_text == picture.trading_text
         rig.exchange.open_gateway("primary")
         await until(rig, lambda: rig.engine.view.enabled, 35)
         assert rig.engine.link.row().up
