@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+KILLS ?= 300
+CUTS ?= 1000
 SEEDS ?= 500
 
 .PHONY: run test lint bench crash sim soak mutants picture clean help
@@ -33,8 +35,8 @@ lint: $(STAMP)  ## ruff and strict types
 bench: $(STAMP)  ## benchmarks, as ratios within one run
 	$(BIN)/python -m tests.bench
 
-crash: $(STAMP)  ## kill -9 the engine a hundred times
-	BREAKWATER_KILLS=100 $(BIN)/python -m pytest tests/crash -q -s
+crash: $(STAMP)  ## kill -9 the engine 300 times (KILLS=...), cut the power under its journal 10,000 times (CUTS=...)
+	BREAKWATER_KILLS=$(KILLS) BREAKWATER_CUTS=$(CUTS) $(BIN)/python -m pytest tests/crash tests/power tests/disk -q -s --timeout=0
 
 sim: $(STAMP)  ## play 500 seeded days of trouble in simulated worlds
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)

@@ -8,9 +8,9 @@ from brokers.exchange.messages import Audit
 from engine.books import Books
 from engine.facts import Busted, Corrected, Executed
 from engine.journal.rows import Row
-from engine.model import Fill
-from engine.records import DayOpened, FactTaken, Halted, OrderStored, RunStarted, Sent
-from tests.crash.kit import Story
+from engine.model import Fill, Purpose
+from engine.records import DayOpened, FactTaken, Halted, HaltReset, OrderStored, RunStarted, Sent
+from tests.crash.kit import Story, new_books
 
 Key = tuple[str, str, str, str]
 
@@ -114,3 +114,25 @@ def folds_alike(story: Story) -> str:
 
 def halts(rows: list[Row], records: list[object]) -> list[Halted]:
     return [r for r in records if isinstance(r, Halted)]
+
+
+def nothing_opened_after_the_halt(story: Story) -> int:
+    """While an account's halt is latched, what leaves closes. Returns how many orders of strategies did."""
+    books = new_books()
+    halted, closing = False, 0
+    stored: dict[str, OrderStored] = {}
+    for row, record in zip(story.rows, story.records, strict=True):
+        if isinstance(record, OrderStored):
+            stored[record.order.id] = record
+        if isinstance(record, Sent) and record.what == "submit" and halted:
+            order = stored[record.order_id].order
+            held = books.positions.qty(order.symbol)
+            assert order.purpose is Purpose.FLATTEN or order.side.sign * held < 0, f"{order.id} opens"
+            assert order.qty <= abs(held) or order.purpose is Purpose.FLATTEN
+            closing += order.purpose is not Purpose.FLATTEN
+        books.apply(record, row.ts)
+        if isinstance(record, Halted) and record.scope == "account":
+            halted = True
+        elif isinstance(record, HaltReset) and record.scope == "account":
+            halted = False
+    return closing
