@@ -97,9 +97,11 @@ class Collection:
         cash: int | Decimal | None = None,
         instruments: Sequence[Instrument] | None = None,
         touch: Mapping[str, tuple[int, int]] | None = None,
+        recorded: bool = False,
     ) -> Callable[[S], S]:
         """A case in virtual time. `keep`: limits that stay as the trader's configuration has them, while all
-        others are set wide; `limits`: risk settings of the case itself; `config`, `venue`: other sections."""
+        others are set wide; `limits`: risk settings of the case itself; `config`, `venue`: other sections;
+        `recorded`: it runs at the time of the recorded release, in gold."""
         settings = {
             "limits": limits or {},
             "keep": keep,
@@ -108,6 +110,7 @@ class Collection:
             "cash": cash,
             "instruments": instruments,
             "touch": touch,
+            "recorded": recorded,
         }
 
         def register(script: S) -> S:

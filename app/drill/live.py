@@ -16,6 +16,7 @@ from app.drill.context import DrillContext
 from app.drill.limits import limits_of
 from app.drill.notes import Broken, Notes, NotPossible
 from app.drill.processes import EngineProcess, ExchangeProcess, NeverSeen, wait_for
+from app.drill.tmpdisk import seen_from_outside
 from engine.control.commands import Answer, Kill, Submit
 from engine.control.snapshot import OrderRow, PositionRow, Snapshot
 from engine.journal.rows import Row
@@ -43,6 +44,10 @@ class LiveDrill:
     """None: the account is somebody else's."""
     engines: list[EngineProcess] = field(default_factory=list)
     feed: str = ""
+    prefix: Sequence[str] = ()
+    """Words before the command of engines to come."""
+    kept: Sequence[Row] = ()
+    """Rows that were read before the place of the journal went away."""
 
     # -- the notebook
 
@@ -97,8 +102,11 @@ class LiveDrill:
         replaced = {key: value for key, value in replaced.items() if key in type(settings).model_fields}
         write_config(path, settings, replaced)
         env = {k: v for k, v in os.environ.items() if not k.startswith("BREAKWATER__")}
-        self.engines.append(EngineProcess(self.state, path, self.feed, env, wrapper))
+        self.engines.append(EngineProcess(self.state, path, self.feed, env, wrapper, self.prefix))
         self.engine.begin(*options)
+        if self.prefix:
+            # It has a disk of its own there, which is seen through its process alone.
+            self.engine.state = seen_from_outside(self.engine.pid, self.state)
         return self.see("the engine is up", lambda p: p)
 
     def trading(self) -> Snapshot:
@@ -215,7 +223,9 @@ class LiveDrill:
 
     def rows(self) -> list[Row]:
         """What the journal holds, of an engine that runs or has ended."""
-        path = self.state / "journal.db"
+        if self.kept:
+            return list(self.kept)
+        path = (self.engines[-1].state if self.engines else self.state) / "journal.db"
         if not path.exists():
             return []
         with open_tape(path) as tape:

@@ -156,10 +156,15 @@ class EngineProcess:
         feed: str,
         env: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = ("-m", "app.cli"),
+        prefix: Sequence[str] = (),
     ) -> None:
         """`feed`: empty for that of the configuration; `env`: the whole environment of the process, by
-        default ours without settings; `wrapper`: what Python runs before the words of the command line."""
+        default ours without settings; `wrapper`: what Python runs before the words of the command line;
+        `prefix`: words before Python, which must end by becoming it."""
+        self._place = state
+        self._prefix = tuple(prefix)
         self.state = state
+        """Where others find its control socket and its journal."""
         self.config = config
         self._feed = feed
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("BREAKWATER_", "XDG_"))}
@@ -175,7 +180,8 @@ class EngineProcess:
 
     def spawn(self, *options: str) -> subprocess.Popen[str]:
         """Another process on the same configuration and state."""
-        command = [sys.executable, *self._wrapper, "headless", "--json", "--state-dir", str(self.state)]
+        command = [*self._prefix, sys.executable, *self._wrapper, "headless", "--json"]
+        command += ["--state-dir", str(self._place)]
         if self._feed:
             command += ["--feed", self._feed]
         if self.config is not None:

@@ -22,6 +22,7 @@ from app.drill.world import World
 from app.session import instruments_of
 from engine.clock import RealClock
 from engine.config import EngineConfig
+from engine.control.snapshot import Snapshot
 from engine.journal.errors import StoreRefused
 from engine.journal.rows import Row
 from engine.model import Instrument
@@ -86,8 +87,11 @@ def _guard(ran: _Ran, go: Callable[[], None]) -> None:
 
 def _virtual(case: Case, context: DrillContext) -> _Ran:
     assert case.virtual is not None
-    plan = plan_of(case, context)
     script = case.virtual
+    try:
+        plan = plan_of(case, context)
+    except NotPossible as why:
+        return _Ran("virtual", context.settings.engine_config(), problem=str(why), skipped=True)
     ran = _Ran("virtual", plan.config, instruments=plan.instruments)
 
     async def play(world: World) -> None:
@@ -103,6 +107,7 @@ def _virtual(case: Case, context: DrillContext) -> _Ran:
 
     _guard(ran, lambda: World.run(plan, play))
     ran.rows = _rows(plan.directory / "journal.db", ran)
+    remove(plan.directory)
     return ran
 
 
@@ -135,10 +140,35 @@ def _live(case: Case, context: DrillContext) -> _Ran:
             if drill is not None:
                 drill.close()
         if drill is not None:
-            ran.rows = _rows(drill.state / "journal.db", ran)
+            ran.rows = drill.kept or _rows(drill.state / "journal.db", ran)
             if context.against:
                 ran.rows = [r for r in ran.rows if r.ts >= notes.begin]
+        remove(folder)
     return ran
+
+
+def look_at_account(context: DrillContext) -> str:
+    """What the account of a profile holds, by an engine that only looks; empty where it is flat and nothing
+    works. Raises `Broken` where no engine comes up."""
+    probe = Case("0.0", "look", "look", settings={"limits": {}, "keep": (), "config": {}})
+    feed = context.settings.feed.source
+    folder = context.place("account-look")
+    drill = LiveDrill(context, probe, Notes(time.time_ns), folder, folder / "state", (), None, feed=feed)
+    try:
+        drill.instruments = asyncio.run(_instruments(context, feed))
+        drill.start()
+        picture = drill.see("the broker's word", _told)
+        held = [f"{p.broker:+f} {p.symbol}" for p in picture.positions if p.broker]
+        working = [f"order {o.broker_id or o.id} in {o.symbol}" for o in picture.orders if o.leaves]
+        return ", ".join([*held, *working])
+    finally:
+        drill.close()
+        remove(folder)
+
+
+def _told(picture: Snapshot) -> Snapshot | None:
+    """Once the broker has said what it holds."""
+    return picture if any(p.broker is not None for p in picture.positions) else None
 
 
 async def _instruments(context: DrillContext, feed: str) -> tuple[Instrument, ...]:
@@ -186,5 +216,5 @@ def _result(case: Case, ran: _Ran, wall: float) -> CaseResult:
 
 
 def remove(folder: Path) -> None:
-    """Removes what the cases left, when nobody wants to look at it."""
+    """Removes what a case left on disk: its rows are in its result, and ballast takes space."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -12,13 +12,20 @@ from typing import Any
 from app.drill.case import Case
 from app.drill.context import DrillContext
 from app.drill.limits import limits_of
-from app.drill.notes import Broken, Notes
-from app.drill.world import CL, ES, TOUCH, Plan, World
+from app.drill.notes import Broken, Notes, NotPossible
+from app.drill.world import CL, ES, START, TOUCH, Plan, World
+from app.replay.words import Words
 from brokers.exchange.config import ExchangeConfig
 from engine.config import EngineConfig, RiskLimits
 from engine.control.commands import Kill, Reset
-from engine.model import Instrument, Order, Side
+from engine.feeds.instruments import lookup
+from engine.model import NS, Instrument, Order, Side
 from engine.risk.gate import Refusal
+
+RELEASE = 1_682_949_600 * NS
+"""2023-05-01 14:00 UTC: a news release that was recorded in gold."""
+BEFORE = 10 * NS
+"""Time before the release at which the recording is taken up, ns."""
 
 STEP = 0.02
 """Seconds of engine time between two looks while a case waits."""
@@ -107,9 +114,18 @@ class VirtualDrill:
         """Orders that ever arrived at the exchange."""
         return len(self.world.exchange.audit(self.world.config.account).orders)
 
+    def asks(
+        self, side: Side, qty: int, limit: int | None = None, **fields: Any
+    ) -> tuple[Order, Refusal | None]:
+        """Asks for an order, and notes its terms."""
+        order, refusal = self.world.send(side, qty, limit, **fields)
+        who = "" if order.strategy == "manual" else f" for {order.strategy}"
+        self.did(f"ask to {Words(self.world.plan.instruments).order(order)}{who}")
+        return order, refusal
+
     def passes(self, text: str, side: Side, qty: int, limit: int | None = None, **fields: Any) -> Order:
         """An order that the gate must let through."""
-        order, refusal = self.world.send(side, qty, limit, **fields)
+        order, refusal = self.asks(side, qty, limit, **fields)
         saw = "it passed" if refusal is None else f"refused by {refusal.control}: {refusal.text}"
         self.check(text, refusal is None, saw, order.id)
         return order
@@ -119,7 +135,7 @@ class VirtualDrill:
     ) -> Refusal | None:
         """An order that this control must refuse, with nothing on the wire."""
         before = self.sent_to_exchange()
-        order, refusal = self.world.send(side, qty, limit, **fields)
+        order, refusal = self.asks(side, qty, limit, **fields)
         if refusal is None:
             self.check(text, False, "the order passed", order.id)
             return None
@@ -202,7 +218,9 @@ def plan_of(case: Case, context: DrillContext) -> Plan:
     values = {name: getattr(base, name) for name in EngineConfig.model_fields}
     values["risk"] = limits_of(base.risk, own["keep"], own["limits"])
     values["strategies"] = ()
-    values["journal"] = base.journal.model_copy(update={"durability": "process", "min_free_mb": 0})
+    values["journal"] = base.journal.model_copy(
+        update={"durability": "process", "min_free_mb": 0, "ballast_mb": 0}
+    )
     for section, changes in own["config"].items():
         now = values[section]
         values[section] = (
@@ -211,12 +229,18 @@ def plan_of(case: Case, context: DrillContext) -> Plan:
             else changes
         )
     instruments: tuple[Instrument, ...] = tuple(own["instruments"] or (ES, CL))
+    touch, start = dict(own["touch"] or TOUCH), START
+    if own["recorded"]:
+        if context.data is None:
+            raise NotPossible("it takes the recorded day: name its folder with --data")
+        instruments, touch, start = (lookup("GCM3"),), {}, RELEASE - BEFORE
     return Plan(
         directory=context.place(case.id),
         config=EngineConfig.model_validate(values),
         venue=ExchangeConfig.model_validate({"follow_calendars": False, **own["venue"]}),
         cash=Decimal(own["cash"] if own["cash"] is not None else context.settings.paper.cash),
         instruments=instruments,
-        touch=dict(own["touch"] or TOUCH),
+        touch=touch,
+        start=start,
         seed=context.seed,
     )

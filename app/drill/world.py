@@ -210,16 +210,21 @@ class World:
     def quote(self, symbol: str, bid: int | None, ask: int | None, size: int = 50) -> None:
         """Sends one quote to exchange and engine, and keeps it as the touch."""
         now = self.clock.now()
-        if bid is not None and ask is not None:
-            if self._mids.get(symbol) != bid + ask:
-                self._mids[symbol] = bid + ask
-                self.path.append((now, symbol, bid + ask))
-            self.touch[symbol] = (bid, ask)
-        quote = Quote(symbol, now, bid, size if bid is not None else 0, ask, size if ask is not None else 0)
-        self.exchange.on_quote(quote)
+        self.deliver(
+            Quote(symbol, now, bid, size if bid is not None else 0, ask, size if ask is not None else 0)
+        )
         self.exchange.on_batch_end(now)
-        self.engine.on_quote(quote)
         self.engine.on_batch_end(now)
+
+    def deliver(self, quote: Quote) -> None:
+        """A quote of a recording: to exchange and engine, and kept as the touch."""
+        if quote.bid is not None and quote.ask is not None:
+            if self._mids.get(quote.symbol) != quote.bid + quote.ask:
+                self._mids[quote.symbol] = quote.bid + quote.ask
+                self.path.append((self.clock.now(), quote.symbol, quote.bid + quote.ask))
+            self.touch[quote.symbol] = (quote.bid, quote.ask)
+        self.exchange.on_quote(quote)
+        self.engine.on_quote(quote)
 
     def trade(self, symbol: str, price: int, size: int, aggressor: Side) -> None:
         """Sends one print to exchange and engine."""
@@ -248,6 +253,19 @@ class World:
             await self.clock.sleep(QUOTE_EVERY)
             if self.quoting:
                 self.quote_all()
+
+    # -- the store
+
+    async def break_store(self) -> None:
+        """SQLite itself refuses every row of the journal from here on, as a full disk does."""
+        trigger = (
+            "CREATE TEMP TRIGGER broken BEFORE INSERT ON log BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END"
+        )
+        await self.journal._store.run(lambda connection: connection.execute(trigger))
+
+    async def mend_store(self) -> None:
+        """Rows may be written again."""
+        await self.journal._store.run(lambda connection: connection.execute("DROP TRIGGER broken"))
 
     # -- acting
 

@@ -11,11 +11,6 @@ from engine.records import decode
 from tests.engine.rig import CL, ES, Rig
 
 
-async def sql(rig: Rig, statement: str) -> None:
-    """SQLite itself fails from here on (or works again)."""
-    await rig.journal._store.run(lambda connection: connection.execute(statement))
-
-
 async def replayed(rig: Rig) -> Books:
     """The books that the journal alone gives."""
     await rig.journal.flush()
@@ -25,18 +20,11 @@ async def replayed(rig: Rig) -> Books:
     return books
 
 
-async def break_store(rig: Rig) -> None:
-    await sql(
-        rig,
-        "CREATE TEMP TRIGGER broken BEFORE INSERT ON log BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END",
-    )
-
-
 def test_no_order_leaves_unstored_and_cancels_do() -> None:
     async def script(rig: Rig) -> None:
         resting, _ = rig.send(Side.BUY, 1, 23_990)
         await rig.sleep(0.3)
-        await break_store(rig)
+        await rig.break_store()
         lost, refusal = rig.send(Side.BUY, 1, 23_980)
         assert refusal is None, "the gate does not know yet"
         await rig.sleep(0.1)
@@ -56,11 +44,11 @@ def test_no_order_leaves_unstored_and_cancels_do() -> None:
 def test_kill_ends_flat_without_a_store_and_the_store_learns_of_it_later(tmp_path: Path) -> None:
     async def script(rig: Rig) -> str:
         await rig.fill(Side.BUY, 4)
-        await break_store(rig)
+        await rig.break_store()
         answer = await rig.command(Kill())
         assert answer.ok and answer.text.startswith("flat, confirmed twice"), answer
         assert rig.venue_position() == 0
-        await sql(rig, "DROP TRIGGER broken")
+        await rig.mend_store()
         await rig.sleep(6)
         assert rig.journal.state == "ok"
         books = await replayed(rig)
@@ -100,14 +88,14 @@ def test_replaying_the_journal_gives_the_same_state(tmp_path: Path) -> None:
 def test_what_could_not_be_stored_was_no_order_here_as_in_a_replay() -> None:
     async def script(rig: Rig) -> None:
         await rig.fill(Side.BUY, 1)
-        await break_store(rig)
+        await rig.break_store()
         answers: list[Answer] = []
         order = rig.order(Side.BUY, 1, 23_980)
         assert rig.engine.intake.submit(order, on_answer=answers.append) is None
         await rig.sleep(0.1)
         assert not answers[0].ok and "not stored" in answers[0].text
         assert rig.status(order) == "NONE"
-        await sql(rig, "DROP TRIGGER broken")
+        await rig.mend_store()
         await rig.sleep(6)
         await rig.fill(Side.SELL, 1)
         assert (await replayed(rig)).digest() == rig.engine.core.books.digest()
