@@ -88,6 +88,7 @@ class LiveDrill:
         replaced: dict[str, Any] = {
             "profile": "paper",
             "stage": "paper",
+            "link": {**settings.link.model_dump(), "resume": "agreed"},
             "risk": limits_of(settings.risk, own["keep"], {**own["limits"], **changes}).model_dump(),
             "strategies": [
                 {
@@ -97,8 +98,11 @@ class LiveDrill:
                 }
             ],
         }
+        if self.venue is not None:
+            replaced["connections"] = []
         for section, values in own["config"].items():
-            replaced[section] = {**getattr(settings, section).model_dump(), **values}
+            before = replaced.get(section) or getattr(settings, section).model_dump()
+            replaced[section] = {**before, **values}
         replaced = {key: value for key, value in replaced.items() if key in type(settings).model_fields}
         write_config(path, settings, replaced)
         env = {k: v for k, v in os.environ.items() if not k.startswith("BREAKWATER__")}

@@ -218,6 +218,9 @@ def plan_of(case: Case, context: DrillContext) -> Plan:
     values = {name: getattr(base, name) for name in EngineConfig.model_fields}
     values["risk"] = limits_of(base.risk, own["keep"], own["limits"])
     values["strategies"] = ()
+    values["connections"] = ()
+    # Where a person has to enable trading after a loss, a drill has none to wait for.
+    values["link"] = base.link.model_copy(update={"resume": "agreed"})
     values["journal"] = base.journal.model_copy(
         update={"durability": "process", "min_free_mb": 0, "ballast_mb": 0}
     )

@@ -67,6 +67,38 @@ async def half_open(d: VirtualDrill) -> None:
 
 
 @cases.virtual(
+    "1.6",
+    "The primary connection is out of order: fail-over to the backup",
+    "Fail-over that is never tested fails over to nothing: an exchange lost a whole day to that.",
+    config={
+        "connections": ({"name": "primary"}, {"name": "backup"}),
+        "link": {"failover_attempts": 2, "failover_after": 3.0, "retry_first": 0.5},
+    },
+)
+async def failover(d: VirtualDrill) -> None:
+    order = d.passes("an order away from the market passes", BUY, 2, 23_990)
+    await d.status(order, "WORKING")
+    await d.fill(BUY, 1)
+    with d.trouble("primary out of order"):
+        d.world.exchange.shut_gateway("primary", "out of order")
+        d.did("the primary gateway goes out of order, and stays so")
+        await d.until("the loss is noticed", lambda: not d.world.engine.core.link_up, within=10)
+        await d.until(
+            "trading is enabled again, over the backup",
+            lambda: d.world.engine.core.link_up and d.world.engine.view.enabled,
+            within=60,
+            saw=lambda: d.world.engine.core.link_text,
+        )
+    d.check(
+        "the order is known and works", d.world.status(order) == "WORKING", d.world.status(order), order.id
+    )
+    d.world.engine.intake.cancel(order.id)
+    await d.status(order, "CANCELED")
+    d.exchange_orders_known()
+    d.agree()
+
+
+@cases.virtual(
     "3.1",
     "Link cut with orders open; one fills and one is cancelled meanwhile",
     "Fills in such a window have been dropped for good: 60 shares that the engine never knew of.",
@@ -78,7 +110,7 @@ async def cut(d: VirtualDrill) -> None:
     stays = d.passes("one further still passes", BUY, 1, 23_970)
     await d.status(stays, "WORKING")
     with d.trouble("link cut"):
-        d.world.exchange.drop_link(account, "cable pulled")
+        d.world.exchange.drop_link(account, "cable pulled", 600 * NS)
         await d.until("the loss is noticed", lambda: not d.world.engine.core.link_up, within=5)
         d.refuses("trading_state", "nothing opens while the link is down", BUY, 1)
         d.did("the market trades through the first order, and the exchange cancels the second")
@@ -244,7 +276,7 @@ async def clock_step(d: VirtualDrill) -> None:
 async def both(d: VirtualDrill) -> None:
     await d.fill(BUY, 3)
     d.world.quoting = False
-    d.world.exchange.drop_link(d.world.config.account, "the venue is gone")
+    d.world.exchange.drop_link(d.world.config.account, "the venue is gone", 600 * NS)
     with d.trouble("no data, no broker"):
         d.did("no data and no broker for a minute; the operator asks for kill and flatten")
         from engine.control.commands import Kill

@@ -104,6 +104,7 @@ def reconnect(d: LiveDrill) -> None:
     "1.5",
     "The exchange falls silent, over the wire",
     "No break, no error, just silence: found by the missing heartbeat.",
+    config={"link": {"heartbeat": 0.5, "patience": 2.0}},
 )
 def silent(d: LiveDrill) -> None:
     d.start()

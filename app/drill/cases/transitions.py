@@ -160,7 +160,7 @@ async def replaced(d: VirtualDrill) -> None:
     for qty, limit, what in ((8, 23_990, "up to 8"), (3, 23_990, "down to 3"), (3, 23_985, "5 ticks lower")):
         before = leaves(d, order.id)
         d.did(f"replace it {what}")
-        refusal = d.world.engine.intake.replace(change(d, order.id, qty, limit))
+        refusal = d.world.engine.replacer.replace(change(d, order.id, qty, limit))
         d.check("the change passes the gate", refusal is None, refusal or "it passed", order.id)
         buy, _ = d.world.engine.core.books.orders.exposure("ES")
         d.check("meanwhile the larger counts", buy == max(before, qty), f"{buy} lots", order.id)
@@ -185,7 +185,7 @@ async def replace_refused(d: VirtualDrill) -> None:
     await d.status(order, "WORKING")
     d.world.exchange.faults.arm("reject_replace")
     d.did("replace it up to 9; the exchange will refuse")
-    d.world.engine.intake.replace(change(d, order.id, 9, 23_990))
+    d.world.engine.replacer.replace(change(d, order.id, 9, 23_990))
     await d.until(
         "the old terms stand and count",
         lambda: leaves(d, order.id) == 4 and d.world.engine.core.books.orders.exposure("ES")[0] == 4,
@@ -205,7 +205,7 @@ async def twin(d: VirtualDrill) -> None:
     await d.status(order, "WORKING")
     d.world.exchange.faults.arm("twin_replace")
     d.did("replace it 2 ticks lower; the exchange will keep the old one alive as well")
-    d.world.engine.intake.replace(change(d, order.id, 2, 23_988))
+    d.world.engine.replacer.replace(change(d, order.id, 2, 23_988))
     await d.world.sleep(8)
     live = [o for o in d.world.exchange.audit(d.world.config.account).orders if not o.status.is_closed]
     d.check("the exchange has two live orders", len(live) == 2, f"{len(live)} live")
