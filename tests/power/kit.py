@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -71,6 +70,8 @@ class Shape:
     close: bool = True
     checkpoint: int | None = None
     """Pages after which the WAL is taken over; None: as shipped."""
+    inline: bool = True
+    """On the calling thread; else on a thread of its own, as an engine in real time has it."""
 
 
 @contextmanager
@@ -123,9 +124,9 @@ def config(durability: str) -> JournalConfig:
     return JournalConfig(min_free_mb=0, ballast_mb=0, durability=durability)  # type: ignore[arg-type]
 
 
-async def opened(folder: Path, durability: str = "power", **more: Any) -> Journal:
+async def opened(folder: Path, durability: str = "power", *, inline: bool = True) -> Journal:
     clock = RealClock(asyncio.get_running_loop())
-    return await Journal.open(folder / NAME, config(durability), inline=True, clock=clock, **more)
+    return await Journal.open(folder / NAME, config(durability), inline=inline, clock=clock)
 
 
 async def read(journal: Journal) -> list[Row]:
@@ -143,7 +144,7 @@ def live(
     """One life: opens, appends batch after batch, noting what is acknowledged, and perhaps closes."""
 
     async def script() -> None:
-        journal = await opened(folder, durability)
+        journal = await opened(folder, durability, inline=shape.inline)
         assert journal.seq == len(work.acknowledged)
         pages = shape.checkpoint
         if pages is not None:

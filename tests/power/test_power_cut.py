@@ -22,7 +22,7 @@ CUTS = 4
 
 SHAPES = (
     Shape(),
-    Shape(close=False),
+    Shape(close=False, inline=False),
     Shape(batches=(10, 30), checkpoint=20),
     Shape(batches=(3, 12), batch=3, body=3_000, checkpoint=8, close=False),
 )
@@ -30,8 +30,9 @@ LONG = Shape(batches=(150, 150), batch=12, body=6_000, close=False)
 """So much that the WAL is taken over and begun anew by the shipped settings."""
 
 
-def play(ground: Path, seed: int, shape: Shape, durability: str, tally: Counter[str]) -> None:
-    """Two lives and what follows their cuts."""
+def play(ground: Path, seed: int, shape: Shape, durability: str, tally: Counter[str]) -> list[str]:
+    """Two lives and what follows their cuts; where something was lost or refused, with the seed."""
+    bad: list[str] = []
     rng = random.Random(f"{seed} {durability}")
     home = lay_out(ground / f"{seed}", {})
     work = Work()
@@ -60,33 +61,38 @@ def play(ground: Path, seed: int, shape: Shape, durability: str, tally: Counter[
             except Lost as lost:
                 tally["cuts with losses"] += 1
                 tally["lost"] += lost.args[0]
-            except StoreRefused:
+                bad.append(f"seed {seed}, life {life}, cut at operation {at}: {lost.args[0]} rows lost")
+            except StoreRefused as error:
                 tally["cuts refused"] += 1
+                bad.append(f"seed {seed}, life {life}, cut at operation {at}: {error}")
             if outcome is None or outcome[0] != folder:
                 shutil.rmtree(folder)
         if outcome is None:
-            return
+            break
         # The next life goes on from what one of the cuts has left.
         home, work = outcome[0], Work(outcome[1])
+    return bad
 
 
 def test_with_the_shipped_settings_nothing_acknowledged_is_lost(ground: Path) -> None:
     tally: Counter[str] = Counter()
+    bad: list[str] = []
     for seed in range(LIVES):
-        play(ground, seed, SHAPES[seed % len(SHAPES)], "power", tally)
+        bad += play(ground, seed, SHAPES[seed % len(SHAPES)], "power", tally)
     told("synchronous=FULL", tally)
     assert tally["cuts"] >= 8 * LIVES
     assert tally["acknowledged"] > 0
-    assert (tally["lost"], tally["cuts refused"]) == (0, 0), dict(tally)
+    assert not bad, bad[:3]
 
 
 def test_nor_where_the_wal_is_taken_over_as_shipped(ground: Path) -> None:
     tally: Counter[str] = Counter()
+    bad: list[str] = []
     for seed in range(max(LIVES // 50, 1)):
-        play(ground, 10_000 + seed, LONG, "power", tally)
+        bad += play(ground, 10_000 + seed, LONG, "power", tally)
     told("with checkpoints as shipped", tally)
     assert tally["WALs begun anew"] > 0
-    assert (tally["lost"], tally["cuts refused"]) == (0, 0), dict(tally)
+    assert not bad, bad[:3]
 
 
 # engine/journal/connection.py _check_header: a file whose first page was under way was called a foreign one;
