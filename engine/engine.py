@@ -78,7 +78,8 @@ class Parts:
     """Engine time over host time; 1 in virtual time."""
     seed: int
     reload_limits: Callable[[], RiskLimits]
-    publish: Callable[[Snapshot], None]
+    publish: Callable[[Snapshot], None] | None
+    """Where snapshots go; None: nobody looks, and none are made."""
     rss_mb: Callable[[], float | None]
     backups: Sequence[Adapter] = ()
     """Further connections to the same broker and account, as `config.connections` names them."""
@@ -455,7 +456,8 @@ class Engine:
     # -- screens
 
     def publish(self) -> None:
-        self.parts.publish(self.picture.take())
+        if self.parts.publish is not None:
+            self.parts.publish(self.picture.take())
 
     def summary(self) -> dict[str, object]:
         """Figures of the run for its last words."""

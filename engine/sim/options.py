@@ -36,6 +36,8 @@ class Options:
     """Mean time between two orders of the strategy that trades at random."""
     skip_idle: bool = True
     """Rounds of the 10 ms loops that could find nothing new are left out, as in every run in virtual time."""
+    screen: bool = False
+    """A screen looks on; making its snapshots takes time."""
     narrowed: tuple[str, ...] = ()
     """Arguments that narrowed it, as typed."""
 
@@ -56,6 +58,7 @@ class Options:
             command_ms=round(10 ** rng.uniform(2.7, 4.0)),
             order_ms=round(10 ** rng.uniform(1.7, 3.3)),
             skip_idle=rng.random() < 0.9,
+            screen=rng.random() < 0.1,
         )
 
     def narrow(

@@ -14,7 +14,7 @@ from engine.sim.faults import BY_NAME, KINDS
 from engine.sim.options import Options
 from tests.sim.run import Result, play
 
-SECONDS = 60.0
+SECONDS = 30.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

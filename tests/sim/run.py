@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.books import Books
-from engine.control.commands import Answer, Kill
+from engine.control.commands import Adopt, Answer, Kill
 from engine.engine import Engine
 from engine.model import NS, MarketState
 from engine.records import decode
@@ -163,6 +163,10 @@ async def _flat(world: World) -> Life:
     life = world.life
     assert life is not None and life.engine is not None
     closed = any(world.exchange.market(s).state is not MarketState.OPEN for s in world.exchange.held())
+    # What the engine was told to leave to a person (policy `warn`) a person decides before it can be flat.
+    for difference in differences(life.engine, world.exchange):
+        if not difference.order:
+            world.command(Adopt(symbol=difference.symbol))
     answers: list[Answer] = []
     world.command(Kill(reason="the end of the run"), answers.append)
     for _ in range(60):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from engine.strategy.api import Quote, Strategy
+from engine.strategy.api import Strategy
 
 
 class Dice(Strategy):
@@ -18,9 +18,6 @@ class Dice(Strategy):
 
     def on_start(self) -> None:
         self.set_timer(self.params.every, "throw")
-
-    def on_quote(self, quote: Quote) -> None:
-        """The touch is all that is wanted; it is read when the dice are thrown."""
 
     def on_timer(self, name: str) -> None:
         self.set_timer(self.random.expovariate(1.0) * self.params.every + 0.005, "throw")

@@ -22,6 +22,7 @@ from brokers.paper.adapter import PaperAdapter
 from engine.books import Books
 from engine.config import EngineConfig, JournalConfig, RiskLimits, StrategyConfig
 from engine.control.commands import Answer, AnyCommand
+from engine.control.snapshot import Snapshot
 from engine.engine import Engine, Parts
 from engine.ids import Ids
 from engine.journal import Journal, StoreRefused
@@ -372,7 +373,7 @@ class World:
                 speed=1.0,
                 seed=self.options.seed,
                 reload_limits=lambda: self.limits,
-                publish=lambda _: None,
+                publish=self._look_on if self.options.screen else None,
                 rss_mb=lambda: None,
                 host=partial(InsideHost, inside=self.inside),
             )
@@ -381,6 +382,14 @@ class World:
         engine.core.commit(RunStarted(install="sim0", run=run, mode="PAPER", account=ACCOUNT, broker="paper"))
         await engine.start()
         life.started = True
+
+    def _look_on(self, snapshot: Snapshot) -> None:
+        """A screen: what it is shown of positions is what is in the books at that moment."""
+        self.count("snapshots")
+        engine = self.engine
+        for row in snapshot.positions:
+            if engine is not None and row.executed != engine.core.books.positions.qty(row.symbol):
+                self.fail(Broken("screen", f"{row.symbol} is shown as {row.executed}"))
 
     def _log(self, level: str, event: str, **fields: object) -> None:
         if self.told is not None:
