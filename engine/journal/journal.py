@@ -154,11 +154,14 @@ class Journal(Writer):
     async def rows(self, after: int = 0, *, chunk: int = 2_000) -> AsyncIterator[Row]:
         """Committed rows with seq > `after`, in order, read in chunks."""
         while True:
-            found: list[Any] = await self._store.run(
-                lambda connection, after=after: connection.execute(  # type: ignore[misc]
-                    schema.SELECT_ROWS, (after, chunk)
-                ).fetchall()
-            )
+            try:
+                found: list[Any] = await self._store.run(
+                    lambda connection, after=after: connection.execute(  # type: ignore[misc]
+                        schema.SELECT_ROWS, (after, chunk)
+                    ).fetchall()
+                )
+            except UNREADABLE as error:
+                raise refusal(self.path, error) from error
             for line in found:
                 yield Row(*line)
             if len(found) < chunk:

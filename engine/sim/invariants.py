@@ -162,7 +162,9 @@ class Watch:
     def _duties(self) -> None:
         """What was promised is done in time."""
         mono = self._engine.core.clock.mono()
-        if self._unfinished and mono - self._born > 2 * NS and not self._engine.kill.running:
+        if self._engine.kill.running:
+            self._unfinished = False  # taken up; that a later stop leaves it unfinished is no fault
+        elif self._unfinished and mono - self._born > 2 * NS:
             raise Broken("kill", "an unfinished kill or flatten was not taken up again")
         for order_id, since in list(self._due.items()):
             record = self._books.orders.get(order_id)

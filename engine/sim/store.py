@@ -60,6 +60,15 @@ class Disk:
         usual = min(int(self.rng.expovariate(1.0) * self.latency), 50 * self.latency) + 1
         return max(usual, self.slow_until - self._now())
 
+    def refuse_full(self, batch: Batch) -> int:  # noqa: ARG002
+        """What a write on a full disk ends with."""
+        raise failure("database or disk is full", sqlite3.SQLITE_FULL)
+
+    @property
+    def no_room(self) -> bool:
+        """Writes find no room; reads go on."""
+        return self.full and not self.room()
+
     def fail_before(self) -> None:
         """Raises what SQLite would, where the disk is not well."""
         if self.busy > 0:
@@ -68,8 +77,6 @@ class Disk:
         if self.broken_before > 0:
             self.broken_before -= 1
             raise failure("disk I/O error", sqlite3.SQLITE_IOERR)
-        if self.full and not self.room():
-            raise failure("database or disk is full", sqlite3.SQLITE_FULL)
 
 
 def failure(text: str, code: int) -> sqlite3.OperationalError:
@@ -137,7 +144,7 @@ class LateStore:
             return
         try:
             disk.fail_before()
-            ignored = self._connection.write(batch)
+            ignored = disk.refuse_full(batch) if disk.no_room else self._connection.write(batch)
         except sqlite3.Error as error:
             self._later(partial(done, 0, error))
             return
@@ -157,7 +164,12 @@ class LateStore:
         try:
             if not well:
                 self._disk.fail_before()
-            result = job(self._connection)
+            if self._disk.no_room:
+                self._connection.write = self._disk.refuse_full  # type: ignore[method-assign]
+            try:
+                result = job(self._connection)
+            finally:
+                self._connection.__dict__.pop("write", None)
         except Exception as error:  # noqa: BLE001 - the awaiting task gets it, as from a real thread
             self._later(partial(_fail, future, error))
         else:

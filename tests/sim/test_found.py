@@ -42,6 +42,7 @@ def test_a_cancel_refused_for_an_unknown_order_is_no_sign_of_life(pace: float) -
         rig.exchange.faults.arm("lose_request")
         order, refusal = rig.send(Side.BUY, 1, 23_990)
         assert refusal is None
+        await rig.sleep(0.1)
         for _ in range(round(30 / pace)):
             rig.engine.intake.cancel(order.id)
             await rig.sleep(pace)
