@@ -53,6 +53,12 @@ NOT_FOUND_MEANS_LOST: Final = 2
 overtaken the order itself."""
 
 
+def _too_late(fact: ReplaceRejected | CancelRejected) -> bool:
+    """The order had ended before the request arrived: an everyday race, which its last report settles. What
+    the venue says and we do not know is asked about all the same."""
+    return fact.status is not None and fact.status.is_closed
+
+
 class FactHandler:
     """Runs on the engine's thread."""
 
@@ -153,7 +159,8 @@ class FactHandler:
         elif isinstance(fact, ReplaceRejected | CancelRejected):
             what = "replace" if isinstance(fact, ReplaceRejected) else "cancel"
             core.metrics.count(f"{what}_rejects")
-            self._rejected(record, f"{what}_rejected", fact.reason, correlation)
+            if not _too_late(fact):
+                self._rejected(record, f"{what}_rejected", fact.reason, correlation)
         if status is not was:
             core.log(
                 "info",

@@ -42,9 +42,14 @@ class Reactions:
             return
         where = f"{event.title} {event.scope}".strip()
         if isinstance(event, Cleared):
-            if (event.control, event.scope) in core.books.tripped:
+            tripped = core.books.tripped.get((event.control, event.scope))
+            if tripped is not None:
                 core.commit(ControlReset(control=event.control, scope=event.scope, who="engine"))
-            core.alarm("info", event.control, f"{where} is clear again")
+            if tripped is not None and tripped.action != "refuse":
+                core.alarm("info", event.control, f"{where} is clear again")
+            else:
+                # What tripped without an alarm clears without one, as trading itself does at every start.
+                core.log("info", f"{where} is clear again", component="risk", status="ACTIVE")
         else:
             # Doubt: the gate refuses opening orders for as long as it lasts.
             core.metrics.count(f"doubt.{event.control}")

@@ -165,6 +165,31 @@ def test_what_the_venue_refuses_is_alarmed_with_its_reason() -> None:
     Rig.play(script)
 
 
+def test_a_cancel_that_came_too_late_is_no_alarm() -> None:
+    """Order filled while its cancel was on its way: it happens all day, and alarms that mean nothing are
+    acknowledged unread."""
+
+    async def script(rig: Rig) -> None:
+        order = await resting(rig)
+        assert rig.engine.intake.cancel(order.id) == ""
+        rig.trade("ES", order.limit - 1, 1_000, Side.SELL)
+        await rig.sleep(1)
+        assert rig.status(order) == "FILLED"
+        assert rig.engine.metrics.counters["cancel_rejects"] == 1, "the race was not run"
+        assert "cancel_rejected" not in rig.alerts()
+
+    Rig.play(script)
+
+
+def test_a_start_raises_no_alarm() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.sleep(2)
+        assert rig.engine.view.enabled
+        assert rig.alerts() == []
+
+    Rig.play(script)
+
+
 def test_the_owner_of_an_order_hears_all_that_becomes_of_it() -> None:
     async def script(rig: Rig) -> None:
         heard: list[StrategyOrder] = []
