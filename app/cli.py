@@ -9,10 +9,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from app.commands import ctl, doctor, drill, exchange, init, journal, run
+from app.commands import ctl, doctor, drill, exchange, init, journal, replay, run
 from app.exitcodes import MEANING, ExitCode, table
 
-COMMANDS = ("desk", "headless", "ctl", "init", "doctor", "journal", "drill", "exchange")
+COMMANDS = ("desk", "headless", "ctl", "init", "doctor", "journal", "replay", "drill", "exchange")
 
 _EPILOG = f"""\
 Without a command the workstation starts (desk): paper money, the synthetic market, a sample strategy.
@@ -38,7 +38,7 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     run.add(commands, [common, running])
-    for module in (ctl, init, doctor, journal, drill, exchange):
+    for module in (ctl, init, doctor, journal, replay, drill, exchange):
         module.add(commands, [common])
     return parser
 

@@ -225,6 +225,8 @@ async def assemble(
             account=config.account,
             broker=adapter.name,
             feed=feed.name,
+            real_time=not options.virtual and options.speed == 1.0 and not is_replay(options),
+            instruments=tuple(feed.instruments),
         )
     )
     return Session(settings, options, engine, feed, exchange, adapter, journal, clock, resume_after, notice)

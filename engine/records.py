@@ -13,7 +13,7 @@ import msgspec
 from engine.alerts import Alert
 from engine.control.commands import AnyCommand
 from engine.facts import AnyFact
-from engine.model import Order, Replace, Value
+from engine.model import Instrument, Order, Replace, Value
 
 
 class Record(Value, frozen=True, tag_field="kind", kw_only=True):
@@ -27,6 +27,12 @@ class RunStarted(Record, frozen=True, tag="run_started"):
     account: str
     broker: str
     feed: str = ""
+    stage: str = "paper"
+    """How far this trader has come: paper, shadow, pilot or live."""
+    real_time: bool = False
+    """Engine time ran as the host's did: only such a run counts as days served."""
+    instruments: tuple[Instrument, ...] = ()
+    """What was listed: prices in the rows are ticks of these."""
 
 
 class RunEnded(Record, frozen=True, tag="run_ended"):

@@ -198,7 +198,14 @@ class World:
             )
         )
         self.engine.core.commit(
-            RunStarted(install="test", run=run, mode="PAPER", account=self.config.account, broker="paper")
+            RunStarted(
+                install="test",
+                run=run,
+                mode="PAPER",
+                account=self.config.account,
+                broker="paper",
+                instruments=tuple(plan.instruments),
+            )
         )
         self.quote_all()
         await self.engine.start()

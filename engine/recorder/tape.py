@@ -14,6 +14,8 @@ from engine.journal.errors import AlreadyRunning, Corrupt
 from engine.journal.livecopy import copy_live
 from engine.journal.rows import Row, row_checksum
 from engine.journal.tools import reading
+from engine.model import Instrument
+from engine.records import RunStarted, decode
 
 _COLUMNS: Final = "seq, ts, kind, correlation, order_id, body, crc"
 
@@ -73,6 +75,21 @@ class Tape:
         marks = ", ".join("?" * len(kinds))
         query = f"SELECT {_COLUMNS} FROM log WHERE kind IN ({marks}) ORDER BY seq"
         return [Row._make(r) for r in self._connection.execute(query, kinds)]
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """What its runs listed, the newest word on each symbol; empty in a journal that does not say."""
+        found: dict[str, Instrument] = {}
+        for row in self.of_kind("run_started"):
+            record = decode(row.kind, row.body)
+            if isinstance(record, RunStarted):
+                found.update({i.symbol: i for i in record.instruments})
+        return tuple(found.values())
+
+    def account(self) -> str:
+        """The account of its last run; empty in an empty journal."""
+        rows = self.of_kind("run_started")
+        record = decode(rows[-1].kind, rows[-1].body) if rows else None
+        return record.account if isinstance(record, RunStarted) else ""
 
     def _crc(self, seq: int) -> int:
         found = self._connection.execute(schema.SELECT_CRC, (seq,)).fetchone()

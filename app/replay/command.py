@@ -1,0 +1,223 @@
+"""`breakwater replay` itself: opens the journal, stands where it is told, and says what it sees."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from app.ctl import find_state_dir
+from app.exitcodes import ExitCode
+from app.paths import find_config, journal_path
+from app.problems import BadConfig
+from app.replay.moments import parse_time, span_text, state, state_text, time_text
+from app.replay.words import Words
+from app.settings import Settings, load
+from app.tables import plain
+from engine.config import EngineConfig
+from engine.feeds.errors import UnknownSymbol
+from engine.feeds.instruments import lookup
+from engine.journal.rows import Row
+from engine.model import Instrument
+from engine.recorder import Recorder, Story, Tape, open_tape, tell
+from engine.records import OrderStored, Refused, decode
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints; returns 0. Raises what the journal refuses with, `ValueError` for options and ids that do not
+    exist, `FileNotFoundError`."""
+    path = journal_of(args)
+    with open_tape(path) as tape:
+        if not tape.last:
+            raise ValueError(f"{path} has no rows yet")
+        words = Words(instruments_of(tape))
+        if args.story:
+            return _story(args, tape, words)
+        if args.begin is not None or args.end is not None:
+            return _rows(args, tape, words)
+        return _state(args, tape, words)
+
+
+def journal_of(args: argparse.Namespace) -> Path:
+    """The file that is meant: the one named, the one in the folder named, or the state directory's."""
+    if args.journal is None:
+        return journal_path(find_state_dir(args, os.environ))
+    path = Path(args.journal).expanduser()
+    return journal_path(path) if path.is_dir() else path
+
+
+def instruments_of(tape: Tape) -> tuple[Instrument, ...]:
+    """What the journal says of its instruments; where it does not, the catalogue, by its orders' symbols."""
+    found = {i.symbol: i for i in tape.instruments()}
+    for row in tape.of_kind("order", "refused"):
+        record = decode(row.kind, row.body)
+        assert isinstance(record, OrderStored | Refused)
+        symbol = record.order.symbol
+        if symbol not in found:
+            try:
+                found[symbol] = lookup(symbol)
+            except UnknownSymbol:
+                continue
+    return tuple(found.values())
+
+
+def books_config(args: argparse.Namespace, tape: Tape) -> EngineConfig:
+    """What the books keep to: the configuration as it is now, where it can be read, for its account."""
+    try:
+        config = load(find_config(args.config, os.environ), os.environ).engine_config()
+    except BadConfig:
+        config = Settings().engine_config()
+    return config.model_copy(update={"account": tape.account() or config.account})
+
+
+def _where(tape: Tape) -> str:
+    how = "a copy of the running engine's" if tape.live else "of a stopped engine"
+    return f"{tape.path}: journal {how}, {tape.last} rows, {time_text(tape.begins)} to {time_text(tape.ends)}"
+
+
+# -- a state
+
+
+def _state(args: argparse.Namespace, tape: Tape, words: Words) -> int:
+    recorder = Recorder(tape, books_config(args, tape), instruments_of(tape))
+    start = tape.last
+    if args.row is not None:
+        start = int(args.row)
+    elif args.at is not None:
+        start = tape.at(parse_time(args.at, tape))
+    seq = max(0, min(start + (args.step or 0), tape.last))
+    moment = recorder.seek(seq)
+    told = state(moment, tape, words)
+    passed = []
+    if args.step:
+        low, high = sorted((start, seq))
+        passed = [_line(row, words, tape) for row in tape.rows(max(low - 1, 0), min(high, tape.last))]
+        passed = passed if args.step > 0 else passed[::-1]
+    if args.json:
+        told["journal"], told["live"] = str(tape.path), tape.live
+        if args.step:
+            told["passed"] = passed
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        return ExitCode.CLEAN
+    sys.stdout.write(plain(_where(tape)) + "\n\n")
+    for line in passed:
+        sys.stdout.write(_text(line))
+    if passed:
+        sys.stdout.write("\n")
+    sys.stdout.write(state_text(told))
+    if args.at is None and args.row is None and args.step is None:
+        sys.stdout.write(
+            "\nStand elsewhere with --at TIME, --row N, --step ±N; follow an id with --story ID.\n"
+        )
+    return ExitCode.CLEAN
+
+
+# -- rows
+
+
+def _line(row: Row, words: Words, tape: Tape) -> dict[str, Any]:
+    record = decode(row.kind, row.body)
+    return {
+        "row": row.seq,
+        "ts": row.ts,
+        "time": time_text(row.ts),
+        "kind": row.kind,
+        "order_id": row.order_id,
+        "correlation": row.correlation,
+        "what": words.record(record, _symbol_of(row, tape)),
+    }
+
+
+def _symbol_of(row: Row, tape: Tape) -> str:
+    """The instrument of the order that a row is about."""
+    if not row.order_id or row.kind in ("order", "refused"):
+        return ""
+    for other in tape.about(row.order_id):
+        if other.kind in ("order", "refused"):
+            record = decode(other.kind, other.body)
+            assert isinstance(record, OrderStored | Refused)
+            return record.order.symbol
+    return ""
+
+
+def _text(line: dict[str, Any]) -> str:
+    about = line["order_id"] or line["correlation"]
+    whose = f"  [{about}]" if about else ""
+    return plain(f"{line['row']:>7} {line['time'][11:23]}  {line['what']}{whose}") + "\n"
+
+
+def _rows(args: argparse.Namespace, tape: Tape, words: Words) -> int:
+    after = 0 if args.begin is None else tape.at(parse_time(args.begin, tape) - 1)
+    upto = tape.last if args.end is None else tape.at(parse_time(args.end, tape))
+    if upto <= after:
+        raise ValueError("there is no row in that time")
+    lines: Iterable[dict[str, Any]] = (_line(row, words, tape) for row in tape.rows(after, upto))
+    if args.json:
+        for line in lines:
+            sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+        return ExitCode.CLEAN
+    sys.stdout.write(plain(_where(tape)) + "\n\n")
+    for line in lines:
+        sys.stdout.write(_text(line))
+    return ExitCode.CLEAN
+
+
+# -- a story
+
+
+def _story(args: argparse.Namespace, tape: Tape, words: Words) -> int:
+    story = tell(tape, args.story)
+    if story is None:
+        raise ValueError(
+            f"nothing in {tape.path} has the id '{args.story}'; it may be an order id, a correlation id, "
+            "or an alarm as '#12'"
+        )
+    lines = [
+        {
+            "row": line.row.seq,
+            "ts": line.row.ts,
+            "time": time_text(line.row.ts),
+            "since": line.since,
+            "gap": line.gap,
+            "kind": line.row.kind,
+            "order_id": line.row.order_id,
+            "correlation": line.row.correlation,
+            "what": words.record(line.record, story.symbol),
+        }
+        for line in story.lines
+    ]
+    if args.json:
+        told = {
+            "id": story.ident,
+            "orders": story.orders,
+            "correlations": story.correlations,
+            "span": story.span,
+            "rows": lines,
+        }
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        return ExitCode.CLEAN
+    sys.stdout.write(_story_text(story, lines))
+    return ExitCode.CLEAN
+
+
+def _story_text(story: Story, lines: list[dict[str, Any]]) -> str:
+    out = [f"The story of {story.ident}: {len(lines)} rows in {span_text(story.span)}"]
+    if story.orders:
+        out.append(f"  orders: {', '.join(story.orders)}")
+    if story.correlations:
+        out.append(f"  correlation: {', '.join(story.correlations)}")
+    out.append("")
+    day = ""
+    several = len(story.orders) > 1
+    for line in lines:
+        if line["time"][:10] != day:
+            day = line["time"][:10]
+            out.append(day)
+        gap = "" if not line["gap"] else f"+{span_text(line['gap'])}"
+        whose = f"  [{line['order_id']}]" if several and line["order_id"] else ""
+        out.append(f"  {line['time'][11:23]} {gap:>10}  {line['what']}{whose}")
+    return "\n".join(plain(line) for line in out) + "\n"
