@@ -274,6 +274,8 @@ class Watch:
         engine, books = self._engine, self._books
         if not engine.view.enabled:
             return "trading is not enabled"
+        if books.positions.get(order.symbol).broker is None:
+            return f"the broker's position in {order.symbol} was not read in this run"
         for halt in books.halts.all():
             if (halt.scope, halt.target) in (
                 ("account", ""),

@@ -40,8 +40,8 @@ RECOVERY: Final = (
         (
             Edit(
                 "engine.reconciler",
-                "        read = await self._read(since)\n",
-                "        read = await self._read(max(since, asked - NS))\n",
+                "        read = await self._read(self._since(waiting))\n",
+                "        read = await self._read(self._core.clock.now() - NS)\n",
             ),
         ),
     ),
@@ -97,14 +97,13 @@ RECOVERY: Final = (
         ),
     ),
     Mutant(
-        "trading_enabled_unreconciled",
-        "trading is enabled as soon as the link is up, whatever the comparison says",
+        "trading_enabled_at_once",
+        "trading is enabled from the start, before the broker was read",
         (
             Edit(
-                "engine.engine",
-                '                core.link_up, core.link_text = True, f"{core.adapter.name} connected"\n',
-                '                core.link_up, core.link_text = True, f"{core.adapter.name} connected"\n'
-                "                self.enable()\n",
+                "engine.view",
+                "        self.enabled = False\n",
+                "        self.enabled = True\n",
             ),
         ),
     ),

@@ -24,8 +24,8 @@ SAFETY: Final = (
         (
             Edit(
                 "engine.replacing",
-                "            problem = self._intake.blocked(order, change)\n",
-                "            problem = ''\n",
+                "self._overtaken(order.id) or self._intake.blocked(order, change)\n",
+                "self._overtaken(order.id)\n",
             ),
         ),
     ),
