@@ -12,24 +12,15 @@ from typing import Any
 
 import pytest
 
-from engine.books import Books
 from engine.config import JournalConfig
 from engine.journal import Journal, StoreRefused
 from engine.model import Side
 from engine.orders_record import OrderRecord
-from engine.records import EMERGENCY, decode
+from engine.records import EMERGENCY
 from engine.sim.schedule import SimClock, SimLoop
 from engine.sim.store import Disk, LateStore
-from tests.engine.rig import CL, ES, Rig
-from tests.engine.test_store_trouble import break_store, sql
-
-
-async def replayed(rig: Rig) -> Books:
-    await rig.journal.flush()
-    books = Books(rig.config, [ES, CL])
-    async for row in rig.journal.rows():
-        books.apply(decode(row.kind, row.body), row.ts)
-    return books
+from tests.engine.rig import Rig
+from tests.engine.test_store_trouble import replayed
 
 
 @pytest.mark.parametrize("pace", [0.5, 3.0])
@@ -77,14 +68,14 @@ def test_what_changes_the_state_outlives_a_failed_store() -> None:
         core = rig.engine.core
         core.commit(ControlTripped(control="spread", scope="ES", action="pause", detail="wide"))
         await rig.sleep(0.1)
-        await break_store(rig)
+        await rig.break_store()
         lost, _ = rig.send(Side.BUY, 1, 23_980)
         await rig.sleep(0.1)
         assert rig.status(lost) == "NONE"
         core.commit(ControlReset(control="spread", scope="ES", who="operator"))
         core.commit(Intended(strategy="trend", symbol="ES", lots=2))
         core.commit(Intended(strategy="trend", symbol="ES", lots=None))
-        await sql(rig, "DROP TRIGGER broken")
+        await rig.mend_store()
         await rig.sleep(6)
         assert rig.journal.state == "ok"
         books = await replayed(rig)
@@ -105,7 +96,7 @@ def test_a_strategy_hears_of_an_order_that_did_not_leave_after_all(tmp_path: Pat
             usual(record, *rest)
 
         rig.engine.strategies.on_order = listen  # type: ignore[method-assign]
-        await break_store(rig)
+        await rig.break_store()
         lost, _ = rig.send(Side.BUY, 1, 23_980)
         await rig.sleep(0.1)
         assert told == [f"{lost.id} REJECTED"]
