@@ -18,10 +18,11 @@ from engine.sim.guard import inside
 from engine.sim.invariants import Broken, lacking
 from engine.sim.options import Options
 from tests.sim.agreement import Difference, beliefs, differences, untold, unwell
+from tests.sim.life import Life
 from tests.sim.operator import Operator
 from tests.sim.strategies import Dice
 from tests.sim.trouble import Trouble
-from tests.sim.world import AGREE_WITHIN, Life, Result, World
+from tests.sim.world import AGREE_WITHIN, Result, World
 
 CALM = 8
 """Seconds in a row in which everything agrees."""
@@ -188,7 +189,7 @@ async def _replay(world: World, life: Life) -> None:
     assert engine is not None and journal is not None
     await world.loop.create_task(engine.stop("the run is over"), context=life.context)
     await world.loop.create_task(journal.flush(), context=life.context)
-    replayed = Books(world.config(), world.instruments)
+    replayed = Books(world.settings.config(), world.instruments)
 
     async def fold() -> None:
         async for row in journal.rows():

@@ -8,7 +8,8 @@ from engine.control.commands import CancelAll, Flatten, Kill, Pause, Reload, Res
 from engine.model import NS, MarketState, Side
 from engine.sim.faults import KINDS
 from tests.sim import market
-from tests.sim.world import ACCOUNT, World
+from tests.sim.setting import ACCOUNT
+from tests.sim.world import World
 
 
 class Trouble:
@@ -220,7 +221,7 @@ class Trouble:
 
     def _limit_change(self) -> None:
         world = self._world
-        world.limits = world.limits.model_copy(
+        world.settings.limits = world.settings.limits.model_copy(
             update={
                 "max_position": self._rng.choice((2, 5, 12, 12, 30)),
                 "max_order_qty": self._rng.choice((1, 6, 6, 10)),

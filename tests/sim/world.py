@@ -12,26 +12,20 @@ import random
 import shutil
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from brokers.exchange.config import AccountConfig, ExchangeConfig, FaultConfig
-from brokers.paper.adapter import PaperAdapter
 from engine.books import Books
-from engine.config import EngineConfig, JournalConfig, RiskLimits, StrategyConfig
 from engine.control.commands import Answer, AnyCommand
 from engine.control.snapshot import Snapshot
 from engine.engine import Engine, Parts
 from engine.ids import Ids
 from engine.journal import Journal, StoreRefused
 from engine.journal.connection import Batch
-from engine.model import NS, Instrument, MarketState, Order, Quote, Replace, Trade
+from engine.model import NS, Instrument, MarketState
 from engine.records import EMERGENCY, RunStarted, decode
-from engine.sending import Recorded
 from engine.sessions import calendar
-from engine.sim.faults import EXCHANGE
 from engine.sim.host import Inside, InsideHost
 from engine.sim.invariants import Broken, Counts, Watch
 from engine.sim.loop import VirtualClock
@@ -39,11 +33,12 @@ from engine.sim.options import Options
 from engine.sim.schedule import PROCESS, SimClock, SimLoop
 from engine.sim.store import Disk, LateStore
 from tests.sim.agreement import LIES, unseen
+from tests.sim.life import Feed, Life, WatchedAdapter
 from tests.sim.market import CL, ES, Walk
+from tests.sim.setting import ACCOUNT, EngineSettings, account_config, exchange_config
 from tests.sim.venue import Venue
 from tests.sim.wire import Wire
 
-ACCOUNT = "PAPER"
 LOOK_EVERY = 50
 """Steps between two looks for live orders that the engine does not count."""
 FILES = ("", "-wal", ".tail")
@@ -72,23 +67,6 @@ class Result:
     """Seconds of the processor that it took."""
     counts: dict[str, int] = field(default_factory=dict)
     """What happened: orders, executions, crashes …"""
-
-
-@dataclass(slots=True)
-class Life:
-    """One engine from its start to its end."""
-
-    process: str
-    context: contextvars.Context
-    clock: SimClock
-    wire: Wire
-    engine: Engine | None = None
-    watch: Watch | None = None
-    journal: Journal | None = None
-    store: LateStore | None = None
-    started: bool = False
-    """Its start is over: recovered, or as far as the broker let it."""
-    stopping: bool = False
 
 
 class World:
@@ -122,18 +100,19 @@ class World:
         self._old_seq = 0
         self.inside = Inside(self._rng("strategies"))
         self.inside.think = int(options.think_ms * 1e6)
-        self.limits = RiskLimits(
-            max_position=12,
-            max_order_qty=6,
-            daily_loss_pct=Decimal(str(rng.choice((1, 2, 50)))),
-            max_drawdown_pct=Decimal(str(rng.choice((1, 5, 50)))),
+        self.settings = EngineSettings(options, rng)
+        self.exchange = Venue(
+            self.instruments,
+            self.clock,
+            self._rng("exchange"),
+            exchange_config(options, rng),
+            account_config(rng),
+            account=ACCOUNT,
+            stored=self.durable.__contains__,
         )
-        self.policies: dict[str, Any] = {
-            "on_manual_trade": rng.choice(("warn", "adopt", "halt", "halt")),
-            "on_drift": rng.choice(("warn", "adopt", "halt", "halt")),
-            "on_unknown_order": rng.choice(("adopt", "adopt", "halt", "warn")),
-        }
-        self.exchange = self._make_exchange()
+        self.exchange.failed = self.fail
+        self.exchange.doubles = options.rate("duplicate_request") > 0.0
+        self.exchange.note = self.note
         self.walks = [
             Walk(symbol, middle, self._rng(f"walk {symbol}"), int(options.quote_ms * 1e6))
             for symbol, middle in (("ES", 24_000), ("CL", 7_000))
@@ -160,44 +139,6 @@ class World:
             if rng.random() < self.options.rate(name):
                 return name
         return ""
-
-    def _make_exchange(self) -> Venue:
-        options = self.options
-        rng = self.rng
-        faults = {name: options.rate(ours) for ours, name in EXCHANGE.items() if options.rate(ours)}
-        config = ExchangeConfig(
-            order_latency_ms=options.latency_ms * 0.7,
-            order_jitter_ms=options.latency_ms * 0.3,
-            report_latency_ms=options.latency_ms * 0.7,
-            report_jitter_ms=options.latency_ms * 0.3,
-            query_timeout=2.0,
-            bust_reopens=rng.random() < 0.3,
-            pending_reports=rng.random() < 0.3,
-            separate_queries=rng.random() < 0.3,
-            suspend_on_halt=rng.random() < 0.3,
-            halted_accepts=rng.random() < 0.3,
-            cancel_on_disconnect=rng.random() < 0.2,
-            oco_on_partial=rng.choice(("reduce", "cancel")),
-            faults=FaultConfig(
-                **faults,
-                delay_ms=10 ** rng.uniform(2, 3.5),
-                late_ack_ms=10 ** rng.uniform(2, 4),
-                bust_ms=10 ** rng.uniform(1.5, 4),
-            ),
-        )
-        venue = Venue(
-            self.instruments,
-            self.clock,
-            self._rng("exchange"),
-            config,
-            AccountConfig(cash=Decimal(rng.choice((300_000, 1_000_000)))),
-            account=ACCOUNT,
-            stored=self.durable.__contains__,
-        )
-        venue.failed = self.fail
-        venue.doubles = options.rate("duplicate_request") > 0.0
-        venue.note = self.note
-        return venue
 
     # -- looking
 
@@ -292,42 +233,12 @@ class World:
         except Exception as error:  # noqa: BLE001 - whatever comes out of a start is what the run has found
             self.fail(Broken("error", f"{error!r} {_where(error)}"))
 
-    def config(self) -> EngineConfig:
-        options = self.options
-        return EngineConfig.model_validate(
-            {
-                "account": ACCOUNT,
-                "risk": self.limits,
-                "reconcile": self.policies,
-                "screen": {"frame_rate": 2.0},
-                "journal": JournalConfig(durability="process", ballast_mb=1, min_free_mb=0),
-                "strategies": (
-                    StrategyConfig(
-                        module="tests.sim.strategies:Dice",
-                        name="dice",
-                        symbols=("ES", "CL"),
-                        params={"every": options.order_ms / 1000},
-                    ),
-                    StrategyConfig(
-                        module="engine.strategy.samples.trend:Trend",
-                        name="trend",
-                        symbols=("ES",),
-                        params={"fast": 2, "slow": 4, "size": 2},
-                        bar_seconds=3.0,
-                        on_stop=self._on_stop,
-                    ),
-                ),
-            }
-        )
-
-    _on_stop = "cancel"
-
     async def _bring_up(self, life: Life) -> None:
         async def open_store(opener: Any) -> LateStore:
             life.store = await LateStore.open(opener, clock=life.clock, disk=self.disk)
             return life.store
 
-        config = self.config()
+        config = self.settings.config()
         try:
             journal = await Journal.open(
                 self.directory / "journal.db",
@@ -372,7 +283,7 @@ class World:
                 skip_idle=self.options.skip_idle,
                 speed=1.0,
                 seed=self.options.seed,
-                reload_limits=lambda: self.limits,
+                reload_limits=lambda: self.settings.limits,
                 publish=self._look_on if self.options.screen else None,
                 rss_mb=lambda: None,
                 host=partial(InsideHost, inside=self.inside),
@@ -499,57 +410,6 @@ class World:
         if life is None or life.engine is None or not life.started or life.stopping:
             return None
         return Feed(life)
-
-
-class WatchedAdapter(PaperAdapter):
-    """The paper adapter; every order and replace is looked at as it is handed over."""
-
-    def __init__(self, life: Life, account: str) -> None:
-        super().__init__(life.wire, account)  # type: ignore[arg-type]
-        self._life = life
-
-    def submit(self, order: Recorded[Order]) -> None:
-        super().submit(order)
-        self._look(order)
-
-    def replace(self, change: Recorded[Replace]) -> None:
-        super().replace(change)
-        self._look(change)
-
-    def _look(self, recorded: Recorded[Order] | Recorded[Replace]) -> None:
-        watch = self._life.watch
-        assert watch is not None
-        try:
-            watch.leaves(recorded.request, recorded.seq)
-        except Broken as broken:
-            watch.failed(broken)
-
-
-class Feed:
-    """Market data on its way into the engine's process."""
-
-    def __init__(self, life: Life) -> None:
-        self._life = life
-
-    def on_quote(self, quote: Quote) -> None:
-        self._into("on_quote", quote)
-
-    def on_trade(self, trade: Trade) -> None:
-        self._into("on_trade", trade)
-
-    def on_market_state(self, symbol: str, state: MarketState, ts: int) -> None:
-        self._into("on_market_state", symbol, state, ts)
-
-    def on_batch_end(self, ts: int) -> None:
-        self._into("on_batch_end", ts)
-
-    def on_feed_end(self, reason: str) -> None:
-        self._into("on_feed_end", reason)
-
-    def _into(self, method: str, *args: Any) -> None:
-        life = self._life
-        assert life.engine is not None
-        life.wire.into_engine(getattr(life.engine, method), *args)
 
 
 def _with_calendar(instrument: Instrument, name: str) -> Instrument:

@@ -1,0 +1,85 @@
+"""One engine of a simulated world, from its start to its end, and the ways by which it is reached."""
+
+from __future__ import annotations
+
+import contextvars
+from dataclasses import dataclass
+from typing import Any
+
+from brokers.paper.adapter import PaperAdapter
+from engine.engine import Engine
+from engine.journal import Journal
+from engine.model import MarketState, Order, Quote, Replace, Trade
+from engine.sending import Recorded
+from engine.sim.invariants import Broken, Watch
+from engine.sim.schedule import SimClock
+from engine.sim.store import LateStore
+from tests.sim.wire import Wire
+
+
+@dataclass(slots=True)
+class Life:
+    """One engine from its start to its end."""
+
+    process: str
+    context: contextvars.Context
+    clock: SimClock
+    wire: Wire
+    engine: Engine | None = None
+    watch: Watch | None = None
+    journal: Journal | None = None
+    store: LateStore | None = None
+    started: bool = False
+    """Its start is over: recovered, or as far as the broker let it."""
+    stopping: bool = False
+
+
+class WatchedAdapter(PaperAdapter):
+    """The paper adapter; every order and replace is looked at as it is handed over."""
+
+    def __init__(self, life: Life, account: str) -> None:
+        super().__init__(life.wire, account)  # type: ignore[arg-type]
+        self._life = life
+
+    def submit(self, order: Recorded[Order]) -> None:
+        super().submit(order)
+        self._look(order)
+
+    def replace(self, change: Recorded[Replace]) -> None:
+        super().replace(change)
+        self._look(change)
+
+    def _look(self, recorded: Recorded[Order] | Recorded[Replace]) -> None:
+        watch = self._life.watch
+        assert watch is not None
+        try:
+            watch.leaves(recorded.request, recorded.seq)
+        except Broken as broken:
+            watch.failed(broken)
+
+
+class Feed:
+    """Market data on its way into the engine's process."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+
+    def on_quote(self, quote: Quote) -> None:
+        self._into("on_quote", quote)
+
+    def on_trade(self, trade: Trade) -> None:
+        self._into("on_trade", trade)
+
+    def on_market_state(self, symbol: str, state: MarketState, ts: int) -> None:
+        self._into("on_market_state", symbol, state, ts)
+
+    def on_batch_end(self, ts: int) -> None:
+        self._into("on_batch_end", ts)
+
+    def on_feed_end(self, reason: str) -> None:
+        self._into("on_feed_end", reason)
+
+    def _into(self, method: str, *args: Any) -> None:
+        life = self._life
+        assert life.engine is not None
+        life.wire.into_engine(getattr(life.engine, method), *args)
