@@ -445,6 +445,8 @@ class Engine:
 
     def halt(self, scope: Literal["account", "instrument"], target: str, code: str, reason: str) -> None:
         """Latches a halt that is not a kill."""
+        if (scope, target) in self.core.books.halts:
+            return
         if self.core.commit(Halted(scope=scope, target=target, code=code, reason=reason)).changed:
             self.core.alarm("critical", code, f"{target or 'account'} halted: {reason}", symbol=target)
 

@@ -22,6 +22,9 @@ class HaltBook:
     def __init__(self) -> None:
         self._halts: dict[tuple[str, str], Halt] = {}
 
+    def __contains__(self, scope_and_target: object) -> bool:
+        return scope_and_target in self._halts
+
     def latch(self, halt: Halt) -> bool:
         """Latches; False when that scope is halted already."""
         key = (halt.scope, halt.target)

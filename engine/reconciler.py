@@ -381,6 +381,8 @@ class Reconciler:
             )
             if finding.action is Action.WARN:
                 self._core.alarm("warning", str(finding.kind), finding.text, symbol=finding.symbol)
+            elif self._behind_a_halt(finding):
+                self._core.alarm("critical", str(finding.kind), finding.text, symbol=finding.symbol)
         self._noted = seen
         words = dict.fromkeys(self._core.markets.by_symbol, "agree")
         words.update({p.symbol: "agree" for p in self._core.books.positions})
@@ -388,6 +390,16 @@ class Reconciler:
             if finding.kind in _WORDS:
                 words[finding.symbol] = _WORDS[finding.kind]
         self.words = words
+
+    def _behind_a_halt(self, finding: Finding) -> bool:
+        """True where the finding would halt what is halted for another reason: nobody has been told of it."""
+        if finding.action is not Action.HALT and not isinstance(finding.report, OrderReport):
+            return False
+        halts = self._core.books.halts
+        halt = halts.account()
+        if halt is None and finding.symbol:
+            halt = halts.instrument(finding.symbol)
+        return halt is not None and halt.reason != finding.text
 
     def _conclude(self, findings: tuple[Finding, ...]) -> None:
         self.agreed = agrees(findings)

@@ -111,7 +111,8 @@ def untold(engine: Engine, found: list[Difference]) -> list[Difference]:
     alerts = books.alerts.rows(500)
     for difference in found:
         if difference.order:
-            told = any(i in alert.text for alert in alerts for i in difference.order)
+            texts = [*(alert.text for alert in alerts), *(halt.reason for halt in books.halts.all())]
+            told = any(i in text for text in texts for i in difference.order)
         else:
             told = books.halts.instrument(difference.symbol) is not None or any(
                 a.symbol == difference.symbol and a.code in ("drift", "manual_trade", "stale_snapshot")

@@ -129,3 +129,25 @@ def test_a_journal_that_is_locked_when_it_opens_is_refused_with_a_remedy(tmp_pat
     with pytest.raises(StoreRefused) as refused:
         loop.run_until_complete(opening())
     assert isinstance(refused.value.__cause__, sqlite3.OperationalError)
+
+
+def test_every_order_that_the_journal_lost_is_told_and_one_halt_is_one_row() -> None:
+    """Seed 3, on an older state of the machine: two orders with ids of ours worked at the venue that the
+    journal did not know. The second was hidden behind the halt for the first, which was journalled anew with
+    every comparison."""
+
+    async def script(rig: Rig) -> None:
+        lost = [rig.order(Side.BUY, 1, 23_990 - n) for n in range(2)]
+        for order in lost:
+            rig.exchange.desk.new(rig.config.account, order)
+        await rig.sleep(20)
+        texts = [row.text for row in rig.engine.core.books.alerts.rows(500)]
+        for order in lost:
+            assert any(order.id in text for text in texts), texts
+        halted = 0
+        await rig.journal.flush()
+        async for row in rig.journal.rows():
+            halted += row.kind == "halted"
+        assert halted == 1
+
+    Rig.play(script)
