@@ -90,7 +90,12 @@ def _report_of_fill(
     life: OrderLife, told: OrderLife, event: OrderReport, anomalies: tuple[Anomaly, ...]
 ) -> Transition:
     if event.cum < life.cum:
-        return _stale(life, event)
+        if life.status is not UNKNOWN:
+            return _stale(life, event)
+        # Asked about, it has ended, with fewer lots than were executed under its id: a replace may have left
+        # two orders, or an execution is to be taken back. Nothing of this one works any more.
+        text = f"the venue has it filled with {event.cum} lots, {life.cum} were executed"
+        return Transition(close(told, CANCELED, text), (Anomaly(Code.CONTRADICTION, text), *anomalies))
     full = max(event.qty, event.cum)
     if life.cum < full:  # it has filled, we do not know how: in doubt, with full exposure
         text = f"the venue has it filled, {event.cum - life.cum} lots of executions are missing"

@@ -57,6 +57,23 @@ def test_an_unanswered_submit_is_unknown_and_counts_in_full_until_answered() -> 
         assert transition(life, answer).life.status is status
 
 
+def test_an_order_in_doubt_ends_with_the_venues_word_though_more_was_executed() -> None:
+    """A replace left two live orders with one id; the smaller one filled. Whoever waited for more to be told
+    of it would wait for ever, and a kill with them (found by simulation seed 9 with a planted bug)."""
+    v = Venue()
+    begin = (
+        v.ack(),
+        FillApplied(qty=3),
+        v.canceled(cum=3),
+        v.report(S.WORKING, qty=2, cum=3),
+    )
+    life, _ = run(*begin, qty=4)
+    assert life.status is S.UNKNOWN and life.worst_leaves > 0
+    life, codes = run(*begin, v.report(S.FILLED, qty=2, cum=2), qty=4)
+    assert (life.status, life.cum, life.worst_leaves, life.in_flight) == (S.CANCELED, 3, 0, None)
+    assert Code.CONTRADICTION in codes
+
+
 def test_not_found_alone_never_ends_an_order() -> None:
     v = Venue()
     life, codes = run(timeout(), v.not_found(), v.not_found())
