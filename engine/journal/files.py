@@ -342,12 +342,12 @@ def rotate(path: Path) -> Path:
         while (target := path.with_name(f"{path.stem}-{number:04d}{path.suffix}")).exists():
             number += 1
         try:
-            for suffix in ("-wal", ".tail"):
+            for suffix in ("-wal", "-journal", ".tail"):
                 _give_second_name(beside(path, suffix), beside(target, suffix))
             # The old tail goes first: without it the next journal may start from nothing.
             beside(path, ".tail").unlink(missing_ok=True)
             path.rename(target)
-            for suffix in ("-wal", "-shm", ".ballast", ".owed"):
+            for suffix in ("-wal", "-journal", "-shm", ".ballast", ".owed"):
                 beside(path, suffix).unlink(missing_ok=True)
             sync_directory(path.parent)
         except OSError as error:

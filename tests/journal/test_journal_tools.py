@@ -189,6 +189,17 @@ def test_rotate_moves_the_whole_journal_aside(tmp_path: Path) -> None:
         rotate(path)
 
 
+# engine/journal/files.py rotate: what a first start that was cut off had left stayed behind for the next one.
+def test_rotate_takes_a_half_done_transaction_along(tmp_path: Path) -> None:
+    make(tmp_path / "j.db", ["a"])
+    (tmp_path / "j.db-journal").write_bytes(b"what SQLite would roll back")
+    (tmp_path / "j.db.owed").write_text("of the old one")
+    rotate(tmp_path / "j.db")
+    assert (tmp_path / "j-0001.db-journal").read_bytes() == b"what SQLite would roll back"
+    assert not (tmp_path / "j.db-journal").exists()
+    assert not (tmp_path / "j.db.owed").exists()
+
+
 def test_rotate_takes_the_wal_of_a_crashed_journal_along(tmp_path: Path) -> None:
     async def work() -> None:
         journal = await open_journal(tmp_path / "j.db")
