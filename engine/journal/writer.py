@@ -227,8 +227,8 @@ class Writer:
             if self._state is StoreState.OK:
                 self._change(
                     StoreState.SLOW,
-                    f"a commit takes longer than {self._config.slow_after:g} s: the disk hangs; see what keeps "
-                    "it busy",
+                    f"a commit takes longer than {self._config.slow_after:g} s: the disk hangs; see what "
+                    "keeps it busy",
                 )
             for entry in self._urgent:
                 if entry.may_go_ahead:
