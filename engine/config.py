@@ -175,6 +175,13 @@ class OrderConfig(Section):
     closed_in_memory: int = Field(2_000, ge=10, le=1_000_000)
     """Closed orders that stay in memory for the screen and late reports; not all, because memory must not
     grow with the day. The journal keeps all."""
+    on_lost: Literal["hand_over", "resubmit"] = "hand_over"
+    """What becomes of an order that the broker never knew, executions looked through: hand_over tells its
+    strategy and does nothing, because only the strategy knows whether it is still wanted; resubmit sends a
+    plain limit order again under a new id once all views agree, unless the strategy took it back."""
+    resubmit_within: float = Field(30.0, ge=0, le=3600)
+    """Seconds after it was given up in which a lost order may be sent again, because later the market is
+    another; after that it is handed over."""
     on_stop: Literal["cancel", "keep"] = "cancel"
     """What a graceful stop does with working entry orders; cancel, because nobody would watch them.
     Protective orders always stay."""
@@ -279,6 +286,8 @@ class StrategyConfig(Section):
     worth. Default: orders.partial_fill."""
     remainder_after: float | None = Field(None, ge=0, le=86_400)
     """Seconds; its own orders.remainder_after, because strategies differ in patience."""
+    on_lost: Literal["hand_over", "resubmit"] | None = None
+    """Its own orders.on_lost, because not every strategy wants what it asked for a while ago."""
     replace: ReplacePolicy | None = None
     """Its own policy for changed orders, because some must never have two in the market. Default:
     orders.replace."""

@@ -29,6 +29,7 @@ from engine.intake import Intake
 from engine.journal import Journal, StoreFailed, StoreState
 from engine.kill import KillSwitch
 from engine.killhost import EngineKillHost
+from engine.lost import LostOrders
 from engine.market import Market, MarketBook
 from engine.metrics import Metrics
 from engine.model import NS, Instrument, MarketState, Quote, Trade
@@ -148,6 +149,7 @@ class Engine:
         self.reconciler = Reconciler(self.core, self.view, self)
         self.link = LinkWatch(self.core, self._links, parts.draw, self)
         self._kill_host.hurry_link = self.link.hurry
+        self.lost = LostOrders(self.core, self.intake, self.view, self.strategies)
         self.facts = FactHandler(self)
         self.operator = Operator(
             self.core,
@@ -401,6 +403,9 @@ class Engine:
         self._disabled_text = reason
 
     _disabled_text = "recovery has not finished"
+
+    def compared(self, agreed: bool) -> None:
+        self.lost.compared(agreed)
 
     def take(self, fact: AnyFact, source: str) -> None:
         self.facts.handle(fact, source)

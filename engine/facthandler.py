@@ -190,7 +190,8 @@ class FactHandler:
         engine = self._engine
         engine.replacer.follow(record, fact)
         refused = fact.reason if isinstance(fact, ReplaceRejected | CancelRejected) else ""
-        engine.strategies.on_order(record, refused)
+        if not engine.lost.holds(record.order.id):
+            engine.strategies.on_order(record, refused)
         engine.reactions.on_order(record, was)
         if record.life.is_closed:
             engine.strategies.targets.on_closed(record)
@@ -341,11 +342,12 @@ class FactHandler:
             return
         reason = "the broker does not know it and has no execution of it"
         was = record.life.status
+        kept = self._engine.lost.consider(record)
         applied = core.commit(LostOrder(order_id=order_id, reason=reason), record.order.correlation, order_id)
         core.alarm(
             "critical" if record.order.purpose is Purpose.PROTECT else "warning",
             "lost_order",
-            f"{order_id} is lost: {reason}; it was not sent again",
+            f"{order_id} is lost: {reason}; " + ("it may be sent again" if kept else "it was not sent again"),
             symbol=record.order.symbol,
             correlation=record.order.correlation,
         )

@@ -86,6 +86,9 @@ class Hooks(Protocol):
     def take(self, fact: AnyFact, source: str) -> None:
         """Books a fact that a query brought."""
 
+    def compared(self, agreed: bool) -> None:
+        """A comparison is over."""
+
     def ask(self, order_id: str) -> None:
         """Queries one order."""
 
@@ -177,6 +180,7 @@ class Reconciler:
         for order_id, then in waiting.items():
             then(order_id)
         self._conclude(findings)
+        self._hooks.compared(self.agreed)
         return self.agreed
 
     def _since(self, waiting: Iterable[str]) -> int:

@@ -128,6 +128,13 @@ class LostOrder(Record, frozen=True, tag="lost"):
     reason: str
 
 
+class SentAgain(Record, frozen=True, tag="sent_again"):
+    """A lost order goes to the gate once more, under a new id."""
+
+    lost: str
+    order_id: str
+
+
 class FactTaken(Record, frozen=True, tag="fact"):
     """A report from outside, as it came."""
 
@@ -290,6 +297,7 @@ AnyRecord = (
     | LinkLost
     | LinkRestored
     | LostOrder
+    | SentAgain
     | FactTaken
     | Intended
     | Halted

@@ -220,6 +220,15 @@ class StrategyDesk:
         if host is not None:
             host.order(self._orders.report(record, refused))
 
+    def knows(self, strategy: str) -> bool:
+        """It is one of ours, and runs."""
+        host = self._hosts.get(strategy)
+        return host is not None and host.state == "running"
+
+    def rebind(self, order_id: str, new_id: str) -> None:
+        """An order of a strategy goes on under another id: its ref means that one from now on."""
+        self._orders.rebind(order_id, new_id)
+
     def on_fill(self, applied: Applied) -> None:
         fill = applied.fill
         if fill is None:

@@ -71,6 +71,13 @@ class StrategyOrders:
             self._refs[(name, ref)] = order_id
             self._ref_of[order_id] = (name, ref)
 
+    def rebind(self, order_id: str, new_id: str) -> None:
+        """The strategy's ref for the one order means the other from now on."""
+        known = self._ref_of.pop(order_id, None)
+        if known is not None:
+            self._refs[known] = new_id
+            self._ref_of[new_id] = known
+
     def ref(self, order_id: str, strategy: str) -> int | None:
         """By which ref the strategy knows the order; None where it is not its own."""
         known = self._ref_of.get(order_id)
