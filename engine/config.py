@@ -193,6 +193,9 @@ class ReconcileConfig(Section):
     every: float = Field(5.0, ge=0.5, le=3600)
     """Seconds between two comparisons; a difference must be found before it costs, so that this is short, and
     brokers limit questions."""
+    orders_every: float = Field(0.0, ge=0, le=3600)
+    """Seconds between two looks at the open orders alone, for brokers whose limits call for a long
+    reconcile.every, because orders change more often than positions; 0: with each comparison only."""
     settle: float = Field(2.0, ge=0, le=60)
     """Seconds after an order's last report during which it counts as in flight, because the broker's
     positions follow its executions late."""

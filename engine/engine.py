@@ -34,6 +34,7 @@ from engine.market import Market, MarketBook
 from engine.metrics import Metrics
 from engine.model import NS, Instrument, MarketState, Quote, Trade
 from engine.operator import Operator
+from engine.order_poll import OrderPoll
 from engine.orders_record import OrderRecord
 from engine.picture import Picture
 from engine.ports import Adapter, Clock, IdSource
@@ -222,6 +223,8 @@ class Engine:
         await self.day.open_if_needed()
         self._tasks.append(loop.create_task(self.link.run(), name="link"))
         self._tasks.append(loop.create_task(self.reconciler.run(), name="reconcile"))
+        poll = OrderPoll(self.core, self.ask, self.reconcile_soon)
+        self._tasks.append(loop.create_task(poll.run(), name="open orders"))
         await self.strategies.start()
 
     async def _own_up(self) -> None:
