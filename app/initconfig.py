@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -140,7 +140,10 @@ def _example_section(section: type[BaseModel]) -> Iterator[str]:
         needed = "Needed" if inner.is_required() else f"Default: {shown}"
         takes = allowed(inner.annotation, inner)
         yield from _comment(f"{_one_line(inner.description)} {needed}. Allowed: {takes}.", "#   ")
-        value = _example(inner.annotation, key) if default is None else _toml(default)
+        if inner.examples:
+            value = _toml(inner.examples[0])
+        else:
+            value = _example(inner.annotation, key) if default is None else _toml(default)
         yield f"# {key} = {value}"
     yield ""
 
@@ -191,9 +194,6 @@ _EXAMPLES = {
     "module": '"engine.strategy.samples.meanrev:MeanReversion"',
     "name": '"meanrev"',
     "symbols": '["ES"]',
-    "zone": '"America/New_York"',
-    "begin": '"23:45"',
-    "end": '"00:45"',
     "fx": "1.08",
     "low": "1000",
     "high": "2000",
@@ -211,6 +211,8 @@ def _example(annotation: Any, key: str = "") -> str:
         return "10"
     if kind is float or kind is Decimal:
         return "1000"
+    if get_origin(kind) is Literal:
+        return _toml(get_args(kind)[0])
     if get_origin(kind) is tuple:
         return f"[{_example(get_args(kind)[0])}]"
     return '"…"'

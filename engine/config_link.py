@@ -20,11 +20,11 @@ LocalTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 class MaintenanceWindow(Section):
     """A time in which the broker restarts by its own plan."""
 
-    zone: str = Field(min_length=1, max_length=64)
+    zone: str = Field(min_length=1, max_length=64, examples=["America/New_York"])
     """Name of a time zone, as America/New_York; a name, so that the window moves with its daylight saving."""
-    begin: LocalTime = Field()
+    begin: LocalTime = Field(examples=["23:45"])
     """HH:MM in that zone, because brokers announce their restarts by a clock on a wall."""
-    end: LocalTime = Field()
+    end: LocalTime = Field(examples=["00:45"])
     """HH:MM in that zone; not after begin means on the next day, so that a window may hold midnight."""
     days: tuple[Weekday, ...] = Field(WEEKDAYS, min_length=1)
     """Days on which the window begins, because some restarts come once a week."""
@@ -51,7 +51,7 @@ class MaintenanceWindow(Section):
 class ConnectionConfig(Section):
     """One way to the broker. All of them lead to the same account; only one is ever in use."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,15}$")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,15}$", examples=["primary"])
     """What it is called on the screen and in the journal, so that one sees which is in use; at most 16 of
     a-z, 0-9, _ and -."""
     address: str = Field("", max_length=4096)
