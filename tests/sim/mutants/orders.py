@@ -54,15 +54,15 @@ ORDERS: Final = (
         ),
     ),
     Mutant(
-        "failed_query_is_not_found",
+        "failed_query_is_gone",
         "a question that failed counts as 'there is no such order'",
         (
             Edit(
                 "engine.intake",
                 '            core.metrics.count("query_failed")\n',
                 '            core.metrics.count("query_failed")\n'
-                "            from engine.facts import OrderNotFound\n"
-                "            self.on_answer(OrderNotFound(ts=core.clock.now(), order_id=order_id))\n",
+                "            from engine.records import LostOrder\n"
+                "            core.commit(LostOrder(order_id=order_id, reason='no answer'), '', order_id)\n",
             ),
         ),
     ),
