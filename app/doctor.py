@@ -26,6 +26,7 @@ from app.problems import BadConfig
 from app.session import misplaced_strategies
 from app.settings import Settings, load
 from app.tables import plain
+from brokers.loopback.wire import Address
 from engine.control import wire
 from engine.control.client import ControlClient, Refused, Unreachable
 from engine.control.peer import socket_holder
@@ -296,24 +297,37 @@ def _engine(place: Place) -> Iterator[Check]:
 
 def _broker(place: Place) -> Iterator[Check]:
     kind, _, where = place.feed.partition(":")
-    path = Path(where) if kind == "exchange" and where else exchange_socket(place.state_dir)
-    if kind != "exchange" and not path.exists():
-        yield Check("broker", "PASS", f"{place.settings.broker}: simulated in the engine's process")
+    if kind == "exchange" and where:
+        named = place.settings.connections
+        for name, address in [(c.name, c.address) for c in named] or [("", "")]:
+            yield _exchange(f"broker {name}".strip(), Address.parse(address or where), needed=True)
         return
-    needed = kind == "exchange"
-    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    path = exchange_socket(place.state_dir)
+    if path.exists():
+        yield _exchange("broker", Address(path=path), needed=False)
+        return
+    yield Check("broker", "PASS", f"{place.settings.broker}: simulated in the engine's process")
+
+
+def _exchange(title: str, address: Address, *, needed: bool) -> Check:
+    """Whether an exchange listens at one address."""
+    family = socket.AF_INET if address.path is None else socket.AF_UNIX
+    probe = socket.socket(family, socket.SOCK_STREAM)
     probe.settimeout(2)
     try:
-        with wire.reachable(path) as address:
-            probe.connect(address)
-        yield Check("broker", "PASS", f"an exchange in a process of its own listens on {path}")
+        if address.path is None:
+            probe.connect(("127.0.0.1", address.port))
+        else:
+            with wire.reachable(address.path) as short:
+                probe.connect(short)
+        return Check(title, "PASS", f"an exchange in a process of its own listens on {address}")
     except OSError as error:
-        yield Check(
-            "broker",
+        option = f"--port {address.port}" if address.path is None else f"--socket {address.path}"
+        return Check(
+            title,
             "FAIL" if needed else "WARN",
-            f"nothing answers at {path}: {error.strerror or error}",
-            f"start it with 'breakwater exchange --socket {path}'"
-            + ("" if needed else ", or remove the file"),
+            f"nothing answers at {address}: {error.strerror or error}",
+            f"start it with 'breakwater exchange {option}'" + ("" if needed else ", or remove the file"),
         )
     finally:
         probe.close()

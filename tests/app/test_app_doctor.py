@@ -197,3 +197,23 @@ def test_the_command_in_text_and_json(state: Path) -> None:
     report = json.loads(bad.stdout)
     assert (bad.returncode, report["ok"]) == (1, False)
     assert [c["name"] for c in report["checks"] if c["state"] == "FAIL"] == ["config"]
+
+
+def test_each_connection_is_tried(state: Path) -> None:
+    path = state.parent / "x.sock"
+    with socket.socket(socket.AF_UNIX) as first, socket.socket() as second, socket.socket() as nobody:
+        first.bind(str(path))
+        first.listen()
+        second.bind(("127.0.0.1", 0))
+        second.listen()
+        nobody.bind(("127.0.0.1", 0))  # taken, and nobody listens
+        config = (
+            f'feed.source = "exchange:{path}"\n'
+            '[[connections]]\nname = "primary"\n'
+            f'[[connections]]\nname = "backup"\naddress = "127.0.0.1:{second.getsockname()[1]}"\n'
+            f'[[connections]]\nname = "third"\naddress = "127.0.0.1:{nobody.getsockname()[1]}"\n'
+        )
+        found = examine(state, config)
+    assert found["broker primary"].state == found["broker backup"].state == "PASS"
+    assert found["broker third"].state == "FAIL"
+    assert "breakwater exchange --port" in found["broker third"].remedy
