@@ -110,13 +110,14 @@ class VenueOrder(msgspec.Struct, kw_only=True, omit_defaults=True, eq=False):
         """Its limit in ticks; None for a market order and a plain stop."""
         return None if self.is_market else self.limit
 
-    def report(self, ts: int) -> OrderReport:
-        """Where it stands. Raises `ValueError` for an order that is not the client's."""
-        if self.order_id is None:
+    def report(self, ts: int, asked_as: str = "") -> OrderReport:
+        """Where it stands. `asked_as`: the client's name for an order placed elsewhere; else `ValueError`."""
+        order_id = self.order_id or asked_as
+        if not order_id:
             raise ValueError(f"order {self.broker_id} is foreign and has no client order id")
         return OrderReport(
             ts=ts,
-            order_id=self.order_id,
+            order_id=order_id,
             broker_id=self.broker_id,
             status=self.status,
             qty=self.qty,

@@ -45,9 +45,10 @@ class Queries:
 
     def _order(self, account: str, query: QueryOrder, now: int) -> OrderReport | OrderNotFound:
         order = self._books.find(account, query.order_id, query.broker_id)
-        if order is None or order.order_id is None or self._faults.hit("unknown_order"):
+        if order is None or self._faults.hit("unknown_order"):
             return OrderNotFound(ts=now, order_id=query.order_id, broker_id=query.broker_id)
-        return order.report(now)
+        # One placed elsewhere is found by the broker's id; the client's name for it is the client's matter.
+        return order.report(now, query.order_id)
 
     def _true(self, account: str, query: Query, now: int) -> Answer:
         books = self._books
