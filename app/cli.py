@@ -72,6 +72,12 @@ def _running() -> argparse.ArgumentParser:
         metavar="ACCOUNT",
         help="confirm live trading without being asked; must be the account id",
     )
+    group.add_argument(
+        "--override-gate",
+        dest="override_gate",
+        metavar="WORDS",
+        help="start a stage whose gate is not met; must be 'promote ACCOUNT to STAGE', and is journalled",
+    )
     return running
 
 
@@ -84,6 +90,7 @@ _DEFAULTS: dict[str, object] = {
     "seed": None,
     "json": False,
     "live_confirmation": None,
+    "override_gate": None,
 }
 
 

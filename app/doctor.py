@@ -23,6 +23,7 @@ from app.ctl import NoStateDir, find_state_dir
 from app.exitcodes import ExitCode
 from app.paths import exchange_socket, find_config, journal_path, log_path
 from app.problems import BadConfig
+from app.promotion import checklist
 from app.session import misplaced_strategies
 from app.settings import Settings, load
 from app.tables import plain
@@ -61,6 +62,7 @@ class Place:
     state_dir: Path
     feed: str
     """The feed of the command line, else that of the settings."""
+    env: Mapping[str, str]
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str]) -> int:
@@ -95,7 +97,7 @@ def examine(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[Check]
         )
     try:
         feed = args.feed or settings.feed.source
-        place = Place(config, settings, find_state_dir(args, env), feed)
+        place = Place(config, settings, find_state_dir(args, env), feed, env)
     except NoStateDir as error:
         yield Check("state dir", "FAIL", str(error), "name it with --state-dir")
         return
@@ -381,6 +383,23 @@ def _strategies(place: Place) -> Iterator[Check]:
         sys.path[:] = before
 
 
+def _stage(place: Place) -> Iterator[Check]:
+    """The stage, and what moving up demands."""
+    stage = place.settings.stage
+    items = checklist(place.settings, place.state_dir, place.env)
+    lines = [f"{stage}; what moving up demands:"]
+    for item in items:
+        above = f" [{', '.join(item.stages)}]" if item.stages else ""
+        lines.append(f"{'✓' if item.met else '✗'} {item.text}{above}")
+    lacking = [i for i in items if not i.met and stage in i.stages]
+    if lacking:
+        remedy = "; ".join(i.remedy for i in lacking)
+        yield Check("stage", "FAIL", "\n".join(lines), f"{remedy}; or set stage = paper")
+    else:
+        ahead = next((i.remedy for i in items if not i.met and i.stages), "")
+        yield Check("stage", "PASS", "\n".join(lines), f"to move up: {ahead}" if ahead else "")
+
+
 def _limits(place: Place) -> Iterator[Check]:  # noqa: ARG001
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 256:
@@ -421,6 +440,7 @@ _CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
     _broker,
     _feed,
     _strategies,
+    _stage,
     _limits,
     _terminal,
 )

@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     FEED_ERROR = 7
     NOT_FLAT = 8
     LIVE_REFUSED = 9
+    GATE_CLOSED = 10
 
 
 class CtlExit(IntEnum):
@@ -43,6 +44,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.FEED_ERROR: "the market data cannot be read",
     ExitCode.NOT_FLAT: "not flat, or not reconciled with the broker, at the end of the feed or of --for",
     ExitCode.LIVE_REFUSED: "live trading was not confirmed",
+    ExitCode.GATE_CLOSED: "the stage may not be started yet",
 }
 
 CTL_MEANING: dict[CtlExit, str] = {

@@ -35,6 +35,10 @@ class RunOptions:
     """Whether the summary is one JSON object on standard output."""
     live_confirmation: str | None = None
     """What was typed to confirm live trading; checked already."""
+    gate_missing: tuple[str, ...] = ()
+    """What the gate of the stage lacked when a person overrode it."""
+    gate_typed: str = ""
+    """What was typed to override it."""
     told: str = ""
     """Why this run is not what was asked for (no terminal), in words that the user has seen."""
 

@@ -10,6 +10,7 @@ import os
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from getpass import getuser
 from pathlib import Path
 from typing import Protocol
 
@@ -35,7 +36,7 @@ from engine.journal import Journal
 from engine.journal.tools import rotate
 from engine.model import Instrument, MarketState, Quote, Trade
 from engine.ports import Adapter, Clock, Feed, NotSent, QueryFailed
-from engine.records import EMERGENCY, RunStarted, decode
+from engine.records import EMERGENCY, GateOverridden, RunStarted, decode
 from engine.sessions import calendar
 
 
@@ -215,6 +216,7 @@ async def assemble(
             feed_name=options.feed,
             feed_progress=feed.progress,
             counters=counters,
+            lots_cap=settings.promotion.pilot_lots if settings.stage == "pilot" else None,
         )
     )
     engine.core.commit(
@@ -225,10 +227,19 @@ async def assemble(
             account=config.account,
             broker=adapter.name,
             feed=feed.name,
+            stage=settings.stage,
             real_time=not options.virtual and options.speed == 1.0 and not is_replay(options),
             instruments=tuple(feed.instruments),
         )
     )
+    if options.gate_missing:
+        text = f"the gate of stage {settings.stage} was overridden: {'; '.join(options.gate_missing)}"
+        engine.core.commit(
+            GateOverridden(
+                stage=settings.stage, missing=options.gate_missing, typed=options.gate_typed, who=getuser()
+            )
+        )
+        engine.core.alarm("warning", "gate", text)
     return Session(settings, options, engine, feed, exchange, adapter, journal, clock, resume_after, notice)
 
 

@@ -152,6 +152,26 @@ class CredentialsConfig(Section):
     servers have none."""
 
 
+class PromotionConfig(Section):
+    """What moving up to the next stage demands, beside drills passed with this build and these settings."""
+
+    paper_days: int = Field(14, ge=0, le=3650)
+    """Days. Served on paper before any higher stage, because two weeks show most of what a market does."""
+    shadow_days: int = Field(0, ge=0, le=3650)
+    """Days. Served as shadow before pilot and live; 0 by default, because shadow is not built yet."""
+    pilot_days: int = Field(30, ge=0, le=3650)
+    """Days. Served as pilot, with real money, before live, so that the first mistakes are small ones."""
+    pilot_lots: int = Field(1, ge=1, le=1_000)
+    """Lots. Largest position of a pilot in any instrument, whatever the limits say, also after a reload,
+    because a pilot is there to learn and not to earn."""
+    day_hours: float = Field(1.0, ge=0, le=24)
+    """Hours that an engine must have run on a day (UTC, in real time) for it to count as served, so that a
+    start and a stop are no day."""
+    evidence: tuple[str, ...] = ()
+    """Further state directories whose journals and drills count, beside the run's own and the paper one, so
+    that what another machine has shown is not lost."""
+
+
 class Settings(BaseSettings, EngineConfig):
     """Everything that can be set. Make it with `load`; `Settings()` is the defaults and reads nothing."""
 
@@ -161,6 +181,11 @@ class Settings(BaseSettings, EngineConfig):
     """paper: simulated money; live: real money, which takes a live broker, live.account equal to account, and
     the account id typed at start (headless: --i-understand-this-is-live ACCOUNT), because a slip must not
     cost money."""
+    stage: Literal["paper", "shadow", "pilot", "live"] = "paper"
+    """How far you have come: paper, shadow (not built yet), pilot (promotion.pilot_lots at the most) or live.
+    Each but paper has a gate: 'breakwater doctor' shows what is missing, because a system should be watched
+    before it is trusted with more."""
+    promotion: PromotionConfig = PromotionConfig()
     broker: Literal["paper"] = "paper"
     """Which broker trades: paper. Others are refused, because they are not built yet."""
     seed: int = Field(1, ge=0, le=2**63 - 1)

@@ -92,6 +92,8 @@ class Parts:
     """Rounds of risk loop and chores that could find nothing new are left out; None: as `lockstep`."""
     host: Callable[..., StrategyHost] | None = None
     """Makes the host of each strategy; None: one process each."""
+    lots_cap: int | None = None
+    """Largest position in any instrument, lots, whatever the limits say, also after a reload; None: none."""
     feed_name: str = ""
     feed_progress: Callable[[], float | None] = lambda: None
     counters: Callable[[], Mapping[str, int]] = dict
@@ -129,7 +131,7 @@ class Engine:
             log=parts.log,
             mode=parts.mode,
         )
-        self.limits = LimitsBook(config.risk)
+        self.limits = LimitsBook(config.risk, cap=parts.lots_cap)
         self.view = EngineView(books, self.markets, clock, self.limits)
         self.controls = standard_controls()
         self.gate = Gate(self.controls)

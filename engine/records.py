@@ -35,6 +35,15 @@ class RunStarted(Record, frozen=True, tag="run_started"):
     """What was listed: prices in the rows are ticks of these."""
 
 
+class GateOverridden(Record, frozen=True, tag="gate_overridden"):
+    """A person started a stage although its gate was not met."""
+
+    stage: str
+    missing: tuple[str, ...]
+    typed: str
+    who: str
+
+
 class RunEnded(Record, frozen=True, tag="run_ended"):
     reason: str
     flat: bool
@@ -285,6 +294,7 @@ class Transferred(Record, frozen=True, tag="transferred"):
 
 AnyRecord = (
     RunStarted
+    | GateOverridden
     | RunEnded
     | OrderStored
     | ReplaceStored

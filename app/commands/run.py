@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.exitcodes import ExitCode
@@ -83,6 +84,7 @@ def _named(option: str, parse: Callable[[str], T], text: str | None) -> T | None
 def _guarded(args: argparse.Namespace, go: Callable[[], int]) -> int:
     """Runs, and turns what refuses to start into a message and an exit code."""
     from app.problems import BadConfig
+    from app.promotion import GateClosed
     from app.settings import LiveRefused
     from brokers.exchange.ledger import LedgerError
     from engine.control.directory import UnsafeDirectory
@@ -96,6 +98,8 @@ def _guarded(args: argparse.Namespace, go: Callable[[], int]) -> int:
         return _fail(args, ExitCode.BAD_CONFIG, str(error))
     except LiveRefused as error:
         return _fail(args, ExitCode.LIVE_REFUSED, str(error))
+    except GateClosed as error:
+        return _fail(args, ExitCode.GATE_CLOSED, str(error))
     except (journal.AlreadyRunning, AlreadyRunning) as error:
         return _fail(args, ExitCode.ALREADY_RUNNING, str(error))
     except (journal.StoreRefused, journal.StoreFailed, LedgerError, UnsafeDirectory) as error:
@@ -148,9 +152,10 @@ def _run(args: argparse.Namespace, duration: int | None, with_screen: bool, told
 def prepare(
     args: argparse.Namespace, duration: int | None, told: str, *, ask: bool
 ) -> tuple[Settings, RunOptions]:
-    """Settings and options of a run. Raises `BadConfig` and `LiveRefused`."""
+    """Settings and options of a run. Raises `BadConfig`, `LiveRefused` and `GateClosed`."""
     from app.options import RunOptions, parse_speed
     from app.paths import find_config, place_of, state_dir
+    from app.promotion import pass_gate
     from app.settings import LiveRefused, confirm_live, load
 
     env = os.environ
@@ -163,8 +168,11 @@ def prepare(
     if settings.profile == "live" and typed is None and ask:
         typed = _ask_for_account(settings.account)
     confirm_live(settings, typed)
+    place = state_dir(args.state_dir, place_of(settings.profile, settings.feed.source), env)
+    passage = pass_gate(settings, place, env, _words_for_gate(args, settings, place, ask))
+    _refuse_unbuilt_stage(settings, str(config or "defaults"))
     options = RunOptions(
-        state_dir=state_dir(args.state_dir, place_of(settings.profile, settings.feed.source), env),
+        state_dir=place,
         config=config,
         feed=settings.feed.source,
         speed=parse_speed(str(settings.feed.speed)),
@@ -172,9 +180,43 @@ def prepare(
         seed=settings.seed,
         json=args.json,
         live_confirmation=typed,
+        gate_missing=passage.missing,
+        gate_typed=passage.typed,
         told=told,
     )
     return settings, options
+
+
+def _words_for_gate(args: argparse.Namespace, settings: Settings, place: Path, ask: bool) -> str | None:
+    """What overrides the gate: the option, or on the desk what a person types who saw what is missing."""
+    from app.promotion import missing, phrase
+
+    if args.override_gate is not None or not ask or settings.stage == "paper":
+        given: str | None = args.override_gate
+        return given
+    lacking = missing(settings, place, os.environ)
+    if not lacking:
+        return None
+    print(f"Stage {settings.stage} may not be started yet. Missing:")
+    for item in lacking:
+        print(f"  {item.text}")
+    print(f"To start it all the same, and to have that journalled, type: {phrase(settings)}")
+    try:
+        return input("Anything else stops: ").strip()
+    except EOFError:
+        return ""
+
+
+def _refuse_unbuilt_stage(settings: Settings, where: str) -> None:
+    """Stages that nothing can trade in yet. Raises `BadConfig`."""
+    from app.problems import BadConfig, Problem
+
+    if settings.stage == "shadow":
+        text = "'shadow' is not built yet; set stage = paper, or pilot for a rehearsal on paper with its cap"
+        raise BadConfig([Problem(where, "stage", text)])
+    if settings.stage == "live" and settings.profile != "live":
+        text = "stage = live trades real money and takes profile = live; no broker that does is built yet"
+        raise BadConfig([Problem(where, "stage", text)])
 
 
 def _ask_for_account(account: str) -> str:

@@ -34,10 +34,10 @@ def build_fingerprint() -> str:
 
 
 def config_fingerprint(settings: Settings) -> str:
-    """Hash over the settings that decide how it trades: limits, orders, reconciliation, kill, strategies and
-    account. What only concerns screen, log, data source and the stage itself is left out."""
-    values = settings.engine_config().model_dump(mode="json", exclude={"screen"})
-    values["broker"] = settings.broker
+    """Hash over the settings that decide how it trades: limits, orders, reconciliation, kill, link and the
+    strategies. What only concerns screen, log, data source, stage, account and its connections is left out:
+    those change when one moves up, and a drill runs on paper."""
+    values = settings.engine_config().model_dump(mode="json", exclude={"screen", "account", "connections"})
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -77,6 +77,8 @@ class Words:
                 return f"run {run} starts: {mode}, account {account} at {broker}" + (
                     f", data {feed}" if feed else ""
                 )
+            case records.GateOverridden(stage=stage, missing=missing, who=who):
+                return f"{who} overrides the gate of stage {stage}, which lacks: {'; '.join(missing)}"
             case records.RunEnded(reason=reason, flat=flat):
                 return f"the run ends ({reason}), {'flat' if flat else 'with positions open'}"
             case records.OrderStored(order=order):

@@ -43,6 +43,29 @@ class Change(Value, frozen=True):
         return self.effect == "wider"
 
 
+def capped(limits: RiskLimits, cap: int | None) -> RiskLimits:
+    """The limits with no position above `cap` lots in any instrument, and no order that could do more than
+    turn such a position round."""
+    if cap is None:
+        return limits
+    own = {
+        symbol: one.model_copy(
+            update={
+                "max_position": None if one.max_position is None else min(one.max_position, cap),
+                "max_order_qty": None if one.max_order_qty is None else min(one.max_order_qty, 2 * cap),
+            }
+        )
+        for symbol, one in limits.instruments.items()
+    }
+    return limits.model_copy(
+        update={
+            "max_position": min(limits.max_position, cap),
+            "max_order_qty": min(limits.max_order_qty, 2 * cap),
+            "instruments": own,
+        }
+    )
+
+
 class LimitsBook:
     """Holds the limits in force. `version` starts at 1 and counts the replacements that changed something.
 
@@ -51,8 +74,16 @@ class LimitsBook:
     is meant all the same takes a restart with the new configuration.
     """
 
-    def __init__(self, limits: RiskLimits, version: int = 1, max_widening: int | None = 100) -> None:
-        self.current = limits
+    def __init__(
+        self,
+        limits: RiskLimits,
+        version: int = 1,
+        max_widening: int | None = 100,
+        cap: int | None = None,
+    ) -> None:
+        """`cap`: lots that no position may exceed, whatever these and later limits say."""
+        self._cap = cap
+        self.current = capped(limits, cap)
         self.version = version
         self.changed_by = ""
         self._max_widening = max_widening
@@ -60,6 +91,7 @@ class LimitsBook:
     def replace(self, new: RiskLimits, who: str) -> tuple[Change, ...]:
         """Puts new limits in force and tells what changed; empty where nothing did. Raises `LimitsRefused`
         and leaves the old ones in force where one of them is widened beyond the bound."""
+        new = capped(new, self._cap)
         changes = self.compare(new)
         if changes:
             self.current = new
