@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from app.drill.case import Agenda
-from app.drill.cases import breaking, connection, killing, limits, processes, transitions
+from app.drill.cases import (
+    breaking,
+    connection,
+    guards,
+    killing,
+    limits,
+    processes,
+    surprises,
+    transitions,
+    wire,
+)
 
 
 def agenda() -> Agenda:
     """All cases of all parts."""
-    parts = (connection, transitions, breaking, processes, limits, killing)
+    parts = (connection, transitions, surprises, breaking, processes, wire, limits, guards, killing)
     return Agenda(case for part in parts for case in part.cases.cases)

@@ -46,6 +46,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str]) -> int:
     data = _folder(args.data)
     state = state_dir(args.state_dir, "paper", env)
     started = time.time_ns()
+    build = build_fingerprint()  # of what runs now, whatever is installed meanwhile
     if args.output:
         folder = Path(args.output).expanduser().absolute()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str]) -> int:
         started=started,
         wall=round(time.monotonic() - begin, 3),
         version=version(),
-        build=build_fingerprint(),
+        build=build,
         config=config_fingerprint(settings),
         config_file=str(config or ""),
         against=_against(args),

@@ -132,9 +132,9 @@ class Words:
             case records.AlertAcknowledged(id=alert_id, who=who):
                 return f"{who} acknowledges {'all alarms' if alert_id is None else f'alarm {alert_id}'}"
             case records.KillBegan(reason=reason, symbol=about, flatten=flatten, targets=targets):
-                what = "kill and flatten" if flatten else "kill"
+                name = "kill and flatten" if flatten else "kill"
                 aim = f" down to {targets}" if targets else ""
-                return f"{what} begins for {about or 'everything'}{aim}: {reason}"
+                return f"{name} begins for {about or 'everything'}{aim}: {reason}"
             case records.KillStep(text=text):
                 return f"kill: {text}"
             case records.KillEnded(verdict=verdict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.drill.case import Collection
 from app.drill.virtual import VirtualDrill
+from engine.control.commands import Kill
 from engine.model import NS, Quote, Side
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -232,8 +233,6 @@ async def snapshots(d: VirtualDrill) -> None:
     d.world.exchange.faults.set_ratios({"empty_snapshot": 1.0})
     begin = d.notes.at()
     d.did("kill and flatten while the broker's answers are empty")
-    from engine.control.commands import Kill
-
     d.world.engine.command(Kill(reason="drill"), "drill")
     await d.world.sleep(5)
     verdict = d.world.engine.kill.progress.verdict
@@ -279,8 +278,6 @@ async def both(d: VirtualDrill) -> None:
     d.world.exchange.drop_link(d.world.config.account, "the venue is gone", 600 * NS)
     with d.trouble("no data, no broker"):
         d.did("no data and no broker for a minute; the operator asks for kill and flatten")
-        from engine.control.commands import Kill
-
         d.world.engine.command(Kill(reason="drill"), "drill")
         await d.world.sleep(60)
         progress = d.world.engine.kill.progress
