@@ -18,8 +18,6 @@ from app.settings import Settings
 from engine.core import utc_text
 
 STAGES = ("paper", "shadow", "pilot", "live")
-OWN_EXCHANGE = "the paper exchange"
-"""What a drill that counts ran against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ def _drilled(settings: Settings, places: tuple[Path, ...]) -> Item:
     above = ("shadow", "pilot", "live")
     reports = [r for place in places for r in stored(place)]
     for report in sorted(reports, key=lambda r: r.started, reverse=True):
-        if not report.whole or report.against != OWN_EXCHANGE:
+        if not report.opens_gates:
             continue
         if (report.build, report.config) != (build, config):
             what = "another build" if report.build != build else "other settings"

@@ -17,7 +17,7 @@ from app.cli import version
 from app.drill.agenda import agenda
 from app.drill.case import Case
 from app.drill.context import DrillContext
-from app.drill.model import CaseResult, DrillReport
+from app.drill.model import OWN_EXCHANGE, CaseResult, DrillReport
 from app.drill.notes import Broken
 from app.drill.report_html import html
 from app.drill.report_markdown import markdown
@@ -124,7 +124,7 @@ def _must_be_free(context: DrillContext) -> None:
 
 
 def _against(args: argparse.Namespace) -> str:
-    return f"profile {args.against}" if args.against else "the paper exchange"
+    return f"profile {args.against}" if args.against else OWN_EXCHANGE
 
 
 def profile(args: argparse.Namespace, env: Mapping[str, str]) -> tuple[Path | None, Settings]:

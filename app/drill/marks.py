@@ -7,6 +7,7 @@ from typing import Final
 from app.drill.model import CaseResult, DrillReport, Status
 
 SIGN: Final[dict[Status, str]] = {"passed": "✓", "failed": "✗", "skipped": "–"}
+NO_GATE: Final = "Promotion gates take the whole agenda against exchanges of its own: this opens none."
 WORD: Final[dict[Status, str]] = {"passed": "passed", "failed": "FAILED", "skipped": "skipped"}
 
 

@@ -15,6 +15,9 @@ from engine.model import Value
 Status = Literal["passed", "failed", "skipped"]
 Pace = Literal["virtual", "real"]
 
+OWN_EXCHANGE = "the paper exchange"
+"""What a drill runs against that has exchanges of its own."""
+
 GROUPS: dict[int, str] = {
     1: "Connection",
     2: "Every order transition on purpose",
@@ -155,6 +158,11 @@ class DrillReport(Value, frozen=True, kw_only=True):
 
     def count(self, status: Status) -> int:
         return sum(c.status == status for c in self.cases)
+
+    @property
+    def opens_gates(self) -> bool:
+        """It was the whole agenda against exchanges of the drill's own: what a promotion gate looks at."""
+        return self.whole and self.against == OWN_EXCHANGE
 
     @property
     def passed(self) -> bool:

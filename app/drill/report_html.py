@@ -6,7 +6,7 @@ from html import escape
 from importlib import resources
 
 from app.drill.chart import chart
-from app.drill.marks import SIGN, WORD, duration, seconds, verdict
+from app.drill.marks import NO_GATE, SIGN, WORD, duration, seconds, verdict
 from app.drill.model import GROUPS, CaseResult, DrillReport
 from engine.core import utc_text
 
@@ -148,5 +148,5 @@ def _foot(report: DrillReport) -> str:
         "Virtual time is real code on a simulated clock; cases over the wire ran with real processes, "
         "sockets, signals and disks. Skipped cases prove nothing."
     )
-    whole = "" if report.whole else " Only part of the agenda was run: this opens no gate."
+    whole = "" if report.opens_gates else f" {NO_GATE}"
     return f"<footer><p>{escape(lessons + whole)}</p></footer>"

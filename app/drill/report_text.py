@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from app.drill.case import Case
-from app.drill.marks import SIGN, WORD, duration, seconds, verdict
+from app.drill.marks import NO_GATE, SIGN, WORD, duration, seconds, verdict
 from app.drill.model import GROUPS, CaseResult, DrillReport
 from app.tables import plain
 
@@ -82,8 +82,8 @@ def closing(report: DrillReport, files: Sequence[str], out: TextIO | None = None
     if failed:
         again = " ".join(c.id for c in failed)
         lines.append(f"Run the failed ones again with: breakwater drill --seed {report.seed} --only {again}")
-    if not report.whole:
-        lines.append("Only part of the agenda was run: this opens no gate.")
+    if not report.opens_gates:
+        lines.append(NO_GATE)
     lines += [f"  {file}" for file in files]
     return "\n".join(lines) + "\n"
 

@@ -67,7 +67,7 @@ def test_a_part_is_run_and_reported_in_three_ways(tmp_path: Path) -> None:
     done = drill(tmp_path, "--only", "2.3", "3.1", "4.31", "--seed", "9")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✓ 3.1" in done.stdout and "3 of 3 cases passed" in done.stdout
-    assert "opens no gate" in done.stdout
+    assert "this opens none" in done.stdout
     (folder,) = (tmp_path / "state" / "drills").iterdir()
     report = load(folder / "result.json")
     assert report.passed and not report.whole and report.seed == 9
