@@ -99,7 +99,7 @@ class LiveDrill:
             ],
         }
         if self.venue is not None:
-            replaced["connections"] = []
+            replaced.update({"connections": [], "currency": "USD", "fx": {}})
         for section, values in own["config"].items():
             before = replaced.get(section) or getattr(settings, section).model_dump()
             replaced[section] = {**before, **values}

@@ -27,6 +27,9 @@ RELEASE = 1_682_949_600 * NS
 BEFORE = 10 * NS
 """Time before the release at which the recording is taken up, ns."""
 
+CASH = Decimal(1_000_000)
+"""Dollars that an account of a case has at the least: its contracts cost margin."""
+
 STEP = 0.02
 """Seconds of engine time between two looks while a case waits."""
 
@@ -85,12 +88,11 @@ class VirtualDrill:
 
     # -- what many cases do
 
-    def scaled(self, name: str, value: int, most: int) -> int:
-        """The trader's figure, or the most that a drill trades; that is then said."""
-        if value <= most:
-            return value
-        self.did(f"your {name} of {value:,d} is more than a drill reaches; drilled at {most:,d}")
-        return most
+    def within_reach(self, name: str, value: int, most: int) -> int:
+        """The trader's figure. Raises `NotPossible` where it is more than a drill can fill."""
+        if value > most:
+            raise NotPossible(f"{name} = {value:,d} is more than a drill reaches ({most:,d})")
+        return value
 
     def depth(self, lots: int, symbol: str = "ES") -> None:
         """So many lots stand at the touch from now on, and more."""
@@ -131,9 +133,16 @@ class VirtualDrill:
         return order
 
     def refuses(
-        self, control: str, text: str, side: Side, qty: int, limit: int | None = None, **fields: Any
+        self,
+        control: str | tuple[str, ...],
+        text: str,
+        side: Side,
+        qty: int,
+        limit: int | None = None,
+        **fields: Any,
     ) -> Refusal | None:
-        """An order that this control must refuse, with nothing on the wire."""
+        """An order that this control (or one of these) must refuse, with nothing on the wire."""
+        controls = (control,) if isinstance(control, str) else control
         before = self.sent_to_exchange()
         order, refusal = self.asks(side, qty, limit, **fields)
         if refusal is None:
@@ -141,7 +150,7 @@ class VirtualDrill:
             return None
         nothing = self.sent_to_exchange() == before
         saw = f"{refusal.control}: {refusal.text}" + ("" if nothing else "; but something left")
-        self.check(text, refusal.control == control and nothing, saw, order.id)
+        self.check(text, refusal.control in controls and nothing, saw, order.id)
         return refusal
 
     async def status(self, order: Order, wanted: str, within: float = 5.0) -> bool:
@@ -219,6 +228,8 @@ def plan_of(case: Case, context: DrillContext) -> Plan:
     values["risk"] = limits_of(base.risk, own["keep"], own["limits"])
     values["strategies"] = ()
     values["connections"] = ()
+    # The drill's contracts are in dollars, and so are its accounts.
+    values["currency"], values["fx"] = "USD", {}
     # Where a person has to enable trading after a loss, a drill has none to wait for.
     values["link"] = base.link.model_copy(update={"resume": "agreed"})
     values["journal"] = base.journal.model_copy(
@@ -241,7 +252,7 @@ def plan_of(case: Case, context: DrillContext) -> Plan:
         directory=context.place(case.id),
         config=EngineConfig.model_validate(values),
         venue=ExchangeConfig.model_validate({"follow_calendars": False, **own["venue"]}),
-        cash=Decimal(own["cash"] if own["cash"] is not None else context.settings.paper.cash),
+        cash=Decimal(own["cash"] if own["cash"] is not None else max(context.settings.paper.cash, CASH)),
         instruments=instruments,
         touch=touch,
         start=start,

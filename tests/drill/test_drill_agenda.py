@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,3 +163,58 @@ def test_a_control_that_is_switched_off_is_skipped_not_passed(tmp_path: Path) ->
     off = Settings(risk={"duplicate_window": 0})  # type: ignore[arg-type]
     result = run_case(case("4.15"), context(tmp_path, off))
     assert result.status == "skipped" and "switched off" in result.problem
+
+
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "other actions": {
+        "risk": {
+            "daily_loss_action": "pause",
+            "drawdown_action": "cancel",
+            "margin_action": "pause",
+            "reject_action": "kill",
+            "error_action": "kill",
+        }
+    },
+    "tight": {
+        "risk": {
+            "max_position": 1,
+            "max_order_qty": 1,
+            "order_burst": 1,
+            "order_rate": 1,
+            "max_working": 3,
+            "daily_loss_pct": "0.1",
+            "max_drawdown_pct": "0.2",
+            "collar_pct": "0.5",
+            "max_spread_ticks": 1,
+            "reject_storm": 1,
+            "error_storm": 1,
+            "margin_flatten_pct": 50,
+            "margin_target_pct": 30,
+        }
+    },
+    "cautious and slow": {
+        "orders": {"answer_after": 30, "replace": "cancel_then_new", "partial_fill": "cancel_remainder"},
+        "reconcile": {"every": 60, "settle": 10, "on_manual_trade": "warn"},
+        "kill": {"confirm_every": 5, "cancel_wait": 10, "reprice_after": 10, "confirm_reads": 4},
+        "link": {"heartbeat": 60, "patience": 200, "retry_first": 5, "resume": "operator"},
+    },
+    "a small account in euro": {"paper": {"cash": 5000}, "currency": "EUR", "fx": {"USD": "0.9"}},
+}
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_other_good_configurations_hold_too(name: str, tmp_path: Path) -> None:
+    settings = Settings(**CONFIGURATIONS[name])
+    failed = {}
+    for one in VIRTUAL:
+        result = run_case(one, context(tmp_path, settings))
+        if result.status == "failed":
+            failed[one.id] = (result.problem, [c for c in result.checks if not c.ok])
+    assert not failed
+
+
+def test_a_dangerous_configuration_fails_and_is_named(tmp_path: Path) -> None:
+    """Who takes over the broker's word by policy takes over an empty answer as well."""
+    result = run_case(case("3.4"), context(tmp_path, Settings(reconcile={"on_drift": "adopt"})))  # type: ignore[arg-type]
+    assert result.status == "failed"
+    assert any("on_drift = adopt" in c.saw for c in result.checks if not c.ok)

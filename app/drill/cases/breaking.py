@@ -135,7 +135,7 @@ async def cut(d: VirtualDrill) -> None:
         saw=lambda: f"position {d.world.position():+d}",
     )
     await d.status(fills, "FILLED", within=20)
-    await d.status(gone, "CANCELED", within=30)
+    await d.status(gone, "CANCELED", within=30 + 3 * d.world.config.reconcile.every)
     d.check("the third still works", d.world.status(stays) == "WORKING", d.world.status(stays), stays.id)
     await d.until("trading is enabled again", lambda: d.world.engine.view.enabled, within=30)
     d.agree()
@@ -212,6 +212,7 @@ async def snapshots(d: VirtualDrill) -> None:
     await d.fill(BUY, 4)
     await d.world.sleep(d.world.config.reconcile.every + 1)
     await d.fill(BUY, 2, symbol="CL")
+    policy = d.world.config.reconcile.on_drift
     for fault, text in (
         ("stale_snapshot", "one answer behind"),
         ("partial_snapshot", "with every second entry missing"),
@@ -226,7 +227,7 @@ async def snapshots(d: VirtualDrill) -> None:
         d.check(
             f"answers {text}: our positions stay what they are",
             both == (4, 2),
-            f"ES {both[0]:+d}, CL {both[1]:+d}",
+            f"ES {both[0]:+d}, CL {both[1]:+d} (reconcile.on_drift = {policy})",
         )
         d.world.exchange.faults.clear()
         await d.world.sleep(d.world.config.reconcile.every + 2)

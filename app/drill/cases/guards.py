@@ -114,9 +114,7 @@ async def instruments(d: VirtualDrill) -> None:
     venue={"faults": {"reject_new": 1.0}},
 )
 async def rejects(d: VirtualDrill) -> None:
-    limit = d.scaled("risk.reject_storm", d.limits.reject_storm, 300)
-    if limit < d.limits.reject_storm:
-        raise NotPossible(f"risk.reject_storm = {d.limits.reject_storm:,d} is more than a drill reaches")
+    limit = d.within_reach("risk.reject_storm", d.limits.reject_storm, 300)
     d.did(f"the exchange rejects everything; {limit} orders in a row")
     pause = min(0.05, d.limits.reject_window / (2 * limit))
     for n in range(limit):
@@ -124,7 +122,7 @@ async def rejects(d: VirtualDrill) -> None:
         await d.world.sleep(pause)
     await d.world.sleep(0.05)
     await acted(d, "reject_storm")
-    d.refuses("reject_storm", "the next order is refused here", BUY, 1, 23_900)
+    d.refuses(("reject_storm", "trading_state"), "the next order is refused here", BUY, 1, 23_900)
 
 
 @cases.virtual(
@@ -144,7 +142,7 @@ async def errors(d: VirtualDrill) -> None:
         await d.world.sleep(0.01)
     await d.world.sleep(0.1)
     await acted(d, "error_rate")
-    d.refuses("error_rate", "an opening order is refused", BUY, 1)
+    d.refuses(("error_rate", "trading_state"), "an opening order is refused", BUY, 1)
 
 
 @cases.virtual(

@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from app.drill.case import Collection
 from app.drill.cases.limits import CHEAP, loss_limit
+from app.drill.notes import NotPossible
 from app.drill.shock import play_made, play_recorded
 from app.drill.virtual import VirtualDrill
 from engine.control.commands import Flatten, Kill
@@ -89,7 +90,10 @@ async def loss_in_shock(d: VirtualDrill) -> None:
     instruments=CHEAP,
 )
 async def limits_in_shock(d: VirtualDrill) -> None:
-    await d.fill(BUY, 2)
+    held = min(2, d.limits.max_order_qty, d.limits.max_position - 1)
+    if held < 1:
+        raise NotPossible(f"risk.max_position = {d.limits.max_position} leaves no room to drill in")
+    await d.fill(BUY, held)
     resting = d.passes("an order rests", BUY, 1, 23_900)
     await d.status(resting, "WORKING")
     market = asyncio.ensure_future(play_made(d, d.rng, on_start=lambda: d.did("the news is out")))
@@ -99,11 +103,12 @@ async def limits_in_shock(d: VirtualDrill) -> None:
     far = int(bid * d.limits.collar_pct / 100) * 2
     wild = d.world.send(BUY, 1, bid + far)[1]
     d.check("a price out of its collar is refused", wild is not None, wild or "it passed")
-    opening = d.world.send(BUY, 1, ask)[1]
-    d.check("nothing opens into that market", opening is not None, opening or "it passed")
+    if ask - bid > d.limits.max_spread_ticks:
+        opening = d.world.send(BUY, 1, ask)[1]
+        d.check(f"nothing opens {ask - bid} ticks wide", opening is not None, opening or "it passed")
     d.world.engine.intake.cancel(resting.id)
     await d.status(resting, "CANCELED")
-    d.passes("what reduces passes", SELL, 2, bid - 20)
+    d.passes("what reduces passes", SELL, held, bid - 20)
     await market
 
 

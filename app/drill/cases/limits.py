@@ -46,9 +46,12 @@ async def acted(d: VirtualDrill, control: str, scope: str = "") -> None:
 
 
 def loss_limit(d: VirtualDrill, pct: Decimal, amount: Decimal | None) -> Decimal:
-    """The tighter of both, in money."""
+    """The tighter of both, in money. Raises `NotPossible` where a day may lose most of the account."""
     share = d.world.plan.cash * pct / 100
-    return share if amount is None else min(share, amount)
+    limit = share if amount is None else min(share, amount)
+    if limit > d.world.plan.cash / 2:
+        raise NotPossible(f"a daily loss of {limit:,.0f} of {d.world.plan.cash:,.0f} is no limit")
+    return limit
 
 
 def lots_for(loss: Decimal, ticks: int) -> int:
@@ -90,6 +93,8 @@ async def daily_loss(d: VirtualDrill) -> None:
     instruments=CHEAP,
 )
 async def drawdown(d: VirtualDrill) -> None:
+    if d.limits.max_drawdown_pct > 40:
+        raise NotPossible(f"risk.max_drawdown_pct = {d.limits.max_drawdown_pct} is no limit")
     limit = d.world.plan.cash * d.limits.max_drawdown_pct / 100
     lots = lots_for(limit * Decimal("1.3"), 150)
     d.depth(lots)
@@ -111,7 +116,7 @@ async def drawdown(d: VirtualDrill) -> None:
     instruments=CHEAP,
 )
 async def max_position(d: VirtualDrill) -> None:
-    limit = d.scaled("risk.max_position", d.limits.max_position, 2_000)
+    limit = d.within_reach("risk.max_position", d.limits.max_position, 2_000)
     if limit == 0:
         d.refuses("max_position", "not one lot passes", BUY, 1)
         return
@@ -198,7 +203,8 @@ async def collar(d: VirtualDrill) -> None:
     far = int(24_000 * d.limits.collar_pct / 100 * Decimal("1.2")) + 10
     near = int(24_000 * d.limits.collar_pct / 100 * Decimal("0.8"))
     d.refuses("price_sanity", f"a bid {far:,d} ticks above the market is refused", BUY, 1, 24_000 + far)
-    d.refuses("price_sanity", f"an offer {far:,d} ticks below it is refused", SELL, 1, 24_000 - far)
+    if far < 24_000:
+        d.refuses("price_sanity", f"an offer {far:,d} ticks below it is refused", SELL, 1, 24_000 - far)
     d.passes(f"a bid {near:,d} ticks below it passes", BUY, 1, 24_000 - near)
 
 
