@@ -263,6 +263,9 @@ class OrderBook(OrderShelf):
         record = self._enter(order, life, now, foreign=True)
         record.acked = record.last_report = now
         self._opened(record, now)
+        for fill in self._executions.find_owner(fact.broker_id, record):
+            self._total(record, fill, 1)
+            anomalies = (*anomalies, *self._executed(record, fill.qty, now))
         return record, anomalies
 
     def _foreign_report(self, record: OrderRecord, fact: ForeignOrder, now: int) -> tuple[Anomaly, ...]:

@@ -54,6 +54,18 @@ class Executions:
             oldest, _ = self._loose.popitem(last=False)
             self._booked.pop(oldest, None)
 
+    def find_owner(self, broker_id: str, record: OrderRecord) -> list[Fill]:
+        """Gives an order from elsewhere its executions that arrived before it; returns them in order."""
+        found = []
+        for key in list(self._loose):
+            fill = self._booked[key][1]
+            of_it = fill.order_id is None and fill.broker_id == broker_id
+            if of_it and (fill.symbol, fill.side) == (record.order.symbol, record.order.side):
+                self.forget(key)
+                self.book(key, record, fill)
+                found.append(fill)
+        return found
+
     def booked(self, key: ExecutionKey) -> tuple[OrderRecord | None, Fill] | None:
         return self._booked.get(key)
 

@@ -151,3 +151,20 @@ def test_every_order_that_the_journal_lost_is_told_and_one_halt_is_one_row() -> 
         assert halted == 1
 
     Rig.play(script)
+
+
+def test_an_execution_that_arrives_before_the_order_from_elsewhere_is_counted_as_its() -> None:
+    """Seed 5100, shuffled: the fill of an order placed elsewhere overtook the news of the order. The order
+    then lacked the fill for ever, stayed UNKNOWN, and a kill waited for it without end."""
+
+    async def script(rig: Rig) -> None:
+        rig.exchange.faults.arm("delay_report")
+        broker_id = rig.exchange.foreign_order(rig.config.account, "ES", Side.BUY, 2, limit=24_001)
+        await rig.sleep(10)
+        record = rig.engine.core.books.orders.get(f"foreign-{broker_id}")
+        assert record is not None and record.life.cum == 2 and record.life.is_closed, record
+        assert rig.position() == rig.venue_position() == 2
+        assert not rig.engine.core.books.orders.working()
+        assert (await replayed(rig)).digest() == rig.engine.core.books.digest()
+
+    Rig.play(script)

@@ -20,6 +20,8 @@ class Trouble:
         self._rng = world._rng("trouble")
         self._over = False
         self._undo: list[Callable[[], None]] = []
+        if world.options.rate("lateness"):
+            world.count("lateness")
         world.loop.lateness = int(world.options.rate("lateness") * NS / 10)
         for kind in KINDS:
             strike = getattr(self, f"_{kind.name}", None)

@@ -48,6 +48,8 @@ class Wire:
         self.rng = rng
         self.rates = rates
         """Shares of requests that a fault hits; the world empties it when the faults stop."""
+        self.struck: Callable[[str], None] = lambda _: None
+        """Told of each fault of the line."""
         self.dead = False
         self.slow_until = 0
         """Up to this time the engine takes one report in 50 ms."""
@@ -63,7 +65,10 @@ class Wire:
 
     def hits(self, fault: str) -> bool:
         rate = self.rates.get(fault, 0.0)
-        return rate > 0.0 and self.rng.random() < rate
+        if rate <= 0.0 or self.rng.random() >= rate:
+            return False
+        self.struck(fault)
+        return True
 
     def into_engine(self, callback: Callable[..., object], *args: Any) -> None:
         if not self.dead:

@@ -75,6 +75,7 @@ class World:
     def __init__(self, options: Options, directory: Path) -> None:
         self.options = options
         self.directory = directory
+        self.happened: dict[str, int] = {}
         rng = self.rng = random.Random(f"world {options.seed}")
         self.start = STARTS[self._when(rng)]
         if self.start != STARTS[""]:
@@ -121,7 +122,6 @@ class World:
         self.lives = 0
         self.quiet = False
         """The faults have stopped."""
-        self.happened: dict[str, int] = {}
         self.counts = Counts()
         self.told: Callable[[str], None] | None = None
         """Told of everything worth reading, line by line."""
@@ -137,6 +137,7 @@ class World:
     def _when(self, rng: random.Random) -> str:
         for name in ("session_roll", "daylight"):
             if rng.random() < self.options.rate(name):
+                self.happened[name] = 1
                 return name
         return ""
 
@@ -222,6 +223,7 @@ class World:
             self._rng(f"wire {self.lives}"),
             {} if self.quiet else dict(self.options.rates),
         )
+        wire.struck = self.count
         life = self.life = Life(process, context, clock, wire)
         self.loop.create_task(self._guarded(self._bring_up(life)), name=process, context=context)
 
