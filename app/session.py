@@ -31,7 +31,7 @@ from engine.core import Log
 from engine.engine import Engine, Parts
 from engine.feeds.errors import FeedError
 from engine.feeds.open import open_feed
-from engine.ids import Ids, draw_install
+from engine.ids import Ids, draw_install, draw_mark
 from engine.journal import Journal
 from engine.journal.tools import rotate
 from engine.model import Instrument, MarketState, Quote, Trade
@@ -196,7 +196,7 @@ async def assemble(
         Parts(
             config=config,
             clock=clock,
-            ids=Ids(install, run),
+            ids=Ids(install, run, draw_mark(rng)),
             journal=journal,
             adapter=adapter,
             books=books,

@@ -1,8 +1,10 @@
 """Our own ids: unique for ever, over restarts, machines and brokers that hand theirs out again.
 
-A client order id reads `<strategy>-<install><run>-<n>`: the install is drawn once when the journal is made,
-the run counts the engine's starts in that journal, n counts within the run; run and n are in base 36. With
-names of at most 12 characters an id stays below 30, short enough for FIX, IB and the crypto venues (36).
+A client order id reads `<strategy>-<install><run><mark>-<n>`: the install is drawn once when the journal is
+made, the run counts the engine's starts in that journal, the mark is drawn at each start, n counts within the
+run; run and n are in base 36. Without the mark an engine that starts on an older copy of its journal would
+count its runs anew and give ids out that the venue has seen. With names of at most 12 characters an id stays
+below 30, short enough for FIX, IB and the crypto venues (36).
 """
 
 from __future__ import annotations
@@ -29,11 +31,16 @@ def draw_install(rng: random.Random) -> str:
     return "".join(rng.choice(_DIGITS) for _ in range(4))
 
 
+def draw_mark(rng: random.Random) -> str:
+    """The mark of one start: three characters, always so many, so that run and mark cannot be confused."""
+    return "".join(rng.choice(_DIGITS) for _ in range(3))
+
+
 class Ids:
     """`engine.ports.IdSource` for one run of the engine."""
 
-    def __init__(self, install: str, run: int) -> None:
-        self._infix = f"{install}{base36(run)}"
+    def __init__(self, install: str, run: int, mark: str = "") -> None:
+        self._infix = f"{install}{base36(run)}{mark}"
         self._orders = 0
         self._correlations = 0
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from engine.config import JournalConfig
+from engine.ids import Ids, draw_mark
 from engine.journal import Journal, StoreRefused
 from engine.model import Side
 from engine.orders_record import OrderRecord
@@ -168,3 +169,11 @@ def test_an_execution_that_arrives_before_the_order_from_elsewhere_is_counted_as
         assert (await replayed(rig)).digest() == rig.engine.core.books.digest()
 
     Rig.play(script)
+
+
+def test_an_engine_on_an_older_journal_gives_no_id_out_again() -> None:
+    """Worlds of restarts on older state: the runs were counted anew from the copy, and with them the ids."""
+    rng = random.Random(5)
+    first, again = (Ids("x7q2", 4, draw_mark(rng)) for _ in range(2))
+    assert not {first.order_id("a") for _ in range(50)} & {again.order_id("a") for _ in range(50)}
+    assert len(Ids("x7q2", 36**3 - 1, draw_mark(rng)).order_id("s" * 12)) < 30

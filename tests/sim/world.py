@@ -20,7 +20,7 @@ from engine.books import Books
 from engine.control.commands import Answer, AnyCommand
 from engine.control.snapshot import Snapshot
 from engine.engine import Engine, Parts
-from engine.ids import Ids
+from engine.ids import Ids, draw_mark
 from engine.journal import Journal, StoreRefused
 from engine.journal.connection import Batch
 from engine.model import NS, Instrument, MarketState
@@ -97,6 +97,7 @@ class World:
         self.disk.room = lambda: not (directory / "journal.db.ballast").exists()
         self.durable: set[str] = set()
         """Ids of orders and replaces that are committed."""
+        self._ids = self._rng("ids")
         self.durable_seq = 0
         self._old_seq = 0
         self.inside = Inside(self._rng("strategies"))
@@ -273,7 +274,7 @@ class World:
             Parts(
                 config=config,
                 clock=life.clock,
-                ids=Ids("sim0", run),
+                ids=Ids("sim0", run, draw_mark(self._ids)),
                 journal=journal,
                 adapter=WatchedAdapter(life, ACCOUNT),
                 books=books,
