@@ -138,16 +138,21 @@ def test_the_days_loss_and_its_stop_survive_kill_after_kill() -> None:
         assert "loss" in picture.halt_reason.lower()
         row = next(r for r in picture.risk if r.control == "daily_loss")
         assert row.state == "TRIPPED", row
-        assert picture.day_pnl is not None and picture.day_pnl <= -300, picture.day_pnl
+        assert picture.day_pnl is not None
         code, summary, _ = runner.stop()
         assert (code, summary["flat"], summary["halted"]) == (3, True, True)
         story.read()
         audit = market.audit()
-        # The day's figure is that of all executions since the day was opened, over all the restarts.
+        # The day's figure is that of all executions since the day was opened, over all the restarts. It may
+        # stand above the limit by now: what was open when it tripped was closed at the prices there were.
+        checks.all_booked(audit, story)
+        made = sum(
+            (story.books.profit(p.symbol, None) or Decimal(0) for p in story.books.positions), Decimal(0)
+        )
+        assert picture.day_pnl == made - checks.one_day(story).baseline
         assert Decimal(summary["pnl"]) == picture.day_pnl.quantize(Decimal("0.01"))
         trips = [r for r in story.records if isinstance(r, ControlTripped) and r.control == "daily_loss"]
         assert len(trips) == 1, trips
-        checks.one_day(story)
         checks.no_order_unknown(audit, story)
         checks.all_booked(audit, story)
         assert checks.folds_alike(story) == summary["digest"]
