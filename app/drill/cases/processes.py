@@ -86,10 +86,18 @@ def plain(d: LiveDrill) -> None:
     lower = d.away(BUY, 45)
     answer = d.engine.command(Modify(order_id=order_id, limit=lower))
     d.did(f"change its price to {lower}: {answer.text}")
+    # By the policy cancel_then_new it is another order that stands there.
+    order_id = d.see(
+        "an order at the new price",
+        lambda p: next(
+            (o.id for o in p.orders if o.status == "WORKING" and o.limit == lower and not o.overlay), None
+        ),
+    )
     d.until(
-        "it stands at the new price",
-        lambda p: (row := order_of(p, order_id)) is not None and row.limit == lower and not row.overlay,
+        "one order stands, at the new price",
+        lambda p: [o.id for o in p.orders if o.leaves] == [order_id],
         order_id,
+        saw=lambda p: ", ".join(f"{o.id} {o.status} at {o.limit}" for o in p.orders if o.leaves),
     )
     answer = d.engine.command(Cancel(order_id=order_id))
     d.did(f"cancel it: {answer.text}")
