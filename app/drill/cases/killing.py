@@ -252,7 +252,7 @@ async def recorded(d: VirtualDrill) -> None:
         left = (RELEASE_AFTER + d.world.plan.start - d.world.clock.now()) / NS
         await d.world.sleep(max(left, 0))
         before = d.world.touch["GCM3"][0]
-        d.did(f"14:00:00.{int(RELEASE_AFTER % NS / 1e6):03d} UTC, gold at {before / 10:.1f}; the kill switch")
+        d.did(f"14:00:00.{int(RELEASE_AFTER % NS / 1e6):03d} UTC, gold at {before / 10:.1f}")
         await d.kill()
         await d.proven_flat(60)
         pnl = d.world.engine.view.day_pnl()
