@@ -104,6 +104,10 @@ class OrderBook(OrderShelf):
         record = self._orders.get(fill.order_id) if fill.order_id is not None else None
         if record is None and fill.broker_id is not None:
             record = self._by_broker.get(fill.broker_id)
+            if record is not None and not _is_of(fill, record):
+                # The broker gave the id out again; the fill is of the order that had it before.
+                earlier = (r for r in self.working(fill.symbol) if fill.broker_id in r.brokers)
+                record = next((r for r in earlier if _is_of(fill, r)), record)
         return record
 
     def _book(self, fill: Fill, record: OrderRecord | None, now: int) -> FillOutcome:
@@ -293,6 +297,10 @@ class OrderBook(OrderShelf):
         if is_open:
             self._index.add(record)
         return record
+
+
+def _is_of(fill: Fill, record: OrderRecord) -> bool:
+    return (fill.symbol, fill.side) == (record.order.symbol, record.order.side)
 
 
 def _tells_of_the_order(event: OrderFact) -> bool:

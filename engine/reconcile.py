@@ -234,7 +234,10 @@ def _judge_orders(given: ReconcileInput, fills: Fills) -> Iterator[Finding]:
     if listed is None:
         return
     by_id = {order.id: order for order in given.orders}
-    by_broker = {order.broker_id: order for order in given.orders if order.broker_id is not None}
+    # Broker ids come again: those of open orders, which stand first, count before those of closed ones.
+    known = [order for order in reversed(given.orders) if order.broker_id is not None]
+    by_broker = {order.broker_id: order for order in known}
+    by_terms = {(order.broker_id, order.symbol, order.side): order for order in known}
     seen: dict[str, None] = {}
     adopt = POLICY[given.policy.on_unknown_order]
     statements: list[tuple[OrderReport | ForeignOrder, OwnOrder | None]] = [
@@ -242,7 +245,7 @@ def _judge_orders(given: ReconcileInput, fills: Fills) -> Iterator[Finding]:
             (report, by_id.get(report.order_id) or by_broker.get(report.broker_id or ""))
             for report in listed.ours
         ),
-        *((foreign, by_broker.get(foreign.broker_id)) for foreign in listed.foreign),
+        *((f, by_terms.get((f.broker_id, f.symbol, f.side))) for f in listed.foreign),
     ]
     for report, order in statements:
         if order is not None:

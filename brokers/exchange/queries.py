@@ -45,6 +45,9 @@ class Queries:
 
     def _order(self, account: str, query: QueryOrder, now: int) -> OrderReport | OrderNotFound:
         order = self._books.find(account, query.order_id, query.broker_id)
+        if order is not None and order.order_id is None:
+            # The id may have been handed out again: an order that bears the client's own name comes first.
+            order = self._books.find(account, query.order_id, None) or order
         if order is None or self._faults.hit("unknown_order"):
             return OrderNotFound(ts=now, order_id=query.order_id, broker_id=query.broker_id)
         # One placed elsewhere is found by the broker's id; the client's name for it is the client's matter.

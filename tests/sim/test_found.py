@@ -177,3 +177,35 @@ def test_an_engine_on_an_older_journal_gives_no_id_out_again() -> None:
     first, again = (Ids("x7q2", 4, draw_mark(rng)) for _ in range(2))
     assert not {first.order_id("a") for _ in range(50)} & {again.order_id("a") for _ in range(50)}
     assert len(Ids("x7q2", 36**3 - 1, draw_mark(rng)).order_id("s" * 12)) < 30
+
+
+def test_a_broker_id_given_out_again_leads_no_fill_and_no_report_astray() -> None:
+    """Seeds 367 and 496: after a reconnect the venue gave ids out again. The fill of an order from elsewhere
+    went to ours that had its id by then, and an order from elsewhere re-opened ours that had had its id."""
+
+    async def script(rig: Rig) -> None:
+        account = rig.config.account
+        first = rig.exchange.foreign_order(account, "CL", Side.BUY, 1, limit=6_990)
+        await rig.sleep(0.1)
+        rig.exchange.books.counters.order -= 1
+        ours, refusal = rig.send(Side.SELL, 1, 24_020)
+        assert refusal is None
+        await rig.sleep(0.1)
+        record = rig.engine.core.books.orders.get(ours.id)
+        assert record is not None and record.life.broker_id == first
+        rig.move("CL", 6_980)
+        await rig.sleep(8)
+        foreign = rig.engine.core.books.orders.get(f"foreign-{first}")
+        assert foreign is not None and foreign.life.is_closed and foreign.life.cum == 1, foreign
+        assert rig.status(ours) == "WORKING"
+        rig.engine.intake.cancel(ours.id)
+        await rig.sleep(0.5)
+        rig.exchange.books.counters.order -= 1
+        again = rig.exchange.foreign_order(account, "CL", Side.SELL, 1, limit=7_050)
+        assert again == first
+        await rig.sleep(30)
+        assert rig.status(ours) == "CANCELED"
+        assert [r.foreign for r in rig.engine.core.books.orders.working()] == [True]
+        assert rig.engine.reconciler.agreed
+
+    Rig.play(script)
