@@ -26,7 +26,7 @@ from engine.facts import (
 )
 from engine.halts import Halt, HaltBook
 from engine.lifecycle_types import Anomaly, OrderEvent, Request
-from engine.model import ExecutionKey, Fill, Instrument
+from engine.model import FLATTENER, ExecutionKey, Fill, Instrument
 from engine.orders import FOREIGN, OrderBook
 from engine.orders_record import OrderRecord, Outcome
 from engine.positions import Attribution, Position, PositionBook
@@ -300,6 +300,8 @@ class Books:
             # An order that left memory was somebody's all the same.
             order_id = fill.order_id or ""
             owner = self.orders.evicted_owner(order_id) or EXTERNAL
+        if owner == FLATTENER:
+            return self._closing(fill)
         if owner != NET:
             return ((owner, fill.qty),)
         parts = share_fill(
@@ -309,6 +311,17 @@ class Books:
             self._held(fill.symbol),
             self._behind.get(order_id) or {EXTERNAL: 1},
         )
+        return tuple(parts.items())
+
+    def _closing(self, fill: Fill) -> Attribution:
+        """Whose lots the flatten procedure closed: those of whoever holds them, in proportion; it keeps what
+        goes beyond them."""
+        held = self.positions.get(fill.symbol).parts
+        holders = {s: abs(part.qty) for s, part in held.items() if part.qty * fill.side.sign < 0}
+        lots = min(fill.qty, sum(holders.values()))
+        parts = attribute(lots, holders) if lots else {}
+        if lots < fill.qty:
+            parts[FLATTENER] = parts.get(FLATTENER, 0) + fill.qty - lots
         return tuple(parts.items())
 
     def _held(self, symbol: str) -> dict[str, int]:

@@ -235,8 +235,10 @@ class FactHandler:
             if order.arrival is not None and order.type is not OrderType.STOP:
                 worse = (fill.price - order.arrival) * fill.side.sign
                 core.metrics.slippage(fill.symbol, worse, fill.qty)
-        for strategy, _ in applied.attribution:
-            engine.controls.on_fill(strategy, fill.symbol, engine.view)
+        ours_to_close = record is not None and record.order.purpose is Purpose.FLATTEN
+        if not ours_to_close:
+            for strategy, _ in applied.attribution:
+                engine.controls.on_fill(strategy, fill.symbol, engine.view)
         core.log(
             "info",
             "fill",
@@ -252,7 +254,7 @@ class FactHandler:
             exec_id=fill.key.exec_id,
             correlation_id=correlation,
         )
-        if any(strategy == EXTERNAL for strategy, _ in applied.attribution):
+        if not ours_to_close and any(strategy == EXTERNAL for strategy, _ in applied.attribution):
             core.alarm(
                 "critical",
                 "foreign_fill",

@@ -19,7 +19,7 @@ from engine.kill_cancel import Canceller, names
 from engine.kill_price import Escalation, Priced, price
 from engine.kill_scope import Aim, Scope, common, reached
 from engine.kill_types import KillHost, LiveOrder, Progress
-from engine.model import NS, Order, OrderType, Purpose, Side, TimeInForce
+from engine.model import FLATTENER, NS, Order, OrderType, Purpose, Side, TimeInForce
 from engine.ports import QueryFailed, TimerHandle
 from engine.records import KillBegan, KillEnded, KillStep
 from engine.waiting import within
@@ -322,8 +322,8 @@ class KillSwitch:
 
     def _order(self, symbol: str, side: Side, qty: int, priced: Priced) -> Order:
         return Order(
-            id=self._host.new_order_id("flatten"),
-            strategy="flatten",
+            id=self._host.new_order_id(FLATTENER),
+            strategy=FLATTENER,
             account=self._account,
             symbol=symbol,
             side=side,

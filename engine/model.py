@@ -71,6 +71,10 @@ class OrderStatus(StrEnum):
 _CLOSED = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
 
 
+FLATTENER: Final = "flatten"
+"""Owner of the orders that the kill and flatten procedure sends."""
+
+
 class Purpose(StrEnum):
     """Why an order exists; decides which message budget it uses and which controls apply."""
 
