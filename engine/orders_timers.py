@@ -39,6 +39,11 @@ class Timers:
                 due.append(order_id)
         return due
 
+    def when(self, order_id: str) -> int | None:
+        """The deadline of one order, ns; None where none is armed."""
+        armed = self._at.get(order_id)
+        return None if armed is None else armed[0]
+
     def next(self) -> int | None:
         """The earliest deadline, ns; None where nothing is armed."""
         heap = self._heap

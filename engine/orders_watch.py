@@ -45,7 +45,10 @@ class Watch:
             record.attempts = 0
             # a contradiction is asked about at once, an answer is waited for
             wait = 0 if flight is Request.QUERY else self._answer_after
-            self._flights.arm(record.order.id, now + wait)
+            due, before = now + wait, self._flights.when(record.order.id)
+            if before is not None and record.life.status is OrderStatus.UNKNOWN:
+                due = min(due, before)
+            self._flights.arm(record.order.id, due)
 
     def opened(self, record: OrderRecord, local_expiry: bool) -> None:
         order = record.order

@@ -278,6 +278,8 @@ class Writer:
             await self._store.run(lambda connection: connection.write(probe))
         except sqlite3.Error as error:
             if is_full(error):
+                # A commit that reported an error may have landed; its rows must not be written again.
+                self._accept(await self._store.run(JournalConnection.last_row))
                 raise
             await self._store.reopen(await self._saved() if isinstance(error, Displaced) else self._opener)
         self._accept(await self._store.run(JournalConnection.last_row))

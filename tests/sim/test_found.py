@@ -5,8 +5,10 @@ The seed is that of the run when it was found; what a seed draws changes with th
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 from engine.config import JournalConfig
 from engine.ids import Ids, draw_mark
 from engine.journal import Journal, StoreRefused
-from engine.model import Side
+from engine.model import Replace, Side
 from engine.orders_record import OrderRecord
 from engine.records import EMERGENCY
 from engine.sim.schedule import SimClock, SimLoop
@@ -209,3 +211,59 @@ def test_a_broker_id_given_out_again_leads_no_fill_and_no_report_astray() -> Non
         assert rig.engine.reconciler.agreed
 
     Rig.play(script)
+
+
+def test_cancels_of_an_order_in_doubt_do_not_put_the_question_off() -> None:
+    """Seed 505: a replace was lost, the order filled with its old terms and stayed UNKNOWN. Each cancel, and
+    its refusal, set the time of the question anew, and a kill waited without end."""
+
+    async def script(rig: Rig) -> str:
+        order, _ = rig.send(Side.BUY, 2, 23_999)
+        await rig.sleep(0.2)
+        rig.exchange.faults.arm("lose_request")
+        change = Replace(id="r", order_id=order.id, qty=4, limit=23_999, created=rig.clock.now())
+        assert rig.engine.replacer.replace(change) is None
+        await rig.sleep(0.1)
+        rig.exchange.faults.arm("drop_report", 2)
+        rig.move("ES", 23_990)
+        for _ in range(20):
+            rig.engine.intake.cancel(order.id)
+            await rig.sleep(2.5)
+        return rig.status(order)
+
+    assert Rig.play(script) == "FILLED"
+
+
+def test_rows_that_landed_with_an_error_are_not_written_again_on_a_full_disk(tmp_path: Path) -> None:
+    """Seed 555: on a full disk a commit into the reserve reported an error and had landed. The reserve was
+    given back once more, the rows were written again under their numbers, and the journal held itself for
+    damaged until the end."""
+    loop = SimLoop(0, random.Random(1))
+    clock = SimClock(loop, lambda: 0)
+    disk = Disk(random.Random(1), lambda: loop.now_ns)
+    path = tmp_path / "journal.db"
+    disk.room = lambda: not path.with_name("journal.db.ballast").exists()
+
+    async def story() -> list[str]:
+        journal = await Journal.open(
+            path,
+            JournalConfig(ballast_mb=1, min_free_mb=0),
+            inline=True,
+            clock=clock,
+            emergency=frozenset({"alert"}),
+            opener=partial(LateStore.open, clock=clock, disk=disk),
+        )
+        disk.full = True
+        for name in ("first", "landed", "third"):
+            disk.broken_after = name == "landed"
+            journal.append_nowait("alert", f'"{name}"', ts=clock.now())
+            await asyncio.sleep(1)
+        assert not await journal.recover(), "the disk is full yet"
+        await asyncio.sleep(1)
+        disk.full = False
+        assert await journal.recover(), journal.trouble
+        bodies = [row.body async for row in journal.rows()]
+        await journal.close()
+        return bodies
+
+    assert loop.run_until_complete(story()) == ['"first"', '"landed"', '"third"']
