@@ -17,6 +17,7 @@ from brokers.exchange.messages import (
     QueryOpenOrders,
     QueryPositions,
 )
+from brokers.exchange.orders import VenueOrder
 from brokers.exchange.session import Session
 from engine.kill_scope import Aim
 from engine.model import NS, ExecutionKey, Fill
@@ -88,6 +89,10 @@ class Venue(Exchange):
     def held(self) -> dict[str, int]:
         """Positions that are not zero, signed lots."""
         return {p.symbol: p.qty for p in self.books.account(self.name).positions() if p.qty}
+
+    def named(self, broker_id: str) -> list[VenueOrder]:
+        """All orders that bear this id; more than one where ids were handed out again."""
+        return [o for o in self.books.orders.values() if o.broker_id == broker_id]
 
     def execution(self, key: ExecutionKey) -> Fill | None:
         known = self.books.execution(key)
