@@ -106,18 +106,6 @@ ORDERS: Final = (
         ),
     ),
     Mutant(
-        "late_ack_reopens",
-        "an acknowledgement that comes late makes an ended order work again",
-        (
-            Edit(
-                "engine.lifecycle_venue",
-                "def _ack_closed(life: OrderLife, event: Acknowledged) -> Transition:\n"
-                "    if life.presumed:\n",
-                "def _ack_closed(life: OrderLife, event: Acknowledged) -> Transition:\n    if True:\n",
-            ),
-        ),
-    ),
-    Mutant(
         "late_ack_resets_fills",
         "an acknowledgement sets the filled quantity back to zero",
         (
@@ -151,31 +139,6 @@ ORDERS: Final = (
                 "engine.lifecycle_local",
                 "    return Transition(evolve(life, replaces=(*life.replaces, change), doubts=0))\n",
                 "    return Transition(evolve(life, qty=change.qty, limit=change.limit, stop=change.stop))\n",
-            ),
-        ),
-    ),
-    Mutant(
-        "done_for_day_ignored",
-        "the venue's word that an order ends with the day is not taken",
-        (
-            Edit(
-                "engine.lifecycle_venue",
-                "def _ended(life: OrderLife, event: Canceled | Expired, status: OrderStatus) -> Transition:\n",
-                "def _ended(life: OrderLife, event: Canceled | Expired, status: OrderStatus) -> Transition:\n"
-                "    if isinstance(event, Expired):\n        return Transition(life)\n",
-            ),
-        ),
-    ),
-    Mutant(
-        "unsolicited_cancel_ignored",
-        "a cancel that nobody asked for is taken for somebody else's",
-        (
-            Edit(
-                "engine.lifecycle_venue",
-                "    after, anomalies = _ended(life, event, CANCELED)\n    if event.unsolicited",
-                "    if event.unsolicited:\n        return Transition(life)\n"
-                "    after, anomalies = _ended(life, event, CANCELED)\n"
-                "    if event.unsolicited",
             ),
         ),
     ),

@@ -29,8 +29,8 @@ RECOVERY: Final = (
         (
             Edit(
                 "engine.ids",
-                '        self._infix = f"{install}{base36(run)}"\n',
-                '        self._infix = f"{install}{base36(0 * run)}"\n',
+                '        self._infix = f"{install}{base36(run)}{mark}"\n',
+                '        self._infix = f"{install}"\n',
             ),
         ),
     ),
