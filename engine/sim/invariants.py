@@ -338,6 +338,9 @@ class Watch:
         if parts != position.held.qty:
             raise Broken("sums", f"{symbol} holds {position.held.qty}, the strategies' parts {parts} lots")
         for record in books.orders.working(symbol):
+            if record.life.cum != record.executed and not record.foreign:
+                text = f"{record.order.id} counts {record.life.cum} lots, its executions {record.executed}"
+                raise Broken("sums", text)
             if record.life.cum > record.life.qty and not record.foreign:
                 text = f"{record.order.id} is open with {record.life.cum} of {record.life.qty} lots filled"
                 raise Broken("overfill", text)
