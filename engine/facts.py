@@ -32,9 +32,11 @@ class Acknowledged(OrderFact, frozen=True, tag="acknowledged"):
 
 
 class Rejected(OrderFact, frozen=True, tag="rejected"):
-    """The venue refused the order (ExecType=Rejected)."""
+    """The venue refused the order (ExecType=Rejected). `duplicate`: because it has one with this id already
+    (OrdRejReason=6), so that the refusal is not of the order itself but of a second copy."""
 
     reason: str
+    duplicate: bool = False
 
 
 class Executed(Fact, frozen=True, tag="executed", kw_only=True):

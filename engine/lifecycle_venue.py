@@ -91,6 +91,9 @@ def _ack_unknown(life: OrderLife, event: Acknowledged) -> Transition:
 
 
 def _rejected_new(life: OrderLife, event: Rejected) -> Transition:
+    if event.duplicate:
+        # The line doubled it: the first copy is there, whatever has become of its acknowledgement (F.1).
+        return surprise(doubt(life, event.reason), Code.REJECT_OF_OTHER_ORDER, event.reason)
     return Transition(close(life, REJECTED, event.reason))
 
 

@@ -97,7 +97,7 @@ class OrderDesk:
             known.copies += 1
             books.touch(known)
             reason = f"duplicate order id; the first is {known.broker_id}"
-            self.report(account, Rejected(ts=now, order_id=order.id, reason=reason))
+            self.report(account, Rejected(ts=now, order_id=order.id, reason=reason, duplicate=True))
             return
         market = self.markets.get(order.symbol)
         uid, broker_id, seq = books.next_order()

@@ -21,6 +21,7 @@ from engine.records import (
     DayOpened,
     FactTaken,
     HaltReset,
+    KillBegan,
     KillEnded,
     OrderStored,
     ReplaceStored,
@@ -84,6 +85,8 @@ class Watch:
         self._halts = frozenset((h.scope, h.target) for h in self._books.halts.all())
         self._due: dict[str, int] = {}
         """Cancels that were taken and have not left: order id → monotonic ns."""
+        self._asked = list(self._books.kills)
+        """What was asked of the kill procedure since it ended last."""
         self._unfinished = bool(self._books.kills)
         """A kill or flatten of an earlier run is to be taken up again."""
         self._born = engine.core.clock.mono()
@@ -141,7 +144,11 @@ class Watch:
                 pass
         if isinstance(record, DayOpened):
             self._day = record.trading_day
-        if not self._books.kills:
+        elif isinstance(record, KillBegan):
+            self._asked.append(record)
+        lifted = isinstance(record, HaltReset) and record.scope == "account" and not record.target
+        if isinstance(record, KillEnded) or lifted:
+            self._asked.clear()
             self._unfinished = False
 
     def _corrected(self, fill: Fill) -> None:
@@ -305,7 +312,17 @@ class Watch:
 
     def _proven(self, ended: KillEnded) -> None:
         self.counts.flats += 1
-        problem = self._truth.denies(self._engine.kill.aim)
+        aim = self._engine.kill.aim
+        for asked in self._asked:
+            wanted = asked.targets or ({asked.symbol: 0} if asked.symbol is not None else {})
+            done = aim.flat or all(
+                s in aim.targets and abs(aim.targets[s]) <= abs(lots) for s, lots in wanted.items()
+            )
+            if not wanted:
+                done = aim.everything and (aim.flat or not asked.flatten)
+            if not done:
+                raise Broken("flat", f"'{ended.verdict}' was said, and {asked!r} was not done")
+        problem = self._truth.denies(aim)
         if problem:
             raise Broken("flat", f"'{ended.verdict}' was said: {problem}")
 

@@ -53,7 +53,7 @@ class Options:
             latency_ms=round(10 ** rng.uniform(-0.5, 2.0), 3),
             commit_ms=round(10 ** rng.uniform(-1.0, 1.5), 3),
             think_ms=round(10 ** rng.uniform(-1.0, 1.7), 3),
-            quote_ms=rng.choice((50.0, 100.0, 200.0)),
+            quote_ms=rng.choice((100.0, 200.0, 500.0)),  # as recorded: index futures 9 a second, gold 2
             crash_bias=rng.choice((0.0, 0.5, 0.9)),
             command_ms=round(10 ** rng.uniform(2.7, 4.0)),
             order_ms=round(10 ** rng.uniform(1.7, 3.3)),

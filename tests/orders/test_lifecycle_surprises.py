@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from orders_kit import S, Venue, order, rep
 
@@ -72,6 +73,18 @@ def test_an_order_in_doubt_ends_with_the_venues_word_though_more_was_executed() 
     life, codes = run(*begin, v.report(S.FILLED, qty=2, cum=2), qty=4)
     assert (life.status, life.cum, life.worst_leaves, life.in_flight) == (S.CANCELED, 3, 0, None)
     assert Code.CONTRADICTION in codes
+
+
+def test_a_refused_second_copy_says_that_the_first_is_there() -> None:
+    """The line doubled a new order and the acknowledgement of the first copy was late: until it came, a live
+    order was taken for rejected and did not count (found by simulation seed 48)."""
+    v = Venue()
+    copy = msgspec.structs.replace(v.rejected(), duplicate=True)
+    life, codes = run(copy)
+    assert (life.status, life.worst_leaves, life.in_flight) == (S.UNKNOWN, 10, Request.SUBMIT)
+    assert Code.REJECT_OF_OTHER_ORDER in codes
+    assert run(copy, v.ack())[0].status is S.WORKING
+    assert run(copy, v.report(S.REJECTED, qty=10))[0].status is S.REJECTED
 
 
 def test_not_found_alone_never_ends_an_order() -> None:

@@ -127,24 +127,33 @@ async def _agree(world: World) -> Life:
             if calm >= CALM or (late and not text):
                 _healthy(life)
                 _settled(engine, found)
+                await _believed(world, engine)
                 return life
         if world.loop.now_ns >= end + 5 * NS:
             raise Broken("agree", f"after {AGREE_WITHIN} s: {text}")
 
 
 def _settled(engine: Engine, found: list[Difference]) -> None:
-    """What does not agree was told; strategies believe what is so; where all agrees, trading goes on."""
+    """What does not agree was told; where all agrees, trading goes on."""
     hidden = untold(engine, found)
     if hidden:
         raise Broken("agree", f"not told after {AGREE_WITHIN} s: {'; '.join(d.text for d in hidden)}")
-    wrong = beliefs(engine)
-    if wrong:
-        raise Broken("belief", "; ".join(wrong))
     books = engine.core.books
     if not found and not engine.view.enabled and not books.halts.all():
         raise Broken("enable", f"all agrees and trading is not enabled: {engine.disabled_text}")
     if engine.kill.running and not any(a.code == "not_flat" for a in books.alerts.rows(500)):
         raise Broken("kill", f"kill has not ended and nobody was told: {engine.kill.progress.steps[-3:]}")
+
+
+async def _believed(world: World, engine: Engine) -> None:
+    """Strategies believe what is so, once they have heard of it: the market goes on, and a fill of this very
+    moment is on its way to them."""
+    for _ in range(5):
+        wrong = beliefs(engine)
+        if not wrong:
+            return
+        await world.clock.sleep(NS)
+    raise Broken("belief", "; ".join(wrong))
 
 
 def _healthy(life: Life) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from engine.sim.options import Options
+from tests.sim.cli import SECONDS
 from tests.sim.run import Result, play
 
 TRIALS = 150
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 where a smaller failing run was found, 1 where the seed does not fail."""
     parser = argparse.ArgumentParser(prog="python -m tests.sim.shrink", description=__doc__)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=60.0, help="simulated seconds with faults")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="simulated seconds with faults")
     parser.add_argument("--schedule", choices=("fifo", "shuffle"), default="fifo")
     parser.add_argument("--trials", type=int, default=TRIALS, help=f"runs at most (default: {TRIALS})")
     args = parser.parse_args(arguments)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import itertools
 import os
 import sys
 import time
@@ -20,7 +19,7 @@ import msgspec
 
 from engine.sim.options import Options
 from engine.sim.schedule import Policy
-from tests.sim.cli import results
+from tests.sim.cli import SECONDS, results
 from tests.sim.run import Result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +37,8 @@ class State(msgspec.Struct):
     first: int = 1
     next: int = 1
     """The first seed that was not played yet."""
+    ahead: list[int] = []
+    """Seeds beyond it that were: they come in the order in which they end."""
     simulated: float = 0.0
     wall: float = 0.0
     counts: dict[str, int] = {}
@@ -82,7 +83,10 @@ def save(path: Path, state: State) -> None:
 
 def take(state: State, result: Result) -> None:
     """Adds one seed to the figures."""
-    state.next = result.options.seed + 1
+    state.ahead.append(result.options.seed)
+    while state.next in state.ahead:
+        state.ahead.remove(state.next)
+        state.next += 1
     state.simulated += result.simulated
     counts = Counter(state.counts)
     counts.update(result.counts)
@@ -103,11 +107,12 @@ def soak(state: State, path: Path, seeds: int, jobs: int, limit: float) -> None:
     """Plays what is left, at most for `limit` seconds, and keeps the state file up to date."""
     end = state.first + seeds
     began = time.monotonic()
-    before, saved, start = state.wall, began, state.next
-    runs = [Options.draw(s, state.seconds, state.schedule) for s in range(state.next, end)]
+    before, saved = state.wall, began
+    left_over = [s for s in range(state.next, end) if s not in state.ahead]
+    runs = [Options.draw(s, state.seconds, state.schedule) for s in left_over]
     terminal = sys.stderr.isatty()
     try:
-        for result in itertools.takewhile(lambda _: time.monotonic() - began < limit, results(runs, jobs)):
+        for played, result in enumerate(results(runs, jobs), 1):
             take(state, result)
             now = time.monotonic()
             state.wall = before + now - began
@@ -117,18 +122,19 @@ def soak(state: State, path: Path, seeds: int, jobs: int, limit: float) -> None:
             if now - saved > SAVE_EVERY:
                 saved = now
                 save(path, state)
-            played = state.next - start
             if terminal or played % 500 == 0:
-                left = (now - began) / played * (end - state.next)
-                line = bar(state.next - state.first, seeds, len(state.failed), left)
+                left = (now - began) / played * (len(runs) - played)
+                line = bar(seeds - len(runs) + played, seeds, len(state.failed), left)
                 print(f"\r{line}", end="" if terminal else "\n", file=sys.stderr, flush=True)
+            if now - began >= limit:
+                break
     finally:
         save(path, state)
 
 
 def summary(state: State, jobs: int) -> str:
     """The last words: how much was simulated, how fast, and what failed."""
-    played = state.next - state.first
+    played = state.next - state.first + len(state.ahead)
     pace = state.simulated / state.wall / jobs if state.wall else 0.0
     happened = ", ".join(f"{name} {count}" for name, count in sorted(state.counts.items()) if count)
     lines = [
@@ -148,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim.soak", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds (default: 10000)")
     parser.add_argument("--first", type=int, default=1, help="the first of them (default: 1)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="simulated seconds with faults")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="simulated seconds with faults")
     parser.add_argument("--schedule", choices=("fifo", "shuffle"), default="fifo")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: cores)")
     parser.add_argument("--hours", type=float, default=24.0, help="wall time at most (default: 24)")

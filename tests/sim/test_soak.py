@@ -7,7 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from engine.sim.options import Options
 from tests.sim import soak
+from tests.sim.run import Result
 
 
 def test_it_goes_on_after_the_last_seed(tmp_path: Path) -> None:
@@ -44,6 +46,13 @@ def test_the_limit_of_time_stops_it(tmp_path: Path) -> None:
     state = soak.State("now", 3.0, "fifo")
     soak.soak(state, path, 1_000, 1, 0.5)
     assert 1 <= msgspec.json.decode(path.read_bytes(), type=soak.State).next < 1_000
+
+
+def test_seeds_that_end_out_of_order_are_counted_once() -> None:
+    state = soak.State("now", 3.0, "fifo")
+    for seed in (2, 3, 1, 5):
+        soak.take(state, Result(Options.draw(seed), simulated=1.0))
+    assert (state.next, state.ahead, state.simulated) == (4, [5], 4.0)
 
 
 def test_the_bar_says_how_far_it_is() -> None:

@@ -17,7 +17,7 @@ from tests.sim.mutants.planting import Mutant, plant
 
 SEEDS = 1_000
 """Within so many seeds each bug must be found."""
-SECONDS = 40.0
+SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,18 +143,13 @@ SAFETY: Final = (
         ),
     ),
     Mutant(
-        "broken_control_passes",
-        "a control that cannot be evaluated lets orders pass",
+        "tripped_control_passes",
+        "a control that tripped, or cannot be evaluated, is shown and holds nothing back",
         (
             Edit(
-                "engine.risk.gate",
-                '                if exempt:\n                    continue\n                text = f"cannot',
-                '                if exempt or text:\n                    continue\n                text = f"cannot',
-            ),
-            Edit(
-                "engine.risk.gate",
-                "                    if exempt or not (control.holds or control.broken):\n",
-                "                    if True:\n",
+                "engine.risk.control",
+                "        scope = self.scope_of(ask)\n        if scope in self.holds:\n",
+                "        return ''\n        if scope in self.holds:\n",
             ),
         ),
     ),
