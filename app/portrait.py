@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 
 from app import logs
+from app.hosting import EngineThread
 from app.options import RunOptions
-from app.runner import EngineThread
 from app.settings import Settings
 
 SECONDS = 40.0

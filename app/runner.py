@@ -1,24 +1,20 @@
-"""Runs an engine: headless in real or virtual time, or beside the desk on a thread of its own."""
+"""One run of the engine on the calling thread, in real or in virtual time."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-import json
 import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from app import logs
+from app.collector import SWITCH_INTERVAL, collect_by_hand, tame_collector
 from app.defaults import with_default_strategies
-from app.desk.terminal import outlive_terminal, say
 from app.exitcodes import ExitCode
-from app.logsink import Renderer
 from app.options import RunOptions
 from app.problems import BadConfig
 from app.session import (
@@ -32,21 +28,16 @@ from app.session import (
     remote_feed,
 )
 from app.settings import Settings
-from app.summary import summary_text
 from engine.clock import RealClock
 from engine.control.memory import MemoryLink
 from engine.control.server import ControlServer
-from engine.core import Log, utc_text
+from engine.core import Log
 from engine.engine import Engine
 from engine.feeds.errors import FeedError
 from engine.journal import Journal, StoreFailed
 from engine.model import NS
 from engine.ports import Feed
 from engine.sim.loop import VirtualClock, VirtualLoop
-
-SWITCH_INTERVAL = 0.0005
-"""Seconds after which a thread gives the interpreter up to another that waits; the default of 5 ms is half a
-risk period."""
 
 FIXED_START = 1_767_796_200 * NS
 """2026-01-07 14:30 UTC: where a synthetic market in virtual time begins, so that a seed gives the same run on
@@ -336,172 +327,3 @@ class Runner:
     async def _engine_stop(engine: Engine, stop: asyncio.Event) -> None:
         await engine.stopped.wait()
         stop.set()
-
-
-SETTLED = 10.0
-"""Seconds after the start when a screen stands, whose many objects live as long as it does."""
-COLLECT_EVERY = 60.0
-"""Seconds between two looks at the oldest generation. The desk leaves nothing there (`app.desk.strips`): one
-takes 2 to 7 ms as measured, within a period of the risk loop; it is for what nobody has thought of."""
-
-
-def tame_collector() -> None:
-    """Keeps the garbage collector's long pauses out of the risk loop: what exists now is frozen, young
-    generations stay small and frequent, and the oldest is collected by hand alone (`collect_by_hand`)."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(2_000, 20, 1_000_000)
-
-
-async def collect_by_hand(sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-    """Freezes what the screen has brought, then looks at the oldest generation while little has gathered."""
-    await sleep(SETTLED)
-    gc.collect()
-    gc.freeze()
-    while True:
-        await sleep(COLLECT_EVERY)
-        gc.collect()
-
-
-def run_headless(settings: Settings, options: RunOptions, log: Log) -> int:
-    """Runs without a screen; prints the summary; returns the exit code."""
-    link = MemoryLink(time.monotonic)
-    runner = Runner(settings, options, link, log)
-    stops = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "SIGINT"}
-    before = {s: signal.signal(s, lambda n, _: runner.request_stop(stops[signal.Signals(n)])) for s in stops}
-    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if sys.stderr.isatty() and not options.json:
-        runner.progress = lambda share, ts: _show(f"\r{100 * share:5.1f} %  {utc_text(ts)} ")
-    if not options.json:
-        runner.begun = lambda about: _show(_greeting(options, about))
-    try:
-        code, summary = runner.run()
-    finally:
-        if runner.progress is not None:
-            _show("\r\x1b[K")
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if options.json:
-        say(json.dumps(summary) + "\n")
-    elif settings.log.to == "file":
-        say(summary_text(summary))
-    else:  # standard output is the log's, line by line; the summary is its last line as well
-        _show(summary_text(summary))
-    return int(code)
-
-
-def _greeting(options: RunOptions, about: dict[str, Any]) -> str:
-    """What a person at a terminal should know of a run that shows nothing until it ends."""
-    stop = "Ctrl+C or SIGTERM"
-    if not options.virtual:
-        stop += f", or 'breakwater ctl --state-dir {options.state_dir} shutdown'"
-    return (
-        f"breakwater: {about['mode']} account {about['account']} at {about['broker']}, feed {about['feed']}; "
-        f"journal and log are in {options.state_dir}\n"
-        f"breakwater: {stop} stops it\n"
-    )
-
-
-def _show(text: str) -> None:
-    """Writes to standard error, which may be gone by now."""
-    with contextlib.suppress(OSError):
-        sys.stderr.write(text)
-        sys.stderr.flush()
-
-
-class EngineThread:
-    """The engine on a thread of its own, for the desk in the main thread."""
-
-    def __init__(self, settings: Settings, options: RunOptions, log: Log) -> None:
-        self.link = MemoryLink(time.monotonic)
-        self.runner = Runner(settings, options, self.link, log)
-        self.outcome: Outcome | None = None
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=False)
-
-    def start(self) -> None:
-        """Starts and waits until the engine trades, or has failed to start; raises what it failed with."""
-        self._thread.start()
-        self.runner.ready.wait()
-        if self.runner.failure is not None:
-            self._thread.join()
-            raise self.runner.failure
-
-    def _run(self) -> None:
-        try:
-            self.outcome = self.runner.run()
-        except BaseException as error:  # noqa: BLE001 - kept in runner.failure and raised by whoever joins
-            self.runner.failure = error
-
-    def stop(self, reason: str) -> None:
-        self.runner.request_stop(reason)
-
-    def join(self, timeout: float | None = None) -> bool:
-        """Waits for the end; False when it did not come in time."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    def over(self) -> str:
-        """How the run ended, once it has ended in order; empty before that, and after a failure."""
-        return str(self.outcome[1]["reason"]) if self.outcome is not None else ""
-
-
-def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk") -> int:
-    """Runs the workstation: the engine on its thread, the screen here. The engine outlives the screen."""
-    from app.desk.app import run_desk_app
-    from app.desk.result import DeskResult
-
-    engine = EngineThread(settings, options, log)
-    asked: list[str] = []
-
-    def on_signal(number: int, _: object) -> None:
-        """Before the screen stands and after it has ended; while it stands, it has handlers of its own."""
-        asked.append(signal.Signals(number).name)
-        if number != signal.SIGHUP:
-            engine.stop(asked[-1])
-
-    before = {n: signal.signal(n, on_signal) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-    try:
-        engine.start()
-        result = DeskResult("quit-screen", f"{' '.join(asked)} before it stood")
-        if not asked:
-            result = run_desk_app(
-                engine.link,
-                theme=settings.desk.theme,
-                zone=settings.desk.zone,
-                redact=Renderer(settings.secrets.values()).blank,
-                frame_rate=5.0 if settings.desk.slow else settings.screen.frame_rate,
-                bell=settings.desk.bell,
-                mouse=settings.desk.mouse,
-                plain=settings.desk.slow,
-                glyphs=settings.desk.glyphs,
-                who=who,
-                report_dir=options.state_dir,
-                over=engine.over,
-            )
-        if result.report is not None:
-            say(f"the screen failed; its report is {result.report}\n")
-        if result.reason == "stop-engine":
-            engine.stop(result.detail)
-        elif result.reason != "engine-ended" and asked in ([], ["SIGHUP"]) and not engine.join(0):
-            outlive_terminal()
-            level = {"crash": "error", "terminal-lost": "warning"}.get(result.reason, "info")
-            log(level, f"the screen has ended: {result.detail}; the engine goes on", component="desk")
-            say(_goes_on(options, result.detail))
-        engine.join()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if engine.runner.failure is not None:
-        raise engine.runner.failure
-    assert engine.outcome is not None
-    code, summary = engine.outcome
-    say(json.dumps(summary) + "\n" if options.json else summary_text(summary))
-    return int(code)
-
-
-def _goes_on(options: RunOptions, why: str) -> str:
-    ctl = f"breakwater ctl --state-dir {options.state_dir}"
-    return (
-        f"the screen has ended ({why}); the engine goes on without it, and this terminal may be closed.\n"
-        f"Look with '{ctl} status', stop it with '{ctl} shutdown'.\n"
-    )

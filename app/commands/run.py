@@ -136,12 +136,12 @@ def _run(args: argparse.Namespace, duration: int | None, with_screen: bool, told
         secrets=settings.secrets.values(),
         lossless=options.virtual,
     )
-    from app import runner
+    from app import hosting
 
     try:
         if with_screen:
-            return runner.run_desk(settings, options, logs.engine_log())
-        return runner.run_headless(settings, options, logs.engine_log())
+            return hosting.run_desk(settings, options, logs.engine_log())
+        return hosting.run_headless(settings, options, logs.engine_log())
     except Exception:
         logs.get("app").exception("the run failed, or never began")
         raise

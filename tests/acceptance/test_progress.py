@@ -24,7 +24,8 @@ def test_every_tenth_is_told(tmp_path: Path, speed: str) -> None:
     home.run(f"replay:{day}", "--speed", speed)
     lines = (home.state("state") / "log" / "breakwater.jsonl").read_text().splitlines()
     told = [line["event"] for line in map(json.loads, lines) if line["status"] == "PROGRESS"]
-    assert told and told == sorted(told)
+    shares = [int(text.split()[0]) for text in told]
+    assert shares and shares == sorted(set(shares))
     assert all(text.endswith("0 % of the recording") for text in told)
     if speed != "max":
         assert len(told) >= 5, told

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from app.runner import tame_collector
+from app.collector import tame_collector
 from engine.config import (
     EngineConfig,
     JournalConfig,

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from app import logs
+from app.collector import COLLECT_EVERY, SETTLED, SWITCH_INTERVAL, collect_by_hand, tame_collector
+from app.hosting import EngineThread
 from app.options import RunOptions
-from app.runner import COLLECT_EVERY, SETTLED, SWITCH_INTERVAL, EngineThread, collect_by_hand, tame_collector
 from app.settings import Settings
 
 pytestmark = pytest.mark.slow

@@ -32,4 +32,4 @@ def test_a_fault_strikes_and_is_survived(kind: Kind) -> None:
 def test_a_world_without_faults_trades_and_ends_flat() -> None:
     result = play(CALM)
     assert not result.failure, result.failure
-    assert result.counts["executions"] > 20 and result.counts["verdicts checked"] == 1, result.counts
+    assert result.counts["executions"] >= 10 and result.counts["verdicts checked"] == 1, result.counts
