@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app import logs, runner
+from app import hosting, logs, runner
 from app.options import RunOptions
 from app.paths import log_path
 from app.session import Session
@@ -96,8 +96,8 @@ def main(job: Job) -> None:
     )
     try:
         if job["desk"]:
-            runner.Runner = MeasuredRunner  # type: ignore[misc]
-            runner.run_desk(settings, options, logs.engine_log())
+            hosting.Runner = MeasuredRunner  # type: ignore[misc]
+            hosting.run_desk(settings, options, logs.engine_log())
         else:
             MeasuredRunner(settings, options, MemoryLink(time.monotonic), logs.engine_log()).run()
     finally:
