@@ -8,32 +8,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from decimal import Decimal
 
-from engine.model import NS, Instrument, Quote, Side, Trade
+from engine.model import NS, Quote, Side, Trade
 from engine.ports import Clock, MarketSink
-
-ES = Instrument(
-    symbol="ES",
-    venue="SIM",
-    asset_class="index",
-    tick=Decimal("0.25"),
-    multiplier=Decimal(50),
-    initial_margin=Decimal(15_000),
-    maintenance_margin=Decimal(13_500),
-    fee=Decimal("2.25"),
-)
-CL = Instrument(
-    symbol="CL",
-    venue="SIM",
-    asset_class="energy",
-    tick=Decimal("0.01"),
-    multiplier=Decimal(1000),
-    nonpositive_price=True,
-    initial_margin=Decimal(6_000),
-    maintenance_margin=Decimal(5_500),
-    fee=Decimal("2.40"),
-)
 
 
 class Walk:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app.drill.world import CL, ES
 from engine.books import Books
 from engine.control.commands import Answer, AnyCommand
 from engine.control.snapshot import Snapshot
@@ -34,7 +35,7 @@ from engine.sim.schedule import PROCESS, SimClock, SimLoop
 from engine.sim.store import Disk, LateStore
 from tests.sim.agreement import LIES, unseen
 from tests.sim.life import Feed, Life, WatchedAdapter
-from tests.sim.market import CL, ES, Walk
+from tests.sim.market import Walk
 from tests.sim.setting import ACCOUNT, EngineSettings, account_config, exchange_config
 from tests.sim.venue import Venue
 from tests.sim.wire import Wire
