@@ -204,10 +204,14 @@ def refusal(life: OrderLife, status: OrderStatus | None, reason: str, *, answers
     if status is FILLED:
         if life.cum >= life.qty and life.status in CLOSED:
             return Transition(life)
-        left = life.qty - life.cum
+        # Filled to which size the venue does not say; a replace under way may have made it smaller.
+        least = min((life.qty, *(r.qty for r in life.replaces)))
+        left = max(0, least - life.cum)
         text = f"rejected because it is filled: {left} lots of executions are missing"
-        life = evolve(life, told=max(life.told, life.qty))
-        return surprise(doubt(life, text), Code.MISSING_FILL, text, max(0, left))
+        if not left:
+            text = "rejected because it is filled, with terms that are not confirmed yet"
+        life = evolve(life, told=max(life.told, least))
+        return surprise(doubt(life, text), Code.MISSING_FILL, text, left)
     if status in CLOSED:
         if life.status in CLOSED and not life.replaces:
             return Transition(life)

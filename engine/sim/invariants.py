@@ -196,7 +196,7 @@ class Watch:
         groups: dict[tuple[str, str], int] = {}
         orders = self._books.orders
         # Closed ones too: of some the venue told more executions than have come.
-        closed = [r for r in orders.recent_closed(100) if r.exposed and r.order.symbol == symbol]
+        closed = [r for r in orders.recent_closed(400) if r.exposed and r.order.symbol == symbol]
         for record in [*orders.working(symbol), *closed]:
             if record.order.side is not side or record.order.id == without or record.held:
                 continue

@@ -87,6 +87,24 @@ def test_a_refused_second_copy_says_that_the_first_is_there() -> None:
     assert run(copy, v.report(S.REJECTED, qty=10))[0].status is S.REJECTED
 
 
+def test_filled_at_a_smaller_size_leaves_no_lot_to_wait_for() -> None:
+    """Replaced down, filled at the smaller size, and the refused cancel came before the word on the replace:
+    a lot that nobody would ever execute counted as exposure for good (found by simulation seed 1776)."""
+    v = Venue()
+    begin = (
+        v.ack(),
+        ReplaceSent(replace=rep("Y", 6)),
+        CancelSent(),
+        FillApplied(qty=6),
+        v.cancel_rejected(S.FILLED),
+    )
+    life, codes = run(*begin)
+    assert life.status is S.UNKNOWN and life.worst_leaves == 4, "until it is known to which size it filled"
+    assert Code.MISSING_FILL in codes
+    life, _ = run(*begin, v.replaced("Y", 6, cum=0))
+    assert (life.status, life.worst_leaves, life.missing) == (S.FILLED, 0, 0)
+
+
 def test_not_found_alone_never_ends_an_order() -> None:
     v = Venue()
     life, codes = run(timeout(), v.not_found(), v.not_found())
