@@ -300,7 +300,10 @@ class OrderBook(OrderShelf):
 
 
 def _is_of(fill: Fill, record: OrderRecord) -> bool:
-    return (fill.symbol, fill.side) == (record.order.symbol, record.order.side)
+    """Whether an execution may be of this order, by what it says beside the broker's id. The venue knows our
+    orders by our id: one that comes without is rather of an order from elsewhere."""
+    same = (fill.symbol, fill.side) == (record.order.symbol, record.order.side)
+    return same and (fill.order_id is not None or record.foreign)
 
 
 def _tells_of_the_order(event: OrderFact) -> bool:

@@ -213,6 +213,31 @@ def test_a_broker_id_given_out_again_leads_no_fill_and_no_report_astray() -> Non
     Rig.play(script)
 
 
+def test_a_late_fill_of_an_order_from_elsewhere_is_not_ours_though_ours_has_its_id() -> None:
+    """Seed 1017: the fill of an order from elsewhere was lost and read later, when ours of the same symbol and
+    side had its broker id. Ours got it, and the other one stayed UNKNOWN, and a kill waited without end."""
+
+    async def script(rig: Rig) -> None:
+        account = rig.config.account
+        first = rig.exchange.foreign_order(account, "CL", Side.BUY, 1, limit=6_990)
+        await rig.sleep(0.1)
+        rig.exchange.faults.arm("drop_report")
+        rig.move("CL", 6_980)
+        rig.exchange.books.counters.order -= 1
+        ours, refusal = rig.send(Side.BUY, 1, 6_950, symbol="CL")
+        assert refusal is None
+        await rig.sleep(0.1)
+        record = rig.engine.core.books.orders.get(ours.id)
+        assert record is not None and record.life.broker_id == first and rig.position("CL") == 0
+        await rig.sleep(15)
+        foreign = rig.engine.core.books.orders.get(f"foreign-{first}")
+        assert rig.position("CL") == 1
+        assert foreign is not None and foreign.life.is_closed, foreign
+        assert (rig.status(ours), record.life.cum) == ("WORKING", 0)
+
+    Rig.play(script, config={"reconcile": {"on_manual_trade": "adopt"}})
+
+
 def test_cancels_of_an_order_in_doubt_do_not_put_the_question_off() -> None:
     """Seed 505: a replace was lost, the order filled with its old terms and stayed UNKNOWN. Each cancel, and
     its refusal, set the time of the question anew, and a kill waited without end."""
