@@ -141,10 +141,23 @@ def _report_of_work(life: OrderLife, event: OrderReport, anomalies: tuple[Anomal
     return Transition(open_again(life), anomalies)
 
 
+def _is_second(life: OrderLife, event: OrderReport) -> bool:
+    """Whether a picture, newer than all that is known, shows a live order with another id of the venue's own
+    and fewer lots filled: it cannot be the one that our executions filled."""
+    other = event.broker_id is not None and life.broker_id is not None and event.broker_id != life.broker_id
+    works = event.status in (WORKING, PARTIAL) and event.leaves > 0
+    return other and works and event.ts > life.as_of and event.cum < life.cum
+
+
 def _report_filled(life: OrderLife, event: OrderReport) -> Transition:
     """A picture of an order that is filled by our executions."""
     if life.replaces:
         return _report(life, event)
+    if _is_second(life, event):
+        # A replace left two orders with one id of ours: what this one may trade comes on top of what has.
+        text = f"a second order with its id works at the venue ({event.broker_id}), {event.leaves} lots"
+        life = open_again(with_terms(life, life.cum + event.leaves, event.limit, event.stop))
+        return Transition(life, (Anomaly(Code.REOPENED, text, event.leaves),))
     if event.cum < life.cum or event.ts < life.as_of:
         return _stale(life, event)
     told, anomalies = tell(life, event.cum, event.ts)

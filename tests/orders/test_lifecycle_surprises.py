@@ -87,6 +87,22 @@ def test_a_refused_second_copy_says_that_the_first_is_there() -> None:
     assert run(copy, v.report(S.REJECTED, qty=10))[0].status is S.REJECTED
 
 
+def test_a_second_live_order_under_the_id_of_a_filled_one_counts() -> None:
+    """A replace left the old order alive; the new one filled. Pictures of the old one were taken for stale
+    ones of the new one, so that a live order did not count (found by simulation seed 2867)."""
+    v = Venue()
+    begin = (v.ack(), ReplaceSent(replace=rep("Y", 12)), v.replaced("Y", 12), FillApplied(qty=12))
+    life, _ = run(*begin)
+    assert life.status is S.FILLED
+    second = msgspec.structs.replace(v.report(S.WORKING, qty=10), broker_id="another", leaves=10)
+    life, codes = run(*begin, second)
+    assert (life.status, life.cum, life.worst_leaves) == (S.PARTIAL_FILL, 12, 10)
+    assert life.broker_id == "another" and codes == [Code.REOPENED]
+    assert run(*begin, second, v.canceled(cum=0))[0].worst_leaves == 0
+    same = msgspec.structs.replace(second, broker_id=run(*begin)[0].broker_id)
+    assert run(*begin, same)[0].status is S.FILLED, "the order itself cannot have come back"
+
+
 def test_filled_at_a_smaller_size_leaves_no_lot_to_wait_for() -> None:
     """Replaced down, filled at the smaller size, and the refused cancel came before the word on the replace:
     a lot that nobody would ever execute counted as exposure for good (found by simulation seed 1776)."""

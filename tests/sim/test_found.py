@@ -214,7 +214,7 @@ def test_a_broker_id_given_out_again_leads_no_fill_and_no_report_astray() -> Non
 
 
 def test_a_late_fill_of_an_order_from_elsewhere_is_not_ours_though_ours_has_its_id() -> None:
-    """Seed 1017: the fill of an order from elsewhere was lost and read later, when ours of the same symbol and
+    """Seed 1017: the fill of an order from elsewhere was lost and read later, when ours of its symbol and
     side had its broker id. Ours got it, and the other one stayed UNKNOWN, and a kill waited without end."""
 
     async def script(rig: Rig) -> None:
