@@ -128,7 +128,7 @@ class Runner:
         """Virtual time looks at the outside now and then."""
         session = self.session
         if session is not None:
-            self._link.serve(session.engine.command)
+            self._link.serve(session.engine.command, session.engine.answers.ask)
             now = time.monotonic()
             if now - self._published >= 1 / self._settings.screen.frame_rate:
                 self._published = now
@@ -189,7 +189,9 @@ class Runner:
                     report=lambda event, text: self._log("warning", text, component="control", status=event),
                 )
                 await server.start()
-                self._link.attach(lambda: loop.call_soon_threadsafe(self._link.serve, engine.command))
+                self._link.attach(
+                    lambda: loop.call_soon_threadsafe(self._link.serve, engine.command, engine.answers.ask)
+                )
             self.session = session
             if not self._options.virtual:
                 loop.set_exception_handler(self._stray)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
 
+from engine.answers import Answers
 from engine.books import Books
 from engine.chores import Chores
 from engine.config import EngineConfig, RiskLimits
@@ -168,6 +169,7 @@ class Engine:
         self._ending = Ending(self)
         self.status = Status(self)
         self.picture = Picture(self.core, self.view, self.kill, self.status)
+        self.answers = Answers(self)
         self.intake.on_answer = self.facts.on_answer
         self.intake.moved = self.facts.moved
         self.view.pause_reasons = self._pause_reason

@@ -1,7 +1,7 @@
 """The one interface between a screen (or `ctl`) and the engine, and its in-memory form.
 
-A screen sees immutable snapshots and sends commands; whether the engine is a thread beside it or a process
-behind a socket is not visible here. The engine never waits for a screen.
+A screen sees immutable snapshots, asks for more where it needs more, and sends commands; whether the engine
+is a thread beside it or a process behind a socket is not visible here. The engine never waits for a screen.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from engine.control.commands import Answer, AnyCommand
+from engine.control.questions import AnyQuestion, ReplySink
 from engine.control.snapshot import Snapshot
 
 AnswerSink = Callable[[Answer], None]
@@ -27,6 +28,10 @@ class Link(Protocol):
 
     def send(self, command: AnyCommand, who: str, answer: AnswerSink | None = None) -> None:
         """Sends a command. Never blocks; safe from every thread; the kill is handled before all others."""
+
+    def ask(self, question: AnyQuestion, sink: ReplySink) -> None:
+        """Asks for what one screen needs. Never blocks; safe from every thread. `sink` is called once, on a
+        thread of the link's choosing, with the answer or a `Declined`. Ask again when the answer has come."""
 
     def alive(self) -> bool:
         """False once the engine is gone."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from engine.control.commands import Answer, AnyCommand, Kill
 from engine.control.link import AnswerSink
+from engine.control.questions import Answerer, AnyQuestion, ReplySink
+from engine.control.replies import Declined
 from engine.control.snapshot import Snapshot
 
 Serve = Callable[[AnyCommand, str, AnswerSink | None], None]
+
+MAX_ASKED: Final = 32
+"""Questions that may wait; a screen asks anew only when the last answer has come."""
 
 
 class MemoryLink:
@@ -24,6 +31,7 @@ class MemoryLink:
         self._snapshot: tuple[Snapshot, float] | None = None
         self._urgent: deque[tuple[AnyCommand, str, AnswerSink | None]] = deque()
         self._inbox: deque[tuple[AnyCommand, str, AnswerSink | None]] = deque()
+        self._asked: deque[tuple[AnyQuestion, ReplySink]] = deque()
         self._wake: Callable[[], object] | None = None
         self._gone = ""
 
@@ -44,13 +52,27 @@ class MemoryLink:
             return
         box = self._urgent if isinstance(command, Kill) else self._inbox
         box.append((command, who, answer))
+        self._call()
+
+    def ask(self, question: AnyQuestion, sink: ReplySink) -> None:
+        if self._gone:
+            sink(Declined(text=f"the engine is gone: {self._gone}"))
+        elif len(self._asked) >= MAX_ASKED:
+            sink(Declined(text=f"{MAX_ASKED} questions wait already; ask when one is answered"))
+        else:
+            self._asked.append((question, sink))
+            self._call()
+
+    def _call(self) -> None:
+        """Tells the engine that something waits; refuses it where the engine has ended meanwhile."""
         wake = self._wake
         if wake is not None:
             try:
                 wake()
-            except RuntimeError:
-                # The engine's loop has closed between the look at `_gone` and here.
+            except RuntimeError:  # its loop has closed
                 self._refuse_all()
+        if self._gone:
+            self._refuse_all()
 
     def alive(self) -> bool:
         return not self._gone
@@ -58,17 +80,24 @@ class MemoryLink:
     # -- the engine's side
 
     def attach(self, wake: Callable[[], object]) -> None:
-        """`wake` is called from the screen's thread when a command waits."""
+        """`wake` is called from the screen's thread when a command or a question waits."""
         self._wake = wake
+        if self._urgent or self._inbox or self._asked:
+            wake()
 
     def publish(self, snapshot: Snapshot) -> None:
         self._snapshot = (snapshot, self._clock())
 
-    def serve(self, handle: Serve) -> None:
-        """Hands over what waits, kills first. On the engine's thread."""
+    def serve(self, handle: Serve, answerer: Answerer) -> None:
+        """Hands over the commands that wait, kills first, and one question. On the engine's thread: between
+        two questions everything else there gets its turn."""
         for box in (self._urgent, self._inbox):
             while box:
                 handle(*box.popleft())
+        if self._asked:
+            answerer(*self._asked.popleft())
+            if self._asked:
+                self._call()
 
     def close(self, reason: str) -> None:
         """The engine has ended; what still waits is refused."""
@@ -76,8 +105,15 @@ class MemoryLink:
         self._refuse_all()
 
     def _refuse_all(self) -> None:
-        for box in (self._urgent, self._inbox):
-            while box:
-                _, _, answer = box.popleft()
-                if answer is not None:
-                    answer(Answer(ok=False, text=f"the engine is gone: {self._gone or 'it has stopped'}"))
+        """Refuses what waits. Both sides may be here at once: each takes what the other has not."""
+        text = f"the engine is gone: {self._gone or 'it has stopped'}"
+        with contextlib.suppress(IndexError):
+            for box in (self._urgent, self._inbox):
+                while box:
+                    _, _, answer = box.popleft()
+                    if answer is not None:
+                        answer(Answer(ok=False, text=text))
+        with contextlib.suppress(IndexError):
+            while self._asked:
+                _, sink = self._asked.popleft()
+                sink(Declined(text=text))

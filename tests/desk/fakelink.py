@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 
 from engine.control.commands import Answer, AnyCommand
 from engine.control.link import AnswerSink
+from engine.control.questions import AnyQuestion, AnyReply, Declined, ReplySink
 from engine.control.snapshot import (
     AlertRow,
     HealthRow,
@@ -37,6 +39,9 @@ class FakeLink:
         self.who: list[str] = []
         self.answer: Answer | None = Answer(ok=True, text="done")
         self.broken: Exception | None = None
+        self.asked: list[AnyQuestion] = []
+        self.replies: dict[str, AnyReply | Callable[[Any], AnyReply]] = {}
+        """By the question's tag; a question without one is declined."""
 
     def latest(self) -> Snapshot | None:
         return self.snapshot
@@ -54,6 +59,11 @@ class FakeLink:
         self.who.append(who)
         if answer is not None and self.answer is not None:
             answer(self.answer)
+
+    def ask(self, question: AnyQuestion, sink: ReplySink) -> None:
+        self.asked.append(question)
+        reply = self.replies.get(str(question.__struct_config__.tag), Declined(text="nobody answers here"))
+        sink(reply(question) if callable(reply) else reply)
 
 
 def change(value: Any, **fields: Any) -> Any:
