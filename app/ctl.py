@@ -126,7 +126,8 @@ def _takes_no_commands(directory: Path) -> str:
 def _fail(args: argparse.Namespace, code: CtlExit, text: str) -> int:
     if args.json:
         sys.stdout.write(json.dumps({"ok": False, "text": text, "exit": int(code)}) + "\n")
-    sys.stderr.write(f"breakwater ctl: {plain(text)}\n")
+    lines = "\n".join(map(plain, text.split("\n")))
+    sys.stderr.write(f"breakwater ctl: {lines}\n")
     return code
 
 
@@ -148,6 +149,8 @@ def make(args: argparse.Namespace) -> c.AnyCommand:
         case "submit":
             return _submit(args)
         case "modify":
+            if args.words:
+                return _modified(args)
             change = c.Modify(
                 order_id=args.order,
                 size=_decimal("--size", args.size),
@@ -157,8 +160,12 @@ def make(args: argparse.Namespace) -> c.AnyCommand:
             if change.size is None and change.limit is None and change.stop is None:
                 raise Usage("say what to modify: --size, --limit or --stop")
             return change
+        case "do":
+            return _said(" ".join(args.words))
+        case "buy" | "sell":
+            return _said(" ".join((args.ctl, *args.words)))
         case "cancel":
-            return c.Cancel(order_id=args.order)
+            return _said(" ".join(("cancel", *args.order)))
         case "cancel-all":
             return c.CancelAll(symbol=args.symbol, strategy=args.strategy)
         case "flatten":
@@ -184,6 +191,27 @@ def make(args: argparse.Namespace) -> c.AnyCommand:
         case "shutdown":
             return c.Shutdown()
     raise Usage(f"there is no command '{args.ctl}'")
+
+
+def _said(line: str) -> c.AnyCommand:
+    """A line in the desk's command language. Raises `Usage`."""
+    from app.grammar.tokens import Context, Misspoken
+    from app.grammar.verbs import Arming, parse
+
+    try:
+        # Neither names nor the engine's time are known here: the engine judges them.
+        command = parse(line, Context(zone="")).command
+    except Misspoken as error:
+        raise Usage(error.pointed(line)) from error
+    if isinstance(command, Arming):
+        raise Usage("armed or safe is the state of a desk; ctl sends what it is told")
+    return command
+
+
+def _modified(args: argparse.Namespace) -> c.AnyCommand:
+    if args.size or args.limit or args.stop:
+        raise Usage("give the change in words (size 3 @ 5010) or as options, not both")
+    return _said(" ".join(("modify", args.order, *args.words)))
 
 
 def _submit(args: argparse.Namespace) -> c.Submit:

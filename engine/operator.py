@@ -277,6 +277,7 @@ class Operator:
             limit=ticks(command.limit),
             stop=ticks(command.stop),
             tif=command.tif,
+            expire=command.expire,
             reduce_only=command.reduce_only,
             post_only=command.post_only,
             created=core.clock.now(),

@@ -44,6 +44,11 @@ def add(commands: argparse._SubParsersAction[Any], common: list[argparse.Argumen
 
 
 def _orders(verb: Any) -> None:
+    for side in ("buy", "sell"):
+        words = verb(side, f"place an order as on the desk: {side} 2 ES @ 5012.25 stop 5008 target 5020")
+        words.add_argument("words", nargs="+", metavar="WORD")
+    do = verb("do", "carry out a line of the desk's command language: do 'cancel all ES'", 120.0)
+    do.add_argument("words", nargs="+", metavar="WORD")
     submit = verb("submit", "place an order: submit ES buy 1 @4800.25")
     submit.add_argument("symbol")
     submit.add_argument("side", choices=("buy", "sell"))
@@ -60,11 +65,12 @@ def _orders(verb: Any) -> None:
     submit.add_argument("--preview", action="store_true", help="ask the gate only, send nothing")
     modify = verb("modify", "change a working order")
     modify.add_argument("order", help="our order id")
+    modify.add_argument("words", nargs="*", metavar="CHANGE", help="as on the desk: size 3 @ 5010 stop 4990")
     modify.add_argument("--size", help="new total size")
     modify.add_argument("--limit", metavar="PRICE")
     modify.add_argument("--stop", metavar="PRICE")
-    cancel = verb("cancel", "cancel an order")
-    cancel.add_argument("order", help="our order id")
+    cancel = verb("cancel", "cancel an order, or 'all'")
+    cancel.add_argument("order", nargs="+", help="our order id; or all, or all and a symbol")
     cancel_all = verb("cancel-all", "cancel all working orders, or those of a symbol or strategy")
     cancel_all.add_argument("symbol", nargs="?")
     cancel_all.add_argument("--strategy")

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 from textual.app import App
 from textual.widgets import Input
 
-from app.desk import commandline
 from app.desk.dialogs import Ask, DetailPage, HelpPage, KillAsk, wrapped
 from app.desk.grid import Grid
 from app.desk.panes.kill import KillPanel
 from app.desk.result import DeskResult, Reason
 from app.desk.screen import DeskScreen
+from app.desk.speaking import context
 from app.desk.view.alerts import unacknowledged
 from app.desk.view.killing import brief, scope_all, scope_symbol
 from app.desk.view.orders import is_working
+from app.grammar.tokens import Misspoken
+from app.grammar.verbs import Arming, parse
 from engine.control.commands import (
     Acknowledge,
     Answer,
@@ -49,6 +51,7 @@ class Commanding(_Base):
 
     _link: Link
     _who: str
+    _zone: str
     _now: Callable[[], float]
     _lined: Snapshot | None
     _note_until: float
@@ -296,11 +299,13 @@ class Commanding(_Base):
         if not text:
             return
         try:
-            command, word = commandline.parse(text)
-        except commandline.Misspoken as error:
+            command, word = parse(text, context(self._link.latest(), self._zone))
+        except Misspoken as error:
             self.note(str(error), "heading")
             return
-        if isinstance(command, Kill):
+        if isinstance(command, Arming):
+            self.note("arming is not built yet: every order is confirmed", "heading")
+        elif isinstance(command, Kill) and not command.flatten:
             self.action_kill()
         elif isinstance(command, Flatten) and command.symbol is not None:
             self._flatten(command.symbol)

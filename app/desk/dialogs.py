@@ -18,12 +18,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from app.desk import commandline, keys
+from app.desk import keys
 from app.desk.grid import Grid
 from app.desk.painting import Lines
 from app.desk.view.cells import Cell, Column, Row, Table
 from app.desk.view.killing import brief
 from app.desk.view.killing import lines as kill_lines
+from app.grammar.verbs import HELP
 from engine.control.snapshot import Snapshot
 
 GUARD = 0.25
@@ -212,7 +213,7 @@ class HelpPage(Page):
         ]
         rows += [
             Row(f":{words}", (Cell(f":{words.split()[0]}", "heading"), Cell(f"{words}: {text}"), Cell("")))
-            for words, text in commandline.HELP
+            for words, text in HELP
         ]
         grid = self.query_one("#help", Grid)
         grid.show(Table("", self.COLUMNS, tuple(rows), ""))

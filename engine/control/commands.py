@@ -24,6 +24,8 @@ class Submit(Command, frozen=True, tag="submit"):
     limit: Decimal | None = None
     stop: Decimal | None = None
     tif: TimeInForce = TimeInForce.DAY
+    expire: int | None = None
+    """GTD: when it ends, UTC ns."""
     reduce_only: bool = False
     post_only: bool = False
     take_profit: Decimal | None = None

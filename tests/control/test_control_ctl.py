@@ -86,7 +86,25 @@ def sent(served: Served, *words: str) -> c.AnyCommand:
             c.Modify(order_id="manual-1", size=Decimal(2), limit=Decimal(5)),
         ),
         ("cancel manual-1", c.Cancel(order_id="manual-1")),
+        ("cancel all ES", c.CancelAll(symbol="ES")),
         ("cancel-all", c.CancelAll()),
+        (
+            "modify manual-1 size 3 @ -5010",
+            c.Modify(order_id="manual-1", size=Decimal(3), limit=Decimal(-5010)),
+        ),
+        (
+            "buy 2 ES @ 5012.25 stop 5008 target 5020",
+            c.Submit(
+                symbol="ES",
+                side=Side.BUY,
+                size=Decimal(2),
+                limit=Decimal("5012.25"),
+                stop_loss=Decimal(5008),
+                take_profit=Decimal(5020),
+            ),
+        ),
+        ("do flatten ES", c.Flatten(symbol="ES")),
+        ("do kill", c.Kill(flatten=False, reason="operator: command line")),
         ("cancel-all ES --strategy a", c.CancelAll(symbol="ES", strategy="a")),
         ("flatten", c.Flatten()),
         ("flatten ES", c.Flatten(symbol="ES")),
@@ -126,6 +144,10 @@ def test_every_command_as_it_is_typed(served: Served, line: str, command: c.AnyC
         ("reset instrument", "say which instrument"),
         ("reset halt ES", "takes no name"),
         ("ack some", "is no alert"),
+        ("do byu 2 ES @ 1", "did you mean buy?"),
+        ("buy 2 ES", "at what price"),
+        ("do arm", "state of a desk"),
+        ("modify manual-1 size 2 --limit 5", "not both"),
     ],
 )
 def test_what_makes_no_command_is_not_sent(

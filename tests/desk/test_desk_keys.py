@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.desk import commandline, keys
+from app.desk import keys
 from app.desk.app import DeskApp
 from app.desk.grid import Grid
-from engine.control.commands import Acknowledge, Adopt, CancelAll, Flatten, Kill, Pause, Reset, Shutdown
 
 
 def test_no_key_is_given_twice() -> None:
@@ -56,40 +55,3 @@ def test_the_table_for_the_readme_has_every_key() -> None:
     assert all(key.help in table for key in keys.KEYS)
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     assert table in readme, "the README's table is made by keys.markdown_table()"
-
-
-@pytest.mark.parametrize(
-    ("text", "command", "confirm"),
-    [
-        ("pause trend", Pause(strategy="trend"), ""),
-        ("ack 17", Acknowledge(alert_id=17), ""),
-        ("ack", Acknowledge(), ""),
-        ("flatten all", Flatten(), "FLATTEN"),
-        ("flatten ESM3", Flatten(symbol="ESM3"), "y"),
-        ("cancel-all", CancelAll(), "y"),
-        ("kill", Kill(flatten=False, reason="operator: command line"), ""),
-        ("reset instrument ESM3", Reset(scope="instrument", target="ESM3"), "RESET"),
-        ("reset day-loss", Reset(scope="day_loss"), "RESET"),
-        ("adopt GCM3", Adopt(symbol="GCM3"), "ADOPT"),
-        ("shutdown", Shutdown(), "STOP"),
-    ],
-)
-def test_commands(text: str, command: object, confirm: str) -> None:
-    assert commandline.parse(text) == commandline.Spoken(command, confirm)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "text", ["", "fly", "flatten", "flatten a b", "reset", "reset all", "ack x", "adopt"]
-)
-def test_what_is_no_command_gets_a_remedy(text: str) -> None:
-    with pytest.raises(commandline.Misspoken, match=r"say|there are|at a time"):
-        commandline.parse(text)
-
-
-def test_every_command_of_the_help_is_understood() -> None:
-    for words, _ in commandline.HELP:
-        verb = words.split()[0]
-        try:
-            commandline.parse(verb)
-        except commandline.Misspoken as error:
-            assert "no command" not in str(error)

@@ -1,0 +1,83 @@
+"""A command in the words of the language: what `parse` reads back as the same command."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from app.grammar.times import moment_text
+from app.grammar.verbs import Arming
+from engine.control import commands as c
+from engine.model import OrderType, Side, TimeInForce
+
+
+def say(command: c.AnyCommand | Arming) -> str:
+    """The line that means this command. Raises `ValueError` for one that the language cannot say, such as the
+    cancel of all orders of a strategy."""
+    match command:
+        case Arming(armed=armed):
+            return "arm" if armed else "safe"
+        case c.Submit():
+            return _submit(command)
+        case c.Modify():
+            return _join(
+                "modify",
+                command.order_id,
+                *_priced("size", command.size),
+                *_priced("@", command.limit),
+                *_priced("stop", command.stop),
+            )
+        case c.Cancel(order_id=order_id):
+            return f"cancel {order_id}"
+        case c.CancelAll(strategy=None, symbol=symbol):
+            return _join("cancel all", symbol)
+        case c.Flatten(symbol=symbol):
+            return _join("flatten", symbol or "all")
+        case c.Kill(flatten=flatten):
+            return "kill flatten" if flatten else "kill"
+        case c.Acknowledge(alert_id=alert):
+            return _join("ack", None if alert is None else str(alert))
+        case c.Adopt(symbol=symbol):
+            return f"adopt {symbol}"
+        case c.Claim(broker_id=broker_id, strategy=strategy):
+            return f"claim {broker_id} {strategy}"
+        case c.Pause(strategy=strategy):
+            return _join("pause", strategy)
+        case c.Resume(strategy=strategy):
+            return _join("resume", strategy)
+        case c.Reset(scope=scope, target=target):
+            return _join("reset", scope, target or None)
+        case c.Reload():
+            return "reload"
+        case c.Shutdown():
+            return "shutdown"
+    raise ValueError(f"{type(command).__name__} has no words")
+
+
+def _join(*parts: str | None) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _priced(word: str, value: Decimal | None) -> tuple[str, ...]:
+    return () if value is None else (word, f"{value:f}")
+
+
+def _submit(order: c.Submit) -> str:
+    tif = None
+    if order.tif is TimeInForce.GTD:
+        tif = f"gtd {moment_text(order.expire or 0)}"
+    elif order.tif is not TimeInForce.DAY:
+        tif = order.tif.value.lower()
+    return _join(
+        "buy" if order.side is Side.BUY else "sell",
+        f"{order.size:f}",
+        order.symbol,
+        "mkt" if order.type is OrderType.MARKET else None,
+        *_priced("trigger", order.stop),
+        *_priced("@", order.limit),
+        *_priced("stop", order.stop_loss),
+        *_priced("target", order.take_profit),
+        tif,
+        "reduce" if order.reduce_only else None,
+        "post" if order.post_only else None,
+        "preview" if order.preview else None,
+    )

@@ -1,0 +1,214 @@
+"""A line of the command language as a command, with the word that must be typed before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple
+
+from app.grammar.orders import modify, submit
+from app.grammar.tokens import Context, Misspoken, Reader, Word, near, shown
+from engine.control.commands import (
+    Acknowledge,
+    Adopt,
+    AnyCommand,
+    Cancel,
+    CancelAll,
+    Claim,
+    Flatten,
+    Kill,
+    Pause,
+    Reload,
+    Reset,
+    Resume,
+    Shutdown,
+)
+from engine.model import Value
+
+
+class Arming(Value, frozen=True):
+    """`arm` and `safe`: a state of the desk that says them, not of the engine."""
+
+    armed: bool
+
+
+class Spoken(NamedTuple):
+    """A command and the word that must be typed to send it; empty: sent at once, y: one key."""
+
+    command: AnyCommand | Arming
+    confirm: str = ""
+
+
+class Verb(NamedTuple):
+    """One word of the language. `takes` says for completion what follows it."""
+
+    form: str
+    help: str
+    read: Callable[[Reader, Word], Spoken]
+    takes: Literal["size", "symbol", "order", "alert", "strategy", "scope", "orders", ""] = ""
+
+
+def _ack(reader: Reader, _: Word) -> Spoken:
+    word = reader.maybe()
+    reader.done("ack takes one alert")
+    if word is None or word.lower == "all":
+        return Spoken(Acknowledge())
+    if not (word.text.isascii() and word.text.isdecimal()):
+        raise Misspoken(f"{shown(word)} is no alert's number; say ack, or ack 17", *word[1:])
+    return Spoken(Acknowledge(alert_id=int(word.text)))
+
+
+def _adopt(reader: Reader, _: Word) -> Spoken:
+    symbol = reader.symbol("say which symbol to adopt", strict=False)
+    reader.done("one symbol at a time")
+    return Spoken(Adopt(symbol=symbol), "ADOPT")
+
+
+def _arming(reader: Reader, verb: Word) -> Spoken:
+    reader.done(f"say {verb.lower} alone")
+    return Spoken(Arming(verb.lower == "arm"))
+
+
+def _cancel(reader: Reader, verb: Word) -> Spoken:
+    if verb.lower == "cancel-all" or reader.take("all"):
+        symbol = reader.symbol("", strict=False) if reader.peek() is not None else None
+        reader.done("one symbol at a time")
+        return Spoken(CancelAll(symbol=symbol), "y")
+    word = reader.next("say which order to cancel, or cancel all")
+    order_id = reader.name(word, reader.context.orders, "open order", strict=False)
+    reader.done("one order at a time")
+    return Spoken(Cancel(order_id=order_id))
+
+
+def _claim(reader: Reader, _: Word) -> Spoken:
+    broker_id = reader.next("say which order of the broker's: claim BROKER_ID [STRATEGY]").text
+    strategy = _strategy(reader) or "manual"
+    reader.done("claim takes an id and a strategy")
+    return Spoken(Claim(broker_id=broker_id, strategy=strategy), "y")
+
+
+def _flatten(reader: Reader, _: Word) -> Spoken:
+    if reader.take("all"):
+        reader.done("say flatten all")
+        return Spoken(Flatten(), "FLATTEN")
+    symbol = reader.symbol("say which symbol to flatten, or all", strict=False)
+    reader.done("one symbol at a time, or all")
+    return Spoken(Flatten(symbol=symbol), "y")
+
+
+def _kill(reader: Reader, _: Word) -> Spoken:
+    flatten = reader.take("flatten") is not None
+    reader.done("say kill, or kill flatten")
+    return Spoken(Kill(flatten=flatten, reason="operator: command line"), "FLATTEN" if flatten else "")
+
+
+def _modify(reader: Reader, _: Word) -> Spoken:
+    return Spoken(modify(reader), "y")
+
+
+def _order(reader: Reader, verb: Word) -> Spoken:
+    command = submit(reader, verb)
+    return Spoken(command, "" if command.preview else "y")
+
+
+def _strategy(reader: Reader) -> str | None:
+    word = reader.maybe()
+    return None if word is None else reader.name(word, reader.context.strategies, "strategy")
+
+
+def _pause(reader: Reader, verb: Word) -> Spoken:
+    strategy = _strategy(reader)
+    reader.done("one strategy at a time")
+    if verb.lower == "pause":
+        return Spoken(Pause(strategy=strategy))
+    return Spoken(Resume(strategy=strategy), "y")
+
+
+def _reload(reader: Reader, _: Word) -> Spoken:
+    reader.done("say reload alone")
+    return Spoken(Reload())
+
+
+_RESETS: Final = "say reset halt, reset day_loss, reset instrument SYMBOL or reset control NAME"
+
+
+def _reset(reader: Reader, _: Word) -> Spoken:
+    word = reader.next(_RESETS)
+    match word.lower:
+        case "halt":
+            command = Reset(scope="halt")
+        case "day_loss" | "day-loss":
+            command = Reset(scope="day_loss")
+        case "instrument":
+            command = Reset(scope="instrument", target=reader.symbol("say which instrument to reset"))
+        case "control":
+            command = Reset(scope="control", target=_control(reader))
+        case _:
+            raise Misspoken(f"{shown(word)} cannot be reset; {_RESETS}", *word[1:])
+    reader.done(_RESETS)
+    return Spoken(command, "RESET")
+
+
+def _control(reader: Reader) -> str:
+    """A control, or `control:scope` for one that has tripped for a symbol or strategy only."""
+    word = reader.next("say which control to reset")
+    name, colon, scope = word.text.partition(":")
+    known = reader.name(Word(name, word.start, word.start + len(name)), reader.context.controls, "control")
+    return known + colon + scope
+
+
+def _shutdown(reader: Reader, _: Word) -> Spoken:
+    reader.done("say shutdown alone")
+    return Spoken(Shutdown(), "STOP")
+
+
+_ENTRY: Final = (
+    "@ PRICE|mkt|trigger PRICE [stop PRICE] [target PRICE] [day|gtc|ioc|fok|gtd TIME] [reduce|post]"
+)
+
+VERBS: Final[dict[str, Verb]] = {
+    "buy": Verb(
+        f"buy SIZE SYMBOL {_ENTRY}", "place an order; stop and target protect what fills", _order, "size"
+    ),
+    "sell": Verb(f"sell SIZE SYMBOL {_ENTRY}", "the same on the other side", _order, "size"),
+    "modify": Verb(
+        "modify ORDER [size N] [@ PRICE] [stop TRIGGER]",
+        "change a working order (confirmed)",
+        _modify,
+        "order",
+    ),
+    "cancel": Verb("cancel ORDER|all [SYMBOL]", "cancel one order, or all (confirmed)", _cancel, "orders"),
+    "cancel-all": Verb("cancel-all [SYMBOL]", "cancel all working orders (confirmed)", _cancel, "symbol"),
+    "flatten": Verb("flatten SYMBOL|all", "close one symbol, or everything (confirmed)", _flatten, "symbol"),
+    "kill": Verb("kill [flatten]", "halt and cancel all at once, as F12", _kill),
+    "arm": Verb("arm", "let this desk send orders", _arming),
+    "safe": Verb("safe", "this desk only previews orders; kill, cancel and flatten always work", _arming),
+    "ack": Verb("ack [N]", "acknowledge alert N, or all", _ack, "alert"),
+    "adopt": Verb("adopt SYMBOL", "take the broker's position as the truth (confirmed)", _adopt, "symbol"),
+    "claim": Verb("claim BROKER_ID [STRATEGY]", "take over an order placed elsewhere (confirmed)", _claim),
+    "pause": Verb("pause [STRATEGY]", "no opening orders, of one strategy or at all", _pause, "strategy"),
+    "reload": Verb("reload", "read the risk limits again", _reload),
+    "reset": Verb(
+        "reset halt|day_loss|instrument SYMBOL|control NAME",
+        "take back one halt (confirmed)",
+        _reset,
+        "scope",
+    ),
+    "resume": Verb("resume [STRATEGY]", "allow opening orders again (confirmed)", _pause, "strategy"),
+    "shutdown": Verb("shutdown", "stop the engine (confirmed)", _shutdown),
+}
+"""All words that a line may begin with."""
+
+HELP: Final[tuple[tuple[str, str], ...]] = tuple((verb.form, verb.help) for verb in VERBS.values())
+
+
+def parse(line: str, context: Context | None = None) -> Spoken:
+    """A typed line. Raises `Misspoken` with the place and a remedy."""
+    reader = Reader(line, context or Context())
+    word = reader.next(f"say a command; there are {', '.join(VERBS)}")
+    verb = VERBS.get(word.lower)
+    if verb is None:
+        hint = near(word.lower, VERBS)
+        if "did you mean" not in hint:
+            hint = f"; there are {', '.join(VERBS)}"
+        raise Misspoken(f"no command {shown(word)!r}{hint}", *word[1:])
+    return verb.read(reader, word)
