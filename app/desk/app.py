@@ -8,8 +8,8 @@ import signal
 import time
 from collections.abc import Callable
 from importlib import resources
-from pathlib import Path
-from typing import Any, ClassVar, Final
+from pathlib import Path, PurePath
+from typing import Any, ClassVar, Final, cast
 
 from rich.color import ColorSystem
 from rich.console import RenderableType
@@ -27,6 +27,7 @@ from app.desk.keys import KILL_KEYS, bindings
 from app.desk.plain import Glyphs, wants_ascii
 from app.desk.result import DeskResult, Reason
 from app.desk.screen import DeskScreen
+from app.desk.screens import SCREENS
 from app.desk.terminal import leave_terminal, outlive_terminal
 from app.desk.view.alerts import unacknowledged
 from app.desk.view.cells import clean
@@ -40,7 +41,12 @@ STALE_AFTER: Final = 1.0
 """Seconds without a snapshot after which nothing on screen may look live."""
 BELL_EVERY: Final = 2.0
 """Seconds between two bells."""
-_STYLES = Path(str(resources.files("themes") / "desk.tcss"))
+_THEMES = Path(str(resources.files("themes")))
+_STYLES: Final = [
+    _THEMES / "desk.tcss",
+    *(path for screen in SCREENS[1:] if (path := _THEMES / f"{screen.name}.tcss").is_file()),
+]
+"""The style sheet of frame and desk, then each other screen's."""
 
 
 class DeskApp(Commanding, App[DeskResult]):
@@ -54,10 +60,10 @@ class DeskApp(Commanding, App[DeskResult]):
     out of a crash report.
     """
 
-    CSS_PATH = _STYLES
+    CSS_PATH = cast("list[str | PurePath]", _STYLES)
     TITLE = "Breakwater"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere", "desk")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere", "screen")]
 
     def __init__(
         self,

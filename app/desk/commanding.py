@@ -12,8 +12,10 @@ from textual.widgets import Input
 from app.desk.dialogs import Ask, DetailPage, HelpPage, KillAsk, wrapped
 from app.desk.grid import Grid
 from app.desk.panes.kill import KillPanel
+from app.desk.panes.orders import OrdersPane
 from app.desk.result import DeskResult, Reason
 from app.desk.screen import DeskScreen
+from app.desk.screens import entry
 from app.desk.speaking import context
 from app.desk.view.alerts import unacknowledged
 from app.desk.view.killing import brief, scope_all, scope_symbol
@@ -54,6 +56,7 @@ class Commanding(_Base):
     _zone: str
     _now: Callable[[], float]
     _lined: Snapshot | None
+    _shown: Snapshot | None
     _note_until: float
     _painting: bool = True
     _kill_sent_at: float = float("-inf")
@@ -202,10 +205,15 @@ class Commanding(_Base):
 
     # The other keys
 
-    def action_pane(self, name: str) -> None:
-        """Brings a pane to the front."""
-        self.desk.choose(name)
-        # Panes that were hidden have not been painted at their size yet.
+    async def action_show(self, name: str) -> None:
+        """Shows a screen; keys that follow are for it."""
+        snapshot = self._shown
+        screen = entry(name)
+        if not screen.exists_in(snapshot.mode if snapshot is not None else ""):
+            self.note(f"{screen.label}: only in mode {' or '.join(screen.modes)}", "heading")
+            return
+        await self.desk.choose(name)
+        # The panes have not been painted at their size yet.
         self.call_after_refresh(self.paint)
 
     def action_help(self) -> None:
@@ -223,10 +231,10 @@ class Commanding(_Base):
         self.send(Acknowledge(), "acknowledge all alarms")
 
     def action_cancel_order(self) -> None:
-        """Cancels the order under the cursor of the orders pane."""
-        pane = self.desk.pane("orders")
-        row = pane.selected
-        if self.desk.focused is not pane or row is None:
+        """Cancels the order under the cursor, where a table of orders has the focus."""
+        pane = self.desk.focused
+        row = pane.selected if isinstance(pane, OrdersPane) else None
+        if row is None:
             self.note("x cancels the selected order: go to the orders (F3) and select one", "heading")
             return
         self._cancel(row.key)

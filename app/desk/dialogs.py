@@ -208,7 +208,7 @@ class HelpPage(Page):
     def on_mount(self) -> None:
         """Fills the page."""
         rows = [
-            Row(key.id, (Cell(key.shown, "heading"), Cell(key.help), Cell(key.group, "muted")))
+            Row(key.id, (Cell(key.shown, "heading"), Cell(key.help), Cell(keys.where(key), "muted")))
             for key in keys.KEYS
         ]
         rows += [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len
+
+from app.desk.screens import SCREENS, entry
 
 if TYPE_CHECKING:
     from textual.binding import Binding
@@ -20,11 +23,19 @@ class Key(NamedTuple):
     """One or two words for the footer."""
     help: str
     group: str
-    """Where it works: `everywhere` (dialogs and inputs included), `desk`, or `table`."""
+    """Where it works: `everywhere` (dialogs and inputs included), `screen` (every screen, no dialog),
+    `table`, or the name of the one screen that has it."""
     shown: str
     """How a person writes it."""
     footer: int | None = None
     """Place in the footer, the most important first; None: not there."""
+    modes: tuple[str, ...] = ()
+    """Modes of the engine in which there is such a key; empty: in all."""
+
+    @property
+    def first(self) -> str:
+        """The key that the footer names."""
+        return self.shown.split(",")[0]
 
 
 KEYS: Final[tuple[Key, ...]] = (
@@ -46,7 +57,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "Flatten the selected symbol; y confirms",
         "everywhere",
         "F8",
-        2,
+        8,
     ),
     Key(
         "flatten_all",
@@ -57,7 +68,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "Flatten everything; a typed word confirms",
         "everywhere",
         "Shift+F8",
-        10,
+        11,
     ),
     Key(
         "quit",
@@ -67,41 +78,54 @@ KEYS: Final[tuple[Key, ...]] = (
         "Ask: close the screen (the engine stays) or stop the engine",
         "everywhere",
         "Ctrl+Q, Ctrl+C",
-        9,
+        10,
     ),
-    Key("help", ("f1", "question_mark"), "help", "Help", "All keys and commands", "desk", "F1, ?", 1),
-    Key("desk", ("f2", "1"), "pane('desk')", "Desk", "Orders and positions", "desk", "F2, 1", 11),
-    Key("orders", ("f3", "2"), "pane('orders')", "Orders", "To the orders", "desk", "F3, 2", 3),
-    Key("positions", ("f4", "3"), "pane('positions')", "Positions", "To the positions", "desk", "F4, 3", 4),
-    Key("risk", ("f5", "4"), "pane('risk')", "Risk", "To the risk limits", "desk", "F5, 4", 5),
-    Key("health", ("f6", "5"), "pane('health')", "Health", "To the health figures", "desk", "F6, 5", 7),
-    Key("alerts", ("f7", "6"), "pane('alerts')", "Alerts", "To the alerts", "desk", "F7, 6", 6),
-    Key("strategies", ("s", "7"), "pane('strategies')", "Strategies", "To the strategies", "desk", "s, 7", 8),
-    Key("ack", ("a",), "ack", "Ack", "Acknowledge the alarm that is shown at the top", "desk", "a", 12),
-    Key("ack_all", ("A",), "ack_all", "Ack all", "Acknowledge all alarms", "desk", "A"),
-    Key("cancel", ("x",), "cancel_order", "Cancel", "Cancel the selected order", "desk", "x", 13),
+    Key("help", ("f1", "question_mark"), "help", "Help", "All keys and commands", "screen", "F1, ?", 1),
+    *(
+        Key(
+            f"show_{screen.name}",
+            screen.keys,
+            f"show('{screen.name}')",
+            screen.label,
+            screen.help,
+            "screen",
+            screen.shown,
+            screen.footer,
+            screen.modes,
+        )
+        for screen in SCREENS
+    ),
+    Key("ack", ("a",), "ack", "Ack", "Acknowledge the alarm that is shown at the top", "screen", "a", 12),
+    Key("ack_all", ("A",), "ack_all", "Ack all", "Acknowledge all alarms", "screen", "A"),
+    Key("cancel", ("x",), "cancel_order", "Cancel", "Cancel the selected order", "screen", "x", 13),
     Key(
-        "cancel_all", ("X",), "cancel_all", "Cancel all", "Cancel all working orders; y confirms", "desk", "X"
+        "cancel_all",
+        ("X",),
+        "cancel_all",
+        "Cancel all",
+        "Cancel all working orders; y confirms",
+        "screen",
+        "X",
     ),
-    Key("reload", ("r",), "reload", "Reload", "Read the risk limits again", "desk", "r"),
+    Key("reload", ("r",), "reload", "Reload", "Read the risk limits again", "screen", "r"),
     Key(
         "pause",
         ("space", "p"),
         "pause_painting",
         "Pause",
         "Stop painting, or go on; the engine does not stop",
-        "desk",
+        "screen",
         "Space, p",
         14,
     ),
-    Key("command", ("colon",), "command_line", "Command", "Type a command", "desk", ":", 15),
+    Key("command", ("colon",), "command_line", "Command", "Type a command", "screen", ":", 15),
     Key(
         "dismiss",
         ("escape",),
         "dismiss",
         "Hide",
         "Hide a finished kill report; leave a dialog",
-        "desk",
+        "screen",
         "Esc",
     ),
     Key("up", ("up", "k"), "row(-1)", "Up", "One row up", "table", "Up, k"),
@@ -141,26 +165,39 @@ def bindings(*groups: str) -> list[Binding]:
     ]
 
 
-def footer(width: int) -> list[tuple[str, str]]:
-    """Key and label from left to right, as many as fit in `width`; KILL is always the first."""
+def footer(width: int, mode: str = "") -> list[Key]:
+    """The keys of the footer, as many as fit in `width` cells from left to right; KILL is the first."""
     wanted = sorted((key for key in KEYS if key.footer is not None), key=lambda key: key.footer or 0)
-    found: list[tuple[str, str]] = []
+    found: list[Key] = []
     used = 0
     for key in wanted:
-        pair = (key.shown.split(",")[0], key.label)
-        need = cell_len(pair[0]) + cell_len(pair[1]) + 3
+        if key.modes and mode not in key.modes:
+            continue
+        need = cell_len(key.first) + cell_len(key.label) + 3
         if used + need > width:
             break
-        found.append(pair)
+        found.append(key)
         used += need
     return found
 
 
+def where(key: Key) -> str:
+    """Where a key works, in words."""
+    if key.group == "everywhere":
+        return "everywhere"
+    if key.group == "screen":
+        return "every screen" if not key.modes else "in a replay"
+    return {"table": "tables"}.get(key.group) or f"{entry(key.group).label} screen"
+
+
 def markdown_table() -> str:
     """The table for the README."""
-    where = {"everywhere": "everywhere", "desk": "desk", "table": "tables"}
     lines = ["| key | does | where |", "| --- | --- | --- |"]
     for key in KEYS:
         shown = ", ".join(f"`{part.strip()}`" for part in key.shown.split(", "))
-        lines.append(f"| {shown} | {key.help} | {where[key.group]} |")
+        lines.append(f"| {shown} | {key.help} | {where(key)} |")
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown_table())

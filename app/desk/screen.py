@@ -1,4 +1,4 @@
-"""The screen: where the panes stand at 80, 120 and 170 columns, and how a snapshot reaches them."""
+"""The frame of the desk: the lines that every screen has, and the sheet of panes that is shown between."""
 
 from __future__ import annotations
 
@@ -12,14 +12,10 @@ from textual.widgets import Input
 
 from app.desk.grid import Grid
 from app.desk.painting import ByMeaning, Lines
-from app.desk.panes.alerts import AlertsPane
-from app.desk.panes.health import HealthPane
 from app.desk.panes.kill import KillPanel
-from app.desk.panes.lines import AlarmLine, Banner, FooterLine, HealthLine, StatusLine, WhyLine
-from app.desk.panes.orders import OrdersPane
-from app.desk.panes.positions import PositionsPane
-from app.desk.panes.risk import RiskPane
-from app.desk.panes.strategies import StrategiesPane
+from app.desk.panes.lines import AlarmLine, Banner, FooterLine, StatusLine, WhyLine
+from app.desk.screens import entry
+from app.desk.sheet import Sheet
 from app.desk.view.cells import Cell
 from engine.control.snapshot import Snapshot
 
@@ -27,7 +23,8 @@ FIXED_LINES = 4
 """Status, alarm, note and footer."""
 TWO_PANES = 11
 """Lines under which two panes would show two rows each, or none."""
-PANES = ("orders", "positions", "risk", "alerts", "strategies", "health")
+FIRST = "desk"
+"""The screen that is shown first."""
 
 
 class CommandLine(Input):
@@ -45,18 +42,26 @@ class CommandLine(Input):
 
 
 class DeskScreen(Screen[None]):
-    """The one screen of the desk."""
+    """The one Textual screen of the desk; its sheets take turns in `#body`."""
 
     AUTO_FOCUS = ""
     standing = False
-    """True once the panes are there."""
+    """True once the first sheet is there."""
     last_pane: Grid | None = None
-    """The table that had the focus last; None at the desk's start and after F2."""
+    """The table that had the focus last on this sheet; None while no row can be selected."""
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual's own attribute
         (0, "-narrow"),
         (110, "-medium"),
         (170, "-wide"),
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sheet: Sheet = entry(FIRST).load()(id=FIRST)
+        """The one that is shown."""
+        self._sheets: dict[str, Sheet] = {FIRST: self.sheet}
+        self._looked: tuple[Snapshot, str] | None = None
+        """What was last looked at: what a sheet shows at once when it is chosen."""
 
     def compose(self) -> ComposeResult:
         yield StatusLine(id="status")
@@ -64,47 +69,58 @@ class DeskScreen(Screen[None]):
         yield AlarmLine(id="alarm")
         yield KillPanel(id="kill")
         with Container(id="body"):
-            with Container(id="upper"):
-                yield OrdersPane(id="orders")
-            with Container(id="middle"):
-                yield PositionsPane(id="positions")
-                yield StrategiesPane(id="strategies")
-            with Container(id="lower"):
-                yield RiskPane(id="risk")
-                yield AlertsPane(id="alerts")
-                yield HealthPane(id="health")
-        yield HealthLine(id="healthline")
+            yield self.sheet
         yield Lines(id="note")
         yield CommandLine()
         yield FooterLine(id="footer")
         yield Banner(id="banner")
 
     def on_mount(self) -> None:
-        """The default arrangement."""
-        self.add_class("-show-desk")
-        self._panes: list[Grid] = [self.query_one(f"#{name}", Grid) for name in PANES]
-        self._heads: list[ByMeaning] = [
-            self.query_one(StatusLine),
-            self.query_one(HealthLine),
-            self.query_one(KillPanel),
-        ]
+        """The sheet stands; what comes now is painted."""
+        self._heads: list[ByMeaning] = [self.query_one(StatusLine), self.query_one(KillPanel)]
+        self._faded = False
+        self.set_focus(self.sheet)
+        self.sheet.shown()
         self.standing = True
 
     def on_descendant_focus(self) -> None:
         """Remembers the table that was used last; who goes there has left the command line."""
         if isinstance(self.focused, Grid):
             self.last_pane = self.focused
-            if self.query_one(CommandLine).display:
-                self.command_line(False)
+        if not isinstance(self.focused, CommandLine) and self.query_one(CommandLine).display:
+            self.command_line(False)
 
     def pane(self, name: str) -> Grid:
-        """A pane by name."""
-        return self.query_one(f"#{name}", Grid)
+        """A pane of the sheet that is shown, by its id."""
+        return self.sheet.query_one(f"#{name}", Grid)
+
+    async def choose(self, name: str) -> None:
+        """Shows a sheet and gives its main pane the focus. Awaited: the next key is for what it shows."""
+        self.command_line(False)
+        if name != self.sheet.id:
+            before = self.sheet
+            sheet = self._sheets.get(name)
+            if sheet is None:
+                sheet = self._sheets[name] = entry(name).load()(id=name)
+                await self.query_one("#body").mount(sheet)
+            before.display = False
+            before.hidden()
+            self.sheet = sheet
+            self._fade()
+            sheet.display = True
+            sheet.shown()
+            if self._looked is not None:
+                sheet.look(*self._looked)
+        main = self.sheet.main_pane
+        self.last_pane = main
+        if main is not None:
+            main.take_cursor()
+        self.set_focus(main or self.sheet, scroll_visible=False)
 
     def look(self, snapshot: Snapshot, zone: str) -> None:
-        """Hands a new snapshot to every pane; each paints only what has changed."""
-        for pane in self._panes:
-            pane.look(snapshot, zone)  # type: ignore[attr-defined]
+        """Hands a new snapshot to the sheet that is shown."""
+        self._looked = snapshot, zone
+        self.sheet.look(snapshot, zone)
 
     def look_up(self, snapshot: Snapshot, age: float, zone: str, lit: bool) -> None:
         """The lines at the top and the kill panel: they go on while the panes are paused."""
@@ -112,11 +128,11 @@ class DeskScreen(Screen[None]):
         self.query_one(WhyLine).look(snapshot)
         self.query_one(AlarmLine).look(snapshot, zone, lit)
         self.query_one(KillPanel).look(snapshot)
-        self.query_one(HealthLine).look(snapshot)
+        self.query_one(FooterLine).look(self.sheet.id or "", snapshot.mode)
         self.fit_height()
 
     def fit_height(self) -> None:
-        """Where there is no height for two panes, the chosen one stands alone; positions if none was."""
+        """Where there is no height for two panes, a sheet shows one."""
         kill = self.query_one(KillPanel)
         report = int(kill.styles.height.value) if kill.display and kill.styles.height else 0
         left = self.size.height - FIXED_LINES - int(self.query_one(WhyLine).display) - report
@@ -128,28 +144,18 @@ class DeskScreen(Screen[None]):
         `old`: nothing on screen is live, everything fades. `still`: the panes alone stand still and fade.
         """
         self.query_one(Banner).say(text, meaning, 3 if old else 1)
-        for pane in self._panes:
-            pane.fade(old or still)
+        self._faded = old or still
+        self._fade()
         for widget in self._heads:
             widget.fade(old)
+
+    def _fade(self) -> None:
+        for widget in self.sheet.faders:
+            widget.fade(self._faded)
 
     def note(self, text: str, meaning: str = "muted") -> None:
         """One line for answers, above the footer."""
         self.query_one("#note", Lines).show((Cell(f" {text}" if text else "", meaning),))
-
-    def choose(self, name: str) -> None:
-        """Brings a pane to the front (where there is no room for all) and gives it the focus."""
-        for other in ("desk", *PANES):
-            self.set_class(other == name, f"-show-{other}")
-        if name == "orders":
-            self.add_class("-show-desk")
-        if name == "desk":
-            self.set_focus(None)
-            self.last_pane = None
-        else:
-            self.last_pane = self.pane(name)
-            self.last_pane.take_cursor()
-            self.set_focus(self.last_pane, scroll_visible=False)
 
     def command_line(self, shown: bool) -> None:
         """Opens or closes the command line."""
@@ -161,4 +167,4 @@ class DeskScreen(Screen[None]):
         if shown:
             self.set_focus(line)
         elif self.focused is line:
-            self.set_focus(self.last_pane)
+            self.set_focus(self.last_pane or self.sheet)

@@ -10,17 +10,24 @@ import pytest
 from app.desk import keys
 from app.desk.app import DeskApp
 from app.desk.grid import Grid
+from app.desk.screens import SCREENS, entry
+
+SHEETS = [screen.name for screen in SCREENS]
 
 
 def test_no_key_is_given_twice() -> None:
-    count = Counter(name for key in keys.KEYS for name in key.keys)
-    assert [name for name, times in count.items() if times > 1] == []
+    shared = [name for key in keys.KEYS if key.group not in SHEETS for name in key.keys]
+    for sheet in SHEETS:
+        own = [name for key in keys.KEYS if key.group == sheet for name in key.keys]
+        count = Counter([*shared, *own])
+        assert [name for name, times in count.items() if times > 1] == [], sheet
     assert len({key.id for key in keys.KEYS}) == len(keys.KEYS)
 
 
 def test_every_action_exists() -> None:
+    owners = {"table": Grid, "everywhere": DeskApp, "screen": DeskApp}
     for key in keys.KEYS:
-        owner = Grid if key.group == "table" else DeskApp
+        owner = owners.get(key.group) or entry(key.group).load()
         assert hasattr(owner, f"action_{key.action.split('(')[0]}"), key
 
 
@@ -33,7 +40,9 @@ def test_no_key_that_terminals_lose_or_merge() -> None:
 
 
 def test_bindings_have_id_help_and_priority_where_they_must() -> None:
-    found = {binding.id: binding for binding in keys.bindings("everywhere", "desk", "table")}
+    groups = {key.group for key in keys.KEYS}
+    assert groups <= {"everywhere", "screen", "table", *SHEETS}
+    found = {binding.id: binding for binding in keys.bindings(*groups)}
     assert len(found) == len(keys.KEYS)
     assert all(binding.tooltip for binding in found.values())
     assert found["breakwater.kill"].priority and found["breakwater.flatten_symbol"].priority
@@ -44,9 +53,9 @@ def test_bindings_have_id_help_and_priority_where_they_must() -> None:
 @pytest.mark.parametrize("width", [8, 40, 80, 120, 300])
 def test_the_footer_begins_with_kill_and_fits(width: int) -> None:
     shown = keys.footer(width)
-    assert sum(len(key) + len(label) + 3 for key, label in shown) <= width
+    assert sum(len(key.first) + len(key.label) + 3 for key in shown) <= width
     if shown:
-        assert shown[0] == ("F12", "KILL")
+        assert (shown[0].first, shown[0].label) == ("F12", "KILL")
 
 
 def test_the_table_for_the_readme_has_every_key() -> None:

@@ -16,6 +16,8 @@ from textual.strip import Strip
 
 from app.desk import themes
 from app.desk.app import DeskApp
+from app.desk.grid import Grid
+from app.desk.screens import SCREENS
 from engine.control.snapshot import Snapshot
 
 Compare = Callable[[str], None]
@@ -40,23 +42,19 @@ SCENES: dict[str, tuple[Callable[[], Snapshot | None], tuple[str, ...], float]] 
     "help": (snapshot, ("f1",), 0.1),
     "detail": (snapshot, ("f3", "down", "enter"), 0.1),
     "command": (snapshot, ("colon", *"pause tr"), 0.1),
-    "orders": (snapshot, ("f3", "down", "down"), 0.1),
-    "positions": (snapshot, ("f4",), 0.1),
-    "risk": (snapshot, ("f5",), 0.1),
-    "health": (snapshot, ("f6",), 0.1),
-    "alerts": (snapshot, ("f7",), 0.1),
-    "strategies": (snapshot, ("s",), 0.1),
+    **{screen.name: (snapshot, (screen.keys[0],), 0.1) for screen in SCREENS if not screen.modes},
+    "chosen": (snapshot, ("f3", "down", "down"), 0.1),
 }
 
 
-PANES = ("orders", "positions", "risk", "health", "alerts", "strategies")
-SMALL, MEDIUM, WIDE = (80, 24), (120, 40), (170, 50)
+NAMES = [screen.name for screen in SCREENS if not screen.modes]
+SMALL, MEDIUM, WIDE = (80, 24), (120, 40), (200, 50)
 CASES = [
     *((scene, SMALL) for scene in SCENES),
-    *((scene, MEDIUM) for scene in ("desk", "halted", "notflat", "stale", "kill", "help", "flatten", *PANES)),
-    *((scene, WIDE) for scene in ("desk", "halted", *PANES)),
-    *((scene, (60, 15)) for scene in ("desk", "halted", "kill", *PANES)),
-    *((scene, (200, 60)) for scene in ("desk", "halted")),
+    *((scene, MEDIUM) for scene in ("halted", "notflat", "stale", "kill", "help", "flatten", *NAMES)),
+    *((scene, WIDE) for scene in ("halted", *NAMES)),
+    *((scene, (60, 15)) for scene in ("halted", "kill", *NAMES)),
+    ("desk", (170, 50)),
     ("desk", (40, 10)),
 ]
 
@@ -79,24 +77,27 @@ def test_text(scene: str, size: tuple[int, int], text_picture: Compare) -> None:
     drive(test, link=link, size=size)
 
 
-@pytest.mark.parametrize("size", [SMALL, MEDIUM, WIDE], ids=["80x24", "120x40", "170x50"])
-@pytest.mark.parametrize("pane", PANES)
-def test_a_blank_pane_is_no_stored_picture(
-    pane: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("size", [SMALL, MEDIUM, WIDE], ids=["80x24", "120x40", "200x50"])
+@pytest.mark.parametrize("name", [screen.name for screen in SCREENS if not screen.modes])
+def test_a_blank_screen_is_no_stored_picture(
+    name: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pictures above are worth something: each of them fails when its pane shows nothing."""
-    stored = PICTURES / f"test_text[{pane}-{size[0]}x{size[1]}].txt"
+    """The pictures above are worth something: each of them fails when one of its panes shows nothing."""
+    stored = PICTURES / f"test_text[{name}-{size[0]}x{size[1]}].txt"
 
     async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
-        grid = app.desk.pane(pane)
-        await press(pilot, *SCENES[pane][1])
+        await press(pilot, *SCENES[name][1])
         await painted(pilot)
         wanted = stored.read_text(encoding="utf-8").splitlines()
         assert [line.rstrip() for line in text_of(app).splitlines()] == wanted
-        monkeypatch.setattr(grid, "render_line", lambda y: Strip.blank(grid.size.width))
-        grid.refresh()
-        await pilot.pause()
-        assert [line.rstrip() for line in text_of(app).splitlines()] != wanted
+        panes = [pane for pane in app.desk.sheet.query(Grid) if pane.size]
+        assert panes
+        for pane in panes:
+            with monkeypatch.context() as patch:
+                patch.setattr(pane, "render_line", lambda y, pane=pane: Strip.blank(pane.size.width))
+                pane.refresh()
+                await pilot.pause()
+                assert [line.rstrip() for line in text_of(app).splitlines()] != wanted, pane
 
     drive(test, size=size)
 
@@ -113,7 +114,7 @@ def app_for(scene: str, theme: str = themes.DEFAULT) -> tuple[DeskApp, tuple[str
     [
         ("desk", (80, 24), "cvd"),
         ("desk", (120, 40), "cvd"),
-        ("desk", (170, 50), "cvd"),
+        ("desk", (200, 50), "cvd"),
         ("desk", (80, 24), "greenred"),
         ("desk", (80, 24), "daylight"),
         ("desk", (80, 24), "contrast"),
@@ -123,7 +124,7 @@ def app_for(scene: str, theme: str = themes.DEFAULT) -> tuple[DeskApp, tuple[str
         ("kill", (80, 24), "cvd"),
         ("orders", (80, 24), "cvd"),
         ("risk", (80, 24), "cvd"),
-        ("alerts", (80, 24), "cvd"),
+        ("log", (80, 24), "cvd"),
         ("strategies", (80, 24), "cvd"),
         ("health", (80, 24), "cvd"),
     ],

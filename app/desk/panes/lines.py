@@ -38,7 +38,7 @@ class AlarmLine(Lines):
 class HealthLine(Lines):
     """Health in one line."""
 
-    def look(self, snapshot: Snapshot) -> None:
+    def look(self, snapshot: Snapshot, zone: str) -> None:  # noqa: ARG002 - all panes alike
         """Shows the figures."""
         self.show(health.line(snapshot, self.size.width))
 
@@ -58,13 +58,25 @@ class Banner(Lines):
 
 
 class FooterLine(Lines):
-    """Keys from the table of keys, KILL first."""
+    """Keys from the table of keys, KILL first; the screen that is shown stands out."""
+
+    current = ""
+    mode = ""
+
+    def look(self, current: str, mode: str) -> None:
+        """`current`: name of the screen that is shown; `mode`: the engine's."""
+        if (current, mode) != (self.current, self.mode):
+            self.current, self.mode = current, mode
+            self.on_resize()
 
     def on_resize(self) -> None:
         """Shows as many keys as fit."""
         cells: list[Cell] = []
-        for shown, label in keys.footer(self.size.width):
-            killing = label == "KILL"
-            cells.append(Cell(f" {shown} ", "halted" if killing else "heading"))
-            cells.append(Cell(f"{label} ", "heading" if killing else "muted"))
+        for key in keys.footer(self.size.width, self.mode):
+            if key.id == "kill":
+                cells += [Cell(f" {key.first} ", "halted"), Cell(f"{key.label} ", "heading")]
+            elif key.id == f"show_{self.current}":
+                cells += [Cell(f" {key.first} ", "heading"), Cell(f"{key.label} ", "heading")]
+            else:
+                cells += [Cell(f" {key.first} ", "heading"), Cell(f"{key.label} ", "muted")]
         self.show(cells)
