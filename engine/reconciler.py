@@ -23,7 +23,7 @@ from engine.facts import (
     OrderReport,
     Positions,
 )
-from engine.model import NS, Fill
+from engine.model import NS, ExecutionKey, Fill
 from engine.orders import FOREIGN
 from engine.orders_record import OrderRecord
 from engine.ports import QueryFailed
@@ -45,6 +45,8 @@ from engine.view import EngineView
 _OVERLAP = 60 * NS
 """Executions are asked for from this long before the moment up to which they are known: clocks differ,
 repeats are free."""
+_LOOK_BACK = 24 * 3600 * NS
+"""How far back the first reading of a run goes at least."""
 _STAYS = 3
 """Readings with one and the same difference after which fills on their way are not believed to explain it."""
 _CLOSED_COMPARED = 100
@@ -105,6 +107,8 @@ class Reconciler:
         self._after_executions: dict[str, Callable[[str], None]] = {}
         self._read_to = 0
         """Venue time up to which executions were read in this run, ns; 0 before the first reading."""
+        self._recovered = core.books.last_execution
+        """Venue time of the newest execution that the journal held at the start, ns; 0: it held none."""
         self._differing: dict[str, tuple[int, int]] = {}
         """Symbols whose positions differed at the last reading: by how many lots, for how many readings."""
         self._all_executions = False
@@ -115,8 +119,8 @@ class Reconciler:
         """The last comparison found the three views in agreement."""
         self.rounds = 0
         self._noted: dict[tuple[str, str, str, str], None] = {}
-        self._unbooked: dict[str, dict[str, Fill]] = {}
-        """Executions by symbol and id that belong to no order of ours and wait for a decision."""
+        self._unbooked: dict[ExecutionKey, Fill] = {}
+        """Executions that belong to no order of ours and wait for a second reading or a decision."""
 
     def poke(self) -> None:
         """A round is due now."""
@@ -172,6 +176,8 @@ class Reconciler:
         orders, positions, executions, account = read
         self._read_to = executions.as_of
         self._view.set_account(account, core.clock.mono())
+        for key in executions.busted:
+            self._unbooked.pop(key, None)
         findings = self._compare(asked, orders, positions, executions)
         for finding in findings:
             self._act(finding)
@@ -186,20 +192,30 @@ class Reconciler:
     def _since(self, waiting: Iterable[str]) -> int:
         """From which venue time on executions are asked for.
 
-        What was read before need not be read again. The newest execution known proves nothing about older
-        ones: after an outage the stream brings the newest first, and what filled meanwhile is still missing.
+        What was read before in this run need not be read again. The newest execution known proves nothing
+        about older ones: after an outage the stream brings the newest first, and what filled meanwhile is
+        still missing; so it may be in the journal of a run that was killed then, and so it may come to an
+        empty journal before the first question does.
         """
         books = self._core.books
-        if self._all_executions or not books.last_execution:
+        if self._all_executions or not (self._read_to or self._recovered):
             return 0
         if self._read_to:
             marks = [self._read_to]
             followed = [r for r in map(books.orders.get, waiting) if r is not None]
         else:
-            marks = [books.last_execution]
+            marks = [self._recovered, self._core.clock.now() - _LOOK_BACK]
             followed = books.orders.working()
         marks += [record.recorded for record in followed]
+        # What waits is asked for again: an execution that is not listed a second time would not be confirmed.
+        marks += [fill.ts for fill in self._waiting()]
         return max(0, min(marks) - _OVERLAP)
+
+    def _waiting(self) -> list[Fill]:
+        """The executions that still wait for a decision; one may have been reported after all."""
+        knows = self._core.books.orders.knows
+        self._unbooked = {key: fill for key, fill in self._unbooked.items() if not knows(key)}
+        return list(self._unbooked.values())
 
     def _widen(self, findings: tuple[Finding, ...]) -> None:
         """A difference that nothing explains, or that stays: all executions are looked through next time."""
@@ -304,7 +320,7 @@ class Reconciler:
 
     def _manual(self, finding: Finding) -> None:
         assert finding.fill is not None
-        self._unbooked.setdefault(finding.symbol, {})[finding.fill.key.exec_id] = finding.fill
+        self._unbooked[finding.fill.key] = finding.fill
         if finding.action is Action.QUERY:
             self.poke()
         elif finding.action is Action.ADOPT:
@@ -315,8 +331,9 @@ class Reconciler:
     def book_manual(self, symbol: str) -> int:
         """Books the executions of a symbol that belong to no order of ours (policy or operator). Returns how
         many there were."""
-        fills = self._unbooked.pop(symbol, {})
-        for fill in fills.values():
+        fills = [fill for fill in self._unbooked.values() if fill.symbol == symbol]
+        for fill in fills:
+            del self._unbooked[fill.key]
             self._hooks.take(Executed(ts=fill.ts, fill=fill), "executions")
         return len(fills)
 

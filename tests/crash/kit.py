@@ -87,6 +87,7 @@ class Engine(EngineProcess):
     def __init__(self, folder: Path, market: Venue, name: str = "state", **more: Any) -> None:
         super().__init__(folder / name, folder / "breakwater.toml", f"exchange:{market.address.path}", **more)
         self.folder = folder
+        self.market = market
         self.mark = folder / f"{name}.trading"
 
     # -- life

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.control.commands import Submit
+from engine.control.commands import Adopt, Submit
 from engine.model import NS, OrderType, Side, TimeInForce
-from tests.engine.rig import Rig
+from tests.engine.rig import START, Rig
 
 KEEP: dict[str, Any] = {"orders": {"on_stop": "keep"}}
 
@@ -83,6 +83,81 @@ def test_a_position_changed_by_hand_while_it_was_down_waits_for_a_person(tmp_pat
         assert rig.position() == 2, "nothing was booked without a decision"
 
     Rig.play(after, directory=tmp_path, config=KEEP)
+
+
+def test_a_round_trip_before_the_newest_execution_in_the_journal_is_found(tmp_path: Path) -> None:
+    """The run that died had the newest fill and not the older ones, which leave no difference."""
+
+    async def before(rig: Rig) -> None:
+        await rig.sleep(5)
+        rig.exchange.faults.arm("drop_report", 6)
+        rig.exchange.manual_trade(rig.config.account, "ES", Side.SELL, 1)
+        rig.exchange.manual_trade(rig.config.account, "ES", Side.BUY, 1)
+        await rig.sleep(0.05)
+        rig.exchange.faults.clear()
+        await rig.sleep(100)
+        await rig.fill(Side.BUY, 2)
+
+    never = {"reconcile": {"every": 1000.0}}
+    Rig.play(before, directory=tmp_path, config={**KEEP, **never})
+
+    async def after(rig: Rig) -> None:
+        assert rig.position() == rig.venue_position() == 2
+        await rig.sleep(12)
+        halt = rig.engine.core.books.halts.instrument("ES")
+        assert halt is not None and halt.code == "manual_trade"
+
+    Rig.play(after, directory=tmp_path, config=KEEP)
+
+
+def test_a_trade_by_hand_long_before_the_start_waits_for_a_person(tmp_path: Path) -> None:
+    """It must be listed twice to be believed, however long ago it was."""
+
+    async def before(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        await rig.engine.stop("the script ended")
+        await rig.sleep(5)
+        rig.exchange.manual_trade(rig.config.account, "ES", Side.SELL, 1)
+
+    Rig.play(before, directory=tmp_path, config=KEEP)
+
+    async def after(rig: Rig) -> None:
+        await rig.sleep(12)
+        halt = rig.engine.core.books.halts.instrument("ES")
+        assert halt is not None and halt.code == "manual_trade"
+        assert rig.position() == 2, "nothing was booked without a decision"
+        await rig.sleep(120)
+        assert rig.engine.reconciler.words["ES"] == "manual trade", "it goes on being what it is"
+        await rig.command(Adopt(symbol="ES"))
+        await rig.sleep(12)
+        assert rig.position() == rig.venue_position() == 1 and rig.engine.reconciler.agreed
+
+    Rig.play(after, directory=tmp_path, config=KEEP, start=START + 200 * NS)
+
+
+def test_a_fill_that_comes_before_the_first_answer_hides_no_older_ones(tmp_path: Path) -> None:
+    """An empty journal, and the broker's books are full: all that it lists is asked for."""
+
+    async def before(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 1)
+        await rig.fill(Side.SELL, 1)
+        await rig.sleep(100)
+
+    Rig.play(before, directory=tmp_path, config=KEEP)
+    for file in tmp_path.glob("journal.db*"):
+        file.unlink()
+
+    async def after(rig: Rig) -> None:
+        assert not rig.engine.reconciler.agreed, "no question was answered yet"
+        rig.exchange.manual_trade(rig.config.account, "CL", Side.SELL, 1)
+        await rig.sleep(1)
+        assert rig.engine.core.books.fills == 1
+        rig.exchange.faults.clear()
+        await rig.sleep(30)
+        assert rig.engine.core.books.fills == 3
+
+    lost = {"faults": {"query_lost": 1.0}}
+    Rig.play(after, directory=tmp_path, config=KEEP, venue=lost, start=START + 200 * NS)
 
 
 def test_where_the_policy_is_to_warn_a_difference_does_not_keep_trading_shut(tmp_path: Path) -> None:
