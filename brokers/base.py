@@ -77,7 +77,7 @@ def require_recorded(request: object) -> None:
 
 
 def exchange_capabilities(message_limit: int | None) -> Capabilities:
-    """What the simulated exchange can do, as its conformance suite observes it (tests/exchange)."""
+    """What the simulated exchange can do, as the conformance suite observes it (tests/conformance)."""
     return Capabilities(
         order_types=frozenset(OrderType),
         tifs=frozenset(TimeInForce),

@@ -52,7 +52,11 @@ class Busted(Fact, frozen=True, tag="busted", kw_only=True):
 
 
 class Corrected(Fact, frozen=True, tag="corrected", kw_only=True):
-    """The venue changed an execution (ExecType=Trade Correct): `fill` replaces the one with `key`."""
+    """The venue changed an execution (ExecType=Trade Correct): `fill` replaces the one with `key`.
+
+    Under the same key where the venue revises an execution without giving it a new id. Also the way in which
+    a commission becomes known that the venue tells apart: then only the fee differs.
+    """
 
     key: ExecutionKey
     fill: Fill

@@ -1,0 +1,12 @@
+"""What a case meets: one bench for each adapter, with the fault script of its venue behind it."""
+
+from __future__ import annotations
+
+from tests.conformance.running import Runner
+
+
+def adapters() -> list[Runner]:
+    """All adapters that this environment can run."""
+    from tests.conformance.benches import loopback, paper
+
+    return [Runner("paper", paper.run), Runner("loopback", loopback.run)]

@@ -1,0 +1,90 @@
+"""Cases 150 to 154: what the kill switch relies on."""
+
+from __future__ import annotations
+
+from engine.facts import Acknowledged, Canceled
+from engine.model import MarketState, OrderStatus
+from tests.conformance.suite import (
+    B,
+    Bench,
+    S,
+    broker_id_of,
+    case,
+    filled,
+    make,
+    of,
+    recorded,
+    refused,
+    submit,
+    until_filled,
+    until_seen,
+)
+
+
+@case(150, "emergency")
+async def all_orders_are_cancelled_at_once(bench: Bench) -> None:
+    """Given twelve working orders, when all are cancelled in one go, then each is confirmed and none is
+    listed."""
+    orders = [make(bench, B, 1, 80 + n) for n in range(12)]
+    for order in orders:
+        bench.adapter.submit(recorded(order))
+    await bench.until(lambda: all(of(bench, Acknowledged, o.id) for o in orders), "twelve working orders")
+    for order in orders:
+        bench.adapter.cancel(order.id, broker_id_of(bench, order.id))
+    await bench.until(lambda: all(of(bench, Canceled, o.id) for o in orders), "twelve cancels")
+    assert (await bench.adapter.open_orders()).ours == ()
+
+
+@case(151, "emergency")
+async def a_marketable_limit_flattens(bench: Bench) -> None:
+    """Given 5 lots long, when a marketable limit sells them, then two reads in a row say flat with nothing
+    working."""
+    await until_filled(bench, await submit(bench, B, 5), 5)
+    await until_filled(bench, await submit(bench, S, 5, 98), 5)
+    for _ in range(2):
+        assert (await bench.adapter.positions()).positions == ()
+        assert (await bench.adapter.open_orders()).ours == ()
+
+
+@case(152, "emergency")
+async def a_reserved_market_can_be_left(bench: Bench) -> None:
+    """Given 2 lots long, when the market is reserved, then a limit through the market still sells them."""
+    await until_filled(bench, await submit(bench, B, 2), 2)
+    await bench.state(MarketState.RESERVED)
+    await until_filled(bench, await submit(bench, S, 2, 98), 2)
+    assert (await bench.adapter.positions()).positions == ()
+
+
+@case(153, "emergency")
+async def a_lost_confirmation_is_found_by_asking(bench: Bench) -> None:
+    """Given a cancel whose confirmation is lost, when the order is asked about, then the answer says
+    CANCELED."""
+    order_id = await submit(bench, B, 2, 99)
+    await until_seen(bench, Acknowledged, order_id)
+    await bench.arm("drop_report")
+    bench.adapter.cancel(order_id, broker_id_of(bench, order_id))
+    await bench.settle()
+    answer = await bench.adapter.query_order(order_id, broker_id_of(bench, order_id))
+    assert getattr(answer, "status", None) is OrderStatus.CANCELED
+    assert (await bench.adapter.open_orders()).ours == ()
+
+
+@case(154, "emergency")
+async def cancels_go_in_a_storm_of_fills(bench: Bench) -> None:
+    """Given orders that fill one after the other, when the rest is cancelled, then fills and cancels together
+    account for every lot."""
+    orders = [make(bench, B, 2, 100 - n) for n in range(4)]
+    for order in orders:
+        bench.adapter.submit(recorded(order))
+    await bench.until(lambda: all(of(bench, Acknowledged, o.id) for o in orders), "four working orders")
+    await bench.trade(98, 60, S)
+    for order in orders:
+        if not filled(bench, order.id):
+            broker_id = broker_id_of(bench, order.id)
+            refused(lambda order=order, bid=broker_id: bench.adapter.cancel(order.id, bid))  # type: ignore[misc]
+    await bench.settle()
+    truth = await bench.truth()
+    done = sum(f.qty for f in truth.executions)
+    await bench.until(lambda: sum(filled(bench, o.id) for o in orders) == done, f"all {done} lots")
+    left = [o for o in truth.orders if not o.status.is_closed]
+    assert len((await bench.adapter.open_orders()).ours) == len(left)
