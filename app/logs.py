@@ -8,6 +8,7 @@ raises into the caller and nothing is ever written to standard error.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import queue
 import threading
@@ -19,7 +20,10 @@ from typing import Any, Final
 
 import structlog
 
+from app.logring import LogRing
 from app.logsink import FileSink, Renderer, Sink, StdoutSink
+from engine.control.questions import LogTail, ReplySink
+from engine.control.replies import Declined
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 MAX_WAITING: Final = 20_000
@@ -44,7 +48,8 @@ class LogWriter:
         self._sinks = tuple(sinks)
         self._lossless = lossless
         self._max = max_waiting
-        self._queue: queue.SimpleQueue[Event | _Stop | threading.Event] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Event | _Stop | threading.Event | Callable[[], None]]
+        self._queue = queue.SimpleQueue()
         self._room = threading.Event()
         self._told = 0
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
@@ -59,6 +64,20 @@ class LogWriter:
             self._room.clear()
             self._room.wait(0.1)
         self._queue.put(event)
+
+    def do(self, job: Callable[[], None]) -> None:
+        """Runs a job on the writer's thread, after what was put before. It must not raise."""
+        self._queue.put(job)
+        if not self._thread.is_alive():
+            self._do_rest()
+
+    def _do_rest(self) -> None:
+        """Jobs that came after the end."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                item = self._queue.get_nowait()
+                if callable(item):
+                    item()
 
     def flush(self, within: float = 2.0) -> bool:
         """Waits until all that was put is written; False where that takes more than `within` seconds."""
@@ -86,6 +105,9 @@ class LogWriter:
             if isinstance(item, _Stop):
                 self._tell_dropped()
                 break
+            if callable(item):
+                item()
+                continue
             self._write(item)
             if self._queue.empty():
                 self._tell_dropped()
@@ -94,6 +116,7 @@ class LogWriter:
                 self._room.set()
         for sink in self._sinks:
             sink.close()
+        self._do_rest()
 
     def _tell_dropped(self) -> None:
         if self.dropped > self._told:
@@ -122,6 +145,7 @@ class _Router:
     """What structlog calls last: hands the event to the current writer, if there is one."""
 
     writer: LogWriter | None = None
+    ring: LogRing | None = None
     level = LEVELS["info"]
     now: Callable[[], int] = time.time_ns
 
@@ -172,6 +196,8 @@ def configure(
         sinks.append(FileSink(file, rotate_mb * 1_000_000, keep))
     if stdout:
         sinks.append(StdoutSink())
+    _router.ring = LogRing()
+    sinks.append(_router.ring)
     _router.level = LEVELS[level]
     _router.now = now or time.time_ns
     _router.writer = LogWriter(Renderer(secrets), sinks, lossless=lossless)
@@ -210,6 +236,22 @@ def engine_log(component: str = "engine") -> Callable[..., None]:
 def set_clock(now: Callable[[], int]) -> None:
     """From now on events without `ts` carry this clock's time (UTC ns)."""
     _router.now = now
+
+
+def tail(question: LogTail, sink: ReplySink) -> None:
+    """Answers a screen's question about the newest lines, on the writer's thread."""
+    writer, ring = _router.writer, _router.ring
+    if writer is None or ring is None:
+        sink(Declined(text="no log runs in this process"))
+        return
+
+    def answer() -> None:
+        try:
+            sink(ring.tail(question))
+        except Exception as error:  # noqa: BLE001 - the log goes on, whatever becomes of an answer
+            sink(Declined(text=f"the log cannot be read: {error!r}"))
+
+    writer.do(answer)
 
 
 def shutdown(within: float = 2.0) -> None:

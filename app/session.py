@@ -20,6 +20,7 @@ from app.paths import exchange_ledger_path, journal_path
 from app.problems import Problem
 from app.settings import Settings, reload_limits
 from brokers.exchange.config import AccountConfig
+from brokers.exchange.depth import ExchangeDepth
 from brokers.exchange.exchange import Exchange
 from brokers.loopback.adapter import RemotePaperAdapter
 from brokers.loopback.feed import RemoteFeed, fetch_instruments
@@ -36,6 +37,7 @@ from engine.journal import Journal
 from engine.journal.tools import rotate
 from engine.model import Instrument, MarketState, Quote, Trade
 from engine.ports import Adapter, Clock, Feed, NotSent, QueryFailed
+from engine.recorder.recent import RecentRows
 from engine.records import EMERGENCY, GateOverridden, RunStarted, decode
 from engine.sessions import calendar
 
@@ -162,7 +164,8 @@ async def assemble(
     journal = await Journal.open(path, durable, inline=options.virtual, clock=clock, emergency=EMERGENCY)
     notice = ""
     books = Books(config, feed.instruments)
-    await replay_rows(books, journal)
+    recent = RecentRows()
+    await replay_rows(books, journal, recent)
     other = books.run.feed if books.run is not None else feed.name
     finished = books.ended is not None and books.ended.complete
     if other != feed.name and not finished and (is_replay(options) or other.startswith("replay")):
@@ -179,7 +182,7 @@ async def assemble(
         moved = rotate(path)
         notice = f"the recording had been run to its end; that journal is {moved} now, this run starts afresh"
         journal = await Journal.open(path, durable, inline=options.virtual, clock=clock, emergency=EMERGENCY)
-        books = Books(config, feed.instruments)
+        books, recent = Books(config, feed.instruments), RecentRows()
     resume_after = books.last_ts or None
     if resume_after is not None:
         if is_replay(options):
@@ -208,6 +211,9 @@ async def assemble(
             speed=1.0 if options.virtual else options.speed,
             seed=options.seed,
             reload_limits=lambda: reload_limits(options.config, os.environ),
+            recent=recent,
+            depth=None if exchange is None else ExchangeDepth(exchange),
+            log_tail=logs.tail,
             backups=backups,
             draw=random.Random(f"{options.seed}:link:{run}").random if options.virtual else rng.random,
             publish=link.publish,
@@ -294,11 +300,12 @@ async def remote_feed(addresses: Sequence[Address], clock: Clock) -> Feed:
     ) from cause
 
 
-async def replay_rows(books: Books, journal: Journal) -> int:
-    """Folds the journal into the books; returns how many rows there were."""
+async def replay_rows(books: Books, journal: Journal, recent: RecentRows) -> int:
+    """Folds the journal into the books, and keeps its newest rows at hand; returns how many there were."""
     count = 0
     async for row in journal.rows():
         books.apply(decode(row.kind, row.body), row.ts)
+        recent.extend((row,))
         count += 1
     return count
 

@@ -16,6 +16,7 @@ from typing import Final
 from engine import lifecycle_types as life
 from engine.alerts import AlertBook
 from engine.config import EngineConfig
+from engine.daystart import DayStart
 from engine.facts import (
     AnyFact,
     Busted,
@@ -94,6 +95,7 @@ class Books:
         self.halts = HaltBook()
         self.alerts = AlertBook()
         self.day: DayOpened | None = None
+        self.day_start: DayStart | None = None
         self.peak: Decimal | None = None
         self.run: RunStarted | None = None
         self.ended: RunEnded | None = None
@@ -201,6 +203,7 @@ class Books:
                 return Applied(claimed, changed=claimed is not None)
             case DayOpened():
                 self.day = record
+                self.day_start = DayStart(self.positions)
                 self.peak = record.opening_equity
                 self.strategy_baseline = dict(record.strategies)
             case PeakSeen(equity=equity):

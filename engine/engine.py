@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
 
-from engine.answers import Answers
+from engine.answers import Answers, no_log
 from engine.books import Books
 from engine.chores import Chores
 from engine.config import EngineConfig, RiskLimits
 from engine.connection import Links
 from engine.connection_watch import LinkWatch
 from engine.control.commands import Answer, AnyCommand, Kill
+from engine.control.questions import LogTail, ReplySink
 from engine.control.snapshot import Snapshot
 from engine.core import Core, Log
 from engine.day import Day
@@ -38,9 +39,10 @@ from engine.operator import Operator
 from engine.order_poll import OrderPoll
 from engine.orders_record import OrderRecord
 from engine.picture import Picture
-from engine.ports import Adapter, Clock, IdSource
+from engine.ports import Adapter, Clock, DepthSource, IdSource
 from engine.reactions import Reactions
 from engine.reconciler import Reconciler
+from engine.recorder.recent import RecentRows
 from engine.records import Halted, LinkLost
 from engine.replacing import Replacer
 from engine.risk.controls import standard_controls
@@ -84,6 +86,10 @@ class Parts:
     publish: Callable[[Snapshot], None] | None
     """Where snapshots go; None: nobody looks, and none are made."""
     rss_mb: Callable[[], float | None]
+    recent: RecentRows | None = None
+    """What the journal held before, for telling stories; None: it is read from disk when it is asked for."""
+    depth: DepthSource | None = None
+    """Who knows more of a market than its touch; None: nobody does."""
     backups: Sequence[Adapter] = ()
     """Further connections to the same broker and account, as `config.connections` names them."""
     draw: Callable[[], float] = lambda: 0.5
@@ -97,6 +103,8 @@ class Parts:
     """Largest position in any instrument, lots, whatever the limits say, also after a reload; None: none."""
     feed_name: str = ""
     feed_progress: Callable[[], float | None] = lambda: None
+    log_tail: Callable[[LogTail, ReplySink], None] = no_log
+    """Answers questions about the log; must not block."""
     counters: Callable[[], Mapping[str, int]] = dict
     """Counters of what stands around the engine: the log, the control socket."""
 
@@ -202,6 +210,7 @@ class Engine:
         """At the stop: protective orders that the broker has, and that it does not have."""
         parts.journal.on_trouble = self._store_trouble
         parts.journal.on_commit = self._committed
+        parts.journal.on_rows = self.answers.stories.recent.extend
         self._links.bind(self.on_fact)
 
     # -- life
@@ -280,7 +289,9 @@ class Engine:
             self.strategies.on_quote(quote, perf)
 
     def on_trade(self, trade: Trade) -> None:
-        if self.markets.on_trade(trade, self.core.clock.now()):
+        now = self.core.clock.now()
+        if self.markets.on_trade(trade, now):
+            self.answers.memories.on_trade(trade, now)
             self.strategies.on_trade(trade, self.core.clock.perf())
 
     def on_market_state(self, symbol: str, state: MarketState, ts: int) -> None:  # noqa: ARG002
@@ -339,6 +350,7 @@ class Engine:
         if mono >= self._frame_due:
             self._frame_due = mono + int(NS / core.config.screen.frame_rate)
             self.day.note_peak()
+            self.answers.sample()
             self.strategies.on_time(core.clock.now())
             self._look_at_clock()
             if mono >= self._health_due:

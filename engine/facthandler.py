@@ -111,7 +111,7 @@ class FactHandler:
         if applied.fill is not None:
             self._filled(applied, correlation, source)
         elif applied.symbol:
-            self._revised(applied, correlation)
+            self._revised(applied, correlation, fact)
         if record is not None:
             self._follow(record, was, fact, correlation)
         if isinstance(fact, ForeignOrder):
@@ -224,6 +224,7 @@ class FactHandler:
         fill, record = applied.fill, applied.record
         assert fill is not None
         core.metrics.count("fills")
+        engine.answers.memories.on_fill(fill, core.clock.now())
         if record is not None:
             order = record.order
             if record.life.cum == fill.qty:
@@ -234,7 +235,7 @@ class FactHandler:
                 core.metrics.count(f"filled.{order.type}")
             if order.arrival is not None and order.type is not OrderType.STOP:
                 worse = (fill.price - order.arrival) * fill.side.sign
-                core.metrics.slippage(fill.symbol, worse, fill.qty)
+                core.metrics.slippage(fill.symbol, worse, fill.qty, order.strategy)
         ours_to_close = record is not None and record.order.purpose is Purpose.FLATTEN
         if not ours_to_close:
             for strategy, _ in applied.attribution:
@@ -279,9 +280,10 @@ class FactHandler:
             f"'adopt {fill.symbol}' accepts it, 'flatten {fill.symbol}' closes it",
         )
 
-    def _revised(self, applied: Applied, correlation: str) -> None:
+    def _revised(self, applied: Applied, correlation: str, fact: AnyFact) -> None:
         """A bust or a correction changed what had been booked."""
         core = self._core
+        self._engine.answers.memories.revise(fact, core.clock.now())
         core.metrics.count("revisions")
         record = applied.record
         what = record.order.id if record is not None else applied.symbol

@@ -100,6 +100,10 @@ class Histogram:
         )
 
 
+def _average(found: tuple[int, int] | None) -> float | None:
+    return found[0] / found[1] if found is not None and found[1] else None
+
+
 class Metrics:
     """All figures of one run. Not part of the engine's state: nothing is decided by them."""
 
@@ -107,6 +111,8 @@ class Metrics:
         self.stages: defaultdict[str, Histogram] = defaultdict(Histogram)
         self.counters: defaultdict[str, int] = defaultdict(int)
         self._slippage: dict[str, tuple[int, int]] = {}
+        self._slippage_of: dict[str, tuple[int, int]] = {}
+        """By strategy; an order that serves several is the netted one's."""
         self.recent_risk: deque[int] = deque(maxlen=1000)
         """The newest periods of the risk loop, host ns: whether it keeps its time now, not on average."""
 
@@ -116,10 +122,19 @@ class Metrics:
     def count(self, name: str, by: int = 1) -> None:
         self.counters[name] += by
 
-    def slippage(self, symbol: str, ticks_against_us: int, lots: int) -> None:
+    def slippage(self, symbol: str, ticks_against_us: int, lots: int, strategy: str = "") -> None:
         """Price paid beyond the one that the order's maker saw: ticks × lots; negative is improvement."""
-        total, n = self._slippage.get(symbol, (0, 0))
-        self._slippage[symbol] = (total + ticks_against_us * lots, n + lots)
+        for table, name in ((self._slippage, symbol), (self._slippage_of, strategy)):
+            total, n = table.get(name, (0, 0))
+            table[name] = (total + ticks_against_us * lots, n + lots)
+
+    def slippage_in(self, symbol: str) -> float | None:
+        """Ticks a lot in one instrument; None before the first fill."""
+        return _average(self._slippage.get(symbol))
+
+    def slippage_of(self, strategy: str) -> float | None:
+        """Ticks a lot of one strategy's orders."""
+        return _average(self._slippage_of.get(strategy))
 
     def percentiles(self) -> tuple[Percentiles, ...]:
         return tuple(self.stages[s].percentiles(s) for s in STAGES if s in self.stages)

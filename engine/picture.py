@@ -19,6 +19,7 @@ from engine.control.snapshot import (
 )
 from engine.core import Core
 from engine.kill import KillSwitch
+from engine.lifecycle_types import OrderLife
 from engine.metrics import Histogram
 from engine.model import NS, Instrument, Side
 from engine.orders_record import OrderRecord
@@ -118,15 +119,6 @@ class Picture:
     def _order(self, record: OrderRecord, now: int) -> OrderRow:
         order, life = record.order, record.life
         instrument = self._core.books.instruments.get(order.symbol)
-        overlay = []
-        if life.pending_cancel:
-            overlay.append("cancel?")
-        if life.replaces:
-            overlay.append("replace?")
-        if life.suspended:
-            overlay.append("suspended")
-        if life.done_for_day:
-            overlay.append("done-for-day")
         average = record.avg_price
         return OrderRow(
             id=order.id,
@@ -136,14 +128,14 @@ class Picture:
             side="BUY" if order.side is Side.BUY else "SELL",
             type=str(order.type),
             tif=str(order.tif),
-            qty=_size(instrument, life.qty),
-            filled=_size(instrument, life.cum),
-            leaves=_size(instrument, life.leaves),
-            limit=_price(instrument, life.limit),
-            stop=_price(instrument, life.stop),
+            qty=size_of(instrument, life.qty),
+            filled=size_of(instrument, life.cum),
+            leaves=size_of(instrument, life.leaves),
+            limit=price_of(instrument, life.limit),
+            stop=price_of(instrument, life.stop),
             avg_price=None if average is None or instrument is None else average * instrument.tick,
             status=str(life.status),
-            overlay=" ".join(overlay),
+            overlay=overlays(life),
             reason=life.reason,
             created=order.created,
             age=max(0.0, (now - order.created) / NS),
@@ -180,17 +172,17 @@ class Picture:
             state = "in flight"
         return PositionRow(
             symbol=symbol,
-            intended=None if position.target is None else _size(instrument, position.target),
-            executed=_size(instrument, held.qty),
-            broker=None if broker is None else _size(instrument, broker),
-            diff=None if broker is None or stale else _size(instrument, broker - held.qty),
+            intended=None if position.target is None else size_of(instrument, position.target),
+            executed=size_of(instrument, held.qty),
+            broker=None if broker is None else size_of(instrument, broker),
+            diff=None if broker is None or stale else size_of(instrument, broker - held.qty),
             state=state,
             avg_price=None
             if held.average is None or instrument is None
             else round(held.average * instrument.tick, 6),
-            last=_price(instrument, market.last if market is not None else None),
-            bid=_price(instrument, quote.bid if quote is not None else None),
-            ask=_price(instrument, quote.ask if quote is not None else None),
+            last=price_of(instrument, market.last if market is not None else None),
+            bid=price_of(instrument, quote.bid if quote is not None else None),
+            ask=price_of(instrument, quote.ask if quote is not None else None),
             open_pnl=_cents(open_pnl),
             realised_pnl=round(realised, 2),
             fees=round(held.fees, 2),
@@ -198,7 +190,7 @@ class Picture:
             data_state="none" if data is None else data.word,
             market_state="UNKNOWN" if market is None else str(market.state(now)),
             by_strategy={
-                s: _size(instrument, part.qty) for s, part in sorted(position.parts.items()) if part.qty
+                s: size_of(instrument, part.qty) for s, part in sorted(position.parts.items()) if part.qty
             },
         )
 
@@ -248,11 +240,24 @@ class Picture:
         )
 
 
-def _size(instrument: Instrument | None, lots: int) -> Decimal:
+def overlays(life: OrderLife) -> str:
+    """What is under way with an order on top of its status, in words; see `OrderRow.overlay`."""
+    words = {
+        "cancel?": life.pending_cancel,
+        "replace?": life.replaces,
+        "suspended": life.suspended,
+        "done-for-day": life.done_for_day,
+    }
+    return " ".join(word for word, there in words.items() if there)
+
+
+def size_of(instrument: Instrument | None, lots: int) -> Decimal:
+    """Lots as a size; as they are where the instrument is not known."""
     return Decimal(lots) if instrument is None else instrument.size(lots)
 
 
-def _price(instrument: Instrument | None, ticks: int | None) -> Decimal | None:
+def price_of(instrument: Instrument | None, ticks: int | None) -> Decimal | None:
+    """Ticks as a price; as they are where the instrument is not known."""
     if ticks is None:
         return None
     return Decimal(ticks) if instrument is None else instrument.price(ticks)

@@ -6,8 +6,8 @@ and those of a recorded day all satisfy these protocols; the engine cannot tell 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Container, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 from engine.facts import AccountValues, AnyFact, Executions, OpenOrders, OrderNotFound, OrderReport, Positions
 from engine.model import Instrument, MarketState, Order, OrderType, Quote, Replace, TimeInForce, Trade, Value
@@ -159,3 +159,29 @@ class IdSource(Protocol):
     def order_id(self, strategy: str) -> str: ...
 
     def correlation(self) -> str: ...
+
+
+class BookLevel(NamedTuple):
+    """One price of a book: ticks, lots, and how many orders stand there (None: not published)."""
+
+    price: int
+    lots: int
+    orders: int | None
+
+
+class QueuePlace(NamedTuple):
+    """What stands before an order of ours at its price, in lots; `exact` or an estimate."""
+
+    ahead: int
+    exact: bool
+
+
+class DepthSource(Protocol):
+    """What somebody knows of a market beyond the touch. For looking only: nothing is decided by it."""
+
+    def levels(self, symbol: str, most: int) -> tuple[list[BookLevel], list[BookLevel]] | None:
+        """Bids and asks, best first, at most so many each; None where only the touch is known. Raises
+        `KeyError` for a symbol that it does not have."""
+
+    def places(self, symbol: str, order_ids: Container[str]) -> dict[str, QueuePlace]:
+        """Places in the queue of those of our orders that rest; the others are left out."""

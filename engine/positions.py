@@ -24,7 +24,7 @@ class Holding:
     the instrument's currency.
     """
 
-    __slots__ = ("bought", "cash", "cost", "fees", "qty", "sold")
+    __slots__ = ("bought", "cash", "cost", "executions", "fees", "qty", "sold")
 
     def __init__(self) -> None:
         self.qty = 0
@@ -33,6 +33,8 @@ class Holding:
         self.fees = Decimal(0)
         self.bought = 0
         self.sold = 0
+        self.executions = 0
+        """How many executions it was a part of; adoptions and transfers are none."""
 
     def add(self, signed: int, price: int, fee: Decimal) -> None:
         """Books an execution of `signed` lots at `price` ticks."""
@@ -203,11 +205,15 @@ class PositionBook:
     @staticmethod
     def _enter(position: Position, key: ExecutionKey | int, legs: Legs) -> None:
         position.booked[key] = legs
+        executed = isinstance(key, ExecutionKey)
         lots = sum(leg[1] for leg in legs)
         if lots:
             position.held.add(lots, legs[0][2], sum((leg[3] for leg in legs), Decimal(0)))
+            position.held.executions += executed
         for strategy, signed, price, fee in legs:
-            position.part(strategy).add(signed, price, fee)
+            part = position.part(strategy)
+            part.add(signed, price, fee)
+            part.executions += executed
 
     def find(self, key: ExecutionKey) -> str | None:
         """Symbol in which an execution is booked; None where it is not."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from brokers.exchange.config import AccountConfig, ExchangeConfig
+from brokers.exchange.depth import ExchangeDepth
 from brokers.exchange.exchange import Exchange
 from brokers.paper.adapter import PaperAdapter, paper_connections
 from engine.books import Books
@@ -193,6 +194,7 @@ class World:
                 seed=1 if plan.seed is None else plan.seed,
                 reload_limits=lambda: self.next_limits,
                 backups=backups,
+                depth=ExchangeDepth(self.exchange),
                 publish=self.snapshots.append,
                 rss_mb=lambda: None,
             )

@@ -15,7 +15,6 @@ from app.exitcodes import ExitCode
 from app.paths import find_config, journal_path
 from app.problems import BadConfig
 from app.replay.moments import parse_time, span_text, state, state_text, time_text
-from app.replay.words import Words
 from app.settings import Settings, load
 from app.tables import plain
 from engine.config import EngineConfig
@@ -24,6 +23,7 @@ from engine.feeds.instruments import lookup
 from engine.journal.rows import Row
 from engine.model import Instrument
 from engine.recorder import Recorder, Story, Tape, open_tape, tell
+from engine.recorder.words import Words
 from engine.records import OrderStored, Refused, decode
 
 

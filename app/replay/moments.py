@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.options import parse_duration
-from app.replay.words import Words
 from app.tables import plain
 from engine.model import NS
 from engine.orders_record import OrderRecord
 from engine.recorder import Moment, Tape
+from engine.recorder.words import Words
 
 FORMS = "2026-11-25T14:30:07Z, '2026-11-25 14:30:07.250', 14:30:07 (on its last day), +90s, -5m, or UTC ns"
 

@@ -168,6 +168,26 @@ class Journal(Writer):
                 return
             after = found[-1][0]
 
+    async def about(self, ident: str, *, kind: str = "", chunk: int = 4_000) -> list[Row]:
+        """Committed rows with this order id or correlation id, or of this kind, in their order.
+
+        There is no index for it: all rows are looked through, in steps between commits.
+        """
+        found: list[Row] = []
+        upto = self._seq
+        for after in range(0, upto, chunk):
+            wanted = (after, min(after + chunk, upto), ident, ident, kind)
+            try:
+                lines: list[Any] = await self._store.run(
+                    lambda connection, wanted=wanted: connection.execute(  # type: ignore[misc]
+                        schema.SELECT_ABOUT, wanted
+                    ).fetchall()
+                )
+            except UNREADABLE as error:
+                raise refusal(self.path, error) from error
+            found += [Row(*line) for line in lines]
+        return found
+
     async def known_keys(self) -> dict[ExecutionKey, int]:
         """All executions ever stored, with the seq of their row, in order of seq."""
         lines = await self._store.run(read_keys)

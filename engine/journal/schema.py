@@ -51,6 +51,10 @@ PUT_META: Final = (
 SELECT_ROWS: Final = (
     "SELECT seq, ts, kind, correlation, order_id, body, crc FROM log WHERE seq > ? ORDER BY seq LIMIT ?"
 )
+SELECT_ABOUT: Final = (
+    "SELECT seq, ts, kind, correlation, order_id, body, crc FROM log "
+    "WHERE seq > ? AND seq <= ? AND (order_id = ? OR correlation = ? OR kind = ?) ORDER BY seq"
+)
 SELECT_CHAIN: Final = "SELECT seq, ts, kind, correlation, order_id, body, crc FROM log ORDER BY seq"
 SELECT_TAIL: Final = "SELECT seq, crc FROM log ORDER BY seq DESC LIMIT 1"
 SELECT_CRC: Final = "SELECT crc FROM log WHERE seq = ?"

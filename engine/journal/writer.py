@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from engine.journal.entry import Entry, form
 from engine.journal.errors import Corrupt, Displaced, StoreRefused
 from engine.journal.files import Ballast, Owed
 from engine.journal.health import OnCommit, OnTrouble, StoreHealth, StoreState
+from engine.journal.rows import Row
 from engine.journal.store import Store
 from engine.model import NS
 from engine.ports import Clock
@@ -74,6 +75,8 @@ class Writer:
         """Called once for each change of `state`, and once more when the reserve is used up."""
         self.on_commit: OnCommit | None = None
         """Called after each commit."""
+        self.on_rows: Callable[[Sequence[Row]], object] | None = None
+        """Handed the rows of each commit, once they are on disk."""
         self._config = config
         self._clock = clock
         self._store = store
@@ -176,6 +179,8 @@ class Writer:
         self._seq, self._crc = last.seq, last.crc
         for entry, row in zip(entries, formed.rows, strict=True):
             entry.settle(row.seq)
+        if self.on_rows is not None:
+            self.on_rows(formed.rows)
 
     # -- trouble
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 from engine.journal.rows import Row
@@ -27,6 +28,8 @@ class Story:
     orders: list[str] = field(default_factory=list)
     correlations: list[str] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    cut: bool = False
+    """There is more of it than was gathered."""
     symbol: str = ""
     """Instrument that it is about, where there is one."""
 
@@ -36,28 +39,39 @@ class Story:
         return self.lines[-1].row.ts - self.lines[0].row.ts if self.lines else 0
 
 
-def tell(tape: Tape, ident: str) -> Story | None:
+Gathering = Generator[str, list[Row], "Story | None"]
+"""Yields an id, takes the rows with that id, and returns the story."""
+
+
+def gather(ident: str, most: int | None = None) -> Gathering:
     """Gathers the story of an order id, a correlation id, or an alarm's number (`alarm 12`, `#12`).
 
     From an order it goes to the correlation that caused it and to all rows and orders of that; from an alarm
-    to what it was about, or, where it stands alone, to the alarm's own row. None: nothing has that id.
+    to what it was about, or, where it stands alone, to the alarm's own row. None: nothing has that id. With
+    `most` it looks no further once it has so many rows.
     """
-    own: list[Row] = []
+    rows: dict[int, Row] = {}
     number = ident.removeprefix("alarm").removeprefix("#").strip()
     if number.isdigit():
-        own, found = _alarm(tape, int(number))
+        own = (yield f"#{number}")[:1]
         if not own:
             return None
-        if not found:
+        record = decode(own[0].kind, own[0].body)
+        assert isinstance(record, AlertRaised)
+        rows[own[0].seq] = own[0]
+        ident = record.alert.correlation or own[0].correlation
+        if not ident:
             return _story(f"alarm {number}", [], [], own)
-        ident = found
     orders: dict[str, None] = {}
     correlations: dict[str, None] = {}
-    rows: dict[int, Row] = {row.seq: row for row in own}
     todo = [ident]
+    cut = False
     while todo:
+        if most is not None and len(rows) >= most:
+            cut = True
+            break
         wanted = todo.pop()
-        for row in tape.about(wanted):
+        for row in (yield wanted):
             if row.seq in rows and wanted in (*orders, *correlations):
                 continue
             rows[row.seq] = row
@@ -72,16 +86,38 @@ def tell(tape: Tape, ident: str) -> Story | None:
                     todo.append(row.order_id)
     if not rows:
         return None
-    return _story(ident, list(orders), list(correlations), [rows[seq] for seq in sorted(rows)])
+    story = _story(ident, list(orders), list(correlations), [rows[seq] for seq in sorted(rows)])
+    story.cut = cut
+    return story
 
 
-def _alarm(tape: Tape, number: int) -> tuple[list[Row], str]:
-    """The row of an alarm and its correlation id."""
+def drive(gathering: Gathering, about: Callable[[str], list[Row]]) -> Story | None:
+    """Runs a gathering over rows that are at hand."""
+    try:
+        wanted = next(gathering)
+        while True:
+            wanted = gathering.send(about(wanted))
+    except StopIteration as done:
+        story: Story | None = done.value
+        return story
+
+
+def tell(tape: Tape, ident: str) -> Story | None:
+    """The story of an id in a journal that is open for looking; see `gather`."""
+
+    def about(wanted: str) -> list[Row]:
+        return _alarm(tape, int(wanted[1:])) if wanted.startswith("#") else tape.about(wanted)
+
+    return drive(gather(ident), about)
+
+
+def _alarm(tape: Tape, number: int) -> list[Row]:
+    """The row of an alarm."""
     for row in tape.of_kind("alert"):
         record = decode(row.kind, row.body)
         if isinstance(record, AlertRaised) and record.alert.id == number:
-            return [row], record.alert.correlation or row.correlation
-    return [], ""
+            return [row]
+    return []
 
 
 def _story(ident: str, orders: list[str], correlations: list[str], rows: list[Row]) -> Story:

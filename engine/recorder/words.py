@@ -8,8 +8,8 @@ from typing import Final
 
 from engine import facts, records
 from engine.control.commands import Command
-from engine.facts import AnyFact, OrderFact
-from engine.model import Fill, Instrument, Order, Purpose, Replace, Side
+from engine.facts import AnyFact
+from engine.model import NS, Fill, Instrument, Order, Purpose, Replace, Side
 from engine.records import AnyRecord
 
 _VERB: Final = {Side.BUY: "buy", Side.SELL: "sell"}
@@ -145,11 +145,17 @@ class Words:
                 return f"{who} adopts {signed:+d} lots {about} at {self.price(about, price)} from the broker"
             case records.Claimed(broker_id=broker_id, strategy=strategy, who=who):
                 return f"{who} gives the order {broker_id} to {strategy}"
+            case records.ReplaceRefused(control=control, reason=reason):
+                return f"the change comes to nothing: {control}: {reason}"
+            case records.ReplaceWaits(replace=replace):
+                return f"the change to {self._terms(replace, symbol)} waits for the cancel of the old order"
+            case records.LinkRestored(connection=connection, down_for=down_for):
+                return f"the link is usable again by {connection}, after {down_for / NS:.1f} s"
+            case records.SentAgain(order_id=again):
+                return f"the lost order goes to the gate once more, as {again}"
             case records.Transferred(symbol=about, seller=seller, buyer=buyer, lots=lots, price=price):
                 moved = f"{self.size(about, lots)} {about} at {self.price(about, price)}"
                 return f"{seller} hands {moved} to {buyer} inside; no order was needed"
-            case _:
-                return type(record).__name__
 
     def fact(self, fact: AnyFact, symbol: str = "") -> str:
         """What the broker said."""
@@ -208,8 +214,6 @@ class Words:
                 return f"market of {about} is {state}"
             case facts.BrokerNotice(code=code, text=text):
                 return f"the broker says {code}: {text}"
-            case OrderFact():
-                return type(fact).__name__
 
     def _terms(self, replace: Replace, symbol: str) -> str:
         terms = f"{self.size(symbol, replace.qty)}"

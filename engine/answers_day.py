@@ -1,0 +1,161 @@
+"""The trading day as a screen draws it: its curve against the limit, and who made what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from engine.books import Books
+from engine.control.replies import DayPoint, DayRow, DaySeen
+from engine.core import utc_text
+from engine.daystart import WHOLE, Traded
+from engine.model import NS
+from engine.positions import Holding, money_half, money_micro
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+CENT = Decimal("0.01")
+
+
+def day_seen(engine: Engine) -> DaySeen:
+    """See `DaySeen`."""
+    core, view, curve = engine.core, engine.view, engine.answers.curve
+    books, day = core.books, core.books.day
+    resumed = day is not None and engine.answers.resumed_day == day.trading_day
+    partial = ""
+    if resumed and curve.since:
+        partial = f"the curve begins with this run of the engine, at {utc_text(curve.since)}"
+    return DaySeen(
+        trading_day=day.trading_day if day is not None else "",
+        currency=core.config.currency,
+        ts=core.clock.now(),
+        pnl=_cents(view.day_pnl()),
+        limit=view.day_limit(),
+        opening_equity=_cents(view.opening_equity()),
+        equity=_cents(view.equity()),
+        peak=_cents(view.peak_equity()),
+        carried=_cents(_carried(books)),
+        points=tuple(DayPoint(p.ts, _round(p.pnl), _round(p.low), _round(p.high)) for p in curve.points),
+        step=curve.step / NS,
+        since=curve.since,
+        partial=partial,
+        strategies=_strategies(engine),
+        instruments=_instruments(engine),
+    )
+
+
+def _carried(books: Books) -> Decimal | None:
+    """What the positions that the day began with were ahead by then: the day's baseline less what had been
+    realised before it."""
+    if books.day is None or books.day_start is None:
+        return None
+    carried = books.day.baseline
+    for position in books.positions:
+        stood = books.day_start.stood(position.symbol)
+        made = _money(books, position.symbol, stood)
+        if made is None:
+            return None
+        carried -= made[0] - made[1]
+    return carried
+
+
+def _money(books: Books, symbol: str, made: Traded) -> tuple[Decimal, Decimal] | None:
+    """Realised profit and fees in account currency; None without an instrument or an exchange rate."""
+    instrument = books.instruments.get(symbol)
+    rate = books.fx(instrument.currency) if instrument is not None else None
+    if instrument is None or rate is None:
+        return None
+    return money_micro(instrument, made.realised_micro) * rate, made.fees * rate
+
+
+class _Sum:
+    """What one row adds up; a part that is not known makes the sum unknown."""
+
+    def __init__(self) -> None:
+        self.realised: Decimal | None = Decimal(0)
+        self.fees: Decimal | None = Decimal(0)
+        self.open: Decimal | None = Decimal(0)
+        self.fills = 0
+        self.lots = Decimal(0)
+
+    def add(self, engine: Engine, symbol: str, strategy: str, holding: Holding) -> None:
+        books = engine.core.books
+        instrument, start = books.instruments.get(symbol), books.day_start
+        opened = _open(engine, symbol, holding)
+        self.open = None if self.open is None or opened is None else self.open + opened
+        if start is None:
+            self.realised = self.fees = None
+            return
+        made = start.since(symbol, strategy, holding)
+        self.fills += made.executions
+        self.lots += Decimal(made.lots) if instrument is None else instrument.size(made.lots)
+        money = _money(books, symbol, made)
+        if money is None or self.realised is None or self.fees is None:
+            self.realised = self.fees = None
+        else:
+            self.realised, self.fees = self.realised + money[0], self.fees + money[1]
+
+    def row(self, name: str, position: Decimal | None, slippage: float | None) -> DayRow:
+        known = self.realised is not None and self.fees is not None and self.open is not None
+        net = self.realised + self.open - self.fees if known else None  # type: ignore[operator]
+        return DayRow(
+            name=name,
+            position=position,
+            realised=_cents(self.realised),
+            fees=_cents(self.fees),
+            open=_cents(self.open),
+            net=_cents(net),
+            fills=self.fills,
+            lots=self.lots,
+            slippage=slippage,
+        )
+
+
+def _open(engine: Engine, symbol: str, holding: Holding) -> Decimal | None:
+    """Profit of what is held against its average price, account currency; None where it has no mark."""
+    if not holding.qty:
+        return Decimal(0)
+    books, market = engine.core.books, engine.core.markets.get(symbol)
+    instrument = books.instruments.get(symbol)
+    rate = books.fx(instrument.currency) if instrument is not None else None
+    if instrument is None or rate is None or market is None or market.mark_twice is None:
+        return None
+    whole = money_half(instrument, holding.total_half(market.mark_twice))
+    return (whole - money_micro(instrument, holding.realised_micro)) * rate
+
+
+def _instruments(engine: Engine) -> tuple[DayRow, ...]:
+    core = engine.core
+    rows = []
+    for symbol in sorted({*core.markets.by_symbol, *(p.symbol for p in core.books.positions)}):
+        held, instrument = core.books.positions.get(symbol).held, core.books.instruments.get(symbol)
+        total = _Sum()
+        total.add(engine, symbol, WHOLE, held)
+        position = Decimal(held.qty) if instrument is None else instrument.size(held.qty)
+        rows.append(total.row(symbol, position, core.metrics.slippage_in(symbol)))
+    return tuple(rows)
+
+
+def _strategies(engine: Engine) -> tuple[DayRow, ...]:
+    core = engine.core
+    sums: dict[str, _Sum] = {name: _Sum() for name in _names(engine)}
+    for position in core.books.positions:
+        for name, holding in position.parts.items():
+            sums.setdefault(name, _Sum()).add(engine, position.symbol, name, holding)
+    return tuple(
+        total.row(name, None, core.metrics.slippage_of(name)) for name, total in sorted(sums.items())
+    )
+
+
+def _names(engine: Engine) -> Iterable[str]:
+    return (s.name for s in engine.core.config.strategies)
+
+
+def _round(money: Decimal) -> Decimal:
+    return money.quantize(CENT)
+
+
+def _cents(money: Decimal | None) -> Decimal | None:
+    return None if money is None else money.quantize(CENT)
