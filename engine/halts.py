@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import KeysView
+
 from engine.model import Value
 
 
@@ -48,6 +50,10 @@ class HaltBook:
 
     def strategy(self, name: str) -> Halt | None:
         return self._halts.get(("strategy", name))
+
+    def keys(self) -> KeysView[tuple[str, str]]:
+        """(scope, target) of all halts, in the order in which they were latched."""
+        return self._halts.keys()
 
     def all(self) -> tuple[Halt, ...]:
         return tuple(self._halts[key] for key in sorted(self._halts))

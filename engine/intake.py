@@ -301,6 +301,9 @@ class Intake:
         core = self._core
         orders = core.books.orders
         now = core.clock.now()
+        next_due = orders.next_due()
+        if next_due is None or next_due > now:
+            return
         for due in orders.due(now):
             core.metrics.count("unanswered")
             record = orders.get(due.order_id)

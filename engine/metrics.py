@@ -5,7 +5,9 @@ Histograms are log-linear (16 steps to each power of two, so within 6.25 %), of 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict, deque
+from itertools import accumulate
 from typing import Final
 
 from engine.control.snapshot import Percentiles
@@ -82,12 +84,8 @@ class Histogram:
 
     def _look_up(self, share: float) -> int:
         wanted = max(1, -int(-share * self.count // 1))
-        seen = 0
-        for bucket, n in enumerate(self._counts):
-            seen += n
-            if seen >= wanted:
-                return min(_upper(bucket), self.max)
-        return self.max
+        bucket = bisect_left(list(accumulate(self._counts)), wanted)
+        return min(_upper(bucket), self.max) if bucket < _BUCKETS else self.max
 
     def percentiles(self, stage: str) -> Percentiles:
         return Percentiles(

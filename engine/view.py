@@ -12,6 +12,7 @@ from decimal import Decimal
 from engine.books import NET, Books
 from engine.config import RiskLimits, StrategyConfig
 from engine.facts import AccountValues
+from engine.market import Market as MarketOf
 from engine.market import MarketBook
 from engine.model import NS, Instrument, MarketState, Quote, Side
 from engine.ports import Clock
@@ -40,6 +41,10 @@ class EngineView:
         self._account: AccountValues | None = None
         self._account_at = 0
         self._account_version = 0
+        self._account_read: tuple[object, ...] = ()
+        self._carried: tuple[MarketOf, ...] = ()
+        """Markets of what is held or works, as of `_carried_at` (version of the books)."""
+        self._carried_at = -1
         self._peak: Decimal | None = None
         self.enabled = False
         """Set by recovery once the three views agree."""
@@ -90,9 +95,31 @@ class EngineView:
         return (market.version if market is not None else 0) + self._books.versions.get(symbol, 0)
 
     def account_version(self) -> int:
-        return self._books.version + self._markets.version + self._account_version
+        """Prices count only where something is held or may still be: others change no figure."""
+        books = self._books
+        if books.version != self._carried_at:
+            self._carried_at = books.version
+            self._carried = tuple(
+                market
+                for symbol, market in self._markets.by_symbol.items()
+                if books.positions.qty(symbol) or any(books.orders.exposure(symbol))
+            )
+        read = (
+            books.version,
+            sum([market.version for market in self._carried]),
+            self.account(),
+            self.enabled,
+        )
+        if read != self._account_read:
+            self._account_read = read
+            self._account_version += 1
+        return self._account_version
 
-    def strategy_version(self, strategy: str) -> int:  # noqa: ARG002 - one counter serves all strategies
+    def strategy_version(self, strategy: str) -> int:
+        """Prices count only where a loss is limited: no other figure of a strategy follows them."""
+        config = self._strategies.get(strategy)
+        if config is None or config.max_loss is None:
+            return self._books.version
         return self._books.version + self._markets.version
 
     # instruments and money
@@ -225,7 +252,6 @@ class EngineView:
         """The broker's own figures; they age."""
         self._account = values
         self._account_at = mono
-        self._account_version += 1
 
     @property
     def account_at(self) -> int:

@@ -103,7 +103,7 @@ class RiskLoop:
             self._limits_version = version
             self._forget_versions(view)
         symbols = view.symbols()
-        moved = False
+        dropped = False
         for symbol in symbols:
             group = self._symbols.get(symbol)
             if group is None:
@@ -111,13 +111,12 @@ class RiskLoop:
             now = view.version(symbol)
             if now != group.version:
                 group.version = now
-                moved = True
                 self._evaluate(group, view, mono)
             elif group.due is not None and mono >= group.due:
                 self._evaluate(group, view, mono)
         if len(symbols) != len(self._symbols):
             self._drop(self._symbols, symbols)
-            moved = True
+            dropped = True
         for name in view.strategies():
             group = self._strategies.get(name)
             if group is None:
@@ -128,7 +127,7 @@ class RiskLoop:
                 self._evaluate(group, view, mono)
         group = self._account
         now = view.account_version()
-        if moved or now != group.version or (group.due is not None and mono >= group.due):
+        if dropped or now != group.version or (group.due is not None and mono >= group.due):
             group.version = now
             self._evaluate(group, view, mono)
             for other in self._classes.values():
@@ -356,12 +355,14 @@ class RiskLoop:
     def next_deadline(self, view: RiskView) -> int | None:
         """Earliest mono at which a round may find something new by time alone; now where a control was
         touched; None where only a change can bring something new."""
-        if any(control.touched for control in self.controls.all):
-            return view.mono()
-        dues = [self._account.due, self._quiet.due]
-        for groups in (self._symbols, self._strategies, self._classes):
-            dues.extend(group.due for group in groups.values())
-        return min((due for due in dues if due is not None), default=None)
+        for control in self.controls.all:
+            if control.touched:
+                return view.mono()
+        groups = [self._account, self._quiet]
+        for more in (self._symbols, self._strategies, self._classes):
+            groups += more.values()
+        dues = [group.due for group in groups if group.due is not None]
+        return min(dues) if dues else None
 
 
 def _as_tripped(reading: Reading, why: str) -> Reading:

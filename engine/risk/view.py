@@ -90,8 +90,8 @@ class RiskView(Protocol):
         """Changes whenever any answer about the symbol changes other than an age."""
 
     def account_version(self) -> int:
-        """Changes whenever equity, P&L, margin, peak, trading day, halts or `trading_enabled` change, and
-        when one of them becomes unknown."""
+        """Changes whenever equity, P&L, margin, peak, worst case, orders, trading day, halts or
+        `trading_enabled` change, and when one of them becomes unknown."""
 
     def strategy_version(self, strategy: str) -> int:
         """Changes whenever position, working orders or P&L of the strategy change."""

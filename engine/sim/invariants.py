@@ -7,7 +7,7 @@ of the venue's side come in through `Truth`. A violation raises `Broken`, whose 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -16,6 +16,7 @@ from engine.facts import Busted, Corrected, Executed
 from engine.journal import StoreState
 from engine.kill_scope import Aim
 from engine.model import NS, ExecutionKey, Fill, Order, Purpose, Replace, Side
+from engine.orders_record import OrderRecord
 from engine.records import (
     AnyRecord,
     DayOpened,
@@ -82,7 +83,8 @@ class Watch:
         self._version = -1
         self._versions: dict[str, int] = {}
         self._day = self._books.day.trading_day if self._books.day is not None else ""
-        self._halts = frozenset((h.scope, h.target) for h in self._books.halts.all())
+        self._halts = frozenset(self._books.halts.keys())
+        """What is halted, as of the last record."""
         self._due: dict[str, int] = {}
         """Cancels that were taken and have not left: order id → monotonic ns."""
         self._asked = list(self._books.kills)
@@ -99,18 +101,19 @@ class Watch:
     # -- records
 
     def _applied(self, record: AnyRecord, ts: int) -> Applied:
-        before = {(h.scope, h.target) for h in self._books.halts.all()}
         applied = self._apply(record, ts)
         try:
-            self._look(record, before, applied)
+            self._look(record, applied)
         except Broken as broken:
             # What the engine would catch must not be hidden by it.
             self.failed(broken)
             raise
         return applied
 
-    def _look(self, record: AnyRecord, before: set[tuple[str, str]], applied: Applied) -> None:
-        after = {(h.scope, h.target) for h in self._books.halts.all()}
+    def _look(self, record: AnyRecord, applied: Applied) -> None:
+        before, after = self._halts, self._books.halts.keys()
+        if before != after:
+            self._halts = frozenset(after)
         gone = before - after
         if gone:
             if not isinstance(record, HaltReset) or gone != {(record.scope, record.target)}:
@@ -192,13 +195,21 @@ class Watch:
 
     def exposure(self, symbol: str, side: Side, *, without: str = "") -> int:
         """Lots that may still be traded on one side, counted order by order (of an OCO group the largest)."""
+        return self._lots((r for r in self._counting(symbol) if r.order.id != without), side)
+
+    def _counting(self, symbol: str) -> list[OrderRecord]:
+        """Orders that may still be executed. Closed ones too: of some the venue told more executions than
+        have come."""
+        orders = self._books.orders
+        closed = [r for r in orders.recent_closed(400) if r.exposed and r.order.symbol == symbol]
+        return [*orders.working(symbol), *closed]
+
+    @staticmethod
+    def _lots(records: Iterable[OrderRecord], side: Side) -> int:
         lots = 0
         groups: dict[tuple[str, str], int] = {}
-        orders = self._books.orders
-        # Closed ones too: of some the venue told more executions than have come.
-        closed = [r for r in orders.recent_closed(400) if r.exposed and r.order.symbol == symbol]
-        for record in [*orders.working(symbol), *closed]:
-            if record.order.side is not side or record.order.id == without or record.held:
+        for record in records:
+            if record.order.side is not side or record.held:
                 continue
             leaves = record.life.worst_leaves
             group = record.order.oco
@@ -361,8 +372,9 @@ class Watch:
             if record.life.cum > record.life.qty and not record.foreign:
                 text = f"{record.order.id} is open with {record.life.cum} of {record.life.qty} lots filled"
                 raise Broken("overfill", text)
+        counting = self._counting(symbol)
         for side, kept in zip((Side.BUY, Side.SELL), books.orders.exposure(symbol), strict=True):
-            counted = self.exposure(symbol, side)
+            counted = self._lots(counting, side)
             if kept != counted:
                 text = f"{symbol} may {side.name.lower()} {counted} lots more, {kept} are reckoned with"
                 raise Broken("exposure", text)

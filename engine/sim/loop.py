@@ -27,6 +27,43 @@ class DeadLoop(RuntimeError):
     """Nothing is ready, no timer is set, and the awaited future is not done: it never will be."""
 
 
+class Callback(asyncio.TimerHandle):
+    """A callback that waits; as asyncio has it, without a debug mode: runs make these all the time."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context | None,
+    ) -> None:
+        self._when = when
+        self._callback = callback
+        self._args = args
+        self._loop = loop
+        self._context = contextvars.copy_context() if context is None else context
+        self._cancelled = self._scheduled = False
+        self._repr = self._source_traceback = None
+
+    def _run(self) -> None:
+        try:
+            self._context.run(self._callback, *self._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as asyncio does it: the loop's handler gets it
+            what = getattr(self._callback, "__qualname__", "") or repr(self._callback)
+            self._loop.call_exception_handler(
+                {"message": f"Exception in callback {what}", "exception": error, "handle": self}
+            )
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = self._args = None  # type: ignore[assignment]
+
+
 class VirtualLoop(asyncio.AbstractEventLoop):
     """Virtual time in whole nanoseconds from `start` (UTC ns).
 
@@ -36,8 +73,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def __init__(self, start: int, poll: Callable[[], None] | None = None, poll_every: int = 512) -> None:
         self._now = start
-        self._ready: deque[asyncio.Handle] = deque()
-        self._timers: list[tuple[int, int, asyncio.TimerHandle]] = []
+        self._ready: deque[Callback] = deque()
+        self._timers: list[tuple[int, int, Callback]] = []
         self._count = 0
         self._stopping = False
         self._running = False
@@ -46,6 +83,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._poll = poll
         self._poll_every = poll_every
         self._asyncgens: list[Any] = []
+        self.lateness = 0
+        """Largest delay of a simulated process's timers, ns. Changes take effect for timers that are set
+        afterwards."""
         self.errors: list[dict[str, Any]] = []
         """Contexts of callbacks that raised; the caller must look at them."""
 
@@ -63,7 +103,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = Callback(0.0, callback, args, self, context)
         self._ready.append(handle)
         return handle
 
@@ -81,10 +121,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when / NS, callback, args, self, context)
+        if self.lateness:
+            when = self._delayed(when)
+        handle = Callback(when / NS, callback, args, self, context)
         self._count += 1
-        heapq.heappush(self._timers, (max(when, self._now), self._count, handle))
+        heapq.heappush(self._timers, (when if when > self._now else self._now, self._count, handle))
         return handle
+
+    def _delayed(self, when: int) -> int:
+        """When a timer that is set for `when` goes off on a loop with `lateness`."""
+        return when
 
     def call_at(  # type: ignore[override]
         self,
@@ -104,31 +150,30 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.TimerHandle:
         return self.call_at_ns(self._now + round(delay * NS), callback, *args, context=context)
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """asyncio tells of a cancelled timer; it is skipped when its time comes."""
-
     # -- running
 
     def _step(self) -> None:
-        self._advance()
+        if not self._ready:
+            self._advance()
         for _ in range(len(self._ready)):
             ready = self._ready.popleft()
-            if not ready.cancelled():
+            if not ready._cancelled:
                 ready._run()
 
     def _advance(self) -> None:
-        """Jumps to the next timers where nothing is ready. Raises `DeadLoop` where there are none."""
-        if not self._ready:
-            while self._timers and self._timers[0][2].cancelled():
-                heapq.heappop(self._timers)
-            if not self._timers:
-                raise DeadLoop("virtual time has nothing left to do")
-            when = self._timers[0][0]
-            self._now = max(self._now, when)
-            while self._timers and self._timers[0][0] <= when:
-                handle = heapq.heappop(self._timers)[2]
-                if not handle.cancelled():
-                    self._ready.append(handle)
+        """Jumps to the next timers. Raises `DeadLoop` where there are none."""
+        timers = self._timers
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
+        if not timers:
+            raise DeadLoop("virtual time has nothing left to do")
+        when = timers[0][0]
+        if when > self._now:
+            self._now = when
+        while timers and timers[0][0] <= when:
+            handle = heapq.heappop(timers)[2]
+            if not handle._cancelled:
+                self._ready.append(handle)
 
     def run_forever(self) -> None:
         if self._running:
@@ -138,15 +183,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         hooks = sys.get_asyncgen_hooks()
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
+        poll, step = self._poll, self._step
         countdown = self._poll_every
         try:
             while not self._stopping:
-                self._step()
+                step()
                 countdown -= 1
                 if countdown <= 0:
                     countdown = self._poll_every
-                    if self._poll is not None:
-                        self._poll()
+                    if poll is not None:
+                        poll()
         finally:
             self._stopping = False
             self._running = False

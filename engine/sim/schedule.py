@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 
 from engine.model import NS
 from engine.ports import TimerHandle
-from engine.sim.loop import VirtualLoop
+from engine.sim.loop import Callback, VirtualLoop
 
 Policy = Literal["fifo", "shuffle"]
 
@@ -36,8 +36,6 @@ class SimLoop(VirtualLoop):
         super().__init__(start)
         self._rng = rng
         self._shuffle = policy == "shuffle"
-        self.lateness = 0
-        """Largest delay of a process's timers, ns. Changes take effect for timers that are set afterwards."""
         self.steps = 0
         """Callbacks run so far."""
         self.watch: Callable[[], None] = lambda: None
@@ -82,18 +80,12 @@ class SimLoop(VirtualLoop):
 
     # -- time
 
-    def call_at_ns(
-        self,
-        when: int,
-        callback: Callable[..., object],
-        *args: Any,
-        context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle:
-        if self.lateness and when > self._now and PROCESS.get():
+    def _delayed(self, when: int) -> int:
+        if when > self._now and PROCESS.get():
             # Mostly punctual, now and then very late: as timers are on a busy host.
             late = self._rng.random()
             when += int(self.lateness * late * late * late)
-        return super().call_at_ns(when, callback, *args, context=context)
+        return when
 
     # -- the trace
 
@@ -108,31 +100,37 @@ class SimLoop(VirtualLoop):
     # -- running
 
     def _step(self) -> None:
-        self._advance()
-        count = len(self._ready)
+        ready = self._ready
+        if not ready:
+            self._advance()
+        count = len(ready)
         if self._shuffle and count > 1:
-            batch = [self._ready.popleft() for _ in range(count)]
+            batch = [ready.popleft() for _ in range(count)]
             self._rng.shuffle(batch)
-            self._ready.extendleft(reversed(batch))
+            ready.extendleft(reversed(batch))
         for _ in range(count):
-            handle = self._ready.popleft()
-            if not handle.cancelled():
+            handle = ready.popleft()
+            if not handle._cancelled and not ((self._dead or self._stalled) and self._away(handle)):
                 self._run_one(handle)
 
-    def _run_one(self, handle: asyncio.Handle) -> None:
-        if self._dead or self._stalled:
-            process = handle._context.get(PROCESS, "")  # type: ignore[attr-defined]
-            if process in self._dead:
-                return
-            until = self._stalled.get(process)
-            if until is not None:
-                if until > self._now:
-                    self._count += 1
-                    heapq.heappush(self._timers, (until, self._count, handle))  # type: ignore[misc]
-                    return
-                del self._stalled[process]
+    def _away(self, handle: Callback) -> bool:
+        """Whether its process is dead, or stalled: then its turn comes when the process goes on."""
+        process = handle._context.get(PROCESS, "")
+        if process in self._dead:
+            return True
+        until = self._stalled.get(process)
+        if until is None:
+            return False
+        if until > self._now:
+            self._count += 1
+            heapq.heappush(self._timers, (until, self._count, handle))
+            return True
+        del self._stalled[process]
+        return False
+
+    def _run_one(self, handle: Callback) -> None:
         self.steps += 1
-        callback = handle._callback  # type: ignore[attr-defined]
+        callback = handle._callback
         label = getattr(callback, "__qualname__", "") or type(callback).__name__
         self._digest.update(b"%d %s\n" % (self._now, label.encode()))
         if self.told is not None:

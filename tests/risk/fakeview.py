@@ -200,7 +200,7 @@ class FakeView:
         return self.versions[symbol]
 
     def account_version(self) -> int:
-        return self.the_account_version
+        return self.the_account_version + sum(self.versions.values())
 
     def strategy_version(self, strategy: str) -> int:
         return self.strategy_versions.get(strategy, 0)

@@ -21,7 +21,7 @@ from tests.sim.run import play
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(1, 21)
-SECONDS = 8.0
+SECONDS = 30.0
 
 PROGRAM = f"""
 import json

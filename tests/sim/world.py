@@ -255,7 +255,7 @@ class World:
         except (StoreRefused, OSError) as error:
             # What a person would do: look again when there is room.
             self.count("starts refused")
-            self.note(f"start refused: {error}")
+            self.note(f"start refused: {error}".replace(str(self.directory), "."))
             self.life = None
             self._bury(life)
             self.later(1.0, self.boot)
