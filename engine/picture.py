@@ -16,6 +16,7 @@ from engine.control.snapshot import (
     RiskRow,
     Snapshot,
     StrategyRow,
+    order_age,
 )
 from engine.core import Core
 from engine.kill import KillSwitch
@@ -138,7 +139,7 @@ class Picture:
             overlay=overlays(life),
             reason=life.reason,
             created=order.created,
-            age=max(0.0, (now - order.created) / NS),
+            age=order_age(order.created, now),
             foreign=record.foreign,
             purpose=str(order.purpose),
             correlation=order.correlation,

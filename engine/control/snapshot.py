@@ -9,9 +9,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from engine.model import Value
+from engine.model import NS, Value
 
 HealthWord = Literal["ok", "warn", "down", "unknown"]
+
+
+def order_age(created: int, ts: int) -> float:
+    """Seconds from an order's creation to the time of a snapshot, both UTC ns; never negative."""
+    return max(0.0, (ts - created) / NS)
 
 
 class OrderRow(Value, frozen=True, kw_only=True):
