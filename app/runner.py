@@ -30,6 +30,7 @@ from app.session import (
 from app.settings import Settings
 from engine.clock import RealClock
 from engine.control.memory import MemoryLink
+from engine.control.screens import Stage
 from engine.control.server import ControlServer
 from engine.core import Log
 from engine.engine import Engine
@@ -175,8 +176,10 @@ class Runner:
         server: ControlServer | None = None
 
         def counters() -> dict[str, int]:
-            control = {} if server is None else {f"control.{k}": n for k, n in server.counters.items() if n}
-            return {**logs.counters(), **control}
+            served = {} if server is None else {f"control.{k}": n for k, n in server.counters.items() if n}
+            if server is not None and server.screens is not None:
+                served |= {f"screens.{k}": n for k, n in server.screens.counters.items() if n}
+            return {**logs.counters(), **served}
 
         session = await assemble(self._settings, self._options, clock, feed, self._link, self._log, counters)
         engine = session.engine
@@ -187,6 +190,13 @@ class Runner:
                     snapshot=self._link.latest,
                     command=engine.command,
                     report=lambda event, text: self._log("warning", text, component="control", status=event),
+                    stage=Stage(
+                        newest=self._link.newest,
+                        news=self._link.told,
+                        command=engine.command,
+                        seats=engine.seats,
+                        run=f"{os.getpid()}-{time.time_ns()}",
+                    ),
                 )
                 await server.start()
                 self._link.attach(

@@ -217,6 +217,7 @@ async def assemble(
             backups=backups,
             draw=random.Random(f"{options.seed}:link:{run}").random if options.virtual else rng.random,
             publish=link.publish,
+            tell=link.told.tell,
             rss_mb=rss_mb,
             import_paths=import_paths(options),
             feed_name=options.feed,

@@ -307,6 +307,14 @@ class ScreenConfig(Section):
     frame_rate: float = Field(10.0, ge=2, le=20)
     """Hertz. How often a snapshot is made; ten a second, because no eye reads more and each costs the engine
     half a millisecond."""
+    on_last_ui_lost: Literal["continue", "halt", "cancel", "flatten"] = "continue"
+    """What happens when the last screen in control is lost without a goodbye (SSH cut, terminal closed, tmux
+    killed, screen crashed or killed; quitting it is a goodbye). continue: an alarm alone; halt: no opening
+    orders until a person resets; cancel: halt, and cancel all working orders; flatten: halt, cancel, and
+    close all positions with proof. continue, because strategies and limits work without a screen."""
+    ui_lost_after: float = Field(30.0, ge=0, le=86_400)
+    """Seconds after the loss at which halt, cancel or flatten comes, unless a screen is in control again;
+    half a minute, because a line that was cut is mostly back by then."""
 
 
 class EngineConfig(Section):

@@ -6,6 +6,7 @@ between; no other code writes either.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -50,6 +51,8 @@ class Core:
     link_text: str = "not connected"
     link_epoch: int = 0
     """Counts the changes of the link: what was asked in one epoch says nothing in the next."""
+    tell: Callable[[AnyRecord, Applied, int, str, str], None] | None = None
+    """Told of every record, what it did, its time (UTC ns), correlation and order id: the screens' news."""
 
     def commit(self, record: AnyRecord, correlation: str = "", order_id: str = "") -> Applied:
         """Applies and journals one record. The caller need not wait: what must be on disk first goes through
@@ -65,6 +68,8 @@ class Core:
             order_id=order_id,
             key=applied.fill.key if applied.fill is not None else None,
         )
+        if self.tell is not None:
+            self.tell(record, applied, now, correlation, order_id)
         return applied
 
     def price(self, symbol: str, ticks: int | None) -> str | None:

@@ -13,13 +13,14 @@ from functools import partial
 from typing import Final, Literal
 
 from engine.answers import Answers, no_log
-from engine.books import Books
+from engine.books import Applied, Books
 from engine.chores import Chores
 from engine.config import EngineConfig, RiskLimits
 from engine.connection import Links
 from engine.connection_watch import LinkWatch
 from engine.control.commands import Answer, AnyCommand, Kill
 from engine.control.questions import LogTail, ReplySink
+from engine.control.seats import NO_SEAT, Seats
 from engine.control.snapshot import Snapshot
 from engine.core import Core, Log
 from engine.day import Day
@@ -43,7 +44,7 @@ from engine.ports import Adapter, Clock, DepthSource, IdSource
 from engine.reactions import Reactions
 from engine.reconciler import Reconciler
 from engine.recorder.recent import RecentRows
-from engine.records import Halted, LinkLost
+from engine.records import AnyRecord, Halted, LinkLost
 from engine.replacing import Replacer
 from engine.risk.controls import standard_controls
 from engine.risk.controls.margin import Margin
@@ -105,6 +106,8 @@ class Parts:
     feed_progress: Callable[[], float | None] = lambda: None
     log_tail: Callable[[LogTail, ReplySink], None] = no_log
     """Answers questions about the log; must not block."""
+    tell: Callable[[AnyRecord, Applied, int, str, str], None] | None = None
+    """Where news goes, see `Core.tell`."""
     counters: Callable[[], Mapping[str, int]] = dict
     """Counters of what stands around the engine: the log, the control socket."""
 
@@ -139,6 +142,7 @@ class Engine:
             metrics=self.metrics,
             log=parts.log,
             mode=parts.mode,
+            tell=parts.tell,
         )
         self.limits = LimitsBook(config.risk, cap=parts.lots_cap)
         self.view = EngineView(books, self.markets, clock, self.limits)
@@ -163,6 +167,7 @@ class Engine:
         self._kill_host.hurry_link = self.link.hurry
         self.lost = LostOrders(self.core, self.intake, self.view, self.strategies)
         self.facts = FactHandler(self)
+        self.seats = Seats(self.core, config.screen, self, parts.speed)
         self.operator = Operator(
             self.core,
             self.intake,
@@ -270,6 +275,7 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         self.link.stop()
+        self.seats.stop()
         self._ticker.stop()
         self._chore_rounds.stop()
         self.kill.abandon("the engine stops")
@@ -323,13 +329,20 @@ class Engine:
             self._ticker.wake()
             self._chore_rounds.poke()
 
-    def command(self, command: AnyCommand, who: str, answer: Callable[[Answer], None] | None = None) -> None:
-        """An operator's command. Nothing but a kill is taken once the engine stops."""
+    def command(
+        self,
+        command: AnyCommand,
+        who: str,
+        answer: Callable[[Answer], None] | None = None,
+        seat: int = NO_SEAT,
+    ) -> None:
+        """An operator's command, from a screen where `seat` is one. Nothing but a kill is taken once the
+        engine stops."""
         if self._stopping and not isinstance(command, Kill):
             if answer is not None:
                 answer(Answer(ok=False, text=f"the engine is stopping: {self._stopping}"))
             return
-        self.operator.handle(command, who, answer)
+        self.operator.handle(command, who, answer, seat)
         self._something_changed()
         self.publish()
 

@@ -30,7 +30,9 @@ from engine.control.commands import (
     Resume,
     Shutdown,
     Submit,
+    TakeControl,
 )
+from engine.control.seats import NO_SEAT, Seats
 from engine.core import Core
 from engine.intake import Intake
 from engine.kill import KillSwitch
@@ -65,6 +67,8 @@ _FINDINGS: Final = frozenset(Kind)
 
 class Hooks(Protocol):
     """What the operator needs of the engine beyond orders."""
+
+    seats: Seats
 
     def pause_strategy(self, name: str) -> str: ...
 
@@ -114,8 +118,9 @@ class Operator:
         self._hooks = hooks
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def handle(self, command: AnyCommand, who: str, answer: AnswerSink | None) -> None:
-        """Journals the command and carries it out; `answer` gets one or more answers, the last is final."""
+    def handle(self, command: AnyCommand, who: str, answer: AnswerSink | None, seat: int = NO_SEAT) -> None:
+        """Journals the command and carries it out, where this seat may; `answer` gets one or more answers,
+        the last is final."""
         core = self._core
         correlation = core.ids.correlation()
         core.commit(CommandTaken(command=command, who=who), correlation)
@@ -145,6 +150,15 @@ class Operator:
                 answer(result)
 
         try:
+            problem = self._hooks.seats.problem(seat, command)
+            if not problem and isinstance(command, TakeControl):
+                problem = self._hooks.seats.take(seat)
+                if not problem:
+                    reply(Answer(ok=True, text="this screen is in control"))
+                    return
+            if problem:
+                reply(Answer(ok=False, text=problem))
+                return
             self._dispatch(command, who, correlation, reply)
         except Exception as error:  # noqa: BLE001 - a bad command must not stop the engine; it is reported
             core.metrics.count("command_errors")

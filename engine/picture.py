@@ -14,6 +14,7 @@ from engine.control.snapshot import (
     OrderRow,
     PositionRow,
     RiskRow,
+    ScreenRow,
     Snapshot,
     StrategyRow,
     order_age,
@@ -59,6 +60,8 @@ class Sources(Protocol):
     def uptime(self) -> float: ...
 
     def link(self) -> LinkRow: ...
+
+    def screens(self) -> tuple[ScreenRow, ...]: ...
 
 
 class Picture:
@@ -106,6 +109,7 @@ class Picture:
             health=self._health(),
             kill=self._kill_view(),
             limits_version=books.limits_version,
+            screens=self._sources.screens(),
         )
 
     # -- parts

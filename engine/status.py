@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from engine.control.snapshot import HealthWord, LinkRow, RiskRow, StrategyRow
+from engine.control.snapshot import HealthWord, LinkRow, RiskRow, ScreenRow, StrategyRow
 from engine.journal import StoreState
 from engine.model import NS
 from engine.risk.control import Reading
@@ -102,6 +102,9 @@ class Status:
 
     def link(self) -> LinkRow:
         return self._engine.link.row()
+
+    def screens(self) -> tuple[ScreenRow, ...]:
+        return self._engine.seats.rows()
 
     def summary(self) -> dict[str, object]:
         """Figures of the run for its last words."""

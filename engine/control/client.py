@@ -190,9 +190,9 @@ class ControlClient:
                 message = self.receive(deadline - time.monotonic())
                 if isinstance(message, wire.Problem) and message.id in (0, request):
                     raise Refused(message.code, message.text)
-                if message is None or (not isinstance(message, wire.Welcome) and message.id == request):
+                if message is None or (isinstance(message, wire.Addressed) and message.id == request):
                     return message
-                if not isinstance(message, wire.Welcome) and message.id in self._commands:
+                if isinstance(message, wire.Addressed) and message.id in self._commands:
                     kept.append(message)
         finally:
             self._ready[:0] = kept

@@ -105,6 +105,10 @@ class Acknowledge(Command, frozen=True, tag="acknowledge"):
     alert_id: int | None = None
 
 
+class TakeControl(Command, frozen=True, tag="take_control"):
+    """The screen that sends it is in control from now on, whoever was so before. Only for screens."""
+
+
 class Shutdown(Command, frozen=True, tag="shutdown"):
     """Graceful stop of the engine."""
 
@@ -123,6 +127,7 @@ AnyCommand = (
     | Adopt
     | Claim
     | Acknowledge
+    | TakeControl
     | Shutdown
 )
 

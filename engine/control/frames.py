@@ -16,6 +16,7 @@ from engine.control.snapshot import (
     OrderRow,
     PositionRow,
     RiskRow,
+    ScreenRow,
     Snapshot,
     StrategyRow,
     order_age,
@@ -28,6 +29,7 @@ _KEYS: Final[dict[type, Callable[[Any], object]]] = {
     RiskRow: lambda row: (row.control, row.scope),
     AlertRow: lambda row: row.id,
     StrategyRow: lambda row: row.name,
+    ScreenRow: lambda row: row.id,
 }
 """What tells the rows of a table apart. Rows of a type that is not here are sent all where one differs."""
 

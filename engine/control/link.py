@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from engine.control.commands import Answer, AnyCommand
+from engine.control.news import Batch
 from engine.control.questions import AnyQuestion, ReplySink
-from engine.control.snapshot import Snapshot
+from engine.control.snapshot import ScreenRole, Snapshot
 
 AnswerSink = Callable[[Answer], None]
 """Called once or more on a thread of the link's choosing; the last answer has `final`."""
@@ -34,4 +35,16 @@ class Link(Protocol):
         thread of the link's choosing, with the answer or a `Declined`. Ask again when the answer has come."""
 
     def alive(self) -> bool:
-        """False once the engine is gone."""
+        """False once the engine is gone; a link to another process may find it again."""
+
+    def news(self, after: int) -> Batch:
+        """Fills, rejections, alarms and audit after the event with this number, oldest first."""
+
+    def role(self) -> ScreenRole:
+        """Whether this screen is in control, as of the newest snapshot."""
+
+
+def role_of(snapshot: Snapshot | None, seat: int) -> ScreenRole:
+    """The role of a seat; `view` for one that is not there yet, or no more."""
+    rows = () if snapshot is None else snapshot.screens
+    return next((row.role for row in rows if row.id == seat), "view")

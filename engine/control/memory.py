@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.control.commands import Answer, AnyCommand, Kill
-from engine.control.link import AnswerSink
+from engine.control.link import AnswerSink, role_of
+from engine.control.news import Batch, News
 from engine.control.questions import Answerer, AnyQuestion, ReplySink
 from engine.control.replies import Declined
-from engine.control.snapshot import Snapshot
+from engine.control.seats import NO_SEAT
+from engine.control.snapshot import ScreenRole, Snapshot
 
-Serve = Callable[[AnyCommand, str, AnswerSink | None], None]
+Serve = Callable[[AnyCommand, str, AnswerSink | None, int], None]
 
 MAX_ASKED: Final = 32
 """Questions that may wait; a screen asks anew only when the last answer has come."""
@@ -34,6 +36,10 @@ class MemoryLink:
         self._asked: deque[tuple[AnyQuestion, ReplySink]] = deque()
         self._wake: Callable[[], object] | None = None
         self._gone = ""
+        self.told = News()
+        """What has happened; written by the engine's thread."""
+        self.seat = NO_SEAT
+        """Where this link's screen sits; set by the engine's thread."""
 
     # -- the screen's side
 
@@ -77,7 +83,17 @@ class MemoryLink:
     def alive(self) -> bool:
         return not self._gone
 
+    def news(self, after: int) -> Batch:
+        return self.told.after(after)
+
+    def role(self) -> ScreenRole:
+        return "control" if self.seat == NO_SEAT else role_of(self.latest(), self.seat)
+
     # -- the engine's side
+
+    def newest(self) -> tuple[Snapshot, float] | None:
+        """The newest snapshot and when it was published, by the clock."""
+        return self._snapshot
 
     def attach(self, wake: Callable[[], object]) -> None:
         """`wake` is called from the screen's thread when a command or a question waits."""
@@ -93,7 +109,7 @@ class MemoryLink:
         two questions everything else there gets its turn."""
         for box in (self._urgent, self._inbox):
             while box:
-                handle(*box.popleft())
+                handle(*box.popleft(), self.seat)
         if self._asked:
             answerer(*self._asked.popleft())
             if self._asked:

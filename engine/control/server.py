@@ -12,15 +12,16 @@ import os
 import pwd
 import socket
 import threading
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from engine.control import wire
 from engine.control.commands import Answer, AnyCommand
+from engine.control.conversation import Conversation
 from engine.control.directory import private_directory
 from engine.control.peer import peer_of, socket_holder
+from engine.control.screens import MAX_SCREENS, Screens, Stage
 from engine.control.snapshot import Snapshot
 
 AnswerSink = Callable[[Answer], None]
@@ -31,10 +32,6 @@ MAX_CLIENTS: Final = 32
 which somebody forgot never keep a kill out."""
 MAX_UNSENT: Final = 1024 * 1024
 """Bytes that may wait for a client before the next message; beyond it the client is dropped."""
-MAX_MALFORMED: Final = 10
-"""Messages that make no sense after which a client is dropped."""
-PER_TURN: Final = 16
-"""Messages of one client that are handled before everything else on the loop gets its turn."""
 HELLO_WITHIN: Final = 5.0
 """Seconds in which a client must say hello."""
 
@@ -62,8 +59,10 @@ class ControlServer:
         command: CommandSink,
         build: str = "",
         report: Callable[[str, str], None] | None = None,
+        stage: Stage | None = None,
     ) -> None:
-        """`report(event, text)`: told of refused peers, dropped clients and internal errors."""
+        """`report(event, text)`: told of refused peers, dropped clients and internal errors; on the loop, or
+        on the screens' thread. `stage`: what screens are shown; None: none may attach."""
         self.path = wire.socket_path(directory)
         self.counters: dict[str, int] = {
             "connections": 0,
@@ -80,6 +79,8 @@ class ControlServer:
         self._command = command
         self._build = build
         self._report = report or (lambda _event, _text: None)
+        self.screens = None if stage is None else Screens(stage, self._report)
+        """Those attached."""
         self._server: asyncio.Server | None = None
         self._inode: tuple[int, int] | None = None
         self._clients: dict[int, _Client] = {}
@@ -118,6 +119,8 @@ class ControlServer:
             found = self.path.stat()
             if (found.st_dev, found.st_ino) == self._inode:
                 self.path.unlink()
+        if self.screens is not None:
+            await self.screens.close(CLOSE_WITHIN)
         for client in list(self._clients.values()):
             client.finish()
         if self._clients:
@@ -208,19 +211,15 @@ class ControlServer:
         self._command(command, who, answer)
 
 
-class _Client(asyncio.Protocol):
-    """One connection. Everything here runs on the engine's loop and returns at once."""
+class _Client(Conversation):
+    """One connection, on the engine's loop."""
 
     def __init__(self, server: ControlServer) -> None:
+        super().__init__()
         self._server = server
-        self._deframer = wire.Deframer(wire.MAX_REQUEST)
-        self._transport: asyncio.Transport | None = None
         self._serial = 0
         self._who = ""
         self._greeted = False
-        self._waiting: deque[bytes] = deque()
-        self._broken = ""
-        self._malformed = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         self.heard = 0.0
         """When it last sent something, by the loop's clock."""
@@ -228,14 +227,13 @@ class _Client(asyncio.Protocol):
     # ---- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        super().connection_made(transport)
         self._serial = self._server.joined(self)
         sock: socket.socket = transport.get_extra_info("socket")
         pid, uid = peer_of(sock)
         if uid != os.geteuid():
-            self._server.count("refused_peers", f"uid {uid} (pid {pid}) knocked at the control socket")
-            transport.abort()
+            self.count("refused_peers", f"uid {uid} (pid {pid}) knocked at the control socket")
+            self.abort()
             return
         self._who = f"{_user_name(uid)} uid={uid} pid={pid}"
         loop = asyncio.get_running_loop()
@@ -243,69 +241,43 @@ class _Client(asyncio.Protocol):
         self._server.make_room()
         self._hello_timer = loop.call_later(HELLO_WITHIN, self.drop, "no hello came")
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._transport = None
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         if self._hello_timer is not None:
             self._hello_timer.cancel()
         self._server.left(self._serial)
 
     def data_received(self, data: bytes) -> None:
-        idle = not self._waiting
         self.heard = asyncio.get_running_loop().time()
-        try:
-            self._waiting.extend(self._deframer.feed(data))
-        except wire.WireError as error:  # the length cannot be right: where the next frame starts is unknown
-            self._broken = str(error)
-        if idle:
-            self._drain()
-
-    def _drain(self) -> None:
-        """Handles some of what has come. While more waits nothing further is read from this client."""
-        for _ in range(min(PER_TURN, len(self._waiting))):
-            if self._transport is None or self._transport.is_closing():
-                self._waiting.clear()
-                return
-            self._take(self._waiting.popleft())
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        if self._waiting:
-            transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._drain)
-        elif self._broken:
-            self._server.count("malformed")
-            self._problem(0, "too_large", self._broken)
-            self.finish()
-        else:
-            transport.resume_reading()
+        super().data_received(data)
 
     # ---- messages
 
-    def _take(self, body: bytes) -> None:
-        try:
-            request = wire.decode_request(body)
-        except wire.WireError as error:
-            self._server.count("malformed")
-            self._malformed += 1
-            self._problem(0, "malformed", str(error))
-            if self._malformed >= MAX_MALFORMED:
+    def count(self, what: str, text: str = "") -> None:
+        self._server.count(what, text)
+
+    def take(self, request: wire.FromClient) -> None:
+        match request:
+            case wire.Hello():
+                self._greet(request)
+            case wire.Ask() | wire.Do() | wire.Attach() if not self._greeted:
+                self.problem(request.id, "hello", "the first message must be hello")
                 self.finish()
-            return
-        if isinstance(request, wire.Hello):
-            self._greet(request)
-        elif not self._greeted:
-            self._problem(request.id, "hello", "the first message must be hello")
-            self.finish()
-        elif isinstance(request, wire.Ask):
-            self._answer_question(request)
-        else:
-            self._take_command(request)
+            case wire.Ask():
+                self._answer_question(request)
+            case wire.Do():
+                self._take_command(request)
+            case wire.Attach():
+                self._attach(request)
+            case _:
+                self.problem(0, "hello", "only a screen may say that: attach first")
+                self.finish()
 
     def _greet(self, hello: wire.Hello) -> None:
         if self._hello_timer is not None:
             self._hello_timer.cancel()
         if hello.version != wire.PROTOCOL:
-            self._problem(
+            self.problem(
                 0,
                 "version",
                 f"this engine speaks version {wire.PROTOCOL}, the client {hello.version}; "
@@ -317,68 +289,68 @@ class _Client(asyncio.Protocol):
         if place := _plain(hello.tty):
             name, _, rest = self._who.partition(" ")
             self._who = f"{name.partition('@')[0]}@{place} {rest}"
-        self._send(wire.encode(self._server.welcome()))
+        self.send(wire.encode(self._server.welcome()))
 
     def _answer_question(self, ask: wire.Ask) -> None:
-        self._server.count("questions")
+        self.count("questions")
         reply = self._server.picture(ask)
         if reply is None:
-            self._problem(ask.id, "no_snapshot", "the engine is starting and has no picture of itself yet")
+            self.problem(ask.id, "no_snapshot", "the engine is starting and has no picture of itself yet")
         else:
-            self._send(reply)
+            self.send(reply)
 
     def _take_command(self, request: wire.Do) -> None:
         def answer(given: Answer) -> None:
             if threading.get_ident() == self._server.thread:
-                self._reply(request.id, given)
+                self.reply(request.id, given)
             elif self._server.loop is not None:
-                self._server.loop.call_soon_threadsafe(self._reply, request.id, given)
+                self._server.loop.call_soon_threadsafe(self.reply, request.id, given)
 
         try:
             self._server.hand_over(request.command, self._who, answer)
         except Exception as error:  # noqa: BLE001 - an error in one command must not end the socket for all
-            self._server.count("errors", f"{type(request.command).__name__}: {error!r}")
-            self._problem(request.id, "internal", f"the engine failed on this command: {error!r}")
+            self.count("errors", f"{type(request.command).__name__}: {error!r}")
+            self.problem(request.id, "internal", f"the engine failed on this command: {error!r}")
 
-    # ---- sending
-
-    def _reply(self, request: int, given: Answer) -> None:
-        self._send(wire.encode(wire.Reply(id=request, answer=given)))
-
-    def _problem(self, request: int, code: wire.ProblemCode, text: str) -> None:
-        self._send(wire.encode(wire.Problem(id=request, code=code, text=text)))
-
-    def _send(self, body: bytes) -> None:
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return  # the client left; what it asked for goes on without it
-        if transport.get_write_buffer_size() > MAX_UNSENT:
-            self._server.count("dropped_slow", f"{self._who} does not read; dropped")
-            transport.abort()
+    def _attach(self, request: wire.Attach) -> None:
+        """The connection goes to the screens' thread, with all that was read of it and not handled."""
+        screens, transport = self._server.screens, self._transport
+        if screens is None or transport is None:
+            self.problem(request.id, "no_screens", "this engine serves no screens")
             return
-        transport.write(wire.frame(body))
+        if self.unsent or screens.full:
+            self.problem(request.id, "busy", f"{MAX_SCREENS} screens are attached; close one of them")
+            self.finish()
+            return
+        transport.pause_reading()
+        sock: socket.socket = transport.get_extra_info("socket").dup()
+        rest = b"".join(map(wire.frame, self._waiting)) + self._deframer.rest()
+        self._waiting.clear()
+        self.abort()
+        screens.adopt(sock, self._who, request, rest)
 
-    def finish(self) -> None:
-        """Closes once what waits is sent."""
-        if self._transport is not None:
-            self._transport.close()
+    # ---- sending and ending
 
-    @property
-    def leaving(self) -> bool:
-        return self._transport is None or self._transport.is_closing()
+    def send(self, body: bytes) -> None:
+        if self.leaving:
+            return  # the client left; what it asked for goes on without it
+        if self.unsent > MAX_UNSENT:
+            self.count("dropped_slow", f"{self._who} does not read; dropped")
+            self.abort()
+            return
+        super().send(body)
 
     def dismiss(self, why: str) -> None:
         """Says why, and closes."""
-        self._server.count("dropped_other", f"{self._who}: {why}")
-        self._problem(0, "busy", why)
+        self.count("dropped_other", f"{self._who}: {why}")
+        self.problem(0, "busy", why)
         self.finish()
 
     def drop(self, reason: str) -> None:
         """Closes at once."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._server.count("dropped_other", f"{self._who}: {reason}; dropped")
-        if self._transport is not None:
-            self._transport.abort()
+        if not self.leaving:
+            self.count("dropped_other", f"{self._who}: {reason}; dropped")
+        self.abort()
 
 
 def _user_name(uid: int) -> str:

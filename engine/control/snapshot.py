@@ -166,6 +166,21 @@ class HealthRow(Value, frozen=True, kw_only=True):
     link: LinkRow = LinkRow()
 
 
+ScreenRole = Literal["control", "view", "read-only"]
+"""control: its commands are carried out; view: only its kill and its wish for control are; read-only: it may
+send nothing."""
+
+
+class ScreenRow(Value, frozen=True, kw_only=True):
+    """A screen that looks at this engine."""
+
+    id: int
+    who: str
+    role: ScreenRole
+    since: int
+    """UTC ns."""
+
+
 class KillView(Value, frozen=True, kw_only=True):
     """Progress of kill or flatten; `steps` are sentences for a person, newest last."""
 
@@ -206,3 +221,5 @@ class Snapshot(Value, frozen=True, kw_only=True):
     health: HealthRow
     kill: KillView | None
     limits_version: int
+    screens: tuple[ScreenRow, ...] = ()
+    """Those attached, and the one in the engine's own process."""

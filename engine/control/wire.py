@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from engine.control.commands import Answer, AnyCommand
+from engine.control.frames import Frame
 from engine.control.snapshot import (
     AlertRow,
     HealthRow,
@@ -29,7 +30,7 @@ from engine.control.snapshot import (
 )
 from engine.model import OrderStatus, Value
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 """Version of these messages; both sides must have the same."""
 
 MAX_REQUEST: Final = 64 * 1024
@@ -73,6 +74,28 @@ class Do(Value, frozen=True, tag_field="msg", tag="do", kw_only=True):
     command: AnyCommand
 
 
+class Attach(Value, frozen=True, tag_field="msg", tag="attach", kw_only=True):
+    """Makes this connection a screen's: `Attached` comes back, then a snapshot, then frames and news. `rate`:
+    frames a second at the most; `run` and `after`: the news that it has had already, of which run."""
+
+    id: int
+    read_only: bool = False
+    take_control: bool = False
+    rate: float = 20.0
+    run: str = ""
+    after: int = 0
+
+
+class Again(Value, frozen=True, tag_field="msg", tag="again", kw_only=True):
+    """A screen has lost the thread and wants a whole snapshot."""
+
+
+class Goodbye(Value, frozen=True, tag_field="msg", tag="goodbye", kw_only=True):
+    """A screen goes on purpose; one that goes without this was lost."""
+
+    why: str = ""
+
+
 class Welcome(Value, frozen=True, tag_field="msg", tag="welcome", kw_only=True):
     """The engine's answer to `Hello`."""
 
@@ -100,7 +123,49 @@ class Reply(Value, frozen=True, tag_field="msg", tag="reply", kw_only=True):
     answer: Answer
 
 
-ProblemCode = Literal["malformed", "version", "hello", "too_large", "no_snapshot", "busy", "internal"]
+class Attached(Value, frozen=True, tag_field="msg", tag="attached", kw_only=True):
+    """The screen's number among `Snapshot.screens`, and which run of the engine its news belong to."""
+
+    id: int
+    seat: int
+    run: str
+
+
+class Whole(Value, frozen=True, tag_field="msg", tag="whole", kw_only=True):
+    """A whole snapshot. `at`: when it was published, by the host's monotonic clock, s."""
+
+    at: float
+    snapshot: msgspec.Raw
+
+
+class Change(Value, frozen=True, tag_field="msg", tag="change", kw_only=True):
+    """What has changed since the last one. `at` as in `Whole`."""
+
+    at: float
+    frame: Frame
+
+
+class Told(Value, frozen=True, kw_only=True):
+    """An event, see `engine.control.news`; kind and body are those of the journal's row."""
+
+    seq: int
+    ts: int
+    kind: str
+    body: msgspec.Raw
+    correlation: str = ""
+    order_id: str = ""
+
+
+class Events(Value, frozen=True, tag_field="msg", tag="events", kw_only=True):
+    """News, oldest first. `missed`: how many before the first are no longer in the engine's history."""
+
+    events: tuple[Told, ...]
+    missed: int = 0
+
+
+ProblemCode = Literal[
+    "malformed", "version", "hello", "too_large", "no_snapshot", "no_screens", "busy", "internal"
+]
 
 
 class Problem(Value, frozen=True, tag_field="msg", tag="problem", kw_only=True):
@@ -111,8 +176,10 @@ class Problem(Value, frozen=True, tag_field="msg", tag="problem", kw_only=True):
     text: str
 
 
-FromClient = Hello | Ask | Do
-FromEngine = Welcome | Picture | Reply | Problem
+FromClient = Hello | Ask | Do | Attach | Again | Goodbye
+Addressed = Picture | Reply | Problem | Attached
+"""Messages of the engine that belong to a request."""
+FromEngine = Welcome | Picture | Reply | Problem | Attached | Whole | Change | Events
 
 
 class Status(Value, frozen=True, kw_only=True):
@@ -293,6 +360,10 @@ class Deframer:
     def waiting(self) -> int:
         """Bytes that came and are not yet a whole frame; never more than the limit and a head."""
         return len(self._buffer)
+
+    def rest(self) -> bytes:
+        """Those bytes, for whoever reads on from here."""
+        return bytes(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yields each body that is complete. Raises `WireError` as soon as a length is beyond the limit."""

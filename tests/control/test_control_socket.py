@@ -22,9 +22,10 @@ from control_harness import Served, make_snapshot, order_row
 from engine.control import wire
 from engine.control.client import ControlClient, NoAnswer, Refused, Unreachable
 from engine.control.commands import Answer, Cancel, Kill, Submit
+from engine.control.conversation import MAX_MALFORMED, PER_TURN
 from engine.control.directory import UnsafeDirectory
 from engine.control.peer import socket_holder
-from engine.control.server import MAX_CLIENTS, MAX_MALFORMED, PER_TURN, AlreadyRunning, ControlServer
+from engine.control.server import MAX_CLIENTS, AlreadyRunning, ControlServer
 from engine.model import Side
 
 
