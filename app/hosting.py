@@ -69,9 +69,11 @@ def _show(text: str) -> None:
 class EngineThread:
     """The engine on a thread of its own, for the desk in the main thread."""
 
-    def __init__(self, settings: Settings, options: RunOptions, log: Log) -> None:
+    def __init__(self, settings: Settings, options: RunOptions, log: Log, screen: str = "") -> None:
+        """`screen`: who sits at the screen beside it."""
         self.link = MemoryLink(time.monotonic)
         self.runner = Runner(settings, options, self.link, log)
+        self.runner.screen = screen
         self.outcome: Outcome | None = None
         self._thread = threading.Thread(target=self._run, name="engine", daemon=False)
 
@@ -107,7 +109,7 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
     from app.desk.app import run_desk_app
     from app.desk.result import DeskResult
 
-    engine = EngineThread(settings, options, log)
+    engine = EngineThread(settings, options, log, screen=who)
     asked: list[str] = []
 
     def on_signal(number: int, _: object) -> None:
@@ -141,6 +143,7 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
             engine.stop(result.detail)
         elif result.reason != "engine-ended" and asked in ([], ["SIGHUP"]) and not engine.join(0):
             outlive_terminal()
+            engine.runner.screen_ended(goodbye=result.reason == "quit-screen", how=result.detail)
             level = {"crash": "error", "terminal-lost": "warning"}.get(result.reason, "info")
             log(level, f"the screen has ended: {result.detail}; the engine goes on", component="desk")
             say(_goes_on(options, result.detail))
@@ -157,8 +160,8 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
 
 
 def _goes_on(options: RunOptions, why: str) -> str:
-    ctl = f"breakwater ctl --state-dir {options.state_dir}"
+    where = f"--state-dir {options.state_dir}"
     return (
         f"the screen has ended ({why}); the engine goes on without it, and this terminal may be closed.\n"
-        f"Look with '{ctl} status', stop it with '{ctl} shutdown'.\n"
+        f"'breakwater attach {where}' brings a screen back; stop it with 'breakwater ctl {where} shutdown'.\n"
     )

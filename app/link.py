@@ -22,6 +22,8 @@ from engine.control.commands import Answer, AnyCommand, Kill
 from engine.control.frames import Frame, WrongBase, patched
 from engine.control.link import AnswerSink, role_of
 from engine.control.news import Batch, Event, News, stream_of
+from engine.control.questions import MAX_ASKED, AnyQuestion, ReplySink, decode_reply
+from engine.control.replies import Declined
 from engine.control.snapshot import ScreenRole, Snapshot
 from engine.records import decode
 
@@ -71,6 +73,7 @@ class SocketLink:
         """Number, in the engine's count, of the newest event that came."""
         self._request = 0
         self._pending: dict[int, AnswerSink] = {}
+        self._asked: dict[int, ReplySink] = {}
         self._kills = None if read_only else KillLine(directory, self._tty)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
@@ -126,6 +129,10 @@ class SocketLink:
         elif not self._on_loop(self._send, command, sink):
             sink(Answer(ok=False, text="not sent: this screen is closing"))
 
+    def ask(self, question: AnyQuestion, sink: ReplySink) -> None:
+        if not self._on_loop(self._ask, question, sink):
+            sink(Declined(text="not asked: this screen is closing"))
+
     # ---- on the link's thread
 
     def _on_loop(self, callback: Callable[..., object], *args: object) -> bool:
@@ -145,6 +152,16 @@ class SocketLink:
         self._request += 1
         self._pending[self._request] = sink
         self._write(wire.Do(id=self._request, command=command))
+
+    def _ask(self, question: AnyQuestion, sink: ReplySink) -> None:
+        if self._writer is None:
+            sink(Declined(text="there is no connection to the engine"))
+        elif len(self._asked) >= MAX_ASKED:
+            sink(Declined(text=f"{MAX_ASKED} questions wait already; ask when one is answered"))
+        else:
+            self._request += 1
+            self._asked[self._request] = sink
+            self._write(wire.Query(id=self._request, question=question))
 
     def _write(self, message: wire.FromClient) -> None:
         if self._writer is not None:
@@ -186,6 +203,9 @@ class SocketLink:
         pending, self._pending = self._pending, {}
         for sink in pending.values():
             sink(Answer(ok=False, text=LOST))
+        asked, self._asked = self._asked, {}
+        for waiting in asked.values():
+            waiting(Declined(text="the connection broke before the answer; ask again"))
 
     async def _talk(self) -> None:
         """One connection, from its beginning to its end."""
@@ -241,6 +261,10 @@ class SocketLink:
                 sink = self._pending.pop(request, None)
                 if sink is not None:
                     sink(Answer(ok=False, text=text))
+            case wire.Answered(id=request, reply=reply):
+                asked = self._asked.pop(request, None)
+                if asked is not None:
+                    asked(decode_reply(bytes(reply)))
             case wire.Welcome() | wire.Picture():
                 pass
 

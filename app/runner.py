@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from app import logs
@@ -66,6 +67,18 @@ class Runner:
         self.begun: Callable[[dict[str, Any]], None] | None = None
         """Told once what this run is, when it has its journal and its socket."""
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.screen = ""
+        """Who sits at the screen in this process; empty: there is none."""
+
+    def screen_ended(self, *, goodbye: bool, how: str) -> None:
+        """The screen in this process is gone; from another thread. Without `goodbye` it was lost."""
+        loop, session = self.loop, self.session
+        if loop is None or session is None or not self._link.seat:
+            return
+        with contextlib.suppress(RuntimeError):  # the run has ended meanwhile
+            loop.call_soon_threadsafe(
+                partial(session.engine.seats.leave, self._link.seat, goodbye=goodbye, how=how)
+            )
 
     def request_stop(self, reason: str) -> None:
         """Asks for the graceful stop; safe from signal handlers and other threads."""
@@ -129,13 +142,20 @@ class Runner:
         """Virtual time looks at the outside now and then."""
         session = self.session
         if session is not None:
-            self._link.serve(session.engine.command, session.engine.answers.ask)
+            self._serve(session.engine)
             now = time.monotonic()
             if now - self._published >= 1 / self._settings.screen.frame_rate:
                 self._published = now
                 session.engine.publish()
                 self._tell_progress(session)
         self._note_stop()
+
+    def _serve(self, engine: Engine) -> None:
+        """Hands over what the screen in this process has left for the engine."""
+        link = self._link
+        link.serve(
+            lambda command, who, answer: engine.command(command, who, answer, link.seat), engine.answers.ask
+        )
 
     _published = 0.0
     _told = 0
@@ -194,14 +214,13 @@ class Runner:
                         newest=self._link.newest,
                         news=self._link.told,
                         command=engine.command,
+                        answer=engine.answers.ask,
                         seats=engine.seats,
                         run=f"{os.getpid()}-{time.time_ns()}",
                     ),
                 )
                 await server.start()
-                self._link.attach(
-                    lambda: loop.call_soon_threadsafe(self._link.serve, engine.command, engine.answers.ask)
-                )
+                self._link.attach(lambda: loop.call_soon_threadsafe(self._serve, engine))
             self.session = session
             if not self._options.virtual:
                 loop.set_exception_handler(self._stray)
@@ -280,6 +299,8 @@ class Runner:
         feed_task.add_done_callback(lambda _: stop.set())
         tame_collector()
         await engine.start()
+        if self.screen and not self._options.virtual:
+            self._link.seat = engine.seats.join(self.screen)
         engine.publish()
         self.ready.set()
         watcher = asyncio.ensure_future(self._engine_stop(engine, stop))

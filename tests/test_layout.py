@@ -15,6 +15,7 @@ SOURCES = sorted(p for room in ("app", "engine", "brokers") for p in (ROOT / roo
 SEAMS = {
     "engine/clock.py",
     "engine/control/client.py",
+    "engine/control/screens.py",
     "engine/control/server.py",
     "engine/control/peer.py",
     "engine/control/directory.py",

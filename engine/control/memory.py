@@ -5,20 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable
-from typing import Final
 
 from engine.control.commands import Answer, AnyCommand, Kill
 from engine.control.link import AnswerSink, role_of
 from engine.control.news import Batch, News
-from engine.control.questions import Answerer, AnyQuestion, ReplySink
+from engine.control.questions import MAX_ASKED, Answerer, AnyQuestion, ReplySink
 from engine.control.replies import Declined
 from engine.control.seats import NO_SEAT
 from engine.control.snapshot import ScreenRole, Snapshot
 
-Serve = Callable[[AnyCommand, str, AnswerSink | None, int], None]
-
-MAX_ASKED: Final = 32
-"""Questions that may wait; a screen asks anew only when the last answer has come."""
+Serve = Callable[[AnyCommand, str, AnswerSink | None], None]
 
 
 class MemoryLink:
@@ -109,7 +105,7 @@ class MemoryLink:
         two questions everything else there gets its turn."""
         for box in (self._urgent, self._inbox):
             while box:
-                handle(*box.popleft(), self.seat)
+                handle(*box.popleft())
         if self._asked:
             answerer(*self._asked.popleft())
             if self._asked:

@@ -15,6 +15,8 @@ import msgspec
 from engine.control.replies import DaySeen, Declined, LogLines, MarketSeen, StoryTold
 from engine.model import Value
 
+MAX_ASKED: Final = 32
+"""Questions of a screen that may wait; it asks anew only when the last answer has come."""
 MAX_LEVELS: Final = 50
 """Book levels on each side in one answer."""
 MAX_PRINTS: Final = 500

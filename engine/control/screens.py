@@ -21,6 +21,8 @@ from engine.control.commands import Answer, AnyCommand
 from engine.control.conversation import Conversation
 from engine.control.frames import delta
 from engine.control.news import News
+from engine.control.questions import MAX_ASKED, Answerer, AnyReply, encode
+from engine.control.replies import Declined
 from engine.control.snapshot import Snapshot
 from engine.records import KINDS
 
@@ -47,12 +49,13 @@ class Attendance(Protocol):
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What screens are shown, and where their commands go. `newest`, from any thread: the newest snapshot and
-    when it was published, by the host's monotonic clock in seconds; `command` with the screen's seat, for
-    the engine's thread; `run` tells this run's news from another's."""
+    when it was published, by the host's monotonic clock in seconds; `command` with the screen's seat and
+    `answer` for the engine's thread; `run` tells this run's news from another's."""
 
     newest: Callable[[], tuple[Snapshot, float] | None]
     news: News
     command: Callable[[AnyCommand, str, Callable[[Answer], None], int], None]
+    answer: Answerer
     seats: Attendance
     run: str
 
@@ -231,6 +234,8 @@ class _Screen(Conversation):
         """What it shows; None: it needs a whole snapshot."""
         self._told = request.after if request.run == screens.stage.run else 0
         self._blocked: float | None = None
+        self._asked = 0
+        """Questions that the engine has not answered yet."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -305,6 +310,8 @@ class _Screen(Conversation):
         match request:
             case wire.Do():
                 self._screens.on_engine(self._command, request)
+            case wire.Query():
+                self._ask(request)
             case wire.Again():
                 self._base = None
             case wire.Goodbye(why=why):
@@ -313,6 +320,26 @@ class _Screen(Conversation):
                 self.problem(request.id, "malformed", "a screen is shown everything: it asks for no topics")
             case wire.Hello() | wire.Attach():
                 self.problem(0, "malformed", "this connection is attached already")
+
+    def _ask(self, request: wire.Query) -> None:
+        if self._asked >= MAX_ASKED:
+            self._answered(request.id, Declined(text=f"{MAX_ASKED} questions wait already"))
+            return
+
+        def sink(reply: AnyReply) -> None:
+            self._screens.on_screens(self._replied, request.id, reply)
+
+        self._asked += 1
+        self._screens.on_engine(self._screens.stage.answer, request.question, sink)
+
+    def _replied(self, request: int, reply: AnyReply) -> None:
+        self._asked -= 1
+        self._answered(request, reply)
+
+    def _answered(self, request: int, reply: AnyReply) -> None:
+        if self.unsent > MAX_UNSENT:
+            reply = Declined(text="this screen does not keep up with what it is sent")
+        self.send(wire.encode(wire.Answered(id=request, reply=wire.raw(encode(reply)))))
 
     def _command(self, request: wire.Do) -> None:
         """On the engine's thread."""

@@ -18,6 +18,7 @@ import msgspec
 
 from engine.control.commands import Answer, AnyCommand
 from engine.control.frames import Frame
+from engine.control.questions import AnyQuestion
 from engine.control.snapshot import (
     AlertRow,
     HealthRow,
@@ -84,6 +85,13 @@ class Attach(Value, frozen=True, tag_field="msg", tag="attach", kw_only=True):
     rate: float = 20.0
     run: str = ""
     after: int = 0
+
+
+class Query(Value, frozen=True, tag_field="msg", tag="query", kw_only=True):
+    """A screen's question; `Answered` with this id comes back."""
+
+    id: int
+    question: AnyQuestion
 
 
 class Again(Value, frozen=True, tag_field="msg", tag="again", kw_only=True):
@@ -163,6 +171,13 @@ class Events(Value, frozen=True, tag_field="msg", tag="events", kw_only=True):
     missed: int = 0
 
 
+class Answered(Value, frozen=True, tag_field="msg", tag="answered", kw_only=True):
+    """The answer to a screen's question, see `engine.control.questions.decode_reply`."""
+
+    id: int
+    reply: msgspec.Raw
+
+
 ProblemCode = Literal[
     "malformed", "version", "hello", "too_large", "no_snapshot", "no_screens", "busy", "internal"
 ]
@@ -176,10 +191,10 @@ class Problem(Value, frozen=True, tag_field="msg", tag="problem", kw_only=True):
     text: str
 
 
-FromClient = Hello | Ask | Do | Attach | Again | Goodbye
-Addressed = Picture | Reply | Problem | Attached
+FromClient = Hello | Ask | Do | Attach | Query | Again | Goodbye
+Addressed = Picture | Reply | Problem | Attached | Answered
 """Messages of the engine that belong to a request."""
-FromEngine = Welcome | Picture | Reply | Problem | Attached | Whole | Change | Events
+FromEngine = Welcome | Picture | Reply | Problem | Attached | Answered | Whole | Change | Events
 
 
 class Status(Value, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 import msgspec
 
 from engine.control.commands import Answer, AnyCommand
+from engine.control.news import News
+from engine.control.replies import StoryTold
+from engine.control.screens import Stage
 from engine.control.server import ControlServer
 from engine.control.snapshot import (
     AlertRow,
@@ -19,6 +23,7 @@ from engine.control.snapshot import (
     Percentiles,
     PositionRow,
     RiskRow,
+    ScreenRow,
     Snapshot,
     StrategyRow,
 )
@@ -152,12 +157,35 @@ def make_snapshot(seq: int = 1, orders: int = 2) -> Snapshot:
     )
 
 
+class Attendance:
+    """Takes in screens and says who they are, as seats do; everybody is in control."""
+
+    def __init__(self, served: Served) -> None:
+        self.served = served
+        self.joined: list[tuple[str, bool, bool]] = []
+        self.left: list[tuple[int, bool, str]] = []
+
+    def join(self, who: str, *, read_only: bool = False, take: bool = False) -> int:
+        self.joined.append((who, read_only, take))
+        row = ScreenRow(id=len(self.joined), who=who, role="control", since=1)
+        if self.served.snapshot is not None:
+            self.served.update(screens=(*self.served.snapshot.screens, row))
+        return row.id
+
+    def leave(self, seat: int, *, goodbye: bool, how: str) -> None:
+        self.left.append((seat, goodbye, how))
+
+
 class Served:
     """A running server, with what it was asked and a way to answer."""
 
     def __init__(self, directory: Path) -> None:
+        self.told = News()
+        self.seats = Attendance(self)
+        self.run_name = "run-1"
         self.directory = directory
         self.snapshot: Snapshot | None = make_snapshot()
+        self.published = time.monotonic()
         self.commands: list[tuple[AnyCommand, str]] = []
         self.reports: list[tuple[str, str]] = []
         self.sinks: list[Callable[[Answer], None]] = []
@@ -179,6 +207,9 @@ class Served:
         self.arrived.set()
         self.on_command(command, sink)
 
+    def _from_screen(self, command: AnyCommand, who: str, sink: Callable[[Answer], None], seat: int) -> None:
+        self._command(command, f"{who} seat={seat}", sink)
+
     def run(self, coroutine: object) -> object:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)  # type: ignore[arg-type]
 
@@ -190,13 +221,29 @@ class Served:
                 command=self._command,
                 build="test",
                 report=lambda event, text: self.reports.append((event, text)),
+                stage=Stage(
+                    newest=self.newest,
+                    news=self.told,
+                    command=lambda command, who, sink, seat: self._command(
+                        command, f"{who} seat={seat}", sink
+                    ),
+                    answer=lambda question, sink: sink(StoryTold(ident=getattr(question, "ident", "?"))),
+                    seats=self.seats,
+                    run=self.run_name,
+                ),
             )
             await self.server.start()
 
         self.run(go())
 
-    def update(self, **changes: object) -> None:
+    def newest(self) -> tuple[Snapshot, float] | None:
+        snapshot, at = self.snapshot, self.published
+        return None if snapshot is None else (snapshot, at)
+
+    def update(self, at: float | None = None, **changes: object) -> None:
+        """A new snapshot; `at`: when it was published, host's monotonic clock, s."""
         assert self.snapshot is not None
+        self.published = time.monotonic() if at is None else at
         self.snapshot = msgspec.structs.replace(self.snapshot, seq=self.snapshot.seq + 1, **changes)
 
     def stop(self) -> None:

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from engine.control.commands import Answer, AnyCommand, CancelAll, Kill
-from engine.control.memory import MAX_ASKED, MemoryLink
+from engine.control.memory import MemoryLink
 from engine.control.questions import (
+    MAX_ASKED,
     AnyQuestion,
     AnyReply,
     DayOf,

@@ -1,0 +1,409 @@
+"""Attached screens over the real socket: what they are shown, in what order, and when they are let go."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from control_harness import Served, make_snapshot, order_row
+
+from app.link import SocketLink
+from engine.alerts import Alert
+from engine.books import Applied
+from engine.control import screens as screens_module
+from engine.control import wire
+from engine.control.client import ControlClient
+from engine.control.commands import Answer, Cancel, Kill, Pause
+from engine.control.frames import patched
+from engine.control.news import News
+from engine.control.questions import AnyReply, StoryOf
+from engine.control.replies import StoryTold
+from engine.control.screens import MAX_SCREENS
+from engine.control.snapshot import Snapshot
+from engine.records import AlertRaised, CommandTaken
+
+PATIENCE = 20.0
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def links(served: Served) -> Iterator[Callable[..., SocketLink]]:
+    made: list[SocketLink] = []
+
+    def make(**options: object) -> SocketLink:
+        link = SocketLink(served.directory, rate=20, **options)  # type: ignore[arg-type]
+        made.append(link)
+        link.start()
+        return link
+
+    yield make
+    for link in made:
+        link.close(None)
+
+
+def shows(link: SocketLink, wanted: Callable[[], Snapshot | None]) -> None:
+    until(lambda: link.latest() == wanted(), "the same snapshot on both sides")
+
+
+def test_a_screen_sees_what_the_engine_publishes(served: Served, links: Callable[..., SocketLink]) -> None:
+    link = links()
+    until(lambda: link.latest() is not None, "the first snapshot")
+    shows(link, lambda: served.snapshot)
+    for step in range(10):
+        served.update(
+            halted=step % 2 == 0,
+            orders=tuple(order_row(n) for n in range(step, 6 + step)),
+            equity=Decimal(step),
+        )
+        shows(link, lambda: served.snapshot)
+    assert served.server.screens is not None
+    counters = served.server.screens.counters
+    assert counters["wholes"] == 1 and counters["frames"] >= 10, counters
+    assert link.alive() and link.role() == "control"
+    assert served.seats.joined[0][0].endswith(f"pid={os.getpid()}")
+
+
+def test_no_frame_is_made_while_nobody_looks(served: Served, links: Callable[..., SocketLink]) -> None:
+    served.update(halted=True)
+    assert not any(thread.name == "screens" for thread in threading.enumerate())
+    link = links()
+    until(lambda: link.latest() is not None, "a snapshot")
+    assert [t.name for t in threading.enumerate()].count("screens") == 1
+    link.close("done")
+    until(lambda: served.seats.left == [(1, True, "done")], "the goodbye")
+    asked: list[int] = []
+    served.newest = lambda: asked.append(1)  # type: ignore[method-assign,assignment,func-returns-value]
+    time.sleep(0.2)
+    assert not asked
+
+
+def test_age_is_that_of_the_publication_not_of_the_arrival(
+    served: Served, links: Callable[..., SocketLink]
+) -> None:
+    link = links()
+    until(lambda: link.latest() is not None, "a snapshot")
+    served.update(feed="late", at=time.monotonic() - 7)
+    shows(link, lambda: served.snapshot)
+    assert 7 <= link.age() < 20
+    served.update(halted=True)
+    until(lambda: link.age() < 1, "a fresh one")
+    began = time.monotonic()
+    until(lambda: link.age() > 0.5, "age without news")
+    assert time.monotonic() - began > 0.3
+
+
+def test_a_command_has_two_answers_and_goes_with_its_seat(
+    served: Served, links: Callable[..., SocketLink]
+) -> None:
+    link = links()
+    got: list[Answer] = []
+    until(lambda: link.latest() is not None, "a snapshot")
+    link.send(Cancel(order_id="x"), "desk", got.append)
+    until(lambda: len(got) == 2, "two answers")
+    assert [answer.final for answer in got] == [False, True]
+    assert served.commands[0][0] == Cancel(order_id="x")
+    assert served.commands[0][1].endswith("seat=1")
+
+
+def test_a_kill_has_a_connection_of_its_own(served: Served, links: Callable[..., SocketLink]) -> None:
+    link = links()
+    got: list[Answer] = []
+    link.send(Kill(flatten=False), "desk", got.append)
+    until(lambda: len(got) == 2, "two answers")
+    assert "seat" not in served.commands[0][1]
+
+
+def test_a_kill_passes_while_the_screens_thread_stands_still(
+    served: Served, links: Callable[..., SocketLink]
+) -> None:
+    link = links()
+    until(lambda: link.latest() is not None, "a snapshot")
+    standing, go_on = threading.Event(), threading.Event()
+    screens = served.server.screens
+    assert screens is not None
+
+    def stand() -> None:
+        standing.set()
+        go_on.wait(PATIENCE)
+
+    screens.on_screens(stand)
+    assert standing.wait(PATIENCE)
+    got: list[Answer] = []
+    link.send(Kill(flatten=False), "desk", got.append)
+    until(lambda: len(got) == 2, "two answers")
+    go_on.set()
+
+
+def test_a_kill_is_sent_again_until_an_engine_has_it(served: Served, tmp_path: Path) -> None:
+    """The line is cut under it, and the engine comes back only a moment later."""
+    link = SocketLink(served.directory)
+    link.start()
+    until(lambda: link.latest() is not None, "a snapshot")
+    served.run(served.server.close())
+    got: list[Answer] = []
+    link.send(Kill(flatten=False), "desk", got.append)
+    time.sleep(0.3)
+    assert not got
+    served.start()
+    until(lambda: len(got) == 2, "two answers")
+    assert got[-1].ok and isinstance(served.commands[0][0], Kill)
+    until(lambda: (link.alive() and link.age() < 1) or served.update(), "the screen as well")
+    link.close(None)
+
+
+def test_a_kill_that_reaches_nobody_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app import killline
+
+    monkeypatch.setattr(killline, "SEND_WITHIN", 0.3)
+    link = SocketLink(tmp_path)
+    link.start()
+    got: list[Answer] = []
+    link.send(Kill(), "desk", got.append)
+    until(lambda: got, "an answer")
+    assert not got[0].ok and got[0].text.startswith("KILL NOT SENT: no engine runs here")
+    assert "Act at the broker" in got[0].text
+    assert not link.alive()
+    link.close(None)
+
+
+def test_a_read_only_screen_sends_nothing(served: Served, links: Callable[..., SocketLink]) -> None:
+    link = links(read_only=True)
+    until(lambda: link.latest() is not None, "a snapshot")
+    got: list[Answer] = []
+    link.send(Kill(), "desk", got.append)
+    link.send(Pause(), "desk", got.append)
+    assert [answer.ok for answer in got] == [False, False]
+    assert "read-only" in got[0].text and "NOTHING was sent" in got[0].text
+    assert not served.commands and link.role() == "read-only"
+    assert served.seats.joined[0][1] is True
+
+
+def test_questions_go_over_the_socket(served: Served, links: Callable[..., SocketLink]) -> None:
+    link = links(read_only=True)
+    until(lambda: link.latest() is not None, "a snapshot")
+    got: list[AnyReply] = []
+    for ident in "abc":
+        link.ask(StoryOf(ident=ident), got.append)
+    until(lambda: len(got) == 3, "the answers")
+    assert got == [StoryTold(ident="a"), StoryTold(ident="b"), StoryTold(ident="c")]
+
+
+def alarm(number: int) -> AlertRaised:
+    return AlertRaised(
+        alert=Alert(id=number, ts=number, severity="warning", code="x", text=f"alarm {number}")
+    )
+
+
+def test_news_are_lossless_numbered_and_go_on_after_a_new_connection(
+    served: Served, links: Callable[..., SocketLink]
+) -> None:
+    for number in range(1, 6):
+        served.told.tell(alarm(number), Applied(), number, f"c{number}", "")
+    link = links()
+    until(lambda: len(link.news(0).events) == 5, "what was told before")
+    assert [event.record for event in link.news(3).events] == [alarm(4), alarm(5)]
+    assert link.news(3).events[0].correlation == "c4" and link.news(3).events[0].stream == "alarm"
+    served.run(served.server.close())
+    for number in range(6, 9):
+        served.told.tell(alarm(number), Applied(), number, "", "")
+    served.start()
+    until(lambda: len(link.news(0).events) == 8, "what was told meanwhile")
+    assert [event.seq for event in link.news(0).events] == list(range(1, 9)), "each once"
+
+
+def test_news_of_a_restarted_engine_follow_those_of_the_one_before(
+    served: Served, links: Callable[..., SocketLink]
+) -> None:
+    served.told.tell(alarm(1), Applied(), 1, "", "")
+    link = links()
+    until(lambda: len(link.news(0).events) == 1, "the first run's")
+    served.run(served.server.close())
+    served.told, served.run_name = News(), "run-2"
+    served.told.tell(CommandTaken(command=Kill(), who="me"), Applied(), 2, "", "")
+    served.start()
+    until(lambda: len(link.news(0).events) == 2, "the second run's")
+    assert [event.stream for event in link.news(1).events] == ["audit"]
+
+
+def test_what_the_history_has_no_longer_is_told_as_missed(
+    served: Served, links: Callable[..., SocketLink]
+) -> None:
+    served.told = News(kept=10)
+    served.run(served.server.close())
+    served.start()
+    for number in range(1, 26):
+        served.told.tell(alarm(number), Applied(), number, "", "")
+    link = links()
+    until(lambda: link.news(0).events, "news")
+    batch = link.news(0)
+    assert batch.missed == 15 and [event.ts for event in batch.events] == list(range(16, 26))
+
+
+class Slow:
+    """A screen that attaches and then reads only when told to."""
+
+    def __init__(self, directory: Path) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(PATIENCE)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.sock.connect(str(wire.socket_path(directory)))
+        for message in (wire.Hello(version=wire.PROTOCOL), wire.Attach(id=1)):
+            self.sock.sendall(wire.frame(wire.encode(message)))
+        self.deframer = wire.Deframer(wire.MAX_REPLY)
+
+    def read_all(self) -> list[wire.FromEngine]:
+        """Everything until the engine hangs up or pauses."""
+        found: list[wire.FromEngine] = []
+        self.sock.settimeout(1.0)
+        try:
+            while data := self.sock.recv(1 << 20):
+                found += [wire.decode_reply(body) for body in self.deframer.feed(data)]
+        except (TimeoutError, ConnectionResetError):
+            pass
+        return found
+
+
+def churn(served: Served, step: int) -> None:
+    """A snapshot in which much has changed: 300 KB of orders."""
+    rows = tuple(msgspec.structs.replace(order_row(n), reason=f"{step} " * 20) for n in range(600))
+    served.update(orders=rows)
+
+
+def test_who_does_not_read_skips_frames_then_gets_a_whole_snapshot(served: Served) -> None:
+    slow = Slow(served.directory)
+    screens = served.server.screens
+    assert screens is not None
+    step = 0
+
+    def skipped() -> bool:
+        nonlocal step
+        step += 1
+        churn(served, step)
+        time.sleep(0.02)
+        return screens.counters["skipped"] >= 1
+
+    until(skipped, "a frame that is left out")
+    served.update(halted=True)
+    last = served.snapshot
+    held: Snapshot | None = None
+    kinds: list[str] = []
+    for message in slow.read_all():
+        if isinstance(message, wire.Whole):
+            held = wire.decode_topic("snapshot", message.snapshot)
+            kinds.append("whole")
+        elif isinstance(message, wire.Change):
+            assert held is not None
+            held = patched(held, message.frame)
+            kinds.append("frame")
+    assert held == last
+    assert kinds.count("whole") >= 2, kinds
+    slow.sock.close()
+
+
+def test_who_stands_still_is_dropped_and_others_are_served(
+    served: Served, links: Callable[..., SocketLink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screens_module, "DROP_AFTER", 0.5)
+    slow = Slow(served.directory)
+    link = links()
+    until(lambda: link.latest() is not None, "a snapshot")
+    step = 0
+
+    def dropped() -> bool:
+        nonlocal step
+        step += 1
+        churn(served, step)
+        time.sleep(0.02)
+        return bool(served.seats.left)
+
+    until(dropped, "the drop")
+    assert served.seats.left[0][:2] == (1, False)
+    assert "did not read for 0.5 s" in served.seats.left[0][2]
+    shows(link, lambda: served.snapshot)
+    with ControlClient(served.directory) as client:
+        assert client.ask("status").mode == "PAPER"
+    slow.sock.close()
+
+
+def test_a_screen_that_vanishes_said_no_goodbye(served: Served) -> None:
+    slow = Slow(served.directory)
+    until(lambda: served.seats.joined, "it to come")
+    slow.sock.close()
+    until(lambda: served.seats.left, "it to go")
+    assert served.seats.left == [(1, False, "its connection ended without a goodbye")]
+
+
+def test_no_more_screens_than_there_are_places(served: Served) -> None:
+    some = [Slow(served.directory) for _ in range(MAX_SCREENS)]
+    until(lambda: len(served.seats.joined) == MAX_SCREENS, "all of them")
+    late = Slow(served.directory)
+    said = late.read_all()
+    assert [m.code for m in said if isinstance(m, wire.Problem)] == ["busy"]
+    some[0].sock.close()
+    until(lambda: served.seats.left, "one to go")
+    again = Slow(served.directory)
+    until(lambda: len(served.seats.joined) == MAX_SCREENS + 1, "the next")
+    for one in (*some, late, again):
+        one.sock.close()
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 10_000])
+def test_what_follows_attach_in_the_same_bytes_is_not_lost(served: Served, pieces: int) -> None:
+    """The connection changes threads between two messages, wherever the bytes are cut."""
+    messages = [
+        wire.Hello(version=wire.PROTOCOL),
+        wire.Attach(id=1),
+        *(wire.Do(id=n, command=Pause(strategy=f"s{n}")) for n in range(40)),
+    ]
+    data = b"".join(wire.frame(wire.encode(message)) for message in messages)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.connect(str(wire.socket_path(served.directory)))
+    size = max(1, len(data) // pieces)
+    for begin in range(0, len(data), size):
+        sock.sendall(data[begin : begin + size])
+    until(lambda: len(served.commands) == 40, "all commands")
+    assert [command.strategy for command, _ in served.commands] == [f"s{n}" for n in range(40)]  # type: ignore[union-attr]
+    sock.close()
+
+
+def test_an_unknown_base_is_mended_with_a_whole_snapshot(
+    served: Served, links: Callable[..., SocketLink]
+) -> None:
+    link = links()
+    until(lambda: link.latest() is not None, "a snapshot")
+    link._held = (make_snapshot(seq=10**6), time.monotonic())  # as if a frame had been lost
+    served.update(halted=True)
+    shows(link, lambda: served.snapshot)
+
+
+def test_a_pending_command_of_a_lost_connection_is_not_taken_for_done(
+    served: Served, links: Callable[..., SocketLink]
+) -> None:
+    served.on_command = lambda _command, sink: sink(Answer(ok=True, text="accepted", final=False))
+    link = links()
+    until(lambda: link.latest() is not None, "a snapshot")
+    got: list[Answer] = []
+    link.send(Cancel(order_id="x"), "desk", got.append)
+    until(lambda: len(got) == 1, "the first answer")
+    served.run(served.server.close())
+    until(lambda: len(got) == 2, "the last one")
+    assert not got[1].ok and "is not known" in got[1].text
+    until(lambda: not link.alive(), "the engine to be seen gone")
+    link.send(Cancel(order_id="y"), "desk", got.append)
+    until(lambda: len(got) == 3, "the refusal")
+    assert got[2].text.startswith("NOT SENT")
+    served.start()
+    until(lambda: link.alive(), "the engine again")
