@@ -25,6 +25,7 @@ from app.desk.dialogs import Ask, KillAsk
 from app.desk.driver import SafeDriver
 from app.desk.keys import KILL_KEYS, bindings
 from app.desk.plain import Glyphs, wants_ascii
+from app.desk.remembered import Remembered
 from app.desk.result import DeskResult, Reason
 from app.desk.screen import DeskScreen
 from app.desk.screens import SCREENS
@@ -55,9 +56,9 @@ class DeskApp(Commanding, App[DeskResult]):
     `frame_rate` in frames a second (0: paints only when `paint` is called), `now` a monotonic clock in
     seconds for flashes and notes, `zone` the exchange's time zone by name, `who` the operator's name as it is
     journalled with every command, `report_dir` where a crash report goes, `bell` whether a new alarm rings,
-    `over` a sentence once the engine has ended in order and the screen is to end with it, `plain` keeps to
-    the terminal's own sixteen colours, `glyphs` whether it shows more than ASCII, `redact` blanks secrets
-    out of a crash report.
+    `over` a sentence once the engine has ended in order and the screen is to end with it, `state_dir` where
+    the desk remembers columns and sorting (None: nowhere), `plain` keeps to the terminal's own sixteen
+    colours, `glyphs` whether it shows more than ASCII, `redact` blanks secrets out of a crash report.
     """
 
     CSS_PATH = cast("list[str | PurePath]", _STYLES)
@@ -77,6 +78,7 @@ class DeskApp(Commanding, App[DeskResult]):
         report_dir: Path | None = None,
         bell: bool = True,
         over: Callable[[], str] = lambda: "",
+        state_dir: Path | None = None,
         plain: bool = False,
         glyphs: Glyphs = "auto",
         redact: Callable[[str], str] = str,
@@ -107,6 +109,8 @@ class DeskApp(Commanding, App[DeskResult]):
         self._zone = zone
         self._report_dir = report_dir
         self._redact = redact
+        self.remembered = Remembered(state_dir)
+        """The operator's looks."""
         self._shown: Snapshot | None = None
         """What the panes show."""
         self._lined: Snapshot | None = None
@@ -169,7 +173,7 @@ class DeskApp(Commanding, App[DeskResult]):
             self.desk.banner(said, "stale", old=True)
         elif not self._painting:
             self.desk.banner(
-                "FROZEN: the panes stand still, the engine goes on; space resumes", "paused", still=True
+                "FROZEN: the panes stand still, the engine goes on; p resumes", "paused", still=True
             )
         else:
             self.desk.banner("", "text")
@@ -218,7 +222,14 @@ class DeskApp(Commanding, App[DeskResult]):
                 exempt = event.key in KILL_KEYS or event.key == "escape"
                 if not exempt and not screen.ripe(event.time):
                     return
-            elif isinstance(screen, DeskScreen) and not isinstance(screen.focused, Input):
+            elif isinstance(screen.focused, Input):
+                # Letters would be there before the backspaces that were pressed before them.
+                line = screen.focused
+                bound = await self._check_bindings(event.key, priority=True)
+                if not (bound or await self._check_bindings(event.key)):
+                    await line._on_key(event)
+                return
+            elif isinstance(screen, DeskScreen):
                 if not await self._check_bindings(event.key, priority=True):
                     await self._check_bindings(event.key)
                 return
@@ -289,6 +300,7 @@ def run_desk_app(
     restarts: int = 1,
     on_crash: Callable[[DeskResult], None] | None = None,
     over: Callable[[], str] = lambda: "",
+    state_dir: Path | None = None,
     plain: bool = False,
     glyphs: Glyphs = "auto",
     redact: Callable[[str], str] = str,
@@ -313,6 +325,7 @@ def run_desk_app(
                 report_dir=report_dir,
                 bell=bell,
                 over=over,
+                state_dir=state_dir,
                 plain=plain,
                 glyphs=glyphs,
                 redact=redact,

@@ -277,9 +277,11 @@ class Commanding(_Base):
         self.paint()
 
     def action_dismiss(self) -> None:
-        """Closes the command line, or hides a finished kill report."""
+        """Closes the command line, takes back a table's filter, or hides a finished kill report."""
         if isinstance(self.desk.focused, Input):
             self.desk.command_line(False)
+        elif isinstance(self.desk.focused, Grid) and self.desk.focused.arrangement.wanted:
+            self.desk.focused.filter("")
         else:
             self.desk.query_one(KillPanel).dismiss()
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
@@ -19,18 +20,21 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from app.desk.arranging import Arranging
 from app.desk.keys import bindings
 from app.desk.painting import ByMeaning
-from app.desk.view.cells import Cell, Laid, Row, Table, fit, heading, lay, longest, stable_order
+from app.desk.view.arranging import arrange, choose, described, pinned_first
+from app.desk.view.cells import Cell, Column, Laid, Row, Table, fit, heading, lay, longest, stable_order
 
 HOLD = 10.0
 """Seconds for which rows keep their places after the operator's last key in the table. Not for ever: what is
 new and important would stay out of sight below what is old."""
+_RULE = Style(underline=True)
 HEADER = 1
 """Lines that the column titles take; they do not scroll."""
 
 
-class Grid(ByMeaning, ScrollView, can_focus=True):
+class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
     """A table of rows with a cursor. `show` is the only way in."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("table")]
@@ -51,6 +55,10 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.border_title = ""
         self._table = Table("", (), (), "")
+        self.chosen = {}
+        self._columns: tuple[Column, ...] = ()
+        """Those of the table, with the operator's wishes."""
+        self._hidden: frozenset[int] = frozenset()
         self._rows: list[Row] = []
         self._laid: tuple[Laid, ...] = ()
         self._laid_width = 0
@@ -62,8 +70,12 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
         # `has_focus` changes only after our handlers of Focus and Blur.
         self._focused = False
         self._used_at = float("-inf")
-        self._strips: dict[str, tuple[Row, bool, Strip]] = {}
+        self._strips: dict[str, tuple[Row, tuple[bool, bool], Strip]] = {}
+        self._ruled = ""
+        """Key of the last pinned row: a line under it parts it from the others."""
         self._header: Strip | None = None
+        self._said = ""
+        """What the frame says of the arrangement."""
         self.painted_rows = 0
         """Strips made since the start; a test's view of how little is painted."""
 
@@ -79,6 +91,15 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
         return self._rows
 
     @property
+    def cursor(self) -> int:
+        """Where the cursor is or would be."""
+        return self._cursor
+
+    def on_mount(self) -> None:
+        """What the operator chose in earlier sessions holds from the first frame on."""
+        self.recall()
+
+    @property
     def selected(self) -> Row | None:
         """The row that the operator has chosen. None when it has left the table: nothing slides under the
         cursor by itself, so that no key acts on a row that was not looked at."""
@@ -89,6 +110,12 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
 
     def show(self, table: Table) -> None:
         """Takes over a table. While the operator is at work here, rows keep their places."""
+        self._show(table, self._focused and self._now() - self._used_at < HOLD)
+
+    def rearrange(self) -> None:
+        self._show(self._table, held=False)
+
+    def _show(self, table: Table, held: bool) -> None:
         old_rows = self._rows
         old_empty = self._table.empty
         columns_changed = table.columns != self._table.columns
@@ -96,8 +123,23 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
             # A Content would be parsed as markup; titles are ours, yet names in them may not be.
             self.border_title = table.title.replace("[", "(").replace("]", ")")
         self._table = table
-        held = self._focused and self._now() - self._used_at < HOLD
-        self._rows = stable_order([row.key for row in old_rows], table.rows) if held else list(table.rows)
+        how = self.arrangement
+        self._rows = arrange(table.columns, table.rows, how)
+        if held:
+            kept = stable_order([row.key for row in old_rows], self._rows)
+            self._rows = pinned_first(kept, how.pinned)
+        ruled = next((row.key for row in reversed(self._rows) if row.key in how.pinned), "")
+        if ruled != self._ruled:
+            self._ruled = ruled
+            self.refresh()
+        said = described(how, len(self._rows), len(table.rows))
+        if said != self._said:
+            self._said = said
+            self.border_subtitle = said.replace("[", "(").replace("]", ")")
+            self._header = None
+            self.refresh()
+        if columns_changed:
+            self._columns, self._hidden = choose(table.columns, self.chosen)
         self._keep_cursor()
         if self._focused and not held:
             self._drop_what_is_not_seen()
@@ -167,11 +209,15 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
         """Looks at the rows that can be seen; True where their longest texts ask for another layout."""
         top = self.scroll_offset.y
         seen = self._rows[top : top + max(1, self.size.height)]
-        needs = longest(self._table.columns, seen, self._needs)
+        needs = longest(self._columns, seen, self._needs)
         if needs == self._needs:
             return False
         self._needs = needs
-        return lay(self._table.columns, self._laid_width, needs) != self._laid
+        return lay(self._columns, self._laid_width, needs, hidden=self._hidden) != self._laid
+
+    def relay(self) -> None:
+        self._columns, self._hidden = choose(self._table.columns, self.chosen)
+        self._lay_out()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -181,7 +227,7 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
     def _lay_out(self) -> None:
         width = self._width
         self._laid_width = width
-        self._laid = lay(self._table.columns, width, self._needs)
+        self._laid = lay(self._columns, width, self._needs, hidden=self._hidden)
         ends: list[int] = []
         x = 0
         for at in self._laid:
@@ -226,19 +272,25 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
         index = y - HEADER + self.scroll_offset.y
         if index >= len(self._rows):
             if not self._rows and index == 0:
-                return self.strip_of((Cell(f" {self._table.empty}", "muted"),), width)
+                wanted = self.arrangement.wanted
+                said = f"no row has {wanted}; Esc shows all" if self._table.rows else self._table.empty
+                return self.strip_of((Cell(f" {said}", "muted"),), width)
             return Strip.blank(width, self.style_of("text"))
         row = self._rows[index]
         cursor = self._focused and row.key == self._cursor_key
+        looks = (cursor, row.key == self._ruled)
         known = self._strips.get(row.key)
-        if known is not None and known[1] == cursor and known[2].cell_length == width and known[0] == row:
+        if known is not None and known[1] == looks and known[2].cell_length == width and known[0] == row:
             return known[2]
         strip = self._paint(row, cursor, width)
-        self._strips[row.key] = (row, cursor, strip)
+        if looks[1]:
+            strip = strip.apply_style(_RULE)
+        self._strips[row.key] = (row, looks, strip)
         return strip
 
     def _head(self, width: int) -> Strip:
-        text = " ".join(heading(self._laid))
+        how = self.arrangement
+        text = " ".join(heading(self._laid, how.sort, "▼" if how.descending else "▲"))
         return Strip([Segment(fit(text, width), self.style_of("muted"))], width)
 
     def _paint(self, row: Row, cursor: bool, width: int) -> Strip:
@@ -259,7 +311,8 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
 
     # Cursor
 
-    def _move(self, index: int) -> None:
+    def move_to(self, index: int) -> None:
+        """Puts the cursor on a row, and brings it into view."""
         self._used_at = self._now()
         if not self._rows:
             return
@@ -299,22 +352,29 @@ class Grid(ByMeaning, ScrollView, can_focus=True):
         self.show(self._table)
 
     def on_click(self, event: events.Click) -> None:
-        """A click selects a row; it never does more."""
+        """A click selects a row, or sorts by the column whose title it hits; it never does more."""
         offset = event.get_content_offset(self)
-        if offset is not None and offset.y >= HEADER:
-            self._move(offset.y - HEADER + self.scroll_offset.y)
+        if offset is None:
+            return
+        if offset.y >= HEADER:
+            self.move_to(offset.y - HEADER + self.scroll_offset.y)
+            return
+        for at, end in zip(self._laid, self._ends, strict=True):
+            if offset.x < end:
+                self.sort_on_click(at.column.title)
+                return
 
     def action_row(self, step: int) -> None:
         """Moves the cursor by rows."""
-        self._move(self._cursor + step)
+        self.move_to(self._cursor + step)
 
     def action_page(self, step: int) -> None:
         """Moves the cursor by pages."""
-        self._move(self._cursor + step * max(1, self.size.height - HEADER - 1))
+        self.move_to(self._cursor + step * max(1, self.size.height - HEADER - 1))
 
     def action_edge(self, direction: int) -> None:
         """To the first or the last row."""
-        self._move(0 if direction < 0 else len(self._rows) - 1)
+        self.move_to(0 if direction < 0 else len(self._rows) - 1)
 
     def action_detail(self) -> None:
         """Asks for everything about the selected row."""

@@ -110,12 +110,12 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("reload", ("r",), "reload", "Reload", "Read the risk limits again", "screen", "r"),
     Key(
         "pause",
-        ("space", "p"),
+        ("p",),
         "pause_painting",
         "Pause",
         "Stop painting, or go on; the engine does not stop",
         "screen",
-        "Space, p",
+        "p",
         14,
     ),
     Key("command", ("colon",), "command_line", "Command", "Type a command", "screen", ":", 15),
@@ -135,6 +135,16 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("first", ("home", "g"), "edge(-1)", "First", "To the first row", "table", "Home, g"),
     Key("last", ("end", "G"), "edge(1)", "Last", "To the last row", "table", "End, G"),
     Key("detail", ("enter",), "detail", "Detail", "Everything about the selected row", "table", "Enter"),
+    Key("search", ("slash",), "find('search')", "Search", "Search the rows", "table", "/"),
+    Key("next", ("n",), "again(1)", "Next", "To the next row that was searched for", "table", "n"),
+    Key("previous", ("N",), "again(-1)", "Previous", "To the previous one", "table", "N"),
+    Key("filter", ("f",), "find('filter')", "Filter", "Show only rows with certain words", "table", "f"),
+    Key("sort_right", ("greater_than_sign",), "sort(1)", "Sort", "Sort by the next column", "table", ">"),
+    Key("sort_left", ("less_than_sign",), "sort(-1)", "Sort", "Sort by the previous column", "table", "<"),
+    Key("invert", ("i",), "invert", "Invert", "Turn the sorting round", "table", "i"),
+    Key("pin", ("space",), "pin", "Pin", "Keep the row on top, or let it go", "table", "Space"),
+    Key("columns", ("C",), "columns", "Columns", "Choose the columns; they are remembered", "table", "C"),
+    Key("copy", ("c",), "copy", "Copy", "Copy the row (OSC 52)", "table", "c"),
 )
 
 KILL_KEYS: Final[frozenset[str]] = frozenset(KEYS[0].keys)

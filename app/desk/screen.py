@@ -10,6 +10,7 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Input
 
+from app.desk.finding import FindLine
 from app.desk.grid import Grid
 from app.desk.painting import ByMeaning, Lines
 from app.desk.panes.kill import KillPanel
@@ -72,6 +73,7 @@ class DeskScreen(Screen[None]):
             yield self.sheet
         yield Lines(id="note")
         yield CommandLine()
+        yield FindLine()
         yield FooterLine(id="footer")
         yield Banner(id="banner")
 
@@ -89,6 +91,8 @@ class DeskScreen(Screen[None]):
             self.last_pane = self.focused
         if not isinstance(self.focused, CommandLine) and self.query_one(CommandLine).display:
             self.command_line(False)
+        if not isinstance(self.focused, FindLine) and self.query_one(FindLine).display:
+            self.query_one(FindLine).end()
 
     def pane(self, name: str) -> Grid:
         """A pane of the sheet that is shown, by its id."""

@@ -35,7 +35,7 @@ SCENES: dict[str, tuple[Callable[[], Snapshot | None], tuple[str, ...], float]] 
     "notflat": (ended, (), 0.1),
     "stale": (snapshot, (), 1.3),
     "waiting": (lambda: None, (), 0.0),
-    "paused": (snapshot, ("space",), 0.1),
+    "paused": (snapshot, ("p",), 0.1),
     "kill": (snapshot, ("f12",), 0.1),
     "flatten": (snapshot, ("f4", "down", "f8"), 0.1),
     "quit": (snapshot, ("ctrl+q",), 0.1),

@@ -112,8 +112,8 @@ SCREENS: Final[tuple[ScreenEntry, ...]] = (
     ),
     ScreenEntry(
         "strategies",
-        ("9", "s"),
-        "9, s",
+        ("9",),
+        "9",
         "Strategies",
         "Who trades, who was stopped, and why",
         "app.desk.screens.strategies:StrategiesSheet",

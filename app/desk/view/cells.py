@@ -85,16 +85,25 @@ LEAST: Final = 4
 """Cells of a text column where not even what must stand has room."""
 
 
-def lay(columns: Sequence[Column], width: int, needs: Sequence[int] = (), gap: int = 1) -> tuple[Laid, ...]:
+def lay(
+    columns: Sequence[Column],
+    width: int,
+    needs: Sequence[int] = (),
+    gap: int = 1,
+    hidden: frozenset[int] = frozenset(),
+) -> tuple[Laid, ...]:
     """Chooses the columns that fit in `width` cells, the important ones first.
 
-    `needs`: the longest text in each column. What is left over goes to texts that are cut, then to the
-    stretching column. Where not even priority 0 fits, texts shrink, then columns go from the right: a number
-    is shown whole, as ####, or not at all.
+    `needs`: the longest text in each column; `hidden`: places of those that get no room. What is left over
+    goes to texts that are cut, then to the stretching column. Where not even priority 0 fits, texts shrink,
+    then columns go from the right: a number is shown whole, as ####, or not at all.
     """
     need = [needs[index] if index < len(needs) else 0 for index in range(len(columns))]
     have = [_firm(column, need[index]) for index, column in enumerate(columns)]
-    order = sorted(range(len(columns)), key=lambda index: (columns[index].priority, index))
+    order = sorted(
+        (index for index in range(len(columns)) if index not in hidden),
+        key=lambda index: (columns[index].priority, index),
+    )
     kept: list[int] = []
     spare = width + gap
     for index in order:
@@ -141,15 +150,18 @@ def longest(columns: Sequence[Column], rows: Iterable[Row], before: Sequence[int
     return tuple(found)
 
 
-def heading(laid: Iterable[Laid]) -> list[str]:
-    """The titles, fitted like their columns."""
-    return [_title(place) for place in laid]
+def heading(laid: Iterable[Laid], sort: str = "", mark: str = "") -> list[str]:
+    """The titles, fitted like their columns; the one that is sorted by carries the mark."""
+    return [_title(place, mark if sort and place.column.title == sort else "") for place in laid]
 
 
-def _title(place: Laid) -> str:
+def _title(place: Laid, mark: str) -> str:
+    title = place.column.title
+    if mark:
+        title = title[: max(0, place.width - 1)] + mark
     if not place.column.number:
-        return fit(place.column.title, place.width)
-    return fit(place.column.title[: place.width], place.width, number=True)
+        return fit(title, place.width)
+    return fit(title[: place.width], place.width, number=True)
 
 
 def stable_order(before: Sequence[str], rows: Sequence[Row]) -> list[Row]:
