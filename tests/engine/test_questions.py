@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from app.drill.world import Plan, World
+from app.session import Fanout
+from brokers.exchange.orderbook import OrderBook
+from engine import answers_market
+from engine.config import EngineConfig, JournalConfig
 from engine.control.commands import Reset
 from engine.control.questions import (
-    MAX_OWN,
     MAX_PRINTS,
     AnyQuestion,
     AnyReply,
@@ -20,15 +25,17 @@ from engine.control.questions import (
     StoryOf,
 )
 from engine.control.replies import DaySeen, Declined, MarketSeen, Reply, StoryTold
+from engine.feeds.open import open_feed
 from engine.model import NS, Side
 from engine.recorder.recent import RecentRows
 from tests.engine.rig import Rig
+from tests.feeds.recordings import recording
 
 D = Decimal
 R = TypeVar("R", bound=Reply)
 
 
-def ask(rig: Rig, question: AnyQuestion, kind: type[R]) -> R:
+def ask(rig: World, question: AnyQuestion, kind: type[R]) -> R:
     """The answer, which comes at once."""
     got: list[AnyReply] = []
     rig.engine.answers.ask(question, got.append)
@@ -218,29 +225,66 @@ def test_a_busted_fill_leaves_the_chart() -> None:
     Rig.play(script)
 
 
-def test_more_orders_than_fit_are_cut_to_the_nearest() -> None:
-    async def script(rig: Rig) -> None:
-        for n in range(MAX_OWN + 30):
-            _, refusal = rig.send(Side.BUY, 1, 23_990 - n % 60)
-            assert refusal is None, (n, refusal)
-        await rig.sleep(1)
-        working = rig.engine.core.books.orders.open_count()
-        seen = ask(rig, MarketOf(symbol="ES"), MarketSeen)
-        assert working > MAX_OWN and len(seen.own) == MAX_OWN
-        assert seen.own_left_out == working - MAX_OWN
-        prices = [own.price for own in seen.own if own.price is not None]
-        left = [r.life.limit for r in rig.engine.core.books.orders.working("ES")]
-        assert min(prices) >= sorted(p * D("0.25") for p in left if p is not None)[seen.own_left_out - 1]
+def test_more_orders_than_fit_are_cut_to_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers_market, "MAX_OWN", 10)
 
-    limits = {
-        "order_rate": 10_000,
-        "order_burst": 1_000,
-        "max_working": 1_000,
-        "max_position": 1_000,
-        "max_gross": 1_000_000_000,
-        "duplicate_window": 0.0,
-    }
-    Rig.play(script, config={"risk": limits}, cash=100_000_000)
+    async def script(rig: Rig) -> None:
+        for n in range(25):
+            _, refusal = rig.send(Side.BUY, 1, 23_900 + (7 * n) % 25)
+            assert refusal is None, refusal
+        await rig.sleep(1)
+        seen = ask(rig, MarketOf(symbol="ES"), MarketSeen)
+        assert seen.own_left_out == 15
+        prices = sorted(own.price for own in seen.own if own.price is not None)
+        assert prices == [D("0.25") * ticks for ticks in range(23_915, 23_925)]
+
+    Rig.play(script, config={"risk": {"order_burst": 100, "order_rate": 100}})
+
+
+def test_a_recorded_book_order_by_order_gives_levels_true_queues_and_the_tape(tmp_path: Path) -> None:
+    """The first minutes of the session of 2023-12-25 in the E-mini: what the screen gets is what is there."""
+    path = recording("es_mbo_20231225/es_mbo_20231225.csv.gz")
+    feed = open_feed(f"replay:{path}", seed=0, start_ns=0)
+    plan = Plan(
+        directory=tmp_path,
+        config=EngineConfig(journal=JournalConfig(durability="process")),
+        instruments=tuple(feed.instruments),
+        touch={},
+        start=(feed.start_time() or 0) - NS,
+    )
+
+    async def script(world: World) -> None:
+        world.quoting = False
+        engine, exchange = world.engine, world.exchange
+        playing = asyncio.ensure_future(feed.run(world.clock, Fanout(exchange, engine, lambda _: None)))
+        await world.clock.sleep(1_703_545_500 * NS - world.clock.now())  # 23:05:00 UTC
+        seen = ask(world, MarketOf(symbol="ESH4", levels=10, prints=500), MarketSeen)
+        assert seen.depth == "orders" and len(seen.bids) == len(seen.asks) == 10
+        book = exchange.market("ESH4").book
+        assert isinstance(book, OrderBook)
+        best = book.bids.best
+        assert best is not None and seen.bids[0].price == seen.bid == best * D("0.25")
+        for level in (*seen.bids, *seen.asks):
+            assert level.size is not None and level.size >= (level.orders or 0) >= 1
+        assert [lv.price for lv in seen.bids] == sorted((lv.price for lv in seen.bids), reverse=True)
+        assert [lv.price for lv in seen.asks] == sorted(lv.price for lv in seen.asks)
+        assert [p.n for p in seen.prints] == list(
+            range(seen.last_print - len(seen.prints) + 1, seen.last_print + 1)
+        )
+        assert {p.aggressor for p in seen.prints} >= {"B", "S"}
+        world.touch["ESH4"] = (best, best + 1)
+        world.send(Side.BUY, 1, best, symbol="ESH4")
+        await world.sleep(0.2)
+        (own,) = ask(world, MarketOf(symbol="ESH4"), MarketSeen).own
+        there = sum(size for _, size in book.queue(Side.BUY, best))
+        assert own.ahead_exact and own.ahead is not None and 0 < own.ahead <= there
+        await world.sleep(20)
+        later = ask(world, MarketOf(symbol="ESH4", bars=5, bar_seconds=60), MarketSeen)
+        assert all((now.ahead or 0) <= own.ahead for now in later.own), "a place never gets worse by itself"
+        assert len(later.bars) == 5 and later.bars[-2].traded
+        playing.cancel()
+
+    World.run(plan, script)
 
 
 # -- the day
