@@ -36,6 +36,7 @@ from engine.records import (
     AlertAcknowledged,
     AlertRaised,
     AnyRecord,
+    ChildrenHeld,
     Claimed,
     ControlReset,
     ControlTripped,
@@ -137,7 +138,7 @@ class Books:
             case FactTaken(fact=fact):
                 return self._fact(fact, ts)
             case OrderStored(order=order):
-                made = self.orders.add(order, ts)
+                made = self.orders.release(order, ts) or self.orders.add(order, ts)
                 if order.strategy == NET:
                     wanted = needs(
                         order.side, self.positions.get(order.symbol).intended, self._held(order.symbol)
@@ -145,6 +146,10 @@ class Books:
                     self._behind[order.id] = wanted
                 self._touch(order.symbol, ts)
                 return Applied(made)
+            case ChildrenHeld(orders=orders):
+                for child in orders:
+                    self.orders.add(child, ts, held=True)
+                    self._touch(child.symbol, ts)
             case Sent(order_id=order_id, what="submit"):
                 return self._event(order_id, life.Sent(), ts)
             case Sent(order_id=order_id, what="cancel"):
@@ -164,7 +169,7 @@ class Books:
             case LostOrder(order_id=order_id, reason=reason):
                 return self._event(order_id, life.Lost(reason=reason), ts)
             case LinkLost(reason=reason):
-                for open_order in self.orders.working():
+                for open_order in self.orders.at_venue():
                     self.orders.apply(open_order.order.id, life.LinkLost(reason=reason), ts)
             case Intended(strategy=strategy, symbol=symbol, lots=lots):
                 self.positions.intend(strategy, symbol, lots)

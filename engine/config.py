@@ -182,6 +182,9 @@ class OrderConfig(Section):
     resubmit_within: float = Field(30.0, ge=0, le=3600)
     """Seconds after it was given up in which a lost order may be sent again, because later the market is
     another; after that it is handed over."""
+    brackets: Literal["venue", "engine"] = "venue"
+    """Who works brackets. venue: the venue where it can, because it goes on when we are gone; engine: always
+    the engine, which releases, resizes and cancels protective orders by itself."""
     on_stop: Literal["cancel", "keep"] = "cancel"
     """What a graceful stop does with working entry orders; cancel, because nobody would watch them.
     Protective orders always stay."""

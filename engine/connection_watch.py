@@ -140,7 +140,7 @@ class LinkWatch:
         core.link_epoch += 1
         self._hooks.disable(f"link to {self._links.name} is down: {reason}")
         core.commit(FactTaken(fact=fact))
-        working = [r for r in core.books.orders.working() if not r.foreign]
+        working = [r for r in core.books.orders.at_venue() if not r.foreign]
         lost = LinkLost(
             reason=reason,
             connection=self._links.in_use,
@@ -244,7 +244,7 @@ class LinkWatch:
         policy, orders = self._config.failback, self._core.books.orders
         if policy == "never" or self._links.index == 0 or mono - self._up_since < self._back_after:
             return False
-        if self._hooks.emergency() or any(r.life.in_flight is not None for r in orders.working()):
+        if self._hooks.emergency() or any(r.life.in_flight is not None for r in orders.at_venue()):
             return False
         return policy == "quiet" or not (
             orders.open_count() or any(p.held.qty for p in self._core.books.positions)

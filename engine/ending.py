@@ -47,8 +47,7 @@ class Ending:
         core.log("info", f"stopping: {reason}", component="engine")
         end = core.clock.mono() + deadline
         await engine.strategies.stop(reason, deadline // 2)
-        if core.config.orders.on_stop == "cancel":
-            await self._cancel_entries(end)
+        await self._cancel_entries(end, everything=core.config.orders.on_stop == "cancel")
         await self._within(self._verify_protection(), NS)
         engine.end_loops()
         flat = not any(p.held.qty for p in core.books.positions)
@@ -61,12 +60,20 @@ class Ending:
         except StoreFailed as error:
             core.log("error", f"the journal's last rows are not on disk: {error}", component="engine")
 
-    async def _cancel_entries(self, end: int) -> None:
-        """Cancels working entry orders and waits for the answers, at most until `end` (monotonic ns)."""
+    async def _cancel_entries(self, end: int, *, everything: bool) -> None:
+        """Cancels working entry orders and waits for the answers, at most until `end` (monotonic ns).
+
+        Not `everything`: only those whose protection waits here, because what they fill would have none.
+        """
         core = self._core
+        orders = core.books.orders
         while True:
             entries = [
-                r for r in core.books.orders.working() if r.order.purpose is Purpose.TRADE and not r.foreign
+                r
+                for r in orders.working()
+                if r.order.purpose is Purpose.TRADE
+                and not r.foreign
+                and (everything or any(child.held for child in orders.children(r.order.id)))
             ]
             if not entries or core.clock.mono() >= end or not core.link_up:
                 if entries:
@@ -80,7 +87,7 @@ class Ending:
     async def _verify_protection(self) -> None:
         """Protective orders outlive the engine: the broker is asked whether it really has them."""
         core = self._core
-        ours = [r for r in core.books.orders.working() if r.order.purpose is Purpose.PROTECT]
+        ours = [r for r in core.books.orders.at_venue() if r.order.purpose is Purpose.PROTECT]
         if not ours:
             return
         try:

@@ -28,6 +28,7 @@ from engine.ending import Ending
 from engine.facthandler import FactHandler
 from engine.facts import AnyFact
 from engine.feeds.watchdog import Watchdog
+from engine.grouping import Grouper
 from engine.intake import Intake
 from engine.journal import Journal, StoreFailed, StoreState
 from engine.kill import KillSwitch
@@ -166,6 +167,7 @@ class Engine:
         self.link = LinkWatch(self.core, self._links, parts.draw, self)
         self._kill_host.hurry_link = self.link.hurry
         self.lost = LostOrders(self.core, self.intake, self.view, self.strategies)
+        self.groups = Grouper(self.core, self.intake, self.replacer, self.kill)
         self.facts = FactHandler(self)
         self.seats = Seats(self.core, config.screen, self, parts.speed)
         self.operator = Operator(
@@ -239,6 +241,7 @@ class Engine:
         if await self.link.first():
             await self.reconciler.round("start")
         await self.day.open_if_needed()
+        self.groups.restore()
         self._tasks.append(loop.create_task(self.link.run(), name="link"))
         self._tasks.append(loop.create_task(self.reconciler.run(), name="reconcile"))
         poll = OrderPoll(self.core, self.ask, self.reconcile_soon)
@@ -359,6 +362,7 @@ class Engine:
         self.day.check()
         self.reactions.watch()
         self.intake.watch()
+        self.groups.watch()
         self.strategies.watch(mono)
         if mono >= self._frame_due:
             self._frame_due = mono + int(NS / core.config.screen.frame_rate)
@@ -371,7 +375,7 @@ class Engine:
                 self.status.log_health()
             if not self.parts.lockstep:
                 self.publish()
-        dues = [self.intake.next_due(), self.strategies.targets.next_due()]
+        dues = [self.intake.next_due(), self.groups.next_due(), self.strategies.targets.next_due()]
         return min((d for d in dues if d is not None), default=None)
 
     def _look_at_clock(self) -> None:

@@ -185,14 +185,19 @@ class FactHandler:
         if record.life.in_flight is Request.QUERY:
             engine.intake.ask(record.order.id)
 
-    def moved(self, record: OrderRecord, was: OrderStatus | None, fact: AnyFact | None = None) -> None:
+    def moved(
+        self,
+        record: OrderRecord,
+        was: OrderStatus | None,  # noqa: ARG002 - for whoever else follows
+        fact: AnyFact | None = None,
+    ) -> None:
         """An order changed, by a report or by what happened here: all that follow it are told."""
         engine = self._engine
         engine.replacer.follow(record, fact)
         refused = fact.reason if isinstance(fact, ReplaceRejected | CancelRejected) else ""
         if not engine.lost.holds(record.order.id):
             engine.strategies.on_order(record, refused)
-        engine.reactions.on_order(record, was)
+        engine.groups.on_order(record)
         if record.life.is_closed:
             engine.strategies.targets.on_closed(record)
 
@@ -263,7 +268,7 @@ class FactHandler:
                 symbol=fill.symbol,
             )
         engine.strategies.on_fill(applied)
-        engine.reactions.on_fill(applied)
+        engine.groups.on_fill(applied)
         if source == "stream" and record is None and not fill.order_id:
             self._traded_elsewhere(fill)
 

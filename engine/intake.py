@@ -19,7 +19,7 @@ from engine.lifecycle_types import Anomaly
 from engine.model import Order, OrderStatus, Purpose, Replace, TimeInForce
 from engine.orders_record import OrderRecord
 from engine.ports import NotSent, QueryFailed
-from engine.records import KINDS, NotSentNote, OrderStored, Refused, Sent, Unanswered
+from engine.records import KINDS, ChildrenHeld, NotSentNote, OrderStored, Refused, Sent, Unanswered
 from engine.risk.gate import Gate, Refusal
 from engine.sending import Approved, Recorded
 from engine.view import EngineView
@@ -47,10 +47,17 @@ class Intake:
 
     # -- new orders
 
-    def submit(self, order: Order, seen_perf: int = 0, on_answer: Told | None = None) -> Refusal | None:
+    def submit(
+        self,
+        order: Order,
+        seen_perf: int = 0,
+        on_answer: Told | None = None,
+        held: Sequence[Order] = (),
+    ) -> Refusal | None:
         """Gate → journal → send. Returns the refusal, or None when the order is on its way.
 
-        `seen_perf`: host counter when the tick that caused it arrived, 0 when no tick did.
+        `seen_perf`: host counter when the tick that caused it arrived, 0 when no tick did. `held`: protective
+        orders that wait here for its fills; they are on disk before it is.
         """
         core = self._core
         start = core.clock.perf()
@@ -69,6 +76,8 @@ class Intake:
         approved_at = core.clock.perf()
         core.metrics.stage("intent→approved", approved_at - start)
         now = core.clock.now()
+        if held:
+            core.commit(ChildrenHeld(orders=tuple(held)), order.correlation, order.id)
         core.books.apply(OrderStored(order=order), now)
         self.new_order(order)
         future = core.journal.record(
@@ -86,8 +95,11 @@ class Intake:
     ) -> Refusal | None:
         """`submit` of an entry and its protective orders: all of them pass the gate, or none leaves.
 
-        All is decided before the first of them can have been stored, let alone sent.
+        All is decided before the first of them can have been stored, let alone sent. Where the engine works
+        the bracket the children wait for the entry's fills, and pass the gate once more then.
         """
+        if children and self._emulates(children):
+            return self._submit_emulated(entry, children, seen_perf, on_answer)
         refusal = self.submit(entry, seen_perf, on_answer)
         if refusal is not None:
             return refusal
@@ -100,6 +112,34 @@ class Intake:
                 self.withdraw(order.id, reason)
             return None  # the entry's answer says so
         return None
+
+    def _emulates(self, children: Sequence[Order]) -> bool:
+        can = self._core.adapter.capabilities
+        if self._core.config.orders.brackets == "engine":
+            return True
+        return not can.bracket or (len(children) > 1 and not can.oco)
+
+    def _submit_emulated(
+        self, entry: Order, children: Sequence[Order], seen_perf: int, on_answer: Told | None
+    ) -> Refusal | None:
+        held = [msgspec.structs.replace(child, emulated=True) for child in children]
+        for child in held:
+            refusal = self.objection(child)
+            if refusal is not None:
+                refusal = Refusal(refusal.control, f"its protective order: {refusal.text}")
+                self._core.metrics.count("orders")
+                self._refused(entry, refusal)
+                if on_answer is not None:
+                    on_answer(Answer(ok=False, text=f"refused by {refusal.control}: {refusal.text}"))
+                return refusal
+        return self.submit(entry, seen_perf, on_answer, held)
+
+    def objection(self, order: Order) -> Refusal | None:
+        """Why the order would be refused right now; None where it would pass. Charges nothing."""
+        lacking = self._lacking(order)
+        if lacking:
+            return Refusal("capability", lacking)
+        return next(iter(self._gate.preview(order, self._view)), None)
 
     def _for_venue(self, order: Order) -> Order:
         """A GTD order goes as GTC where the venue keeps no dates: the engine cancels it at its time."""
@@ -116,8 +156,8 @@ class Intake:
             (order.tif not in can.tifs, f"time in force {order.tif}"),
             (order.post_only and not can.post_only, "post-only orders"),
             (order.reduce_only and not can.reduce_only, "reduce-only orders"),
-            (order.parent is not None and not can.bracket, "brackets"),
-            (order.oco is not None and not can.oco, "OCO groups"),
+            (order.parent is not None and not (can.bracket or order.emulated), "brackets"),
+            (order.oco is not None and not (can.oco or order.emulated), "OCO groups"),
         )
         missing = [what for lacks, what in wants if lacks]
         if not missing:
@@ -237,9 +277,17 @@ class Intake:
     def _not_sent(self, order: Order, reason: str, on_answer: Told | None, *, stored: bool = True) -> None:
         self._core.metrics.count("not_sent")
         self._withdrawn.pop(order.id, None)
+        for child in self._core.books.orders.children(order.id):
+            self.drop(child, f"its entry was not sent: {reason}")
         self.note_not_sent(order, NotSentNote(order_id=order.id, what="submit", reason=reason, stored=stored))
         if on_answer is not None:
             on_answer(Answer(ok=False, text=f"{order.id} was not sent: {reason}"))
+
+    def drop(self, record: OrderRecord, reason: str) -> None:
+        """Forgets a protective order that waits here for its entry's fills; nothing of it is at the venue."""
+        if record.held:
+            note = NotSentNote(order_id=record.order.id, what="submit", reason=reason)
+            self.note_not_sent(record.order, note)
 
     def note_not_sent(self, order: Order, note: NotSentNote, correlation: str = "") -> None:
         """Something about an order certainly did not leave: on the record, in the log, and whoever follows
@@ -273,6 +321,9 @@ class Intake:
             return f"there is no order {order_id} in memory"
         if record.life.is_closed:
             return f"{order_id} is {record.life.status} already"
+        if record.held:
+            self.drop(record, "cancelled while it waited for its entry's fills")
+            return ""
         if self.withdraw(order_id, "cancelled before it was sent"):  # a cancel must not overtake its order
             return ""
         wait = self._gate.cancel_wait(self._view)

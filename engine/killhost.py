@@ -107,6 +107,9 @@ class EngineKillHost:
         core = self._core
         record = core.books.orders.get(order_id)
         self.intake.taken_back(order_id)
+        if record is not None and record.held:
+            self.intake.drop(record, "kill or flatten began while it waited for its entry's fills")
+            return ""
         if self.intake.withdraw(order_id, "kill or flatten began before it was sent"):
             return ""
         try:

@@ -254,6 +254,8 @@ class Order(Value, frozen=True, kw_only=True):
     """Bracket child: id of the entry order; the child is released by the parent's fills."""
     oco: str | None = None
     """Orders with the same group cancel (or reduce) one another."""
+    emulated: bool = False
+    """The engine works its bracket (`engine.grouping`): the venue is told of neither parent nor group."""
     created: int = 0
     """Engine time at which it was made, ns."""
     correlation: str = ""

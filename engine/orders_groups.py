@@ -1,8 +1,7 @@
-"""What the members of brackets and OCO groups need, as pure functions: states in, actions out.
+"""What the members of brackets need, as pure functions: states in, actions out.
 
-Today the venue carries the actions out, and an order in a group is refused where it cannot (`engine.intake`):
-of the answers only `Unprotected` is acted upon, by an alarm. The others are what an engine that manages
-groups itself has to do.
+Where the venue works a bracket only `Unprotected` is acted upon, by an alarm; where the engine does
+(`engine.grouping`), it carries out all of them.
 
 Pure and repeatable: asked again after every change of a member it answers with what is still to do, nothing
 once all is done. What is in doubt or unanswered is left alone until it is answered; a cancel is always safe.
@@ -13,13 +12,21 @@ yet; the members of an OCO group never more than the largest of them asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
+from typing import Final
 
 from engine.lifecycle_types import OrderLife
-from engine.model import Order, OrderStatus, OrderType, Purpose, Value
+from engine.model import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce, Value
 from engine.orders_record import OrderRecord
 
-_RESIZABLE = frozenset({OrderStatus.WORKING, OrderStatus.PARTIAL_FILL})
+_RESIZABLE: Final = frozenset({OrderStatus.WORKING, OrderStatus.PARTIAL_FILL})
+_LASTS: Final = {
+    TimeInForce.IOC: TimeInForce.DAY,
+    TimeInForce.FOK: TimeInForce.DAY,
+    TimeInForce.GTD: TimeInForce.GTC,
+}
+"""Time in force of a child whose entry's own would take the protection away again."""
 
 
 class Leg(Value, frozen=True, kw_only=True):
@@ -27,6 +34,14 @@ class Leg(Value, frozen=True, kw_only=True):
 
     order: Order
     life: OrderLife | None
+
+    @property
+    def is_stop(self) -> bool:
+        return self.order.type in (OrderType.STOP, OrderType.STOP_LIMIT)
+
+    @property
+    def ended(self) -> bool:
+        return self.life is not None and self.life.is_closed
 
 
 class GroupAction(Value, frozen=True, kw_only=True):
@@ -37,6 +52,12 @@ class GroupAction(Value, frozen=True, kw_only=True):
 
 class Release(GroupAction, frozen=True, kw_only=True):
     """Send a held child with this quantity, lots."""
+
+    qty: int
+
+
+class Renew(GroupAction, frozen=True, kw_only=True):
+    """Send a new child like this one, which has done its part, with this quantity, lots."""
 
     qty: int
 
@@ -65,31 +86,75 @@ class Unprotected(GroupAction, frozen=True, kw_only=True):
     qty: int
 
 
+class Overclosed(GroupAction, frozen=True, kw_only=True):
+    """Alarm: the children of this entry have closed `qty` lots more than it had filled."""
+
+    qty: int
+
+
 def leg(record: OrderRecord) -> Leg:
     """A member as the order book has it."""
     return Leg(order=record.order, life=None if record.held else record.life)
 
 
-def bracket_actions(parent: OrderLife, children: Sequence[Leg]) -> tuple[GroupAction, ...]:
-    """What a bracket's children need, given what their entry order has filled (busts included)."""
-    closed_out = sum(c.life.cum for c in children if c.life is not None)
-    entered = parent.cum
+def open_lots(parent: OrderLife, children: Sequence[Leg], cap: int | None = None) -> int:
+    """What the entry has filled and its children have not closed; at most `cap`, what its owner holds."""
+    left = parent.cum - _closed_out(children)
+    return max(0, left if cap is None else min(left, cap))
+
+
+def _closed_out(children: Sequence[Leg]) -> int:
+    return sum(c.life.cum for c in children if c.life is not None)
+
+
+def bracket_actions(
+    parent: OrderLife,
+    children: Sequence[Leg],
+    cap: int | None = None,
+    renewable: Collection[str] | None = None,
+) -> tuple[GroupAction, ...]:
+    """What a bracket's children need, given what their entry order has filled (busts included).
+
+    `cap`: lots that the owner still holds on the entry's side, which no child may exceed; None: not asked.
+    `renewable`: children that ended and may be followed by another one; None: none may.
+    """
+    closed_out = _closed_out(children)
+    lots = open_lots(parent, children, cap)
     done = parent.is_closed and not parent.missing
     actions: list[GroupAction] = []
     for child in children:
         if child.life is None:
-            open_lots = entered - closed_out
-            if open_lots > 0:
-                actions.append(Release(order_id=child.order.id, qty=open_lots))
+            if lots > 0:
+                actions.append(Release(order_id=child.order.id, qty=lots))
             elif done:
-                reason = "nothing to protect" if entered else "the entry ended without a fill"
+                reason = "nothing to protect" if parent.cum else "the entry ended without a fill"
                 actions.append(DropLeg(order_id=child.order.id, reason=reason))
             continue
-        siblings = closed_out - child.life.cum
-        actions += _fit(child.order.id, child.life, entered - siblings)
-    if entered > closed_out:
-        actions += _bare(children, entered - closed_out)
+        gone = "another of its group filled" if closed_out > child.life.cum else "nothing is left to protect"
+        actions += _fit(child.order.id, child.life, child.life.cum + lots, gone)
+    if lots > 0:
+        actions += _missing(children, lots, renewable)
+    if closed_out > parent.cum and children:
+        entry = children[0].order.parent or children[0].order.id
+        actions.append(Overclosed(order_id=entry, qty=closed_out - parent.cum))
     return tuple(actions)
+
+
+def _missing(
+    children: Sequence[Leg], lots: int, renewable: Collection[str] | None
+) -> list[Renew | Unprotected]:
+    """What to do about a stop or a target of which none is left while lots are open."""
+    actions: list[Renew | Unprotected] = []
+    for is_stop in (False, True):
+        legs = [c for c in children if c.is_stop is is_stop]
+        if not legs or not all(c.ended for c in legs):
+            continue
+        newest = legs[-1].order
+        if renewable is not None and all(c.order.id in renewable for c in legs):
+            actions.append(Renew(order_id=newest.id, qty=lots))
+        elif is_stop:
+            actions.append(Unprotected(order_id=newest.parent or newest.id, qty=lots))
+    return actions
 
 
 def oco_actions(members: Sequence[Leg]) -> tuple[GroupAction, ...]:
@@ -104,27 +169,33 @@ def oco_actions(members: Sequence[Leg]) -> tuple[GroupAction, ...]:
             continue
         siblings = filled - life.cum
         if siblings:
-            actions += _fit(member.order.id, life, member.order.qty - siblings)
+            left = member.order.qty - siblings
+            actions += _fit(member.order.id, life, left, "another of its group filled")
     return tuple(actions)
 
 
-def _fit(order_id: str, life: OrderLife, total: int) -> list[GroupAction]:
+def _fit(order_id: str, life: OrderLife, total: int, gone: str) -> list[GroupAction]:
     """Brings a member to a total quantity, if it is not on its way there."""
     if life.is_closed or life.pending_cancel:
         return []
     if total <= life.cum:
-        return [CancelLeg(order_id=order_id, reason="another of its group filled")]
+        return [CancelLeg(order_id=order_id, reason=gone)]
     asked = life.replaces[-1].qty if life.replaces else life.qty
     if asked == total or life.status not in _RESIZABLE:
         return []
     return [Resize(order_id=order_id, qty=total)]
 
 
-def _bare(children: Sequence[Leg], open_lots: int) -> list[GroupAction]:
-    stops = [c for c in children if c.order.type in (OrderType.STOP, OrderType.STOP_LIMIT)]
-    if not stops or any(c.life is None or not c.life.is_closed for c in stops):
-        return []
-    return [Unprotected(order_id=stops[0].order.parent or stops[0].order.id, qty=open_lots)]
+def in_order(side: Side, entry: int | None, profit: int | None, loss: int | None) -> str:
+    """What is wrong with a bracket's levels (ticks): the names of two that stand on the wrong side of one
+    another, in words; empty where nothing is."""
+    levels = [("stop_loss", loss), ("limit", entry), ("take_profit", profit)]
+    given = [(name, price) for name, price in levels if price is not None]
+    for (low_name, low), (high_name, high) in pairwise(given):
+        if (high - low) * side.sign <= 0:
+            words = "above" if side is Side.BUY else "below"
+            return f"{high_name} {high} must be {words} {low_name} {low} (ticks) for a {side.name.lower()}"
+    return ""
 
 
 def bracket(
@@ -147,8 +218,7 @@ def bracket(
                 type=OrderType.STOP if is_stop else OrderType.LIMIT,
                 limit=None if is_stop else price,
                 stop=price if is_stop else None,
-                tif=entry.tif,
-                expire=entry.expire,
+                tif=_LASTS.get(entry.tif, entry.tif),
                 purpose=Purpose.PROTECT,
                 parent=entry.id,
                 oco=f"oco-{entry.id}",

@@ -61,14 +61,15 @@ class OrderShelf:
         self._opened(record, now)
         return record
 
-    def release(self, order_id: str, qty: int, now: int) -> OrderRecord | None:
-        """A held child goes to the venue with `qty` lots; None where there is no such child."""
-        record = self._orders.get(order_id)
+    def release(self, order: Order, now: int) -> OrderRecord | None:
+        """A held child goes to the venue on these terms; None where there is no such child."""
+        record = self._orders.get(order.id)
         if record is None or not record.held:
             return None
         record.held = False
-        record.order = evolve(record.order, qty=qty)
-        self._moved(record, evolve(record.life, qty=qty), now, asked=True)
+        record.order = order
+        life = evolve(record.life, qty=order.qty, limit=order.limit, stop=order.stop)
+        self._moved(record, life, now, asked=True)
         return record
 
     def _enter(
@@ -109,6 +110,10 @@ class OrderShelf:
     def working(self, symbol: str | None = None, strategy: str | None = None) -> list[OrderRecord]:
         """Open orders in the order of their creation, UNKNOWN, foreign and held ones included."""
         return self._index.records(symbol, strategy)
+
+    def at_venue(self) -> list[OrderRecord]:
+        """`working` without the children that wait here."""
+        return [record for record in self.working() if not record.held]
 
     def recent_closed(self, count: int) -> list[OrderRecord]:
         """The orders that closed last, newest first."""
@@ -179,6 +184,7 @@ class OrderShelf:
                     self._watch.filled(record)
             else:
                 record.closed = now
+                record.held = False
                 self._index.discard(record)
                 self._watch.ended(record)
                 self._closed[record.order.id] = record

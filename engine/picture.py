@@ -140,7 +140,7 @@ class Picture:
             stop=price_of(instrument, life.stop),
             avg_price=None if average is None or instrument is None else average * instrument.tick,
             status=str(life.status),
-            overlay=overlays(life),
+            overlay="held" if record.held else overlays(life),
             reason=life.reason,
             created=order.created,
             age=order_age(order.created, now),

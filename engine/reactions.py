@@ -1,16 +1,13 @@
-"""What the engine does when a limit is breached, and when a bracket leaves a position without its stop."""
+"""What the engine does when a limit is breached."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.books import Applied
 from engine.core import Core
 from engine.intake import Intake
 from engine.kill import KillSwitch
-from engine.model import OrderStatus, Purpose
-from engine.orders_groups import Unprotected, bracket_actions, leg
-from engine.orders_record import OrderRecord
+from engine.model import Purpose
 from engine.records import ControlReset, ControlTripped, KillBegan
 from engine.risk.controls.margin import Margin, reduction_plan
 from engine.risk.controls.strategy_limits import StrategyLoss
@@ -114,31 +111,3 @@ class Reactions:
             held = self._core.books.positions.qty(step.symbol)
             out[step.symbol] = held + step.side.sign * step.lots
         return out
-
-    # -- order groups
-
-    def on_order(self, record: OrderRecord, was: OrderStatus | None) -> None:
-        if record.life.status is not was:
-            self._groups(record)
-
-    def on_fill(self, applied: Applied) -> None:
-        if applied.record is not None:
-            self._groups(applied.record)
-
-    def _groups(self, record: OrderRecord) -> None:
-        """The venue works brackets and OCO groups; that a position is left without its stop is our alarm."""
-        orders = self._core.books.orders
-        parent = orders.get(record.order.parent) if record.order.parent is not None else record
-        if parent is None:
-            return
-        children = orders.children(parent.order.id)
-        if not children:
-            return
-        for action in bracket_actions(parent.life, [leg(c) for c in children]):
-            if isinstance(action, Unprotected):
-                self._core.alarm(
-                    "critical",
-                    "unprotected",
-                    f"{action.qty} lots of {parent.order.symbol} entered by {parent.order.id} have no stop",
-                    symbol=parent.order.symbol,
-                )

@@ -205,7 +205,7 @@ class Reconciler:
             followed = [r for r in map(books.orders.get, waiting) if r is not None]
         else:
             marks = [self._recovered, self._core.clock.now() - _LOOK_BACK]
-            followed = books.orders.working()
+            followed = books.orders.at_venue()
         marks += [record.recorded for record in followed]
         # What waits is asked for again: an execution that is not listed a second time would not be confirmed.
         marks += [fill.ts for fill in self._waiting()]
@@ -250,7 +250,7 @@ class Reconciler:
         symbols = sorted({*broker, *(p.symbol for p in books.positions), *core.markets.by_symbol})
         for symbol in symbols:
             books.positions.confirm(symbol, broker.get(symbol, 0), positions.as_of)
-        own = [*books.orders.working(), *books.orders.recent_closed(_CLOSED_COMPARED)]
+        own = [*books.orders.at_venue(), *books.orders.recent_closed(_CLOSED_COMPARED)]
         found = reconcile(
             ReconcileInput(
                 asked=asked,

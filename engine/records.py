@@ -57,6 +57,13 @@ class OrderStored(Record, frozen=True, tag="order"):
     order: Order
 
 
+class ChildrenHeld(Record, frozen=True, tag="children"):
+    """Protective orders of an entry whose bracket the engine works: they wait for its fills. Each is stored
+    as an order when it is released."""
+
+    orders: tuple[Order, ...]
+
+
 class ReplaceStored(Record, frozen=True, tag="replace"):
     replace: Replace
 
@@ -297,6 +304,7 @@ AnyRecord = (
     | GateOverridden
     | RunEnded
     | OrderStored
+    | ChildrenHeld
     | ReplaceStored
     | Refused
     | ReplaceRefused

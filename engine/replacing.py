@@ -47,6 +47,11 @@ class Replacer:
         if record is None or record.life.is_closed:
             text = "is not open" if record is not None else "is not known"
             return self._refused(change, Refusal("order", f"order {change.order_id} {text}"), on_answer)
+        if record.held:
+            text = (
+                f"{change.order_id} waits here for its entry's fills and can be changed once they have come"
+            )
+            return self._refused(change, Refusal("order", text), on_answer)
         order = record.order
         if order.replace_policy is ReplacePolicy.IN_PLACE and core.adapter.capabilities.replace_in_place:
             verdict = self._gate.check(change, self._view)

@@ -159,7 +159,7 @@ class EngineView:
 
     def order(self, order_id: str) -> OrderStanding | None:
         record = self._books.orders.get(order_id)
-        if record is None:
+        if record is None or record.held:  # what waits here was never sent
             return None
         life = record.life
         return OrderStanding(

@@ -74,8 +74,8 @@ class VenueOrder(msgspec.Struct, kw_only=True, omit_defaults=True, eq=False):
             expire=order.expire,
             reduce_only=order.reduce_only,
             post_only=order.post_only,
-            parent=order.parent,
-            oco=order.oco,
+            parent=None if order.emulated else order.parent,
+            oco=None if order.emulated else order.oco,
         )
 
     @property

@@ -36,7 +36,8 @@ class OrderRow(Value, frozen=True, kw_only=True):
     status: str
     """`OrderStatus` value; FOREIGN orders carry `foreign` as well."""
     overlay: str
-    """`cancel?`, `replace?`, `suspended`, `done-for-day` or empty."""
+    """`held` (a protective order that waits for its entry's fills), `cancel?`, `replace?`, `suspended`,
+    `done-for-day` or empty."""
     reason: str
     created: int
     age: float

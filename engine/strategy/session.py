@@ -11,12 +11,12 @@ import operator
 import random
 from collections.abc import Mapping
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any, Final, SupportsIndex
 
 from msgspec import structs
 
 from engine.model import NS, Instrument, OffGrid, OrderStatus, OrderType, Quote, Side, TimeInForce
+from engine.orders_groups import in_order
 from engine.strategy.messages import (
     MAX_ACTIONS,
     MAX_LOTS,
@@ -158,7 +158,8 @@ class Session:
         stop_ticks = self._price(instrument, stop, "stop")
         profit_ticks = self._price(instrument, take_profit, "take_profit")
         loss_ticks = self._price(instrument, stop_loss, "stop_loss")
-        _bracket_in_order(side, limit_ticks, profit_ticks, loss_ticks)
+        if wrong := in_order(side, limit_ticks, profit_ticks, loss_ticks):
+            raise StrategyError(wrong)
         try:
             force = TimeInForce(tif)
         except ValueError:
@@ -357,20 +358,6 @@ def _type_of(limit: int | None, stop: int | None) -> OrderType:
     if stop is None:
         return OrderType.MARKET if limit is None else OrderType.LIMIT
     return OrderType.STOP if limit is None else OrderType.STOP_LIMIT
-
-
-def _bracket_in_order(side: Side, entry: int | None, profit: int | None, loss: int | None) -> None:
-    """Refuses a take-profit or stop-loss on the wrong side of the entry or of one another."""
-    levels = [
-        (name, price) for name, price in (("stop_loss", loss), ("limit", entry), ("take_profit", profit))
-    ]
-    given = [(name, price) for name, price in levels if price is not None]
-    for (low_name, low), (high_name, high) in pairwise(given):
-        if (high - low) * side.sign <= 0:
-            words = "above" if side is Side.BUY else "below"
-            raise StrategyError(
-                f"{high_name} {high} must be {words} {low_name} {low} (ticks) for a {side.name.lower()}"
-            )
 
 
 def _text(value: object, limit: int) -> str:

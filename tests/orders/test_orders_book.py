@@ -100,10 +100,10 @@ def test_a_held_child_counts_only_when_released() -> None:
     assert b.exposure("ES") == (10, 0)
     assert [r.id for r in b.children("e")] == ["c"]
     assert b.next_due() == 5_000_000_000
-    assert b.release("c", 4, 1) is child
+    assert b.release(order("c", 4, side=Side.SELL, parent="e"), 1) is child
     assert b.exposure("ES") == (10, 4)
     assert (child.order.qty, child.life.qty) == (4, 4)
-    assert b.release("c", 4, 1) is None
+    assert b.release(order("c", 4, side=Side.SELL, parent="e"), 1) is None
 
 
 def test_own_best_price_covers_pending_replaces_and_forgets_the_dead() -> None:

@@ -20,6 +20,7 @@ from engine.lifecycle import (
     Unanswered,
     transition,
 )
+from engine.lifecycle_types import evolve
 from engine.model import Side, TimeInForce
 from engine.orders import OrderBook, OrderRecord
 
@@ -175,7 +176,9 @@ class BookMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.ids)
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
-        self._do("release", data.draw(st.sampled_from(self.ids)), data.draw(QTYS))
+        known = self.book.get(data.draw(st.sampled_from(self.ids)))
+        if known is not None:
+            self._do("release", evolve(known.order, qty=data.draw(QTYS)))
 
     @precondition(lambda self: self.ids)
     @rule(data=st.data())

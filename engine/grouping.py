@@ -1,0 +1,295 @@
+"""Brackets that the engine works itself, where the venue cannot or is not to: protective orders are released
+by the entry's fills, follow its size, cancel one another, and never hold more than their owner still holds.
+
+What is to do comes from `engine.orders_groups`; this carries it out, once for each state, and again with
+growing waits where gate, link or venue did not let it through. Which children wait and which are out is in
+the journal; what was tried is not: after a restart everything is looked at once, and a stop that ended by
+other hands is not sent again but alarmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from engine.books import Applied
+from engine.core import Core
+from engine.intake import Intake
+from engine.kill import KillSwitch
+from engine.lifecycle_types import OrderLife
+from engine.model import NS, Order, OrderStatus, Replace, Side
+from engine.orders_groups import (
+    CancelLeg,
+    DropLeg,
+    GroupAction,
+    Overclosed,
+    Release,
+    Renew,
+    Resize,
+    Unprotected,
+    bracket_actions,
+    leg,
+    open_lots,
+)
+from engine.orders_record import OrderRecord
+from engine.replacing import Replacer
+from engine.risk.gate import Refusal
+
+_FIRST_WAIT: Final = NS
+"""ns until the same thing is tried again; doubled each time."""
+_LONGEST_WAIT: Final = 30 * NS
+_REMEMBERED: Final = 10_000
+"""Children that ended and are remembered; more than ever work at a time."""
+
+
+class Tried(NamedTuple):
+    """What was last tried for a stop or a target: the same again not before `due` (monotonic ns)."""
+
+    qty: int
+    due: int
+    wait: int
+
+
+class Grouper:
+    """Runs on the engine's thread, in plain synchronous code."""
+
+    def __init__(self, core: Core, intake: Intake, replacer: Replacer, kill: KillSwitch) -> None:
+        self._core = core
+        self._intake = intake
+        self._replacer = replacer
+        self._kill = kill
+        self._open: dict[str, tuple[str, str]] = {}
+        """Entries with a bracket of ours that is not over: strategy and symbol."""
+        self._tried: dict[tuple[str, bool], Tried] = {}
+        """By entry, and whether it is its stop or its target."""
+        self._due: dict[tuple[str, bool], int] = {}
+        """When it is looked at again, monotonic ns; not there once it has been."""
+        self._ours: dict[str, None] = {}
+        """Children that we sent or cancelled ourselves: one that ended by that may be followed by another."""
+        self._unwanted: dict[str, None] = {}
+        """Orders that somebody else wanted cancelled."""
+        self._seen: dict[str, int] = {}
+        self._busy = False
+        self._dirty: dict[tuple[str, str], None] = {}
+        follow = intake.taken_back
+        intake.taken_back = lambda order_id: self._taken_back(order_id, follow)
+
+    def restore(self) -> None:
+        """After a start: everything that the journal has of open brackets."""
+        for record in self._core.books.orders.working():
+            self._note(record)
+        for key in dict.fromkeys(self._open.values()):
+            self._review(*key)
+
+    def on_fill(self, applied: Applied) -> None:
+        if applied.record is not None:
+            self.on_order(applied.record)
+
+    def on_order(self, record: OrderRecord) -> None:
+        """An order changed: it may be an entry, or a child, of a bracket."""
+        parent_id = record.order.parent or record.order.id
+        children = self._core.books.orders.children(parent_id)
+        if not children:
+            return
+        if self._note(children[0]):
+            self._review(record.order.strategy, record.order.symbol)
+            return
+        parent = self._core.books.orders.get(parent_id)
+        if parent is not None:  # worked by the venue: what is wrong with it is said all the same
+            for action in bracket_actions(parent.life, [leg(c) for c in children]):
+                if isinstance(action, Unprotected):
+                    self._alarm(parent, action, "")
+
+    def watch(self) -> None:
+        """Looks at what has changed by other ways, and at what falls due. Called with the engine's chores."""
+        if not self._open:
+            return
+        now, versions = self._core.clock.mono(), self._core.books.versions
+        late = [which for which, due in self._due.items() if due <= now]
+        for which in late:
+            del self._due[which]
+        for strategy, symbol in dict.fromkeys(self._open.values()):
+            version = versions.get(symbol, 0)
+            if late or self._seen.get(symbol) != version:
+                self._review(strategy, symbol)
+        self._seen = {symbol: versions.get(symbol, 0) for _, symbol in self._open.values()}
+
+    def next_due(self) -> int | None:
+        """When something is tried again, monotonic ns."""
+        return min(self._due.values(), default=None)
+
+    def _note(self, record: OrderRecord) -> bool:
+        """Takes note of a child's entry; False where the child's bracket is not ours to work."""
+        order = record.order
+        if not order.emulated or order.parent is None:
+            return False
+        self._open[order.parent] = (order.strategy, order.symbol)
+        return True
+
+    def _taken_back(self, order_id: str, follow: Callable[[str], None]) -> None:
+        follow(order_id)
+        _remember(self._unwanted, order_id)
+
+    # -- one look
+
+    def _review(self, strategy: str, symbol: str) -> None:
+        """Looks at all brackets of an owner in a symbol. What is done here changes orders and leads here
+        again: then it is looked at once more at the end, not in between."""
+        self._dirty[strategy, symbol] = None
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._dirty:
+                key = next(iter(self._dirty))
+                del self._dirty[key]
+                self._review_once(*key)
+        finally:
+            self._busy = False
+
+    def _review_once(self, strategy: str, symbol: str) -> None:
+        if self._kill.covers(symbol):
+            return  # it cancels what is there, and closes what is open
+        orders = self._core.books.orders
+        held = self._core.books.positions.strategy_qty(strategy, symbol)
+        left = {Side.BUY: max(0, held), Side.SELL: max(0, -held)}
+        for parent_id in [p for p, key in self._open.items() if key == (strategy, symbol)]:
+            parent, children = orders.get(parent_id), orders.children(parent_id)
+            if parent is None:
+                # The run died between storing the children and storing their entry.
+                for child in children:
+                    self._intake.drop(child, "its entry was never stored")
+                self._forget(parent_id)
+                continue
+            legs, side = [leg(c) for c in children], parent.order.side
+            renewable = {c.order.id for c in children if self._may_follow(c)}
+            actions = bracket_actions(parent.life, legs, left[side], renewable)
+            left[side] -= open_lots(parent.life, legs, left[side])
+            for action in actions:
+                self._carry_out(parent, action)
+            waits = any(not isinstance(action, Unprotected | Overclosed) for action in actions)
+            if not waits and _is_over(parent.life) and all(_is_over(c.life) for c in children):
+                self._forget(parent_id)
+
+    def _may_follow(self, child: OrderRecord) -> bool:
+        """Whether another one may take the place of a child that ended: it filled, or ended by our own doing,
+        or certainly never left; but not where anybody else wanted it gone, or the venue refused it."""
+        life, order_id = child.life, child.order.id
+        if not life.is_closed or order_id in self._unwanted:
+            return False
+        ours = order_id in self._ours
+        if life.status is OrderStatus.REJECTED:
+            return ours and life.presumed
+        return life.status is OrderStatus.FILLED or ours
+
+    def _forget(self, parent_id: str) -> None:
+        self._open.pop(parent_id, None)
+        for is_stop in (False, True):
+            self._tried.pop((parent_id, is_stop), None)
+            self._due.pop((parent_id, is_stop), None)
+
+    # -- what is done
+
+    def _carry_out(self, parent: OrderRecord, action: GroupAction) -> None:
+        if isinstance(action, Unprotected | Overclosed):
+            self._alarm(parent, action, "")
+            return
+        child = self._core.books.orders.get(action.order_id)
+        if child is None:
+            return
+        if isinstance(action, DropLeg):
+            self._intake.drop(child, action.reason)
+            return
+        qty = action.qty if isinstance(action, Release | Renew | Resize) else 0
+        if not self._may_try((parent.order.id, leg(child).is_stop), qty):
+            return
+        problem = ""
+        match action:
+            case Release() | Renew():
+                order = self._made(child, qty, new=isinstance(action, Renew))
+                _remember(self._ours, order.id)
+                problem = _text(self._intake.submit(order))
+            case Resize():
+                problem = _text(self._replacer.replace(self._change(child, qty)))
+            case CancelLeg():
+                _remember(self._ours, child.order.id)
+                problem = self._intake.send_cancel(child.order.id, child.order.correlation)
+        grows = qty > (0 if child.held or child.life.is_closed else child.life.qty)
+        if problem and grows:
+            self._alarm(parent, action, problem)
+
+    def _may_try(self, which: tuple[str, bool], qty: int) -> bool:
+        """True at once for something new, for the same thing again only after a wait that grows."""
+        now, last = self._core.clock.mono(), self._tried.get(which)
+        if last is None or last.qty != qty:
+            wait = _FIRST_WAIT
+        elif now < last.due:
+            return False
+        else:
+            wait = min(2 * last.wait, _LONGEST_WAIT)
+        self._tried[which] = Tried(qty, now + wait, wait)
+        self._due[which] = now + wait
+        return True
+
+    def _made(self, child: OrderRecord, qty: int, *, new: bool) -> Order:
+        core, order = self._core, child.current()
+        alone = {s for s, part in core.books.positions.get(order.symbol).parts.items() if part.qty}
+        return msgspec.structs.replace(
+            order,
+            id=core.ids.order_id(order.strategy) if new else order.id,
+            qty=qty,
+            created=core.clock.now(),
+            # The venue looks at the account's position: where others hold of it too, it may be another's.
+            reduce_only=core.adapter.capabilities.reduce_only and alone <= {order.strategy},
+        )
+
+    def _change(self, child: OrderRecord, qty: int) -> Replace:
+        life = child.life
+        return Replace(
+            id=self._core.ids.order_id(child.order.strategy),
+            order_id=child.order.id,
+            qty=qty,
+            limit=life.limit,
+            stop=life.stop,
+            correlation=child.order.correlation,
+            created=self._core.clock.now(),
+        )
+
+    def _alarm(self, parent: OrderRecord, action: GroupAction, problem: str) -> None:
+        entry, core = parent.order, self._core
+        child = core.books.orders.get(action.order_id)
+        match action:
+            case Overclosed(qty=qty):
+                code, severity = "overclosed", "critical"
+                text = (
+                    f"stop and target of {entry.id} closed {qty} lots of {entry.symbol} more than it had "
+                    f"filled; look at the position, 'flatten {entry.symbol}' closes it"
+                )
+            case Unprotected(qty=qty):
+                code, severity = "unprotected", "critical"
+                text = f"{qty} lots of {entry.symbol} entered by {entry.id} have no stop"
+            case Release(qty=qty) | Renew(qty=qty) | Resize(qty=qty) if child is not None:
+                is_stop = leg(child).is_stop
+                code, severity = ("unprotected", "critical") if is_stop else ("no_target", "warning")
+                what = "stop" if is_stop else "target"
+                text = f"the {what} for {qty} lots of {entry.symbol} entered by {entry.id} is not sent: "
+                text += f"{problem}; it is tried again"
+            case _:
+                return
+        core.alarm(severity, code, text, symbol=entry.symbol, correlation=entry.correlation)  # type: ignore[arg-type]
+
+
+def _is_over(life: OrderLife) -> bool:
+    return life.is_closed and not life.missing
+
+
+def _text(refusal: Refusal | None) -> str:
+    return "" if refusal is None else f"refused by {refusal.control}: {refusal.text}"
+
+
+def _remember(known: dict[str, None], order_id: str) -> None:
+    known[order_id] = None
+    if len(known) > _REMEMBERED:
+        del known[next(iter(known))]
