@@ -83,6 +83,8 @@ class Words:
                 return f"the run ends ({reason}), {'flat' if flat else 'with positions open'}"
             case records.OrderStored(order=order):
                 return f"{order.strategy} orders: {self.order(order)}; on disk before it is sent"
+            case records.ChildrenHeld(orders=orders):
+                return f"protection waits for its fills: {'; '.join(map(self.order, orders))}"
             case records.ReplaceStored(replace=replace):
                 return f"a change is on disk: {self._terms(replace, symbol)}"
             case records.Refused(order=order, control=control, reason=reason):
