@@ -10,7 +10,7 @@ KILLS ?= 300
 CUTS ?= 1000
 SEEDS ?= 500
 
-.PHONY: run test lint bench crash sim soak mutants picture clean help
+.PHONY: run test test-ib lint bench crash sim soak mutants picture clean help
 
 help:  ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -26,6 +26,21 @@ run: $(STAMP)  ## the workstation on the synthetic market (headless for a minute
 
 test: $(STAMP)  ## the whole test suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
+
+# Two libraries for one broker install the same module, so each has an environment of its own.
+.venv-ib-async/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-ib-async
+	.venv-ib-async/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ib-async]' pytest pytest-timeout hypothesis
+	@touch $@
+
+# The vendor's own client, for tests only: breakwater is not installed beside it.
+.venv-ibapi/.installed: constraints.txt
+	$(PYTHON) -m venv .venv-ibapi
+	.venv-ibapi/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ibapi
+	@touch $@
+
+test-ib: $(STAMP) .venv-ib-async/.installed .venv-ibapi/.installed  ## the TWS gateway with every client: ib_insync, ib_async, the vendor's own
+	$(BIN)/python -m pytest -q tests/tws
 
 lint: $(STAMP)  ## ruff and strict types
 	$(BIN)/ruff check .

@@ -9,10 +9,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from app.commands import ctl, doctor, drill, exchange, init, journal, replay, run
+from app.commands import ctl, doctor, drill, exchange, init, journal, replay, run, venue
 from app.exitcodes import MEANING, ExitCode, table
 
-COMMANDS = ("desk", "headless", "ctl", "init", "doctor", "journal", "replay", "drill", "exchange")
+COMMANDS = ("desk", "headless", "ctl", "init", "doctor", "journal", "replay", "drill", "exchange", "venue")
 
 _EPILOG = f"""\
 Without a command the workstation starts (desk): paper money, the synthetic market, a sample strategy.
@@ -38,7 +38,7 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     run.add(commands, [common, running])
-    for module in (ctl, init, doctor, journal, replay, drill, exchange):
+    for module in (ctl, init, doctor, journal, replay, drill, exchange, venue):
         module.add(commands, [common])
     return parser
 
@@ -147,6 +147,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["exchange"]:
         return exchange.become(words[1:])  # its command line is its own
+    if words[:1] == ["venue"]:
+        return venue.become(words[1:])
     args = parse(words)
     if args.version:
         print(f"breakwater {version()}")

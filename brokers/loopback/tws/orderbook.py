@@ -1,0 +1,131 @@
+"""The gateway's orders by all their names, the counters of ids, and their file where there is one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from brokers.loopback.tws.order import TwsOrder
+
+if TYPE_CHECKING:
+    from brokers.loopback.tws.gateway import Gateway
+
+_TABLE: Final = "CREATE TABLE IF NOT EXISTS orders (perm INTEGER PRIMARY KEY, body BLOB NOT NULL)"
+_FIRST_PERM: Final = 1_100_000_001
+"""Permanent ids begin high, so that nobody mistakes one for an order id."""
+
+
+class OrderBook:
+    """Orders by (client id, order id), permanent id, and (exchange id, broker id)."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._orders: dict[int, TwsOrder] = {}
+        self._by_client: dict[tuple[int, int], TwsOrder] = {}
+        self._used: dict[int, int] = {}
+        """Highest order id by client."""
+        self._perm = _FIRST_PERM
+        self._negative = 0
+        self._db: sqlite3.Connection | None = None
+
+    # -- ids
+
+    def next_perm(self) -> int:
+        self._perm += 1
+        return self._perm - 1
+
+    def next_negative(self) -> int:
+        self._negative -= 1
+        return self._negative
+
+    def next_valid_id(self, client_id: int) -> int:
+        return self._used.get(client_id, 0) + 1
+
+    def was_used(self, client_id: int, order_id: int) -> bool:
+        """True for an id that the client has used, or has passed by."""
+        return order_id <= self._used.get(client_id, 0)
+
+    def reissue_ids(self, client_id: int, next_id: int = 1) -> None:
+        """The server hands ids out again from `next_id` on: orders of theirs that are known stay live, but
+        the client's number now means whatever it places next."""
+        self._used[client_id] = next_id - 1
+        for key in [k for k in self._by_client if k[0] == client_id and k[1] >= next_id]:
+            del self._by_client[key]
+
+    # -- orders
+
+    def add(self, order: TwsOrder) -> None:
+        self._orders[order.perm_id] = order
+        if order.order_id > 0:
+            self._by_client[order.client_id, order.order_id] = order
+            self._used[order.client_id] = max(self._used.get(order.client_id, 0), order.order_id)
+        self.save(order)
+
+    def find(self, client_id: int, order_id: int) -> TwsOrder | None:
+        """The client's order with that number; for client 0 also a manual one that it has bound."""
+        if order_id < 0 and client_id == 0:
+            return next((o for o in self._orders.values() if o.order_id == order_id), None)
+        return self._by_client.get((client_id, order_id))
+
+    def by_perm(self, perm_id: int) -> TwsOrder | None:
+        return self._orders.get(perm_id)
+
+    def at_exchange(self, xid: str, broker_id: str | None) -> TwsOrder | None:
+        """The order behind an exchange's report."""
+        first = None
+        for order in self._orders.values():
+            if order.xid == xid and (xid or order.broker_id == broker_id):
+                if broker_id is not None and order.broker_id == broker_id:
+                    return order
+                first = first or order
+        return first
+
+    def open(self, account: str | None = None) -> list[TwsOrder]:
+        return [o for o in self._orders.values() if not o.done and account in (None, o.account)]
+
+    def completed(self) -> Iterator[TwsOrder]:
+        return (o for o in self._orders.values() if o.done and (o.live or o.cum or o.foreign))
+
+    def forget(self, *, ids: bool, orders: bool) -> None:
+        """A restart that forgets: what is over, and on request everything else."""
+        for order in list(self._orders.values()):
+            if orders or order.done:
+                del self._orders[order.perm_id]
+                self._by_client.pop((order.client_id, order.order_id), None)
+        if ids:
+            self._used.clear()
+            for order in self._orders.values():
+                if order.order_id > 0:
+                    self._used[order.client_id] = max(self._used.get(order.client_id, 0), order.order_id)
+
+    # -- on disk
+
+    def open_file(self, path: Path) -> None:
+        """Keeps the orders in a SQLite file, and takes over what it has."""
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=OFF")  # as the exchange's ledger: survives kill -9
+        self._db.execute(_TABLE)
+        for (body,) in self._db.execute("SELECT body FROM orders ORDER BY perm").fetchall():
+            order = msgspec.json.decode(body, type=TwsOrder)
+            self._orders[order.perm_id] = order
+            if order.order_id > 0:
+                self._by_client[order.client_id, order.order_id] = order
+                self._used[order.client_id] = max(self._used.get(order.client_id, 0), order.order_id)
+            self._negative = min(self._negative, order.order_id)
+            self._perm = max(self._perm, order.perm_id + 1)
+
+    def save(self, order: TwsOrder) -> None:
+        if self._db is not None:
+            self._db.execute(
+                "INSERT OR REPLACE INTO orders VALUES (?, ?)", (order.perm_id, msgspec.json.encode(order))
+            )
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
