@@ -9,6 +9,7 @@ from engine.journal.errors import (
     ReadOnly,
     StoreFailed,
     StoreRefused,
+    Unwell,
 )
 from engine.journal.health import StoreHealth, StoreState
 from engine.journal.journal import Journal
@@ -27,4 +28,5 @@ __all__ = [
     "StoreHealth",
     "StoreRefused",
     "StoreState",
+    "Unwell",
 ]

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from engine.journal import schema
-from engine.journal.errors import Corrupt
+from engine.journal.errors import Corrupt, is_damage
 from engine.journal.files import Tail, beside
 from engine.journal.rows import checksum, key_checksum
 
@@ -19,6 +19,13 @@ BUSY_TIMEOUT: Final = 0.250
 
 UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError, TypeError)
 """What reading a damaged file raises; SQLite's own messages quote its text, which may be no text any more."""
+
+
+def _told(error: BaseException) -> str:
+    """What an error says of the file. Raises it again where it is not about the file."""
+    if not is_damage(error):
+        raise error
+    return str(error)
 
 
 @contextlib.contextmanager
@@ -53,14 +60,17 @@ class Checked(NamedTuple):
 
 
 def check(path: Path, connection: sqlite3.Connection) -> Checked:
-    """Everything that can be known without the broker: pages, chain of rows, executions, the tail marker."""
+    """Everything that can be known without the broker: pages, chain of rows, executions, the tail marker.
+
+    Raises the error of SQLite where it is the disk that cannot be read, which says nothing of the journal.
+    """
     problems: list[str] = []
     try:
         for (line,) in connection.execute("PRAGMA quick_check(5)"):
             if line != "ok":
                 problems.append(f"quick_check: {line}")
     except UNREADABLE as error:
-        problems.append(f"quick_check: {error}")
+        problems.append(f"quick_check: {_told(error)}")
     # A database with nothing in it is a journal whose first commits never reached it, or one without rows.
     empty = is_empty(connection)
     rows, complaint = (0, "") if empty else _walk(connection)
@@ -81,7 +91,8 @@ def is_empty(connection: sqlite3.Connection) -> bool:
     """True where the database has no tables at all."""
     try:
         return int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]) == 0
-    except UNREADABLE:  # something is there, and it is damaged
+    except UNREADABLE as error:  # something is there, and it is damaged
+        _told(error)
         return False
 
 
@@ -99,7 +110,7 @@ def _walk(connection: sqlite3.Connection) -> tuple[int, str]:
                 return expected, f"row {seq} does not match its checksum"
             expected, crc = seq, computed
     except UNREADABLE as error:
-        return expected, f"row {expected + 1} cannot be read ({error})"
+        return expected, f"row {expected + 1} cannot be read ({_told(error)})"
     finally:
         connection.text_factory = str
     return expected, ""
@@ -131,7 +142,7 @@ def _check_keys(connection: sqlite3.Connection, rows: int) -> Iterable[str]:
             if seq > rows or key_checksum(venue, account, day, exec_id, seq) != crc:
                 return [f"execution {exec_id!r} of row {seq} does not match its checksum"]
     except UNREADABLE as error:
-        return [f"the executions cannot be read ({error})"]
+        return [f"the executions cannot be read ({_told(error)})"]
     return []
 
 

@@ -23,6 +23,9 @@ from engine.journal.errors import (
     NotAJournal,
     ReadOnly,
     StoreRefused,
+    Unwell,
+    code,
+    is_damage,
 )
 from engine.journal.files import (
     MB,
@@ -154,11 +157,6 @@ def remedy(error: BaseException) -> str:
             return ""
 
 
-def code(error: BaseException) -> int:
-    """SQLite's primary result code, 0 for an error that is none of SQLite's."""
-    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
 def is_full(error: BaseException) -> bool:
     """True where space is what is missing."""
     return code(error) == sqlite3.SQLITE_FULL
@@ -225,8 +223,10 @@ def refusal(path: Path, error: BaseException) -> StoreRefused:
             return DiskFull(path, free_bytes(path), MB)
         case sqlite3.SQLITE_NOTADB:
             return NotAJournal(path, str(error))
-        case _:
+        case _ if is_damage(error):
             return Corrupt(path, str(error))
+        case _:
+            return Unwell(path, str(error))
 
 
 def _check_header(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Final
 
 
 class StoreRefused(Exception):
@@ -80,6 +81,17 @@ class Corrupt(StoreRefused):
         )
 
 
+class Unwell(StoreRefused):
+    """The disk or the machine does not let the journal be read or written, which says nothing of its rows."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(
+            f"{path} cannot be read and written now ({detail}): the disk or its file system fails, and "
+            "nothing shows that the journal is damaged. Look into the kernel's log (dmesg), put the disk in "
+            "order and start again; copy the files of the state directory before you replace it."
+        )
+
+
 class StoreFailed(Exception):
     """A row is not stored. While the store is failed no order that opens risk may be sent."""
 
@@ -90,3 +102,34 @@ class Displaced(sqlite3.OperationalError):
     What is committed now would be gone with the process. An error of SQLite's kind, because it ends a commit
     as one of them does.
     """
+
+
+def code(error: BaseException) -> int:
+    """SQLite's primary result code, 0 for an error that is none of SQLite's."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+_OUTSIDE: Final = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_AUTH,
+    }
+)
+"""Primary codes that tell of what is around the file."""
+_INSIDE: Final = frozenset({sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_DATA})
+"""I/O errors that are not the disk's: the file is shorter than it says, a page is not what was written."""
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error of reading is about what stands in the file, rather than about the disk under it,
+    another program at it, or the machine (https://www.sqlite.org/rescode.html)."""
+    return code(error) not in _OUTSIDE or getattr(error, "sqlite_errorcode", 0) in _INSIDE

@@ -25,6 +25,8 @@ from engine.sim.loop import Callback, VirtualLoop
 
 Policy = Literal["fifo", "shuffle"]
 
+_AWAITS: Final = 20
+"""How often a coroutine may wait on its way out."""
 PROCESS: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("simulated_process", default="")
 """Which simulated process the running code belongs to; empty: the world outside the engine."""
 
@@ -73,9 +75,7 @@ class SimLoop(VirtualLoop):
         for pending in self._pending.values():
             for task in list(pending):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                coro = task.get_coro()
-                if inspect.iscoroutine(coro) and inspect.getcoroutinestate(coro) == inspect.CORO_CREATED:
-                    coro.close()  # it never began: there is nothing in it to end
+                _bury(task.get_coro())
         self._pending.clear()
 
     # -- time
@@ -137,6 +137,20 @@ class SimLoop(VirtualLoop):
             self.told(self._now, label)
         handle._run()
         self.watch()
+
+
+def _bury(coro: object) -> None:
+    """Ends a coroutine that no loop will resume, here and not by the garbage collector in the middle of
+    another run. What it does on its way out is of no interest: of a process that died nothing happens."""
+    if not inspect.iscoroutine(coro):
+        return
+    for _ in range(_AWAITS):
+        if inspect.getcoroutinestate(coro) == inspect.CORO_CLOSED:
+            return
+        try:
+            coro.close()
+        except Exception:  # noqa: BLE001 - it waits once more, or finds its loop closed
+            continue
 
 
 class SimClock:

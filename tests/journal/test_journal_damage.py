@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from journal_kit import all_rows, fill, key, open_journal, poke
 
-from engine.journal import Corrupt, Row, StoreRefused
+from engine.journal import Corrupt, Row, StoreRefused, Unwell
+from engine.journal.checking import check
+from engine.journal.connection import refusal
 from engine.journal.tools import verify
+from engine.sim.store import failure
 
 ROWS = 40
 
@@ -44,6 +47,31 @@ def change(path: Path, *statements: str) -> None:
         for statement in statements:
             connection.execute(statement)
     connection.close()
+
+
+@pytest.mark.parametrize("what", ["quick_check", "FROM log", "FROM execution", "sqlite_master"])
+@pytest.mark.parametrize(("code", "damage"), [(266, False), (10, False), (7, False), (522, True), (11, True)])
+def test_a_disk_that_cannot_be_read_is_no_damage(tmp_path: Path, what: str, code: int, damage: bool) -> None:
+    """IOERR_READ, IOERR and NOMEM tell of disk and machine; IOERR_SHORT_READ and CORRUPT of the file."""
+    path = tmp_path / "j.db"
+    make(path, 3)
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:  # type: ignore[override]
+            if what in sql:
+                raise failure("injected", code)
+            return super().execute(sql, *args)  # type: ignore[arg-type]
+
+    connection = sqlite3.connect(path, factory=Failing)
+    try:
+        if damage:
+            assert "injected" in str(check(path, connection).problems) or what == "sqlite_master"
+        else:
+            with pytest.raises(sqlite3.OperationalError, match="injected") as raised:
+                check(path, connection)
+            assert isinstance(refusal(path, raised.value), Unwell)
+    finally:
+        connection.close()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ The seed is that of the run when it was found; what a seed draws changes with th
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 import sqlite3
 from functools import partial
@@ -16,11 +17,11 @@ import pytest
 
 from engine.config import JournalConfig
 from engine.ids import Ids, draw_mark
-from engine.journal import Journal, StoreRefused
+from engine.journal import AlreadyRunning, Journal, StoreRefused, Unwell
 from engine.model import Replace, Side
 from engine.orders_record import OrderRecord
 from engine.records import EMERGENCY
-from engine.sim.schedule import SimClock, SimLoop
+from engine.sim.schedule import PROCESS, SimClock, SimLoop
 from engine.sim.store import Disk, LateStore
 from tests.engine.rig import Rig
 from tests.engine.test_store_trouble import replayed
@@ -132,6 +133,75 @@ def test_a_journal_that_is_locked_when_it_opens_is_refused_with_a_remedy(tmp_pat
     with pytest.raises(StoreRefused) as refused:
         loop.run_until_complete(opening())
     assert isinstance(refused.value.__cause__, sqlite3.OperationalError)
+
+
+def reading_fails(path: Path, trouble: str) -> StoreRefused:
+    """How a start is refused that finds the disk unwell (a fault of `Disk`) after the journal was opened."""
+    loop = SimLoop(0, random.Random(1))
+    clock = SimClock(loop, lambda: 0)
+    disk = Disk(random.Random(1), lambda: loop.now_ns)
+
+    async def start() -> None:
+        journal = await Journal.open(
+            path,
+            JournalConfig(ballast_mb=0, min_free_mb=0),
+            inline=True,
+            clock=clock,
+            emergency=EMERGENCY,
+            opener=partial(LateStore.open, clock=clock, disk=disk),
+        )
+        setattr(disk, trouble, 1)
+        try:
+            async for _ in journal.rows():
+                pass
+        finally:
+            await journal.close()
+
+    with pytest.raises(StoreRefused) as refused:
+        loop.run_until_complete(start())
+    return refused.value
+
+
+def test_a_disk_that_fails_at_the_start_is_no_damage_to_the_journal(tmp_path: Path) -> None:
+    """Seed 4393: an I/O error while the rows were read was told as damage, and whoever did as the message
+    said moved a sound journal aside."""
+    refused = reading_fails(tmp_path / "journal.db", "broken_before")
+    assert isinstance(refused, Unwell)
+    assert "dmesg" in str(refused) and "rotate" not in str(refused)
+
+
+def test_a_journal_that_is_locked_while_its_rows_are_read_refuses_the_start(tmp_path: Path) -> None:
+    """Seeds 2887 and 3383: not an error of the engine's, which says who is in the way; the simulated person
+    did not look again, as after every other refused start."""
+    assert isinstance(reading_fails(tmp_path / "journal.db", "busy"), AlreadyRunning)
+
+
+def test_what_a_killed_process_left_open_is_ended_with_its_world() -> None:
+    """Seeds 2887 and 3383: a start that was killed while it waited for the disk was finalised in the middle
+    of another world, where it waited once more."""
+    loop = SimLoop(0, random.Random(1))
+    ended: list[str] = []
+
+    async def start() -> None:
+        try:
+            await asyncio.sleep(1)
+        except BaseException:
+            await asyncio.sleep(0)
+            raise
+        finally:
+            ended.append("here")
+
+    async def story() -> None:
+        context = contextvars.Context()
+        context.run(PROCESS.set, "engine")
+        loop.create_task(start(), context=context)
+        await asyncio.sleep(0.5)
+        loop.kill("engine")
+
+    loop.run_until_complete(story())
+    assert not ended, "of a process that is killed nothing runs"
+    loop.close()
+    assert ended
 
 
 def test_every_order_that_the_journal_lost_is_told_and_one_halt_is_one_row() -> None:

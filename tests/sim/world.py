@@ -22,7 +22,7 @@ from engine.control.commands import Answer, AnyCommand
 from engine.control.snapshot import Snapshot
 from engine.engine import Engine, Parts
 from engine.ids import Ids, draw_mark
-from engine.journal import Journal, StoreRefused
+from engine.journal import Corrupt, Journal, StoreRefused
 from engine.journal.connection import Batch
 from engine.model import NS, Instrument, MarketState
 from engine.records import EMERGENCY, RunStarted, decode
@@ -243,8 +243,9 @@ class World:
             return life.store
 
         config = self.settings.config()
+        books = Books(config, self.instruments)
         try:
-            journal = await Journal.open(
+            journal = life.journal = await Journal.open(
                 self.directory / "journal.db",
                 config.journal,
                 inline=True,
@@ -252,22 +253,22 @@ class World:
                 emergency=EMERGENCY,
                 opener=open_store,
             )
+            async for row in journal.rows():
+                books.apply(decode(row.kind, row.body), row.ts)
+        except Corrupt as error:
+            raise Broken("damage", f"nobody damaged it: {error}") from error
         except (StoreRefused, OSError) as error:
-            # What a person would do: look again when there is room.
+            # What a person would do: look again when the disk is well.
             self.count("starts refused")
             self.note(f"start refused: {error}".replace(str(self.directory), "."))
             self.life = None
             self._bury(life)
             self.later(1.0, self.boot)
             return
-        life.journal = journal
         if journal.seq < self.durable_seq:
             self.fail(
                 Broken("durable", f"row {self.durable_seq} was committed, the journal ends at {journal.seq}")
             )
-        books = Books(config, self.instruments)
-        async for row in journal.rows():
-            books.apply(decode(row.kind, row.body), row.ts)
         if books.last_ts:
             life.clock.begin_at(max(books.last_ts, life.clock.now()))
         run = books.run.run + 1 if books.run is not None else 1
