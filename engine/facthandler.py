@@ -11,6 +11,7 @@ from engine.facts import (
     BrokerNotice,
     Busted,
     CancelRejected,
+    Corrected,
     Executed,
     ForeignOrder,
     Gap,
@@ -138,9 +139,12 @@ class FactHandler:
         orders = self._core.books.orders
         if isinstance(fact, Busted):
             return orders.owner(fact.key)
-        fill = getattr(fact, "fill", None)
+        if isinstance(fact, Executed | Corrected):
+            return orders.record_of(fact.fill)
+        if isinstance(fact, ForeignOrder):
+            return orders.stranger(fact)
         record = orders.get(self._named(fact))
-        broker_id = fill.broker_id if fill is not None else getattr(fact, "broker_id", None)
+        broker_id = getattr(fact, "broker_id", None)
         if record is None and broker_id is not None:
             record = orders.by_broker_id(broker_id)
         return record

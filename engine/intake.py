@@ -331,7 +331,7 @@ class Intake:
             core.clock.call_later(wait, self._cancel_later, order_id, correlation)
             return ""
         try:
-            core.adapter.cancel(order_id, record.life.broker_id)
+            core.adapter.cancel(order_id, core.books.orders.broker_name(record))
         except NotSent as problem:
             if not record.life.pending_cancel:  # one that left before is still to be answered
                 note = NotSentNote(order_id=order_id, what="cancel", reason=str(problem))
@@ -387,7 +387,7 @@ class Intake:
         if record is None:
             return
         try:
-            fact = await core.adapter.query_order(order_id, record.life.broker_id)
+            fact = await core.adapter.query_order(order_id, core.books.orders.broker_name(record))
         except QueryFailed as error:
             core.metrics.count("query_failed")
             core.story("warning", f"query failed: {error}", order_id)

@@ -100,14 +100,16 @@ class Canceller:
         """Takes in what the broker shows and our book does not: placed elsewhere, or held for closed here."""
         live = self._host.live_orders()
         ids = {o.id for o in live}
-        brokers = {o.broker_id for o in live}
+        # Ids are given out again: one of ours with the same id hides no order from elsewhere.
+        known = {(o.broker_id, o.symbol, o.side) for o in live}
         for report in open_orders.ours:
             if report.leaves > 0 and report.order_id not in ids:
                 self._host.take(report)
                 if all(o.id != report.order_id for o in self._host.live_orders()):
                     self.one(report.order_id, report.broker_id)
         for foreign in open_orders.foreign:
-            if self._scope.reaches(foreign.symbol, Purpose.TRADE) and foreign.broker_id not in brokers:
+            terms = (foreign.broker_id, foreign.symbol, foreign.side)
+            if self._scope.reaches(foreign.symbol, Purpose.TRADE) and terms not in known:
                 self._host.take(foreign)
 
     def working(self, open_orders: OpenOrders) -> bool:

@@ -112,6 +112,8 @@ class EngineKillHost:
             return ""
         if self.intake.withdraw(order_id, "kill or flatten began before it was sent"):
             return ""
+        if record is not None:
+            broker_id = core.books.orders.broker_name(record)
         try:
             core.adapter.cancel(order_id, broker_id)
         except NotSent as problem:

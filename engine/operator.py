@@ -350,9 +350,9 @@ class Operator:
 
     def _claim(self, broker_id: str, strategy: str, who: str, correlation: str, reply: AnswerSink) -> None:
         core = self._core
-        record = core.books.orders.by_broker_id(broker_id)
+        record = core.books.orders.foreign_named(broker_id)
         problem = self._unknown_strategy(strategy)
-        if not problem and (record is None or not record.foreign):
+        if not problem and record is None:
             problem = f"there is no foreign order {broker_id} in memory"
         if not problem and record is not None:
             claim = Claimed(broker_id=broker_id, strategy=strategy, who=who)

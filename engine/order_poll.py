@@ -57,7 +57,7 @@ class OrderPoll:
                 record.life.limit,
             ):
                 compare = True
-        strange = any(core.books.orders.by_broker_id(f.broker_id) is None for f in listed.foreign)
+        strange = any(core.books.orders.stranger(f) is None for f in listed.foreign)
         if compare or strange:
             self._compare()
 

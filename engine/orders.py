@@ -85,7 +85,7 @@ class OrderBook(OrderShelf):
         if fill.qty <= 0:
             text = f"execution {key.exec_id} of {fill.qty} lots"
             return FillOutcome(Outcome.INVALID, None, None, (Anomaly(Code.INVALID_FILL, text),))
-        record = self._record_of(fill)
+        record = self.record_of(fill)
         if not self._executions.remember(key):
             self.duplicates += 1
             code, text = Code.DUPLICATE, f"execution {key.exec_id} came again"
@@ -100,14 +100,13 @@ class OrderBook(OrderShelf):
             return FillOutcome(Outcome.VOIDED, record, None, (Anomaly(Code.VOIDED_FILL, text, fill.qty),))
         return self._book(fill, record, now)
 
-    def _record_of(self, fill: Fill) -> OrderRecord | None:
+    def record_of(self, fill: Fill) -> OrderRecord | None:
+        """The order in memory that an execution is of, or that its ids lead to."""
         record = self._orders.get(fill.order_id) if fill.order_id is not None else None
         if record is None and fill.broker_id is not None:
-            record = self._by_broker.get(fill.broker_id)
-            if record is not None and not _is_of(fill, record):
-                # The broker gave the id out again; the fill is of the order that had it before.
-                earlier = (r for r in self.working(fill.symbol) if fill.broker_id in r.brokers)
-                record = next((r for r in earlier if _is_of(fill, r)), record)
+            # The broker gives ids out again; the fill may be of an order that had this one before.
+            record = self._names.find(fill.broker_id, lambda r: _is_of(fill, r))
+            record = record or self._names.newest(fill.broker_id)
         return record
 
     def _book(self, fill: Fill, record: OrderRecord | None, now: int) -> FillOutcome:
@@ -132,7 +131,7 @@ class OrderBook(OrderShelf):
         if first:
             record.first_fill = now
         if fill.broker_id is not None:
-            self._bind(fill.broker_id, record)
+            self._names.bind(fill.broker_id, record)
         anomalies = self._executed(record, fill.qty, now)
         if first and not record.life.is_closed:
             self._watch.filled(record)
@@ -203,7 +202,7 @@ class OrderBook(OrderShelf):
             executions.remember(key)
             executions.remember(fill.key)
             executions.replace(key, fill.key)
-            booked = self._book(fill, self._record_of(fill), now)
+            booked = self._book(fill, self.record_of(fill), now)
             text = f"correction of execution {key.exec_id}, which has not arrived"
             early = Anomaly(Code.CORRECTION_BEFORE_FILL, text, fill.qty)
             return ChangeOutcome(Outcome.EARLY, booked.record, None, fill, (early, *booked.anomalies))
@@ -226,6 +225,20 @@ class OrderBook(OrderShelf):
 
     # -- orders from elsewhere
 
+    def stranger(self, fact: ForeignOrder) -> OrderRecord | None:
+        """The order in memory that news of an order from elsewhere is about: one from elsewhere with its id
+        and terms, else one of ours with them."""
+
+        def fits(record: OrderRecord) -> bool:
+            return (record.order.symbol, record.order.side) == (fact.symbol, fact.side)
+
+        found = self._names.find(fact.broker_id, lambda r: r.foreign and fits(r))
+        return found or self._names.find(fact.broker_id, fits)
+
+    def foreign_named(self, broker_id: str) -> OrderRecord | None:
+        """The order from elsewhere with that id of the broker."""
+        return self._names.find(broker_id, lambda r: r.foreign)
+
     def adopt_foreign(self, fact: ForeignOrder, now: int) -> OrderRecord:
         """Takes in, or brings up to date, an order placed elsewhere; it counts in the exposure."""
         return self.foreign(fact, now)[0]
@@ -235,8 +248,8 @@ class OrderBook(OrderShelf):
 
         Where the broker's id is that of an order of ours, the news is taken as a report on that.
         """
-        record = self._by_broker.get(fact.broker_id)
-        if record is not None and (record.order.symbol, record.order.side) == (fact.symbol, fact.side):
+        record = self.stranger(fact)
+        if record is not None:
             return record, self._foreign_report(record, fact, now)
         order_id = f"{FOREIGN}-{fact.broker_id}"
         again = 1
@@ -285,8 +298,8 @@ class OrderBook(OrderShelf):
 
     def claim(self, broker_id: str, strategy: str) -> OrderRecord | None:
         """Hands a foreign order to a strategy; None where no foreign order has that broker id."""
-        record = self._by_broker.get(broker_id)
-        if record is None or not record.foreign:
+        record = self.foreign_named(broker_id)
+        if record is None:
             return None
         is_open = record.order.id in self._index
         if is_open:

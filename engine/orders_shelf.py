@@ -16,6 +16,7 @@ from engine.model import ExecutionKey, Fill, Order, OrderType, Side
 from engine.orders_exposure import ExposureBook, OwnPrices
 from engine.orders_fills import Executions
 from engine.orders_index import OpenIndex
+from engine.orders_names import BrokerNames
 from engine.orders_record import Exposure, InFlight, OrderRecord
 from engine.orders_watch import Watch
 
@@ -27,7 +28,7 @@ class OrderShelf:
         self._config = config
         self._account = account
         self._orders: dict[str, OrderRecord] = {}
-        self._by_broker: dict[str, OrderRecord] = {}
+        self._names = BrokerNames()
         self._children: dict[str, list[str]] = {}
         self._groups: dict[str, list[str]] = {}
         self._index = OpenIndex()
@@ -101,7 +102,16 @@ class OrderShelf:
         return self._orders.get(order_id)
 
     def by_broker_id(self, broker_id: str) -> OrderRecord | None:
-        return self._by_broker.get(broker_id)
+        """The order that got the broker's id last."""
+        return self._names.newest(broker_id)
+
+    def broker_name(self, record: OrderRecord) -> str | None:
+        """The broker's id by which a request may name an order: None where that was given out again and the
+        order has a name of ours, which the broker knows it by."""
+        broker_id = record.life.broker_id
+        if broker_id is None or record.foreign or not self._names.is_shared(broker_id):
+            return broker_id
+        return None
 
     def is_evicted(self, order_id: str) -> bool:
         """True for an order of ours that ended long ago; the journal has it."""
@@ -203,15 +213,8 @@ class OrderShelf:
         if price != record.own_price:
             self._prices.change(record, price)
         if life.broker_id is not None:
-            self._bind(life.broker_id, record)
+            self._names.bind(life.broker_id, record)
         self._watch.follow(record, now, asked=asked)
-
-    def _bind(self, broker_id: str, record: OrderRecord) -> None:
-        """The broker calls this order so. Ids may repeat over days: the newest order has them."""
-        known = self._by_broker.get(broker_id)
-        if known is not record and (known is None or known.seq < record.seq):
-            self._by_broker[broker_id] = record
-            record.brokers.append(broker_id)
 
     @staticmethod
     def _own_price(record: OrderRecord) -> int | None:
@@ -303,9 +306,7 @@ class OrderShelf:
                 members.remove(order.id)
                 if not members:
                     del table[name]
-        for broker_id in record.brokers:
-            if self._by_broker.get(broker_id) is record:
-                del self._by_broker[broker_id]
+        self._names.drop(record)
 
     def state(self) -> tuple[object, ...]:
         """Everything that the same events must bring about again, in a stable order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.model import Fill
+from engine.model import Fill, Side
 from engine.reconcile_types import POLICY, Action, Finding, Kind, ReconcileInput, severity_of
 
 
@@ -20,11 +20,13 @@ class Fills:
         """Those that we count and the venue took back, as we count them."""
         self.corrected: list[tuple[Fill, Fill]] = []
         """(ours, the venue's) where they differ."""
-        self.owner: dict[str, str] = {
-            order.broker_id: order.id
-            for order in given.orders
-            if order.broker_id is not None and not order.foreign
-        }
+        self._owner: dict[tuple[str, str, Side], str] = {}
+        """Orders by the broker's id and their terms, for executions that do not name ours. The broker gives
+        ids out again: an order from elsewhere comes first, because ours bear our own name; then open ones,
+        which stand first."""
+        for order in sorted(given.orders, key=lambda o: not o.foreign):
+            if order.broker_id is not None:
+                self._owner.setdefault((order.broker_id, order.symbol, order.side), order.id)
         self._cum: dict[str, int] = {}
         if given.executions is None:
             return
@@ -47,8 +49,8 @@ class Fills:
                 self.corrected.append((ours, fill))
 
     def order_of(self, fill: Fill) -> str:
-        """Our order that it belongs to, empty where it is nobody's of ours."""
-        return fill.order_id or self.owner.get(fill.broker_id or "", "")
+        """The order in our books that it belongs to, taken in from elsewhere or ours; empty where none is."""
+        return fill.order_id or self._owner.get((fill.broker_id or "", fill.symbol, fill.side), "")
 
     def missing_of(self, order_id: str) -> int:
         """Lots of an order that we have not booked."""

@@ -64,7 +64,7 @@ def check(b: OrderBook) -> None:
     assert b.open_count() == len(alive)
     closed = b.recent_closed(len(b._orders))
     assert {r.id for r in closed} == {r.id for r in b._orders.values() if r.life.is_closed}
-    assert all(b.get(r.id) is r for r in b._by_broker.values()), "a record that left memory is still found"
+    assert all(b.get(r.id) is r for r in b._names.all()), "a record that left memory is still found"
     for record in b._orders.values():
         life = record.life
         assert life.cum >= 0

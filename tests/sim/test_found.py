@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from engine.config import JournalConfig
+from engine.control.commands import Claim, Kill
 from engine.ids import Ids, draw_mark
 from engine.journal import AlreadyRunning, Journal, StoreRefused, Unwell
 from engine.model import Replace, Side
@@ -362,3 +363,84 @@ def test_rows_that_landed_with_an_error_are_not_written_again_on_a_full_disk(tmp
         return bodies
 
     assert loop.run_until_complete(story()) == ['"first"', '"landed"', '"third"']
+
+
+def test_a_cancel_reaches_the_order_that_shares_its_id_of_the_broker() -> None:
+    """Seeds 2485 and 3967: an order from elsewhere got the broker id of a working one of ours. Our cancels
+    named that id and met the other order, cancelled by then, and a kill waited for ours without end."""
+
+    async def script(rig: Rig) -> None:
+        ours, refusal = rig.send(Side.SELL, 1, 24_020)
+        assert refusal is None
+        await rig.sleep(0.1)
+        rig.exchange.books.counters.order -= 1
+        other = rig.exchange.foreign_order(rig.config.account, "CL", Side.SELL, 1, limit=7_050)
+        record = rig.engine.core.books.orders.get(ours.id)
+        assert record is not None and record.life.broker_id == other
+        await rig.sleep(0.1)
+        rig.engine.intake.cancel(f"foreign-{other}")
+        await rig.sleep(1)
+        assert rig.status(ours) == "WORKING", "the other one went, and only that"
+        answer = await rig.command(Kill(reason="test"), wait=60)
+        assert answer.ok, answer.text
+        assert rig.status(ours) == "CANCELED"
+
+    Rig.play(script)
+
+
+def test_a_kill_sees_an_order_from_elsewhere_that_has_the_id_of_one_of_ours() -> None:
+    """Beside seed 2485: it was held for ours, was never cancelled, and the kill never ended."""
+
+    async def script(rig: Rig) -> None:
+        rig.send(Side.SELL, 1, 24_020)
+        await rig.sleep(0.1)
+        rig.exchange.faults.arm("drop_report")
+        rig.exchange.books.counters.order -= 1
+        rig.exchange.foreign_order(rig.config.account, "CL", Side.SELL, 1, limit=7_050)
+        await rig.sleep(0.01)
+        answer = await rig.command(Kill(reason="test"), wait=60)
+        assert answer.ok, answer.text
+        assert not rig.exchange.books.open_orders(rig.config.account)
+
+    Rig.play(script, config={"reconcile": {"every": 1000.0, "on_unknown_order": "warn"}})
+
+
+@pytest.mark.parametrize("policy", ["warn", "halt"])
+def test_a_missed_fill_of_an_order_that_was_taken_in_is_its_fill(policy: str) -> None:
+    """Seed 1496: the order was taken in from elsewhere and filled unseen. The comparison took the fill for a
+    trade by hand, under the policy for those; with "warn" the order stayed UNKNOWN and a kill never ended."""
+
+    async def script(rig: Rig) -> None:
+        name = rig.exchange.foreign_order(rig.config.account, "CL", Side.BUY, 2, limit=6_990)
+        await rig.sleep(0.1)
+        rig.exchange.faults.arm("drop_report", 2)
+        rig.move("CL", 6_980)
+        await rig.sleep(20)
+        record = rig.engine.core.books.orders.get(f"foreign-{name}")
+        assert record is not None and record.life.status == "FILLED" and record.life.cum == 2
+        assert rig.position("CL") == rig.venue_position("CL") == 2
+        assert rig.engine.reconciler.agreed and not rig.engine.core.books.halts.all()
+
+    Rig.play(script, config={"reconcile": {"on_manual_trade": policy}})
+
+
+def test_one_order_from_elsewhere_is_not_taken_in_twice() -> None:
+    """Beside seed 3967: ours got the id of one from elsewhere, and each later look at that made it anew."""
+
+    async def script(rig: Rig) -> None:
+        account = rig.config.account
+        first = rig.exchange.foreign_order(account, "CL", Side.BUY, 1, limit=6_950)
+        await rig.sleep(0.1)
+        rig.exchange.books.counters.order -= 1
+        ours, _ = rig.send(Side.SELL, 1, 24_020)
+        await rig.sleep(0.1)
+        record = rig.engine.core.books.orders.get(ours.id)
+        assert record is not None and record.life.broker_id == first
+        moved = next(o for o in rig.exchange.books.open_orders(account) if o.order_id is None)
+        moved.limit = 6_940  # by whoever placed it, and not told
+        await rig.sleep(20)
+        names = [r.order.id for r in rig.engine.core.books.orders.working()]
+        assert names == [f"foreign-{first}", ours.id]
+        assert (await rig.command(Claim(broker_id=first, strategy="manual"))).ok
+
+    Rig.play(script)
