@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from app.drill.model import Band, Dot, JournalLine, Line, OrderBar, Timeline
-from app.replay.words import Words
 from engine import facts, records
 from engine.books import Books
 from engine.config import EngineConfig
 from engine.journal.rows import Row
 from engine.model import NS, Instrument
+from engine.recorder.words import Words
 from engine.records import AnyRecord, decode
 
 T = TypeVar("T")

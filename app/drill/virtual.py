@@ -14,12 +14,12 @@ from app.drill.context import DrillContext
 from app.drill.limits import limits_of
 from app.drill.notes import Broken, Notes, NotPossible
 from app.drill.world import CL, ES, START, TOUCH, Plan, World
-from app.replay.words import Words
 from brokers.exchange.config import ExchangeConfig
 from engine.config import EngineConfig, RiskLimits
 from engine.control.commands import Kill, Reset
 from engine.feeds.instruments import lookup
 from engine.model import NS, Instrument, Order, Side
+from engine.recorder.words import Words
 from engine.risk.gate import Refusal
 
 RELEASE = 1_682_949_600 * NS
