@@ -52,10 +52,12 @@ def _upper(bucket: int) -> int:
 class Histogram:
     """Counts of durations in ns."""
 
-    __slots__ = ("_counts", "_known", "count", "max", "total")
+    __slots__ = ("_counts", "_known", "_octaves", "count", "max", "total")
 
     def __init__(self) -> None:
         self._counts = [0] * _BUCKETS
+        self._octaves = [0] * 65
+        """Counts by powers of two of a µs, so that a picture of the distribution costs nothing to take."""
         self.count = 0
         self.total = 0
         self.max = 0
@@ -67,6 +69,7 @@ class Histogram:
         if value < 0:
             value = 0
         self._counts[_bucket(value)] += 1
+        self._octaves[(value // 1000).bit_length()] += 1
         self.count += 1
         self.total += value
         if value > self.max:
@@ -87,6 +90,10 @@ class Histogram:
         bucket = bisect_left(list(accumulate(self._counts)), wanted)
         return min(_upper(bucket), self.max) if bucket < _BUCKETS else self.max
 
+    def spread(self) -> tuple[int, ...]:
+        """Counts of durations under 1 µs, under 2, 4, 8 µs and so on, each without the shorter ones."""
+        return tuple(self._octaves[: (self.max // 1000).bit_length() + 1]) if self.count else ()
+
     def percentiles(self, stage: str) -> Percentiles:
         return Percentiles(
             stage=stage,
@@ -95,6 +102,7 @@ class Histogram:
             p95=self.quantile(0.95) / 1000,
             p99=self.quantile(0.99) / 1000,
             max=self.max / 1000,
+            spread=self.spread(),
         )
 
 

@@ -303,11 +303,17 @@ class Commanding(_Base):
         self.desk.command_line(True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Runs a typed command, after its confirmation where it needs one."""
+        """Runs what was typed on the command line."""
         text = event.value.strip()
         self.desk.command_line(False)
-        if not text:
-            return
+        if text:
+            self.run_line(text)
+
+    def run_line(self, text: str) -> None:
+        """Runs a command as it would be typed, after its confirmation where it needs one.
+
+        Keys that act on a row come here as well: what a key does can be typed, and asks the same question.
+        """
         try:
             command, word = parse(text, context(self._link.latest(), self._zone))
         except Misspoken as error:

@@ -51,6 +51,13 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
         def control(self) -> Grid:
             return self.grid
 
+    class Moved(Message):
+        """Another row is selected, or none."""
+
+        def __init__(self, grid: Grid) -> None:
+            self.grid = grid
+            super().__init__()
+
     def __init__(self, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.border_title = ""
@@ -327,6 +334,7 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
             self.scroll_to(y=self._cursor - height + 1, animate=False)
         for line in {old, self._cursor}:
             self._dirty_line(line)
+        self.post_message(self.Moved(self))
 
     def _dirty_line(self, index: int) -> None:
         y = index - self.scroll_offset.y + HEADER
@@ -344,6 +352,7 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
         """Selects the row where the cursor was or would be, if none is selected."""
         if not self._cursor_key and self._rows:
             self._cursor_key = self._rows[self._cursor].key
+            self.post_message(self.Moved(self))
 
     def on_blur(self) -> None:
         """The cursor goes, and the table sorts itself again."""

@@ -23,6 +23,12 @@ class Sheet(Container, can_focus=True):
     """Id of the pane that takes the focus; empty: none does, and no row is selected."""
 
     _looking: list[Any]
+    _looked: tuple[Snapshot, str] | None = None
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The one that is shown."""
+        return self._looked[0] if self._looked is not None else None
 
     def on_mount(self) -> None:
         """Learns its panes; they are composed by now."""
@@ -40,8 +46,38 @@ class Sheet(Container, can_focus=True):
 
     def look(self, snapshot: Snapshot, zone: str) -> None:
         """Hands a new snapshot to the panes; each paints only what has changed. Only while shown."""
+        self._looked = snapshot, zone
         for pane in self._looking:
             pane.look(snapshot, zone)
+
+    def look_again(self) -> None:
+        """Something else is to be shown of the same snapshot."""
+        if self._looked is not None:
+            self.look(*self._looked)
+
+    # What the keys of a screen need
+
+    def selected_symbol(self, otherwise: str) -> str:
+        """Symbol of the row selected in the main pane; if there is none, empty, and `otherwise` is said."""
+        main = self.main_pane
+        row = main.selected if main is not None else None
+        if row is None or not row.symbol:
+            self.say(otherwise)
+            return ""
+        return row.symbol
+
+    def run_line(self, text: str) -> None:
+        """Runs a command as if it had been typed: with the same question."""
+        self._desk.run_line(text)
+
+    def say(self, text: str) -> None:
+        """Says something on the note line."""
+        self._desk.note(text, "heading")
+
+    @property
+    def _desk(self) -> Any:
+        # The app; its type would be an import in a ring.
+        return self.app
 
     def shown(self) -> None:
         """The operator has come here; `look` follows."""

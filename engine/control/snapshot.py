@@ -119,6 +119,8 @@ class Percentiles(Value, frozen=True, kw_only=True):
     p95: float
     p99: float
     max: float
+    spread: tuple[int, ...] = ()
+    """The distribution: counts of durations under 1 µs, under 2, 4, 8 µs …, each without the shorter ones."""
 
 
 class LinkRow(Value, frozen=True, kw_only=True):

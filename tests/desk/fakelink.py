@@ -288,8 +288,24 @@ def health(**fields: Any) -> HealthRow:
         "commit_p50_us": 310.0,
         "commit_p99_us": 1240.0,
         "latencies": (
-            Percentiles(stage="tick→intent", count=4031, p50=180.0, p95=420.0, p99=760.0, max=5400.0),
-            Percentiles(stage="approved→recorded", count=412, p50=340.0, p95=900.0, p99=1300.0, max=9100.0),
+            Percentiles(
+                stage="tick→intent",
+                count=4031,
+                p50=180.0,
+                p95=420.0,
+                p99=760.0,
+                max=5400.0,
+                spread=(0, 0, 0, 0, 0, 3, 40, 610, 2400, 850, 110, 12, 4, 2),
+            ),
+            Percentiles(
+                stage="approved→recorded",
+                count=412,
+                p50=340.0,
+                p95=900.0,
+                p99=1300.0,
+                max=9100.0,
+                spread=(0, 0, 0, 0, 0, 0, 0, 9, 88, 261, 50, 3, 0, 0, 1),
+            ),
             Percentiles(
                 stage="sent→acknowledged", count=410, p50=2100.0, p95=4800.0, p99=9900.0, max=44000.0
             ),

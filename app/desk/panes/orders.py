@@ -10,6 +10,9 @@ from engine.control.snapshot import Snapshot
 class OrdersPane(Grid):
     """Working orders and the newest closed ones."""
 
+    which = "all"
+    """Kind of orders that is shown, one of `orders.WHICH`."""
+
     def look(self, snapshot: Snapshot, zone: str) -> None:
         """Shows the orders; times in the exchange's zone."""
-        self.show(orders.table(snapshot, zone))
+        self.show(orders.table(snapshot, zone, self.which))

@@ -1,17 +1,22 @@
-"""The screen of the health."""
+"""The screen of the engine's health: links, latencies as histograms, rates, counts."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.containers import Horizontal
 
-from app.desk.panes.health import HealthPane
+from app.desk.panes.figures import CountsPane, LatencyPane, LinksPane, RatesPane
 from app.desk.sheet import Sheet
 
 
 class HealthSheet(Sheet):
-    """The health alone, with all the room there is."""
+    """What is slow, what was lost, what was refused."""
 
-    main = "health"
+    main = "latency"
 
     def compose(self) -> ComposeResult:
-        yield HealthPane(id="health")
+        yield LinksPane(id="links")
+        yield LatencyPane(id="latency")
+        with Horizontal(id="figures"):
+            yield RatesPane(id="rates")
+            yield CountsPane(id="counts")

@@ -1,17 +1,31 @@
-"""The screen of the risk."""
+"""The screen of the risk controls: used, limit, gauge and state of each, and the reset from the row."""
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
+from typing import ClassVar
 
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from app.desk.keys import bindings
 from app.desk.panes.risk import RiskPane
 from app.desk.sheet import Sheet
 
 
 class RiskSheet(Sheet):
-    """The risk alone, with all the room there is."""
+    """What is tripped stands first."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("risk")]
     main = "risk"
 
     def compose(self) -> ComposeResult:
-        yield RiskPane(id="risk")
+        yield RiskPane(id="risk", gauge=20)
+
+    def action_reset_control(self) -> None:
+        """Asks to take back what the selected control has done."""
+        row = self.query_one("#risk", RiskPane).selected
+        if row is None:
+            self.say("R resets the selected control: select one first")
+            return
+        control = row.key.partition("/")[0]
+        self.run_line("reset day_loss" if control == "daily_loss" else f"reset control {control}")

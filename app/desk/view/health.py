@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from rich.cells import cell_len
@@ -18,8 +19,28 @@ COLUMNS = (
     Column("p99", 8, 1, number=True),
     Column("max", 8, 3, number=True),
     Column("Count", 10, 5, number=True),
-    Column("Note", 10, 6, stretch=True),
+    Column("Note", 10, 6, stretch=True, most=40),
+    Column("1µs to 8s", 24, 7),
 )
+LATENCY_COLUMNS = (
+    Column("Stage", 12, most=24),
+    Column("p50", 8, 1, number=True),
+    Column("p95", 8, 3, number=True),
+    Column("p99", 8, number=True),
+    Column("max", 8, 2, number=True),
+    Column("Count", 8, 4, number=True),
+    Column("1µs to 8s, twice as long from bar to bar", 24, stretch=True),
+)
+FIGURE_COLUMNS = (Column("What", 16, most=30), Column("Figure", 10, number=True), Column("", 1, stretch=True))
+LINK_COLUMNS = (
+    Column("State", 6),
+    Column("Link", 12, most=16),
+    Column("p50", 8, 2, number=True),
+    Column("p99", 8, 1, number=True),
+    Column("max", 8, 3, number=True),
+    Column("What it says", 20, stretch=True, most=120),
+)
+BARS = "▁▂▃▄▅▆▇█"
 
 WORDS: dict[HealthWord, tuple[str, str]] = {
     "ok": ("✓", "health-ok"),
@@ -37,9 +58,27 @@ def word_cell(word: HealthWord) -> Cell:
     return Cell(f"{glyph} {'UNKN' if word == 'unknown' else word.upper()}", meaning)
 
 
-def _row(name: str, state: Cell, figures: tuple[str, str, str, str, str], note: str = "") -> Row:
-    cells = (state, Cell(name, "heading"), *(Cell(figure) for figure in figures), Cell(note, "muted"))
+def _row(
+    name: str, state: Cell, figures: tuple[str, str, str, str, str], note: str = "", bars: str = ""
+) -> Row:
+    cells = (
+        state,
+        Cell(name, "heading"),
+        *(Cell(figure) for figure in figures),
+        Cell(note, "muted"),
+        Cell(bars),
+    )
     return Row(name, cells)
+
+
+def histogram(spread: Sequence[int]) -> str:
+    """A distribution as bars of text, one a power of two of a µs; a bar stands wherever one duration was."""
+    most = max(spread, default=0)
+    if not most:
+        return ""
+    return "".join(
+        " " if not count else BARS[min(len(BARS) - 1, count * len(BARS) // (most + 1))] for count in spread
+    )
 
 
 def _milliseconds(value: float) -> str:
@@ -72,7 +111,12 @@ def rows(health: HealthRow) -> tuple[Row, ...]:
     for stage in health.latencies:
         figures = [formats.microseconds(value) for value in (stage.p50, stage.p95, stage.p99, stage.max)]
         found.append(
-            _row(stage.stage, _BLANK, (figures[0], figures[1], figures[2], figures[3], f"{stage.count:,}"))
+            _row(
+                stage.stage,
+                _BLANK,
+                (figures[0], figures[1], figures[2], figures[3], f"{stage.count:,}"),
+                bars=histogram(stage.spread),
+            )
         )
     for name, rate in sorted(health.rates.items()):
         found.append(_row(name, _BLANK, ("", "", "", "", f"{rate:,.3g}")))
@@ -84,8 +128,82 @@ def rows(health: HealthRow) -> tuple[Row, ...]:
 
 
 def table(snapshot: Snapshot) -> Table:
-    """The health table."""
+    """All of it in one table, for where there is room for one."""
     return Table("Health", COLUMNS, rows(snapshot.health), "no figures")
+
+
+def links(snapshot: Snapshot) -> Table:
+    """Broker, data, risk loop, journal, process: each with its word, its figures and what it says."""
+    health = snapshot.health
+    link = health.link
+    reconnects = f"lost {link.losses} times" if link.losses else "never lost"
+    if link.last_loss:
+        reconnects += f", last: {link.last_loss}"
+    if not link.up and link.next_try is not None:
+        reconnects += f"; next try in {formats.age(link.next_try)}"
+    broker = " · ".join(filter(None, (health.broker_text, reconnects)))
+    data = f"age {formats.age(health.data_age)} · {snapshot.feed}"
+    journal = f"{health.journal_seq:,} rows {health.journal_text}".strip()
+    process = f"{health.rss_mb:,.0f} MB, up {formats.age(health.uptime)}"
+    loop = tuple(map(_milliseconds, (health.risk_p50_ms, health.risk_p99_ms, health.risk_max_ms)))
+    commit = (formats.microseconds(health.commit_p50_us), formats.microseconds(health.commit_p99_us), "")
+    nothing = ("", "", "")
+    found = [
+        ("broker", word_cell(health.broker), nothing, broker),
+        ("market data", word_cell(health.data), nothing, data),
+        ("risk loop", word_cell(health.engine), loop, "period between two rounds"),
+        ("journal", word_cell(health.journal), commit, journal),
+        ("process", _BLANK, nothing, process),
+    ]
+    rows = tuple(
+        Row(name, (state, Cell(name, "heading"), *map(Cell, figures), Cell(text, "muted")))
+        for name, state, figures, text in found
+    )
+    return Table("Health · links, loop, journal", LINK_COLUMNS, rows, "")
+
+
+def latencies(snapshot: Snapshot) -> Table:
+    """The stages of an order's life, each with its distribution."""
+    rows = tuple(
+        Row(
+            stage.stage,
+            (
+                Cell(stage.stage, "heading"),
+                *(Cell(formats.microseconds(v)) for v in (stage.p50, stage.p95, stage.p99, stage.max)),
+                Cell(f"{stage.count:,}", "muted"),
+                Cell(histogram(stage.spread)),
+            ),
+        )
+        for stage in snapshot.health.latencies
+    )
+    return Table("Latency", LATENCY_COLUMNS, rows, "nothing measured yet")
+
+
+_SHARES: Final = ("reject_rate", "refuse_rate", "fill_rate")
+
+
+def _rate(name: str, value: float) -> str:
+    return f"{value * 100:.1f} %" if name.partition(".")[0] in _SHARES else f"{value:,.3g}"
+
+
+def rates(snapshot: Snapshot) -> Table:
+    """Shares of orders rejected and filled, slippage in ticks a lot, drift in lots."""
+    found = [
+        (name.replace("_", " "), _rate(name, value)) for name, value in sorted(snapshot.health.rates.items())
+    ]
+    return Table("Rates · slippage in ticks a lot", FIGURE_COLUMNS, _figures(found), "nothing sent yet")
+
+
+def counters(snapshot: Snapshot) -> Table:
+    """What has been counted since the start: reconciliations, reconnects, errors and so on."""
+    found = [
+        (name.replace("_", " "), f"{count:,}") for name, count in sorted(snapshot.health.counters.items())
+    ]
+    return Table("Counts since the start", FIGURE_COLUMNS, _figures(found), "nothing counted yet")
+
+
+def _figures(found: Sequence[tuple[str, str]]) -> tuple[Row, ...]:
+    return tuple(Row(name, (Cell(name, "heading"), Cell(figure), _BLANK)) for name, figure in found)
 
 
 STAGES: Final = ("tick→sent", "sent→acknowledged", "sent→first fill")

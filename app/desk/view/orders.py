@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table
 from engine.control.snapshot import OrderRow, Snapshot
@@ -94,12 +97,32 @@ def row(order: OrderRow, zone: str) -> Row:
     )
 
 
-def table(snapshot: Snapshot, zone: str) -> Table:
-    """All orders of the snapshot, in its order: working first, then the newest closed."""
+WHICH: Final[dict[str, Callable[[OrderRow], bool]]] = {
+    "all": lambda _: True,
+    "working": is_working,
+    "filled": lambda order: order.filled > 0,
+    "rejected": lambda order: order.status == OrderStatus.REJECTED.value,
+}
+"""The kinds of orders that the screen of orders shows, and which orders are of a kind."""
+
+
+def table(snapshot: Snapshot, zone: str, which: str = "all") -> Table:
+    """The orders of a kind, in the snapshot's order: working first, then the newest closed."""
     working = sum(map(is_working, snapshot.orders))
     unknown = sum(order.status == OrderStatus.UNKNOWN.value for order in snapshot.orders)
     title = f"Orders · {working} working · {len(snapshot.orders) - working} closed"
     if unknown:
         title += f" · {unknown} UNKNOWN"
-    rows = tuple(row(order, zone) for order in snapshot.orders)
-    return Table(title, COLUMNS, rows, "no orders today")
+    if which != "all":
+        title = f"Orders · {which.upper()} only · {title.removeprefix('Orders · ')}"
+    rows = tuple(row(order, zone) for order in snapshot.orders if WHICH[which](order))
+    return Table(title, COLUMNS, rows, f"no {which} orders" if which != "all" else "no orders today")
+
+
+def kinds(snapshot: Snapshot, which: str) -> tuple[Cell, ...]:
+    """The kinds with their counts in one line; the one that is shown stands in brackets."""
+    cells: list[Cell] = []
+    for kind, belongs in WHICH.items():
+        text = f"{kind} {sum(map(belongs, snapshot.orders))}"
+        cells.append(Cell(f" [{text}] ", "heading") if kind == which else Cell(f"  {text}  ", "muted"))
+    return (*cells, Cell("  v: next kind", "muted"))

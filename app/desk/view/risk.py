@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table
 from engine.control.snapshot import RiskRow, Snapshot
@@ -9,16 +11,23 @@ from engine.control.snapshot import RiskRow, Snapshot
 GAUGE = 6
 """Cells of a gauge."""
 
-COLUMNS = (
-    Column("State", 9),
-    Column("Use", 4, 3, number=True),
-    Column("Gauge", GAUGE, 1),
-    Column("Control", 15),
-    Column("Used", 7, 1, number=True),
-    Column("Limit", 7, 1, number=True),
-    Column("Breach", 7, 5),
-    Column("Detail", 10, 4, stretch=True),
-)
+
+@lru_cache(maxsize=8)
+def columns(gauge: int) -> tuple[Column, ...]:
+    """The columns, with a gauge of so many cells."""
+    return (
+        Column("State", 9),
+        Column("Use", 4, 3, number=True),
+        Column("Gauge", gauge, 1, most=gauge),
+        Column("Control", 15, most=32),
+        Column("Used", 7, 1, number=True),
+        Column("Limit", 7, 1, number=True),
+        Column("Breach", 7, 5),
+        Column("Detail", 10, 4, stretch=True),
+    )
+
+
+COLUMNS = columns(GAUGE)
 
 _STATES = {
     "ACTIVE": ("✓", "risk-active", 3),
@@ -28,7 +37,7 @@ _STATES = {
 }
 
 
-def row(control: RiskRow) -> Row:
+def row(control: RiskRow, gauge: int = GAUGE) -> Row:
     """One control as cells."""
     glyph, meaning, _ = _STATES[control.state]
     return Row(
@@ -36,7 +45,7 @@ def row(control: RiskRow) -> Row:
         (
             Cell(f"{glyph} {control.state}", meaning),
             Cell(formats.percent(control.ratio)),
-            Cell(formats.bar(control.ratio, GAUGE), "text" if control.state == "ACTIVE" else "heading"),
+            Cell(formats.bar(control.ratio, gauge), "text" if control.state == "ACTIVE" else "heading"),
             Cell(f"{control.scope} {control.title}".lstrip(), "heading"),
             Cell(control.used),
             Cell(control.limit),
@@ -46,10 +55,11 @@ def row(control: RiskRow) -> Row:
     )
 
 
-def table(snapshot: Snapshot) -> Table:
+def table(snapshot: Snapshot, gauge: int = GAUGE) -> Table:
     """Tripped, unknown and warning ones first; the others as the engine gives them."""
     count = {state: sum(control.state == state for control in snapshot.risk) for state in _STATES}
     said = [f"{count[state]} {state}" for state in ("TRIPPED", "UNKNOWN", "WARN") if count[state]]
     title = " · ".join([f"Risk · limits v{snapshot.limits_version}", *(said or ["all within"])])
     ordered = sorted(snapshot.risk, key=lambda control: _STATES[control.state][2])
-    return Table(title, COLUMNS, tuple(map(row, ordered)), "no controls")
+    rows = tuple(row(control, gauge) for control in ordered)
+    return Table(title, columns(gauge), rows, "no controls")

@@ -1,0 +1,216 @@
+"""The screens one by one: what each shows of a snapshot, and what its keys ask of the engine."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from deskpilot import Desk, drive, painted, press, ripen, text_of
+from fakelink import FakeLink, change, position, positions, risk, snapshot, strategies
+
+from app.desk.app import DeskApp
+from app.desk.screens import SCREENS, entry
+from app.desk.sheet import Sheet
+from app.desk.view import breakdown, health
+from engine.control.commands import Adopt, Kill, Pause, Reset, Resume
+
+D = Decimal
+
+
+@pytest.mark.parametrize("name", [screen.name for screen in SCREENS])
+def test_a_registered_screen_is_there(name: str) -> None:
+    sheet = entry(name).load()
+    assert issubclass(sheet, Sheet) and sheet is not Sheet
+    assert entry(name).help and entry(name).label
+
+
+def test_only_the_screen_that_is_shown_is_handed_snapshots() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        first = app.desk.sheet
+        looked: list[str] = []
+        first.look = lambda *_: looked.append("desk")  # type: ignore[method-assign]
+        await press(pilot, "f3")
+        second = app.desk.sheet
+        assert second is not first and not first.display and second.display
+        link.snapshot = snapshot(seq=2, orders=())
+        await painted(pilot)
+        assert looked == [] and app.desk.pane("orders").rows == []
+        await press(pilot, "f2")
+        assert app.desk.sheet is first and looked, "it sees the newest one as soon as it is shown"
+
+    drive(test)
+
+
+def test_a_screen_comes_back_as_it_was_left() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f3", "v", "down", "f4", "f3")
+        assert app.desk.pane("orders").which == "working"  # type: ignore[attr-defined]
+        assert app.desk.pane("orders").cursor == 1
+
+    drive(test)
+
+
+def test_a_screen_chosen_while_the_picture_is_old_does_not_look_alive() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        link.stale = 2.0
+        await painted(pilot)
+        await press(pilot, "f5")
+        assert app.desk.pane("risk").faded
+
+    drive(test)
+
+
+def test_keys_typed_ahead_are_for_the_screen_that_they_follow() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "9", "down", "t")
+        await ripen(pilot)
+        await press(pilot, "y")
+        assert link.sent == [Resume(strategy="maker")], "the screen was not even made before"
+
+    drive(test)
+
+
+@pytest.mark.parametrize("key", [screen.keys[0] for screen in SCREENS])
+def test_the_kill_works_from_every_screen(key: str) -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, key, "f12")
+        assert [type(command) for command in link.sent] == [Kill]
+
+    drive(test)
+
+
+# Orders
+
+
+def test_v_goes_through_the_kinds_of_orders() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        seen = []
+        for key in ("f3", "v", "v", "v", "v"):
+            await press(pilot, key)
+            seen.append((app.desk.pane("orders").which, len(app.desk.pane("orders").rows)))  # type: ignore[attr-defined]
+        assert seen == [("all", 14), ("working", 10), ("filled", 3), ("rejected", 1), ("all", 14)]
+        assert "[all 14]" in text_of(app)
+
+    drive(test)
+
+
+# Positions
+
+
+def test_the_shares_of_the_selected_position_are_shown() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f4", "down", "down", "down")
+        rows = [[cell.text for cell in row.cells[:5]] for row in app.desk.pane("breakdown").rows]
+        assert rows == [["ESM3", "maker", "+1", "+1", "0"], ["ESM3", "trend", "+2", "+2", "0"]]
+
+    drive(test)
+
+
+def test_what_no_strategy_holds_is_said() -> None:
+    shot = snapshot(positions=(position("ESM3", 3, by_strategy={"trend": D(1)}),))
+    rows = [[cell.text for cell in row.cells[:5]] for row in breakdown.table(shot).rows]
+    assert rows == [
+        ["ESM3", "maker", "+1", "0", "+1"],
+        ["ESM3", "trend", "+2", "+1", "+1"],
+        ["ESM3", breakdown.NOBODY, "-", "+2", "-"],
+    ]
+    assert breakdown.table(shot, strategy="trend").rows[0].cells[1].text == "trend"
+
+
+def test_a_difference_is_adopted_from_the_row_with_the_typed_word() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f4", "down", "d")
+        assert "adopt GCM3" in text_of(app)
+        await ripen(pilot)
+        await press(pilot, "d", "y", "enter", *"ADOPT", "enter")
+        assert link.sent == [Adopt(symbol="GCM3")]
+
+    drive(test)
+
+
+def test_the_halt_of_an_instrument_is_reset_from_the_row() -> None:
+    halted = tuple(change(row, state="halted: drift") if row.symbol == "GCM3" else row for row in positions())
+
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f4", "down", "R")
+        await ripen(pilot)
+        await press(pilot, *"RESET", "enter")
+        assert link.sent == [Reset(scope="instrument", target="GCM3")]
+
+    drive(test, link=FakeLink(snapshot(positions=halted)))
+
+
+def test_without_a_selected_row_nothing_is_asked() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f4", "d")
+        assert "select one first" in text_of(app) and link.sent == [] and len(app.screen_stack) == 1
+
+    drive(test, link=FakeLink(snapshot(positions=())))
+
+
+# Risk
+
+
+def test_a_control_is_reset_from_its_row() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f5", "R")
+        await ripen(pilot)
+        await press(pilot, *"RESET", "enter")
+        assert link.sent == [Reset(scope="control", target="spread")]
+
+    drive(test)
+
+
+def test_the_days_loss_is_reset_as_the_days_loss() -> None:
+    tripped = tuple(row for row in risk() if row.control == "daily_loss")
+
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f5", "R")
+        await ripen(pilot)
+        await press(pilot, *"RESET", "enter")
+        assert link.sent == [Reset(scope="day_loss")]
+
+    drive(test, link=FakeLink(snapshot(risk=tripped)))
+
+
+# Health
+
+
+def test_a_histogram_has_a_bar_wherever_one_duration_was() -> None:
+    assert health.histogram((0, 1, 1000, 0, 1)) == " ▁█ ▁"
+    assert health.histogram((0, 0)) == health.histogram(()) == ""
+    assert health.histogram((5,)) == "▇"
+
+
+def test_health_tells_of_reconnects_rates_and_memory() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f6")
+        await painted(pilot)
+        text = text_of(app)
+        for said in (
+            "never lost",
+            "10,412 rows",
+            "66 MB, up 2h02",
+            "reject rate",
+            "1.2 %",
+            "duplicates",
+            "▁▁▃█▃",
+        ):
+            assert said in text, said
+
+    drive(test)
+
+
+# Strategies
+
+
+def test_t_pauses_at_once_and_resumes_after_a_y() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "9", "t")
+        assert "runaway is failed" in text_of(app) and link.sent == []
+        await press(pilot, "end", "t")
+        assert link.sent == [Pause(strategy="trend")]
+        shares = [row.symbol for row in app.desk.pane("breakdown").rows]
+        assert shares == ["ESM3", "NQM3", "GCM3", "ZNM3"], "what the selected one holds or intends"
+
+    drive(test, link=FakeLink(snapshot(strategies=strategies())))
