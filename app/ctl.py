@@ -162,7 +162,7 @@ def make(args: argparse.Namespace) -> c.AnyCommand:
             return change
         case "do":
             return _said(" ".join(args.words))
-        case "buy" | "sell":
+        case "buy" | "sell" | "limit":
             return _said(" ".join((args.ctl, *args.words)))
         case "cancel":
             return _said(" ".join(("cancel", *args.order)))

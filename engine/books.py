@@ -61,6 +61,7 @@ from engine.records import (
     Transferred,
     Unanswered,
 )
+from engine.risk.setting import Override
 from engine.strategy.netting import attribute, needs, share_fill
 
 NET: Final = "net"
@@ -104,6 +105,8 @@ class Books:
         """What was asked of the emergency procedure that has not ended, in order."""
         self.tripped: dict[tuple[str, str], ControlTripped] = {}
         self.limits_version = 1
+        self.overrides: dict[str, Override] = {}
+        """Limits that were set while it ran, by key below [risk]."""
         self.strategies: dict[str, StrategyChanged] = {}
         self._behind: dict[str, dict[str, int]] = {}
         """By netted order: which strategies needed how much of it when it was made."""
@@ -213,8 +216,8 @@ class Books:
                 self.strategy_baseline = dict(record.strategies)
             case PeakSeen(equity=equity):
                 self.peak = equity
-            case LimitsChanged(version=version):
-                self.limits_version = version
+            case LimitsChanged(version=version, overrides=overrides):
+                self.limits_version, self.overrides = version, overrides
             case StrategyChanged(name=name):
                 self.strategies[name] = record
             case RunStarted():
@@ -385,5 +388,6 @@ class Books:
             sorted(self.tripped),
             None if self.day is None else (self.day.trading_day, str(self.day.baseline)),
             self.limits_version,
+            sorted(self.overrides.items()),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -144,6 +144,9 @@ class RiskLimits(Section):
     warn_pct: Decimal = Field(Decimal("80"), gt=0, le=100)
     """Percent of a limit from which the screen says WARN, because a person needs time to act before it
     trips."""
+    run_time_factor: Decimal = Field(Decimal("2"), ge=1, le=100)
+    """Factor by which a limit that is set while it runs (`limit ES 3`) may be wider than here, because a
+    tired person should not be able to lift it away; 1: it can only be tightened."""
     instruments: dict[Symbol, InstrumentLimits] = Field(default_factory=dict)
     """Limits by symbol."""
 

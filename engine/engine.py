@@ -29,16 +29,19 @@ from engine.facthandler import FactHandler
 from engine.facts import AnyFact
 from engine.feeds.watchdog import Watchdog
 from engine.grouping import Grouper
+from engine.hostwatch import HostWatch
 from engine.intake import Intake
-from engine.journal import Journal, StoreFailed, StoreState
+from engine.journal import Journal, StoreState
 from engine.kill import KillSwitch
 from engine.killhost import EngineKillHost
+from engine.limiting import LimitDesk
 from engine.lost import LostOrders
 from engine.market import Market, MarketBook
 from engine.metrics import Metrics
 from engine.model import NS, Instrument, MarketState, Quote, Trade
 from engine.operator import Operator
 from engine.order_poll import OrderPoll
+from engine.ordering import OrderDesk
 from engine.orders_record import OrderRecord
 from engine.picture import Picture
 from engine.ports import Adapter, Clock, DepthSource, IdSource
@@ -52,6 +55,7 @@ from engine.risk.controls.margin import Margin
 from engine.risk.gate import Gate
 from engine.risk.limits import LimitsBook
 from engine.risk.loop import RiskLoop
+from engine.risk.setting import overlaid
 from engine.risk.ticker import RiskTicker
 from engine.sessions import Calendar
 from engine.status import Status
@@ -61,8 +65,6 @@ from engine.view import EngineView
 
 HEALTH_EVERY: Final = 60 * NS
 """Time between two lines of health in the log, ns."""
-CLOCK_STEP: Final = NS // 2
-"""Change of the host's clock against engine time that is worth an alarm, ns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ class Engine:
             mode=parts.mode,
             tell=parts.tell,
         )
-        self.limits = LimitsBook(config.risk, cap=parts.lots_cap)
+        self.limits = LimitsBook(config.risk, max(1, books.limits_version), cap=parts.lots_cap)
+        self.limits.current = self.limits.bounded(overlaid(config.risk, books.overrides)[0])
         self.view = EngineView(books, self.markets, clock, self.limits)
         self.controls = standard_controls()
         self.gate = Gate(self.controls)
@@ -170,15 +173,14 @@ class Engine:
         self.groups = Grouper(self.core, self.intake, self.replacer, self.kill)
         self.facts = FactHandler(self)
         self.seats = Seats(self.core, config.screen, self, parts.speed)
+        self.limit_desk = LimitDesk(self.core, self.limits, self.risk, self.view, self)
         self.operator = Operator(
             self.core,
             self.intake,
-            self.replacer,
-            self.gate,
-            self.view,
+            OrderDesk(self.core, self.intake, self.replacer, self.gate, self.view, self.controls.one(Margin)),
             self.kill,
             self.risk,
-            self.limits,
+            self.limit_desk,
             self,
         )
         self._ending = Ending(self)
@@ -206,8 +208,6 @@ class Engine:
         self._tasks: list[asyncio.Task[None]] = []
         self.started = clock.mono()
         self._frame_due = 0
-        self._store_heal_due = 0
-        self._clock_offset = 0
         self._health_due = clock.mono() + HEALTH_EVERY
         self._stopping = ""
         self.stopped = asyncio.Event()
@@ -215,8 +215,7 @@ class Engine:
         self.stop_reason = ""
         self.protective = (0, 0)
         """At the stop: protective orders that the broker has, and that it does not have."""
-        parts.journal.on_trouble = self._store_trouble
-        parts.journal.on_commit = self._committed
+        self._host = HostWatch(self.core, self.reconcile_soon, self._spawn)
         parts.journal.on_rows = self.answers.stories.recent.extend
         self._links.bind(self.on_fact)
 
@@ -228,7 +227,7 @@ class Engine:
         for (control, scope), tripped in sorted(self.core.books.tripped.items()):
             self.risk.restore(control, scope, tripped.detail)
         if self.core.journal.left_owing:
-            await self._own_up()
+            await self._host.own_up(partial(self.halt, "account", "", "store"))
         self._ticker.start()
         self._chore_rounds.start()
         if self.core.books.kills:
@@ -242,25 +241,12 @@ class Engine:
             await self.reconciler.round("start")
         await self.day.open_if_needed()
         self.groups.restore()
+        self.limit_desk.restore()
         self._tasks.append(loop.create_task(self.link.run(), name="link"))
         self._tasks.append(loop.create_task(self.reconciler.run(), name="reconcile"))
         poll = OrderPoll(self.core, self.ask, self.reconcile_soon)
         self._tasks.append(loop.create_task(poll.run(), name="open orders"))
         await self.strategies.start()
-
-    async def _own_up(self) -> None:
-        """The last run died with records that the store did not take: what it had halted is not known."""
-        self.halt(
-            "account",
-            "",
-            "store",
-            "the last run ended while the store took nothing: halts and losses of its last moments may be "
-            "missing. Look at positions and the day's loss, then reset the halt",
-        )
-        try:
-            await self.core.journal.settle_owing()
-        except StoreFailed as error:
-            self.core.log("error", f"the store fails again: {error}", component="engine")
 
     async def finish(self, reason: str) -> None:
         """The end of a run that was to end: everything is closed and proven flat."""
@@ -356,9 +342,7 @@ class Engine:
         core = self.core
         mono = core.clock.mono()
         core.journal.poll(mono)
-        if core.journal.state is StoreState.FAILED and mono >= self._store_heal_due:
-            self._store_heal_due = mono + 2 * NS
-            self._spawn(self._heal_store())
+        self._host.look_at_store(mono)
         self.day.check()
         self.reactions.watch()
         self.intake.watch()
@@ -369,7 +353,7 @@ class Engine:
             self.day.note_peak()
             self.answers.sample()
             self.strategies.on_time(core.clock.now())
-            self._look_at_clock()
+            self._host.look_at_clock()
             if mono >= self._health_due:
                 self._health_due = mono + HEALTH_EVERY
                 self.status.log_health()
@@ -377,14 +361,6 @@ class Engine:
                 self.publish()
         dues = [self.intake.next_due(), self.groups.next_due(), self.strategies.targets.next_due()]
         return min((d for d in dues if d is not None), default=None)
-
-    def _look_at_clock(self) -> None:
-        """Engine time does not follow a wall clock that steps, but a person should know that it did."""
-        offset = self.core.clock.offset()
-        if abs(offset - self._clock_offset) > CLOCK_STEP:
-            self._clock_offset = offset
-            text = f"the host's clock stepped; it is {offset / NS:+.3f} s from engine time now"
-            self.core.alarm("warning", "clock", text)
 
     def _chores_failed(self, error: Exception) -> None:
         self.metrics.count("chore_errors")
@@ -399,24 +375,6 @@ class Engine:
             if self._risk_perf:
                 self.metrics.recent_risk.append(perf - self._risk_perf)
         self._risk_perf = perf
-
-    # -- store
-
-    def _committed(self, duration: int, rows: int) -> None:
-        self.metrics.stage("journal commit", duration)
-        self.metrics.count("rows", rows)
-
-    def _store_trouble(self, state: StoreState, reason: str) -> None:
-        if state is StoreState.OK:
-            self.core.alarm("info", "store", f"the store works again: {reason}")
-        else:
-            self.core.alarm(
-                "critical", "store", f"{reason}. No opening orders; cancels and flattening still go"
-            )
-
-    async def _heal_store(self) -> None:
-        if await self.core.journal.recover():
-            self.reconcile_soon()
 
     def _pause_reason(self, strategy: str) -> str:
         state = self.core.journal.state

@@ -65,7 +65,7 @@ class Intake:
             core.metrics.stage("tick→intent", start - seen_perf)
         core.metrics.count("orders")
         order = self._for_venue(order)
-        lacking = self._lacking(order)
+        lacking = self.lacking(order)
         verdict = self._gate.check(order, self._view) if not lacking else None
         if not isinstance(verdict, Approved):
             refusal = verdict.reasons[0] if verdict is not None else Refusal("capability", lacking)
@@ -136,7 +136,7 @@ class Intake:
 
     def objection(self, order: Order) -> Refusal | None:
         """Why the order would be refused right now; None where it would pass. Charges nothing."""
-        lacking = self._lacking(order)
+        lacking = self.lacking(order)
         if lacking:
             return Refusal("capability", lacking)
         return next(iter(self._gate.preview(order, self._view)), None)
@@ -148,7 +148,7 @@ class Intake:
             return msgspec.structs.replace(order, tif=TimeInForce.GTC)
         return order
 
-    def _lacking(self, order: Order) -> str:
+    def lacking(self, order: Order) -> str:
         """What the order needs that the venue cannot do; empty where it can do all of it."""
         can = self._core.adapter.capabilities
         wants = (

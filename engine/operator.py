@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Final, Protocol
 
 from engine.books import EXTERNAL
-from engine.config import RiskLimits
 from engine.control.commands import (
     Acknowledge,
     Adopt,
@@ -28,6 +26,7 @@ from engine.control.commands import (
     Reload,
     Reset,
     Resume,
+    SetLimit,
     Shutdown,
     Submit,
     TakeControl,
@@ -36,8 +35,8 @@ from engine.control.seats import NO_SEAT, Seats
 from engine.core import Core
 from engine.intake import Intake
 from engine.kill import KillSwitch
-from engine.model import NS, Instrument, OffGrid, Order, Replace
-from engine.orders_groups import bracket
+from engine.limiting import LimitDesk
+from engine.ordering import OrderDesk
 from engine.orders_record import OrderRecord
 from engine.reconcile import Kind
 from engine.records import (
@@ -50,13 +49,8 @@ from engine.records import (
     Halted,
     HaltReset,
     KillBegan,
-    LimitsChanged,
 )
-from engine.replacing import Replacer
-from engine.risk.gate import Gate
-from engine.risk.limits import LimitsBook
 from engine.risk.loop import RiskLoop
-from engine.view import EngineView
 
 AnswerSink = Callable[[Answer], None]
 
@@ -73,11 +67,6 @@ class Hooks(Protocol):
     def pause_strategy(self, name: str) -> str: ...
 
     def resume_strategy(self, name: str) -> str: ...
-
-    def reload_limits(self) -> RiskLimits:
-        """Reads the configuration again. Raises with a text for a person when it is bad."""
-
-    def limits_changed(self) -> None: ...
 
     def request_stop(self, reason: str) -> None: ...
 
@@ -99,19 +88,15 @@ class Operator:
         self,
         core: Core,
         intake: Intake,
-        replacer: Replacer,
-        gate: Gate,
-        view: EngineView,
+        orders: OrderDesk,
         kill: KillSwitch,
         risk: RiskLoop,
-        limits: LimitsBook,
+        limits: LimitDesk,
         hooks: Hooks,
     ) -> None:
         self._core = core
         self._intake = intake
-        self._replacer = replacer
-        self._gate = gate
-        self._view = view
+        self._orders = orders
         self._kill = kill
         self._risk = risk
         self._limits = limits
@@ -120,8 +105,11 @@ class Operator:
 
     def handle(self, command: AnyCommand, who: str, answer: AnswerSink | None, seat: int = NO_SEAT) -> None:
         """Journals the command and carries it out, where this seat may; `answer` gets one or more answers,
-        the last is final."""
+        the last is final. A preview is a mere question: it leaves no trace."""
         core = self._core
+        if isinstance(command, Submit | Modify | SetLimit) and command.preview:
+            self._try(command, who, "", answer or (lambda _: None), seat)
+            return
         correlation = core.ids.correlation()
         core.commit(CommandTaken(command=command, who=who), correlation)
         core.log(
@@ -149,6 +137,10 @@ class Operator:
             if answer is not None:
                 answer(result)
 
+        self._try(command, who, correlation, reply, seat)
+
+    def _try(self, command: AnyCommand, who: str, correlation: str, reply: AnswerSink, seat: int) -> None:
+        core = self._core
         try:
             problem = self._hooks.seats.problem(seat, command)
             if not problem and isinstance(command, TakeControl):
@@ -179,9 +171,9 @@ class Operator:
                     KillBegan(reason=f"flatten by {who}", symbol=symbol, flatten=True), correlation, reply
                 )
             case Submit():
-                self._submit(command, correlation, reply)
+                self._orders.submit(command, correlation, reply)
             case Modify():
-                self._modify(command, correlation, reply)
+                self._orders.modify(command, correlation, reply)
             case Cancel(order_id=order_id):
                 problem = self._intake.cancel(order_id, correlation)
                 reply(Answer(ok=not problem, text=problem or f"cancel of {order_id} sent"))
@@ -194,7 +186,9 @@ class Operator:
             case Resume(strategy=strategy):
                 self._resume(strategy, who, correlation, reply)
             case Reload():
-                self._reload(who, correlation, reply)
+                self._limits.reload(who, correlation, reply)
+            case SetLimit():
+                self._limits.set(command, who, correlation, reply)
             case Adopt(symbol=symbol):
                 self._adopt(symbol, who, correlation, reply)
             case Claim(broker_id=broker_id, strategy=strategy):
@@ -247,90 +241,6 @@ class Operator:
         """What is wrong with a strategy's name; empty where orders may carry it."""
         known = sorted({"manual", *(s.name for s in self._core.config.strategies)})
         return "" if name in known else f"no strategy {name}; known are {', '.join(known)}"
-
-    def _instrument(self, symbol: str) -> Instrument:
-        instrument = self._core.books.instruments.get(symbol)
-        if instrument is None:
-            raise OffGrid(self._unknown(symbol))
-        return instrument
-
-    def _submit(self, command: Submit, correlation: str, reply: AnswerSink) -> None:
-        try:
-            orders = self._orders(command, correlation)
-        except OffGrid as error:
-            reply(Answer(ok=False, text=str(error)))
-            return
-        if command.preview:
-            refusals = self._gate.preview(orders[0], self._view)
-            text = "; ".join(f"{r.control}: {r.text}" for r in refusals) or "the gate would let it pass"
-            reply(Answer(ok=not refusals, text=text))
-            return
-        self._intake.submit_bracket(orders[0], orders[1:], on_answer=reply)
-
-    def _orders(self, command: Submit, correlation: str) -> list[Order]:
-        """The entry, then the bracket's children. Raises `OffGrid` for a price or size off the grid."""
-        core = self._core
-        instrument = self._instrument(command.symbol)
-
-        def ticks(price: Decimal | None) -> int | None:
-            return None if price is None else instrument.to_ticks(price)
-
-        touch = self._view.quote(command.symbol)
-        arrival = None
-        if touch is not None:
-            arrival = touch.ask if command.side.sign > 0 else touch.bid
-        policy = core.config.orders
-        entry = Order(
-            id=core.ids.order_id("manual"),
-            strategy="manual",
-            account=core.config.account,
-            symbol=command.symbol,
-            side=command.side,
-            qty=instrument.to_lots(command.size),
-            type=command.type,
-            limit=ticks(command.limit),
-            stop=ticks(command.stop),
-            tif=command.tif,
-            expire=command.expire,
-            reduce_only=command.reduce_only,
-            post_only=command.post_only,
-            created=core.clock.now(),
-            correlation=correlation,
-            arrival=arrival,
-            partial_fill=policy.partial_fill,
-            remainder_after=int(policy.remainder_after * NS),
-            replace_policy=policy.replace,
-        )
-        return [
-            entry,
-            *bracket(
-                entry,
-                ticks(command.take_profit),
-                ticks(command.stop_loss),
-                lambda: core.ids.order_id("manual"),
-            ),
-        ]
-
-    def _modify(self, command: Modify, correlation: str, reply: AnswerSink) -> None:
-        record = self._core.books.orders.get(command.order_id)
-        if record is None:
-            reply(Answer(ok=False, text=f"there is no open order {command.order_id}"))
-            return
-        instrument = self._instrument(record.order.symbol)
-        try:
-            change = Replace(
-                id=self._core.ids.order_id(record.order.strategy),
-                order_id=command.order_id,
-                qty=record.life.qty if command.size is None else instrument.to_lots(command.size),
-                limit=record.life.limit if command.limit is None else instrument.to_ticks(command.limit),
-                stop=record.life.stop if command.stop is None else instrument.to_ticks(command.stop),
-                correlation=correlation,
-                created=self._core.clock.now(),
-            )
-        except OffGrid as error:
-            reply(Answer(ok=False, text=str(error)))
-            return
-        self._replacer.replace(change, on_answer=reply)
 
     def _cancel_all(
         self, symbol: str | None, strategy: str | None, correlation: str, reply: AnswerSink
@@ -423,23 +333,6 @@ class Operator:
             return
         done = self._core.commit(HaltReset(scope="account", target="pause", who=who), correlation).changed
         reply(Answer(ok=True, text="opening orders may pass again" if done else "nothing was paused"))
-
-    def _reload(self, who: str, correlation: str, reply: AnswerSink) -> None:
-        try:
-            changes = self._limits.replace(self._hooks.reload_limits(), who)
-        except Exception as error:  # noqa: BLE001 - any bad file leaves the old limits in force, and says so
-            self._core.alarm("warning", "reload", f"reload refused, the old limits stay in force: {error}")
-            reply(Answer(ok=False, text=f"the old limits stay in force: {error}"))
-            return
-        if not changes:
-            reply(Answer(ok=True, text=f"nothing changed; limits are version {self._limits.version}"))
-            return
-        self._hooks.limits_changed()
-        rows = tuple((c.key, c.old, c.new) for c in changes)
-        self._core.commit(LimitsChanged(version=self._limits.version, who=who, changes=rows), correlation)
-        text = ", ".join(f"{key} {old} → {new}" for key, old, new in rows)
-        self._core.alarm("info", "limits", f"limits version {self._limits.version} by {who}: {text}")
-        reply(Answer(ok=True, text=f"limits are version {self._limits.version}: {text}"))
 
     def _take_over(self, symbol: str, who: str, correlation: str) -> str:
         """Makes the broker's position ours: its executions first, the rest at the market's middle. Returns

@@ -186,14 +186,24 @@ def _fit(order_id: str, life: OrderLife, total: int, gone: str) -> list[GroupAct
     return [Resize(order_id=order_id, qty=total)]
 
 
-def in_order(side: Side, entry: int | None, profit: int | None, loss: int | None) -> str:
+def in_order(
+    side: Side,
+    entry: int | None,
+    profit: int | None,
+    loss: int | None,
+    price: Callable[[int], object] | None = None,
+) -> str:
     """What is wrong with a bracket's levels (ticks): the names of two that stand on the wrong side of one
-    another, in words; empty where nothing is."""
+    another, in words; empty where nothing is. `price` makes a person's price of ticks."""
     levels = [("stop_loss", loss), ("limit", entry), ("take_profit", profit)]
-    given = [(name, price) for name, price in levels if price is not None]
+    given = [(name, level) for name, level in levels if level is not None]
     for (low_name, low), (high_name, high) in pairwise(given):
         if (high - low) * side.sign <= 0:
             words = "above" if side is Side.BUY else "below"
+            if price is not None:
+                names = {"stop_loss": "stop", "limit": "the entry's price", "take_profit": "target"}
+                pair = f"{names[high_name]} {price(high)} must be {words} {names[low_name]} {price(low)}"
+                return f"{pair} to {side.name.lower()}"
             return f"{high_name} {high} must be {words} {low_name} {low} (ticks) for a {side.name.lower()}"
     return ""
 

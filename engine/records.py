@@ -14,6 +14,7 @@ from engine.alerts import Alert
 from engine.control.commands import AnyCommand
 from engine.facts import AnyFact
 from engine.model import Instrument, Order, Replace, Value
+from engine.risk.setting import Override
 
 
 class Record(Value, frozen=True, tag_field="kind", kw_only=True):
@@ -228,6 +229,8 @@ class LimitsChanged(Record, frozen=True, tag="limits"):
     who: str
     changes: tuple[tuple[str, str, str], ...]
     """(key, old, new)."""
+    overrides: dict[str, Override] = msgspec.field(default_factory=dict)
+    """All figures that stand in the place of the file's from now on, by key."""
 
 
 class FindingSeen(Record, frozen=True, tag="finding"):

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from engine.control.snapshot import HealthWord, LinkRow, RiskRow, ScreenRow, StrategyRow
 from engine.journal import StoreState
+from engine.limiting import watched_by
 from engine.model import NS
 from engine.risk.control import Reading
 
@@ -29,6 +32,10 @@ def _named(prefix: str, rates: Mapping[str, float]) -> dict[str, float]:
     return {k.removeprefix(prefix): round(v, 3) for k, v in rates.items() if k.startswith(prefix)}
 
 
+def _noted(row: RiskRow, note: str) -> RiskRow:
+    return msgspec.structs.replace(row, detail=f"{row.detail}; {note}".lstrip("; ")) if note else row
+
+
 class Status:
     """Implements `engine.picture.Sources`; looks, and changes nothing."""
 
@@ -37,7 +44,15 @@ class Status:
 
     def risk_rows(self) -> tuple[RiskRow, ...]:
         readings = self._engine.risk.readings()
-        return tuple(r.row() for r in sorted(readings, key=_importance))
+        rows = [r.row() for r in sorted(readings, key=_importance)]
+        notes: dict[tuple[str, str], str] = {}
+        for key, override in self._engine.core.books.overrides.items():
+            notes[watched_by(key)] = (
+                f"set to {override.value} by {override.who}, file {override.file or 'none'}"
+            )
+        if not notes:
+            return tuple(rows)
+        return tuple(_noted(row, notes.get((row.control, row.scope), "")) for row in rows)
 
     def strategy_rows(self) -> tuple[StrategyRow, ...]:
         return self._engine.strategies.rows()

@@ -47,6 +47,8 @@ def _orders(verb: Any) -> None:
     for side in ("buy", "sell"):
         words = verb(side, f"place an order as on the desk: {side} 2 ES @ 5012.25 stop 5008 target 5020")
         words.add_argument("words", nargs="+", metavar="WORD")
+    limit = verb("limit", "set one risk limit until the file is read again: limit ES 3, limit daily_loss 2%%")
+    limit.add_argument("words", nargs="+", metavar="WORD")
     do = verb("do", "carry out a line of the desk's command language: do 'cancel all ES'", 120.0)
     do.add_argument("words", nargs="+", metavar="WORD")
     submit = verb("submit", "place an order: submit ES buy 1 @4800.25")

@@ -9,7 +9,7 @@ from app.grammar.orders import OPTIONS
 from app.grammar.tokens import Context, words
 from app.grammar.verbs import VERBS
 
-_MODIFY: Final = ("size", "@", "stop")
+_MODIFY: Final = ("size", "@", "stop", "preview")
 _SCOPES: Final = ("halt", "day_loss", "instrument", "control")
 
 
@@ -62,6 +62,10 @@ def _next(before: list[str], context: Context) -> Iterable[str]:
             return ("all", *context.orders)
         case "orders", 2 if last == "all":
             return context.symbols
+        case "limit", 1:
+            return (*context.symbols, *context.controls)
+        case "limit", 2:
+            return ("file",)
         case "alert", 1:
             return map(str, context.alerts)
         case "strategy", 1:
@@ -70,4 +74,4 @@ def _next(before: list[str], context: Context) -> Iterable[str]:
             return _SCOPES
         case "scope", 2:
             return {"instrument": context.symbols, "control": context.controls}.get(last, ())
-    return ("flatten",) if before == ["kill"] else ()
+    return {"kill": ("flatten",), "take": ("control",)}.get(before[0], ()) if len(before) == 1 else ()

@@ -124,11 +124,15 @@ def _price(reader: Reader, after: Word, what: str) -> Decimal:
 
 def modify(reader: Reader) -> Modify:
     """What follows `modify`. Raises `Misspoken`."""
-    form = "modify ORDER [size N] [@ PRICE] [stop TRIGGER]"
+    form = "modify ORDER [size N] [@ PRICE] [stop TRIGGER] [preview]"
     order_id = reader.name(reader.next(f"say {form}"), reader.context.orders, "open order")
     found: dict[str, Decimal] = {}
+    preview = False
     while (word := reader.maybe()) is not None:
         match word.lower:
+            case "preview":
+                preview = True
+                continue
             case "size":
                 key, value = "size", _size(reader, "what size? Write size 2")
             case "@":
@@ -142,4 +146,4 @@ def modify(reader: Reader) -> Modify:
         found[key] = value
     if not found:
         raise Misspoken(f"change what? Say {form}", reader.end + 1)
-    return Modify(order_id=order_id, **found)
+    return Modify(order_id=order_id, preview=preview, **found)

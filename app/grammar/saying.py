@@ -25,6 +25,7 @@ def say(command: c.AnyCommand | Arming) -> str:
                 *_priced("size", command.size),
                 *_priced("@", command.limit),
                 *_priced("stop", command.stop),
+                "preview" if command.preview else None,
             )
         case c.Cancel(order_id=order_id):
             return f"cancel {order_id}"
@@ -46,6 +47,10 @@ def say(command: c.AnyCommand | Arming) -> str:
             return _join("resume", strategy)
         case c.Reset(scope=scope, target=target):
             return _join("reset", scope, target or None)
+        case c.SetLimit(name=name, value=value, preview=preview):
+            return _join("limit", name, value, "preview" if preview else None)
+        case c.TakeControl():
+            return "take control"
         case c.Reload():
             return "reload"
         case c.Shutdown():

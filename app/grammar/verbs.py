@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
 from app.grammar.orders import modify, submit
-from app.grammar.tokens import Context, Misspoken, Reader, Word, near, shown
+from app.grammar.tokens import Context, Misspoken, Reader, Word, decimal, near, shown
 from engine.control.commands import (
     Acknowledge,
     Adopt,
@@ -20,7 +20,9 @@ from engine.control.commands import (
     Reload,
     Reset,
     Resume,
+    SetLimit,
     Shutdown,
+    TakeControl,
 )
 from engine.model import Value
 
@@ -44,7 +46,7 @@ class Verb(NamedTuple):
     form: str
     help: str
     read: Callable[[Reader, Word], Spoken]
-    takes: Literal["size", "symbol", "order", "alert", "strategy", "scope", "orders", ""] = ""
+    takes: Literal["size", "symbol", "order", "alert", "strategy", "scope", "orders", "limit", ""] = ""
 
 
 def _ack(reader: Reader, _: Word) -> Spoken:
@@ -101,8 +103,28 @@ def _kill(reader: Reader, _: Word) -> Spoken:
     return Spoken(Kill(flatten=flatten, reason="operator: command line"), "FLATTEN" if flatten else "")
 
 
+def _limit(reader: Reader, _: Word) -> Spoken:
+    word = reader.next("limit what? Say limit SYMBOL LOTS, limit CONTROL VALUE, or limit NAME file")
+    name = reader.name(word, (*reader.context.symbols, *reader.context.controls), "limit", strict=False)
+    value = reader.next(f"to what? Say limit {name} and a number, one with %, or file")
+    if value.lower != "file" and not value.text[0].isalpha():
+        decimal(value._replace(text=value.text.removesuffix("%")), "figure")
+    preview = reader.take("preview") is not None
+    reader.done("one limit at a time")
+    return Spoken(SetLimit(name=name, value=value.text, preview=preview), "" if preview else "y")
+
+
+def _take(reader: Reader, _: Word) -> Spoken:
+    if not reader.take("control"):
+        word = reader.next("say take control")
+        raise Misspoken("say take control", *word[1:])
+    reader.done("say take control")
+    return Spoken(TakeControl())
+
+
 def _modify(reader: Reader, _: Word) -> Spoken:
-    return Spoken(modify(reader), "y")
+    command = modify(reader)
+    return Spoken(command, "" if command.preview else "y")
 
 
 def _order(reader: Reader, verb: Word) -> Spoken:
@@ -185,6 +207,12 @@ VERBS: Final[dict[str, Verb]] = {
     "ack": Verb("ack [N]", "acknowledge alert N, or all", _ack, "alert"),
     "adopt": Verb("adopt SYMBOL", "take the broker's position as the truth (confirmed)", _adopt, "symbol"),
     "claim": Verb("claim BROKER_ID [STRATEGY]", "take over an order placed elsewhere (confirmed)", _claim),
+    "limit": Verb(
+        "limit SYMBOL LOTS | CONTROL VALUE[%] | NAME file",
+        "set one risk limit until the file is read again, or take it back (confirmed)",
+        _limit,
+        "limit",
+    ),
     "pause": Verb("pause [STRATEGY]", "no opening orders, of one strategy or at all", _pause, "strategy"),
     "reload": Verb("reload", "read the risk limits again", _reload),
     "reset": Verb(
@@ -194,6 +222,7 @@ VERBS: Final[dict[str, Verb]] = {
         "scope",
     ),
     "resume": Verb("resume [STRATEGY]", "allow opening orders again (confirmed)", _pause, "strategy"),
+    "take": Verb("take control", "have this screen give the orders", _take),
     "shutdown": Verb("shutdown", "stop the engine (confirmed)", _shutdown),
 }
 """All words that a line may begin with."""

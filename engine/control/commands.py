@@ -40,6 +40,8 @@ class Modify(Command, frozen=True, tag="modify"):
     size: Decimal | None = None
     limit: Decimal | None = None
     stop: Decimal | None = None
+    preview: bool = False
+    """Ask the gate only; nothing changes."""
 
 
 class Cancel(Command, frozen=True, tag="cancel"):
@@ -86,6 +88,17 @@ class Reload(Command, frozen=True, tag="reload"):
     """Read the configuration again and take over its risk limits."""
 
 
+class SetLimit(Command, frozen=True, tag="set_limit"):
+    """Set one risk limit until the configuration is read again. `name`: a symbol (its largest position, in
+    contracts), a symbol and a limit of it (`ES.max_order_qty`), a control, or a key below [risk]. `value`: a
+    number, one with `%`, or `file` to take it back."""
+
+    name: str
+    value: str
+    preview: bool = False
+    """Say what it would mean; nothing changes."""
+
+
 class Adopt(Command, frozen=True, tag="adopt"):
     """Take the broker's position of a symbol as the truth after a drift; journalled as an adjustment."""
 
@@ -124,6 +137,7 @@ AnyCommand = (
     | Pause
     | Resume
     | Reload
+    | SetLimit
     | Adopt
     | Claim
     | Acknowledge

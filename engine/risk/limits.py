@@ -26,6 +26,14 @@ _FALLBACK: Final[dict[str, Callable[[RiskLimits], int | None]]] = {
 """What holds for an instrument without a limit of its own; None where that cannot be compared."""
 
 
+def wider(setting: str, before: object, after: object) -> bool:
+    """Whether a setting lets more through than before; numbers, or actions from mild to strict."""
+    if isinstance(before, str) and isinstance(after, str) and before in _ACTIONS and after in _ACTIONS:
+        return _ACTIONS.index(after) < _ACTIONS.index(before)
+    was, now = Decimal(str(before)), Decimal(str(after))
+    return was != now and (now > was) is not (setting in _SMALLER_IS_WIDER)
+
+
 class LimitsRefused(ValueError):
     """New limits that widen one of them further than a reload may; names the key and the remedy."""
 
@@ -83,25 +91,47 @@ class LimitsBook:
     ) -> None:
         """`cap`: lots that no position may exceed, whatever these and later limits say."""
         self._cap = cap
+        self.file = limits
+        """What the configuration says; `current` may have figures that were set while it ran."""
         self.current = capped(limits, cap)
         self.version = version
         self.changed_by = ""
         self._max_widening = max_widening
+        self._bounding = max_widening
 
     def replace(self, new: RiskLimits, who: str) -> tuple[Change, ...]:
         """Puts new limits in force and tells what changed; empty where nothing did. Raises `LimitsRefused`
         and leaves the old ones in force where one of them is widened beyond the bound."""
-        new = capped(new, self._cap)
-        changes = self.compare(new)
+        # What was set while it ran is no measure for what the file may widen.
+        self._compared(capped(self.file, self._cap), capped(new, self._cap), self._max_widening)
+        changes = self.set(new, who)
+        self.file = new
+        return changes
+
+    def set(self, new: RiskLimits, who: str) -> tuple[Change, ...]:
+        """`replace` without bounds and without a change of the file's: for what is bounded by the file."""
+        new = self.bounded(new)
+        changes = self.compare_freely(new)
         if changes:
             self.current = new
             self.version += 1
             self.changed_by = who
         return changes
 
+    def bounded(self, limits: RiskLimits) -> RiskLimits:
+        """The limits as they would be in force: under the cap, if there is one."""
+        return capped(limits, self._cap)
+
+    def compare_freely(self, new: RiskLimits) -> tuple[Change, ...]:
+        """What `set` would change."""
+        return self._compared(self.current, self.bounded(new), None)
+
     def compare(self, new: RiskLimits) -> tuple[Change, ...]:
-        """What `replace` would change; raises as it does."""
-        old = self.current
+        """What would change against what is in force; raises where that is wider than the bound."""
+        return self._compared(self.current, new, self._max_widening)
+
+    def _compared(self, old: RiskLimits, new: RiskLimits, bound: int | None) -> tuple[Change, ...]:
+        self._bounding = bound
         changes: list[Change] = []
         for key in RiskLimits.model_fields:
             before, after = getattr(old, key), getattr(new, key)
@@ -120,25 +150,23 @@ class LimitsBook:
     def _change(self, key: str, setting: str, before: object, after: object) -> Change:
         effect: Effect = "other"
         if isinstance(before, str) and isinstance(after, str) and before in _ACTIONS and after in _ACTIONS:
-            effect = "wider" if _ACTIONS.index(after) < _ACTIONS.index(before) else "tighter"
+            effect = "wider" if wider(setting, before, after) else "tighter"
         elif before is None or after is None:
             # No limit at all is the widest.
             effect = "wider" if after is None else "tighter"
         elif isinstance(before, int | float | Decimal) and isinstance(after, int | float | Decimal):
-            was, now = Decimal(str(before)), Decimal(str(after))
-            grows = now > was
-            effect = "wider" if grows is not (setting in _SMALLER_IS_WIDER) else "tighter"
+            effect = "wider" if wider(setting, before, after) else "tighter"
             if effect == "wider":
-                self._bound(key, was, now)
+                self._bound(key, Decimal(str(before)), Decimal(str(after)))
         return Change(key, _shown(before), _shown(after), effect)
 
     def _bound(self, key: str, was: Decimal, now: Decimal) -> None:
-        if self._max_widening is None:
+        if self._bounding is None:
             return
         low, high = sorted((was, now))
-        if low > 0 and high > low * self._max_widening:
+        if low > 0 and high > low * self._bounding:
             raise LimitsRefused(
-                f"risk.{key}: from {was} to {now} is wider by more than a factor of {self._max_widening}; "
+                f"risk.{key}: from {was} to {now} is wider by more than a factor of {self._bounding}; "
                 "check the figure, and restart with the new configuration if you mean it"
             )
 

@@ -103,6 +103,7 @@ def sent(served: Served, *words: str) -> c.AnyCommand:
                 take_profit=Decimal(5020),
             ),
         ),
+        ("limit daily_loss 2%", c.SetLimit(name="daily_loss", value="2%")),
         ("do flatten ES", c.Flatten(symbol="ES")),
         ("do kill", c.Kill(flatten=False, reason="operator: command line")),
         ("cancel-all ES --strategy a", c.CancelAll(symbol="ES", strategy="a")),

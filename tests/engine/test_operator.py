@@ -27,7 +27,7 @@ from engine.control.commands import (
 from engine.model import NS, OrderType, PartialFillPolicy, Purpose, ReplacePolicy, Side, TimeInForce
 from engine.ports import NotSent
 from engine.records import CommandTaken, LimitsChanged, decode
-from tests.engine.rig import Rig
+from tests.engine.rig import ES, Rig
 
 
 async def journalled(rig: Rig) -> list[Any]:
@@ -114,6 +114,59 @@ def test_preview_asks_the_gate_and_sends_nothing() -> None:
         bad = await rig.command(submit(Side.BUY, "999", "6000.25", preview=True))
         assert good.ok and not bad.ok and "order_qty" in bad.text
         assert rig.exchange.audit(rig.config.account).orders == ()
+
+    Rig.play(script)
+
+
+def test_a_preview_says_what_the_order_would_mean_and_leaves_no_trace() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        rig.send(Side.SELL, 1, 24_020)
+        await rig.sleep(6)  # the broker's margin is read again
+        rows = len(await journalled(rig))
+        answer = await rig.command(submit(Side.BUY, "3", "6000.00", preview=True))
+        assert answer.ok, answer
+        data = answer.data
+        assert (data["position"], data["worst_now"], data["worst_then"]) == ("+2", "+1 … +2", "+1 … +5")
+        assert (data["limit"], data["reduces"]) == ("50", "no")
+        margin = ES.initial_margin
+        assert Decimal(data["margin_then"]) - Decimal(data["margin_now"]) == 3 * margin
+        assert Decimal(data["notional"]) == 3 * ES.money(24_000)
+        reducing = await rig.command(submit(Side.SELL, "1", "6000.00", preview=True))
+        assert reducing.data["reduces"] == "yes"
+        assert len(await journalled(rig)) == rows
+
+    Rig.play(script)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"stop_loss": "6001.00"}, "the entry's price 6000.25 must be above stop 6001.00 to buy"),
+        ({"take_profit": "5999.00"}, "target 5999.00 must be above the entry's price 6000.25 to buy"),
+        ({"stop_loss": "5990.10"}, "stop: "),
+        ({"stop_loss": "4000.00"}, "its stop: "),
+    ],
+)
+def test_a_preview_judges_the_bracket_as_well(more: dict[str, str], says: str) -> None:
+    async def script(rig: Rig) -> None:
+        answer = await rig.command(submit(Side.BUY, "1", "6000.25", preview=True, **more))
+        assert not answer.ok and says in answer.text, answer
+        assert rig.exchange.audit(rig.config.account).orders == ()
+
+    Rig.play(script)
+
+
+def test_a_change_is_previewed_by_the_same_gate() -> None:
+    async def script(rig: Rig) -> None:
+        order, _ = rig.send(Side.BUY, 3, 23_990)
+        await rig.sleep(0.5)
+        good = await rig.command(Modify(order_id=order.id, size=Decimal(4), preview=True))
+        bad = await rig.command(Modify(order_id=order.id, size=Decimal(400), preview=True))
+        assert good.ok and good.data["worst_then"] == "0 … +4", good
+        assert not bad.ok and "order_qty" in bad.text
+        await rig.sleep(0.5)
+        assert rig.engine.core.books.orders.get(order.id).life.qty == 3
 
     Rig.play(script)
 

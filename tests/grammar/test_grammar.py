@@ -25,8 +25,10 @@ from engine.control.commands import (
     Reload,
     Reset,
     Resume,
+    SetLimit,
     Shutdown,
     Submit,
+    TakeControl,
 )
 from engine.model import OrderType, Side, TimeInForce
 
@@ -116,6 +118,11 @@ def test_orders(line: str, command: object) -> None:
         ("reset day-loss", Reset(scope="day_loss"), "RESET"),
         ("reset control daily_loss:trend", Reset(scope="control", target="daily_loss:trend"), "RESET"),
         ("shutdown", Shutdown(), "STOP"),
+        ("limit esz6 3", SetLimit(name="ESZ6", value="3"), "y"),
+        ("limit daily_loss 2% preview", SetLimit(name="daily_loss", value="2%", preview=True), ""),
+        ("limit ESZ6.max_order_qty file", SetLimit(name="ESZ6.max_order_qty", value="file"), "y"),
+        ("limit spread_action kill", SetLimit(name="spread_action", value="kill"), "y"),
+        ("take control", TakeControl(), ""),
     ],
 )
 def test_everything_else(line: str, command: object, confirm: str) -> None:
@@ -160,6 +167,11 @@ def test_everything_else(line: str, command: object, confirm: str) -> None:
         ("reset all", "all", "say reset halt"),
         ("reset control dayly_loss", "dayly_loss", "did you mean daily_loss?"),
         ("kill everything", "everything", "say kill"),
+        ("limit", "", "limit what"),
+        ("limit ESZ6", "", "to what"),
+        ("limit ESZ6 -", "-", "is no figure"),
+        ("limit ESZ6 3 4", "4", "one limit at a time"),
+        ("take", "", "say take control"),
         ("pause trend too", "too", "one strategy at a time"),
     ],
 )
@@ -219,9 +231,14 @@ def submits(draw: st.DrawFn) -> Submit:
 
 _commands = st.one_of(
     submits(),
-    st.builds(Modify, order_id=_names, size=st.one_of(st.none(), _sizes), limit=_maybe, stop=_maybe).filter(
-        lambda m: (m.size, m.limit, m.stop) != (None, None, None)
-    ),
+    st.builds(
+        Modify,
+        order_id=_names,
+        size=st.one_of(st.none(), _sizes),
+        limit=_maybe,
+        stop=_maybe,
+        preview=st.booleans(),
+    ).filter(lambda m: (m.size, m.limit, m.stop) != (None, None, None)),
     st.builds(Cancel, order_id=_names),
     st.builds(CancelAll, symbol=st.one_of(st.none(), _names)),
     st.builds(Flatten, symbol=st.one_of(st.none(), _names)),
@@ -233,6 +250,13 @@ _commands = st.one_of(
     st.builds(Resume, strategy=st.one_of(st.none(), _names)),
     st.builds(Reset, scope=st.sampled_from(["halt", "day_loss"])),
     st.builds(Reset, scope=st.sampled_from(["instrument", "control"]), target=_names),
+    st.builds(
+        SetLimit,
+        name=_names,
+        value=st.one_of(st.just("file"), st.just("kill"), _sizes.map(lambda d: f"{d:f}%"), _sizes.map(str)),
+        preview=st.booleans(),
+    ),
+    st.just(TakeControl()),
     st.just(Reload()),
     st.just(Shutdown()),
     st.builds(Arming, armed=st.booleans()),

@@ -54,6 +54,16 @@ class Margin(Control):
             f"margin would reach {(used + after) * HUNDRED / equity:.1f}% of equity, the limit is {trigger}%"
         )
 
+    def outlook(self, ask: Ask, view: RiskView) -> tuple[Decimal | None, Decimal | None]:
+        """Margin in use if everything that works were filled, account currency: now, and with the order on
+        top. None where it is not known."""
+        used = view.margin_used()
+        if used is None:
+            return None, None
+        after = self._worst.after(ask, view).margin
+        now = None if self._worst.unmargined else used + self._worst.margin
+        return now, None if after is None else used + after
+
     @property
     def above(self) -> bool:
         """True from the trigger on until margin is back at the target."""

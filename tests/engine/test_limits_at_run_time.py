@@ -1,0 +1,164 @@
+"""Limits that an operator sets while the engine runs: previewed, bounded, journalled, kept over restarts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.config import RiskLimits
+from engine.control.commands import Answer, Reload, SetLimit
+from engine.model import Side
+from engine.records import LimitsChanged, decode
+from tests.engine.rig import Rig
+from tests.engine.said import journal
+
+
+async def limit(rig: Rig, name: str, value: str, **more: Any) -> Answer:
+    return await rig.command(SetLimit(name=name, value=value, **more))
+
+
+def current(rig: Rig) -> RiskLimits:
+    return rig.engine.limits.current
+
+
+def test_a_position_limit_is_set_and_holds() -> None:
+    async def script(rig: Rig) -> None:
+        answer = await limit(rig, "ES", "3")
+        assert answer.ok and "instruments.ES.max_position none → 3" in answer.text, answer
+        _, refusal = rig.send(Side.BUY, 4)
+        assert refusal is not None and refusal.control == "max_position"
+        (row,) = [
+            r for row in await journal(rig) if isinstance(r := decode(row.kind, row.body), LimitsChanged)
+        ]
+        assert (row.version, row.who, row.overrides["instruments.ES.max_position"].value) == (2, "test", "3")
+        await rig.sleep(0.1)
+        assert rig.reading("max_position", "ES").limit == 3
+
+    Rig.play(script)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key", "now"),
+    [
+        ("daily_loss", "1.5%", "daily_loss_pct", Decimal("1.5")),
+        ("daily_loss", "5000", "daily_loss_amount", Decimal(5000)),
+        ("drawdown", "3%", "max_drawdown_pct", Decimal(3)),
+        ("order_rate", "20", "order_rate", 20),
+        ("max_order_qty", "7", "max_order_qty", 7),
+        ("spread", "3", "max_spread_ticks", 3),
+        ("spread_action", "kill", "spread_action", "kill"),
+        ("stale_data", "2.5", "stale_after", 2.5),
+    ],
+)
+def test_limits_by_the_names_of_their_controls(name: str, value: str, key: str, now: object) -> None:
+    async def script(rig: Rig) -> None:
+        assert (await limit(rig, name, value)).ok
+        assert getattr(current(rig), key) == now
+        back = await limit(rig, name, "file")
+        assert back.ok, back
+        assert getattr(current(rig), key) == getattr(RiskLimits(), key)
+        assert rig.engine.core.books.overrides == {}
+
+    Rig.play(script)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("NOPE", "3", "there is no limit NOPE; known are CL, ES, daily_loss"),
+        ("ES", "three", "three is no figure"),
+        ("ES", "1.5", "lot"),
+        ("ES", "-1", "greater than or equal to 0"),
+        ("ES", "101", "run_time_factor"),
+        ("ES.nope", "1", "ES has no limit nope"),
+        ("daily_loss", "5%", "wider than the file's 2 by more than run_time_factor"),
+        ("duplicate", "0.1", "run_time_factor"),
+        ("daily_loss_action", "refuse", "milder than the file's kill"),
+        ("daily_loss_action", "dance", "daily_loss_action"),
+        ("allowed", "ES", "in the file only"),
+        ("run_time_factor", "100", "in the file only"),
+        ("order_rate", "10%", "no percentage"),
+        ("ES", "file", "is the file's already"),
+    ],
+)
+def test_what_is_no_limit_or_too_wide_is_refused(name: str, value: str, says: str) -> None:
+    async def script(rig: Rig) -> None:
+        answer = await limit(rig, name, value)
+        assert not answer.ok and says in answer.text, answer.text
+        assert (current(rig), rig.engine.limits.version) == (RiskLimits(), 1)
+
+    Rig.play(script)
+
+
+def test_a_preview_says_what_it_would_mean_and_leaves_no_trace() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        order, _ = rig.send(Side.BUY, 3, 23_990)
+        await rig.sleep(0.5)
+        rows = len(await journal(rig))
+        answer = await limit(rig, "ES", "4", preview=True)
+        assert answer.ok
+        assert answer.data == {
+            "key": "instruments.ES.max_position",
+            "old": "not given",
+            "new": "4",
+            "file": "not given",
+            "effect": "tighter",
+            "used": "5 lots",
+            "limit": "50 lots",
+            "state": "ACTIVE",
+            "exceeding": order.id,
+        }
+        assert len(await journal(rig)) == rows and rig.engine.core.books.overrides == {}
+
+    Rig.play(script)
+
+
+def test_it_survives_a_restart_until_the_file_changes_or_is_read_again(tmp_path: Path) -> None:
+    async def sets(rig: Rig) -> None:
+        assert (await limit(rig, "max_position", "10")).ok
+        assert (await limit(rig, "daily_loss", "1%")).ok
+
+    async def kept(rig: Rig) -> None:
+        assert (current(rig).max_position, current(rig).daily_loss_pct) == (10, 1)
+        assert rig.engine.limits.version == 3
+
+    async def changed(rig: Rig) -> None:
+        assert (current(rig).max_position, current(rig).daily_loss_pct) == (40, 1), "the file's new figure"
+        assert "limits" in rig.alerts()
+        assert list(rig.engine.core.books.overrides) == ["daily_loss_pct"]
+        answer = await rig.command(Reload())
+        assert answer.ok and "daily_loss_pct 1 → 2" in answer.text, answer
+        assert rig.engine.core.books.overrides == {}
+
+    async def gone(rig: Rig) -> None:
+        assert current(rig).daily_loss_pct == 2
+
+    other = {"risk": {"max_position": 40}}
+    Rig.play(sets, directory=tmp_path)
+    Rig.play(kept, directory=tmp_path)
+    Rig.play(changed, directory=tmp_path, config=other)
+    Rig.play(gone, directory=tmp_path, config=other)
+
+
+def test_the_pilots_cap_holds_whatever_is_set() -> None:
+    async def script(rig: Rig) -> None:
+        rig.engine.limits._cap = 1
+        answer = await limit(rig, "ES", "9")
+        assert answer.ok
+        assert current(rig).instruments["ES"].max_position == 1
+
+    Rig.play(script)
+
+
+def test_a_tight_run_time_limit_does_not_stand_in_the_way_of_the_files() -> None:
+    async def script(rig: Rig) -> None:
+        assert (await limit(rig, "order_notional", "50000")).ok
+        answer = await rig.command(Reload())
+        assert answer.ok, answer
+        assert current(rig).max_order_notional == Decimal(10_000_000)
+
+    Rig.play(script)
