@@ -270,8 +270,8 @@ async def test_an_order_for_a_closed_market_waits_for_the_open(venue: Venue) -> 
     venue.gateway.exchange.set_state("ES", MarketState.CLOSED)
     await pause()
     trade = ib.placeOrder(es(), limit("BUY", 1, 4990))
-    await until(lambda: trade.orderStatus.status == "PreSubmitted")
-    assert 399 in tap.codes() and not venue.gateway.exchange.audit().orders
+    await until(lambda: tap.codes() == [399])
+    assert tap.of("orderStatus")[-1][1] == "PreSubmitted" and not venue.gateway.exchange.audit().orders
     venue.gateway.exchange.set_state("ES", MarketState.OPEN)
     await until(lambda: trade.orderStatus.status == "Submitted")
     venue.gateway.exchange.set_state("ES", MarketState.CLOSED)

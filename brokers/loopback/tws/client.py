@@ -113,7 +113,7 @@ class Client:
             gateway.problem(f"client {self.client_id}: {error}")
             self.error(-1, 320, f"Error reading request: {error}")
             if gateway.config.strict:
-                raise
+                self.cut("fin")
             return
         if message.name == "start_api":
             self._start(values)

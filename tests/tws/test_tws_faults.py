@@ -1,0 +1,481 @@
+"""Every fault of the gateway, seen through a real client: the wire, the server behind it, the venue."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from brokers.loopback.tws.script import CALLBACKS, How
+from tests.tws.tws_kit import LIBRARY, Tap, Venue, es, limit, needs_library, pause, until, venue_test
+
+if LIBRARY:
+    from tests.tws.tws_kit import ibi
+
+pytestmark = needs_library
+
+
+async def working(venue: Venue, ib: Any, price: float = 4990, **more: Any) -> Any:
+    """A resting order that the client knows of."""
+    trade = ib.placeOrder(es(), limit("BUY", 2, price, **{"tif": "GTC", **more}))
+    await until(lambda: trade.orderStatus.status == "Submitted")
+    return trade
+
+
+# -- messages
+
+
+@venue_test()
+async def test_a_dropped_message_is_lost_and_only_that_one(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    rule = venue.gateway.script.drop("execution")
+    ib.placeOrder(es(), limit("BUY", 12, 5000.25))
+    await until(lambda: tap.of("commissionReport"))
+    assert rule.hits == 1 and not tap.of("execDetails")
+    venue.quote(19_999, 20_000)
+    await until(lambda: len(tap.of("execDetails")) == 1)
+    fills = await ib.reqExecutionsAsync()
+    assert sorted(f.execution.shares for f in fills) == [2, 10]
+
+
+@venue_test()
+async def test_a_duplicated_message_comes_twice(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    venue.gateway.script.duplicate("execution")
+    ib.placeOrder(es(), limit("BUY", 2, 5000.25))
+    await until(lambda: tap.of("commissionReport"))
+    ids = [e.execId for _, _, e in tap.of("execDetails")]
+    assert len(ids) == 2 and len(set(ids)) == 1
+
+
+@venue_test()
+async def test_a_delayed_message_is_passed_by_others(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    venue.gateway.script.delay("execution", 0.08)
+    ib.placeOrder(es(), limit("BUY", 2, 5000.25))
+    await until(lambda: tap.of("commissionReport"))
+    assert not tap.of("execDetails")
+    await until(lambda: tap.of("execDetails"))
+
+
+@venue_test()
+async def test_a_commission_may_come_before_its_execution(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    venue.gateway.script.overtake("execution", by=3)
+    ib.placeOrder(es(), limit("BUY", 2, 5000.25))
+    await until(lambda: tap.of("execDetails"))
+    names = [n for n in tap.names if n in ("execDetails", "commissionReport")]
+    assert names == ["commissionReport", "execDetails"]
+
+
+@venue_test()
+async def test_held_messages_come_in_order_when_they_are_released(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    for name in CALLBACKS:
+        venue.gateway.script.hold(name)
+    ib.placeOrder(es(), limit("BUY", 2, 5000.25))
+    await pause()
+    assert tap.names == []
+    venue.gateway.script.clear()
+    await until(lambda: tap.of("commissionReport"))
+    assert [n for n in tap.names if n != "orderStatus"] == [
+        "openOrder",
+        "execDetails",
+        "openOrder",
+        "commissionReport",
+    ]
+
+
+@venue_test()
+async def test_callbacks_are_shuffled_and_none_is_lost(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    venue.gateway.script.shuffle(5)
+    for _ in range(6):
+        ib.placeOrder(es(), limit("BUY", 1, 5000.25))
+    await until(lambda: len(venue.gateway.executions.by_stem) == 6)
+    venue.gateway.script.release()
+    await until(lambda: len(tap.calls) == 36)
+    # in order it would always be open, status, execution, open, status, commission
+    cycle = ["openOrder", "orderStatus", "execDetails", "openOrder", "orderStatus", "commissionReport"]
+    assert tap.names != cycle * 6 and sorted(tap.names) == sorted(cycle * 6)
+
+
+@venue_test()
+async def test_executions_may_come_out_of_order(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    venue.gateway.script.hold("execution", times=1)
+    ib.placeOrder(es(), limit("BUY", 12, 5000.25))
+    await until(lambda: len(tap.of("commissionReport")) == 1)
+    venue.quote(19_999, 20_000)
+    await until(lambda: len(tap.of("execDetails")) == 1)
+    venue.gateway.script.release()
+    await until(lambda: len(tap.of("execDetails")) == 2)
+    assert [e.cumQty for _, _, e in tap.of("execDetails")] == [12, 10]
+
+
+@venue_test()
+async def test_an_error_code_at_any_point_changes_nothing_at_the_venue(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    venue.gateway.script.error_before(
+        "order_status", 10349, "Order TIF was set to DAY based on order preset."
+    )
+    trade = ib.placeOrder(es(), limit("BUY", 2, 4990))
+    await until(lambda: tap.codes() == [10349])
+    assert tap.of("error")[0][0] == trade.order.orderId
+    (open_order,) = await ib.reqAllOpenOrdersAsync()
+    assert open_order.order.permId == trade.order.permId
+    venue.gateway.error(2109, "Order Event Warning", subject=trade.order.orderId, client_id=1)
+    await until(lambda: tap.codes() == [10349, 2109])
+
+
+@venue_test()
+async def test_a_request_is_refused_with_any_code(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    venue.gateway.script.refuse("place_order", 203, "The security is not available")
+    trade = ib.placeOrder(es(), limit("BUY", 2, 4990))
+    await until(lambda: tap.codes() == [203])
+    assert tap.of("error")[0][0] == trade.order.orderId
+    assert not venue.gateway.exchange.audit().orders
+
+
+@venue_test()
+async def test_a_hung_request_is_never_answered_and_the_next_one_is(venue: Venue) -> None:
+    ib = await venue.connect()
+    venue.gateway.script.ignore("executions")
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(ib.reqExecutionsAsync(), 0.15)
+    assert await asyncio.wait_for(ib.reqExecutionsAsync(), 5) == []
+
+
+@venue_test()
+async def test_a_start_up_request_may_hang(venue: Venue) -> None:
+    venue.gateway.script.ignore("positions")
+    ib = await venue.connect(timeout=0.3)
+    assert ib.isConnected()
+
+
+def test_a_rule_for_a_message_that_does_not_exist_names_those_that_do(tmp_path: Any) -> None:
+    @venue_test()
+    async def run(venue: Venue) -> None:
+        with pytest.raises(ValueError, match=r"no message 'exec'; known are .*execution"):
+            venue.gateway.script.drop("exec")
+        with pytest.raises(ValueError, match="no message 'execution'"):
+            venue.gateway.script.ignore("execution")
+
+    run(tmp_path)
+
+
+# -- the line
+
+
+@pytest.mark.parametrize("how", ["fin", "rst"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_line_ends_in_the_middle_of_an_order(tmp_path: Any, how: How, when: Any) -> None:
+    @venue_test()
+    async def run(venue: Venue) -> None:
+        ib = await venue.connect()
+        tap = Tap(ib)
+        venue.gateway.script.cut_on("place_order", how, when)
+        ib.placeOrder(es(), limit("BUY", 2, 4990, orderRef="mine", tif="GTC"))
+        await until(lambda: not ib.isConnected())
+        assert tap.of("openOrder") == []
+        await pause()
+        again = await venue.connect()
+        found = [t.order.orderRef for t in await again.reqAllOpenOrdersAsync()]
+        assert found == (["mine"] if when == "after" else [])
+
+    run(tmp_path)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_line_ends_at_a_report(tmp_path: Any, when: Any) -> None:
+    @venue_test()
+    async def run(venue: Venue) -> None:
+        ib = await venue.connect()
+        tap = Tap(ib)
+        venue.gateway.script.cut_at("execution", "fin", when)
+        ib.placeOrder(es(), limit("BUY", 2, 5000.25))
+        await until(lambda: not ib.isConnected())
+        assert len(tap.of("execDetails")) == (when == "after")
+        assert not tap.of("commissionReport")
+
+    run(tmp_path)
+
+
+@venue_test()
+async def test_dribbled_bytes_are_the_same_messages(venue: Venue) -> None:
+    venue.gateway.dribble = (57, 0.0)
+    ib = await venue.connect(timeout=20)
+    trade = ib.placeOrder(es(), limit("BUY", 2, 5000.25))
+    await until(lambda: trade.fills and trade.fills[0].commissionReport.commission == 4.5, seconds=20)
+
+
+@venue_test()
+async def test_a_silent_peer_looks_connected_and_says_nothing(venue: Venue) -> None:
+    ib = await venue.connect()
+    venue.gateway.go_silent()
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(ib.reqCurrentTimeAsync(), 0.15)
+    assert ib.isConnected()
+
+
+@venue_test(rate_limit=20, rate_strikes=2)
+async def test_too_many_messages_get_error_100_and_then_the_line_ends(venue: Venue) -> None:
+    ib = await venue.connect()
+    await asyncio.sleep(1.05)  # what the log-in sent does not count any more
+    tap = Tap(ib)
+    for _ in range(25):
+        ib.client.reqIds(1)
+    await until(lambda: tap.codes())
+    await pause()
+    assert tap.codes() == [100] * 5
+    ib.client.MaxRequests = 0
+    for _ in range(60):
+        ib.client.reqIds(1)
+    await until(lambda: not ib.isConnected())
+
+
+# -- the server behind the gateway
+
+
+@venue_test()
+async def test_1100_keeps_callbacks_back_until_1102(venue: Venue) -> None:
+    ib = await venue.connect()
+    trade = await working(venue, ib)
+    ticker = ib.reqMktData(es())
+    await until(lambda: ticker.bid == 5000)
+    tap = Tap(ib)
+    venue.gateway.lose_server()
+    await until(lambda: tap.codes() == [1100])
+    venue.quote(19_959, 19_960)
+    await pause()
+    assert ib.isConnected() and tap.names == ["error"] and ticker.bid == 5000
+    venue.gateway.restore_server()
+    await until(lambda: trade.orderStatus.status == "Filled")
+    assert tap.codes() == [1100, 1102]
+    assert tap.names.index("execDetails") > 1  # after 1102
+    venue.quote(20_000, 20_001)
+    await until(lambda: venue.gateway.clients[1].ticks and ticker.bid == 5000)
+
+
+@venue_test()
+async def test_orders_that_come_while_the_server_is_lost_wait_for_it(venue: Venue) -> None:
+    ib = await venue.connect()
+    venue.gateway.lose_server()
+    trade = ib.placeOrder(es(), limit("BUY", 2, 4990))
+    await pause()
+    assert not venue.gateway.exchange.audit().orders
+    venue.gateway.restore_server()
+    await until(lambda: trade.orderStatus.status == "Submitted")
+
+
+@venue_test(orders_while_cut="refuse")
+async def test_or_are_refused_where_the_gateway_is_set_so(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    venue.gateway.lose_server(2110)
+    ib.placeOrder(es(), limit("BUY", 2, 4990))
+    await until(lambda: tap.codes() == [2110, 504])
+
+
+@venue_test()
+async def test_1101_drops_the_subscriptions_for_real(venue: Venue) -> None:
+    ib = await venue.connect()
+    ticker = ib.reqMktData(es())
+    await until(lambda: ticker.bid == 5000)
+    tap = Tap(ib)
+    venue.gateway.lose_server()
+    venue.gateway.restore_server(data_lost=True)
+    await until(lambda: tap.codes() == [1100, 1101])
+    venue.quote(20_010, 20_011)
+    await pause()
+    assert ticker.bid == 5000
+    ib.client.reqMktData(ib.client.getReqId(), es(), "", False, False, [])
+    await until(lambda: venue.gateway.clients[1].ticks)
+
+
+@venue_test()
+async def test_the_data_farms_come_and_go(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    for code in (2103, 2105, 2157, 2107, 2108, 2119, 2104, 2106, 2158):
+        venue.gateway.farm(code, "usfuture")
+    await until(lambda: len(tap.codes()) == 9)
+    assert tap.of("error")[0][2] == "Market data farm connection is broken:usfuture"
+
+
+@venue_test()
+async def test_a_restart_forgets_what_only_the_gateway_knew(venue: Venue) -> None:
+    ib = await venue.connect()
+    trade = await working(venue, ib, orderRef="mine")
+    done = ib.placeOrder(es(), limit("BUY", 1, 5000.25))
+    ib.placeOrder(es(), limit("BUY", 1, 4980, transmit=False))
+    await until(lambda: done.orderStatus.status == "Filled")
+    venue.gateway.restart()
+    await until(lambda: not ib.isConnected())
+    again = await venue.connect()
+    (left,) = again.openTrades()
+    assert (left.order.permId, left.order.orderRef) == (trade.order.permId, "mine")
+    assert again.fills() == [] and await again.reqCompletedOrdersAsync(False) == []
+    assert [p.position for p in again.positions()] == [1]
+    venue.quote(19_959, 19_960)
+    await until(lambda: left.orderStatus.status == "Filled")
+
+
+@venue_test()
+async def test_orders_that_a_restart_loses_come_with_their_ids_handed_out_again(venue: Venue) -> None:
+    ib = await venue.connect()
+    trade = await working(venue, ib)
+    venue.gateway.restart(lose_orders=True)
+    await until(lambda: not ib.isConnected())
+    again = await venue.connect()
+    assert again.openTrades() == []
+    assert venue.gateway.trading.book.next_valid_id(1) == 1 < trade.order.orderId
+    second = again.placeOrder(es(), limit("SELL", 1, 5010))
+    await until(lambda: second.orderStatus.status == "Submitted")
+
+
+@venue_test()
+async def test_reissued_ids_make_one_number_two_orders(venue: Venue) -> None:
+    ib = await venue.connect()
+    first = await working(venue, ib)
+    perm = first.order.permId
+    venue.gateway.reissue_ids(1, first.order.orderId)
+    second = ibi.LimitOrder("BUY", 1, 4980, tif="GTC", orderRef="second")
+    tap = Tap(ib, "openOrder")
+    ib.client.placeOrder(first.order.orderId, es(), second)
+    await until(lambda: tap.calls)
+    assert tap.of("openOrder")[0][0] == first.order.orderId
+    assert tap.of("openOrder")[0][2].permId != perm
+    assert len(venue.gateway.trading.book.open()) == 2
+
+
+# -- the venue
+
+
+@venue_test()
+async def test_a_change_may_leave_two_live_orders_under_one_number(venue: Venue) -> None:
+    ib = await venue.connect()
+    trade = await working(venue, ib)
+    perm = trade.order.permId
+    venue.gateway.exchange.faults.arm("twin_replace")
+    tap = Tap(ib)
+    trade.order.lmtPrice = 4991
+    ib.placeOrder(es(), trade.order)
+    await until(lambda: len({o.permId for _, _, o, _ in tap.of("openOrder")}) == 2)
+    assert {o.orderId for _, _, o, _ in tap.of("openOrder")} == {trade.order.orderId}
+    ib.client.cancelOrder(trade.order.orderId)
+    await until(lambda: tap.codes() == [202])
+    (left,) = venue.gateway.trading.book.open()
+    assert (left.perm_id, left.limit) == (perm, 19_960)
+    venue.quote(19_959, 19_960)
+    await until(lambda: tap.of("execDetails"))
+    assert tap.of("execDetails")[0][2].permId == perm
+
+
+@venue_test()
+async def test_a_correction_is_the_next_revision_of_the_same_execution(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    ib.placeOrder(es(), limit("BUY", 2, 5000.25))
+    await until(lambda: tap.of("commissionReport"))
+    (fill,) = venue.gateway.exchange.audit().executions
+    venue.gateway.exchange.correct(fill.key, 19_999)
+    await until(lambda: len(tap.of("commissionReport")) == 2)
+    first, second = (e for _, _, e in tap.of("execDetails"))
+    assert first.execId.rpartition(".")[0] == second.execId.rpartition(".")[0]
+    assert (first.execId[-2:], second.execId[-2:]) == ("01", "02")
+    assert (first.price, second.price, second.avgPrice) == (5000.25, 4999.75, 4999.75)
+    (again,) = await ib.reqExecutionsAsync()
+    assert again.execution.execId == second.execId
+
+
+@venue_test()
+async def test_a_bust_is_a_revision_of_size_0(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib)
+    ib.placeOrder(es(), limit("BUY", 2, 5000.25))
+    await until(lambda: tap.of("commissionReport"))
+    (fill,) = venue.gateway.exchange.audit().executions
+    venue.gateway.exchange.bust(fill.key)
+    await until(lambda: len(tap.of("execDetails")) == 2)
+    last = tap.of("execDetails")[-1][2]
+    assert (last.execId[-2:], last.shares, last.cumQty) == ("02", 0, 0)
+    await until(lambda: [p.position for p in ib.positions()] in ([], [0]))
+
+
+@venue_test()
+async def test_a_fill_may_come_after_the_cancel(venue: Venue) -> None:
+    ib = await venue.connect()
+    trade = await working(venue, ib)
+    tap = Tap(ib)
+    venue.gateway.exchange.faults.arm("fill_after_cancel")
+    ib.client.cancelOrder(trade.order.orderId)
+    await until(lambda: tap.of("execDetails"))
+    assert tap.codes() == [202]
+    assert tap.names.index("execDetails") > tap.names.index("error")
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [("reject_new", 201), ("reject_cancel", 161), ("unknown_order", 10147)]
+)
+def test_the_venue_may_refuse_for_no_reason(tmp_path: Any, fault: str, code: int) -> None:
+    @venue_test()
+    async def run(venue: Venue) -> None:
+        ib = await venue.connect()
+        tap = Tap(ib)
+        if fault == "reject_new":
+            venue.gateway.exchange.faults.arm(fault)
+            ib.placeOrder(es(), limit("BUY", 2, 4990))
+        else:
+            trade = await working(venue, ib)
+            venue.gateway.exchange.faults.arm(fault)
+            ib.client.cancelOrder(trade.order.orderId)
+        await until(lambda: tap.codes() == [code])
+        assert len(await ib.reqAllOpenOrdersAsync()) == (fault != "reject_new")
+
+    run(tmp_path)
+
+
+@pytest.mark.parametrize("fault", ["no_ack", "late_ack", "fill_before_ack", "duplicate_report"])
+def test_acknowledgements_may_be_missing_late_or_doubled(tmp_path: Any, fault: str) -> None:
+    @venue_test()
+    async def run(venue: Venue) -> None:
+        ib = await venue.connect()
+        tap = Tap(ib)
+        venue.gateway.exchange.faults.arm(fault, 2)
+        ib.placeOrder(es(), limit("BUY", 2, 5000.25))
+        await until(lambda: tap.of("commissionReport"))
+        await pause()
+        assert len({e.execId for _, _, e in tap.of("execDetails")}) == 1
+        assert tap.of("orderStatus")[-1][1] == "Filled"
+        assert ib.positions()[0].position == 2
+
+    run(tmp_path)
+
+
+@venue_test(record=True)
+async def test_a_gateway_in_trouble_writes_what_its_recording_explains(venue: Venue) -> None:
+    from brokers.loopback.tws.recording import check, read
+
+    script = venue.gateway.script
+    script.duplicate("open_order", times=3)
+    script.overtake("order_status", times=3)
+    script.cut_at("commission", "rst")
+    ib = await venue.connect()
+    ib.placeOrder(es(), limit("BUY", 2, 5000.25))
+    await until(lambda: not ib.isConnected())
+    recorder = venue.gateway.recorder
+    assert recorder is not None
+    recorder.flush()
+    assert check(recorder.path) == [] and len(list(read(recorder.path))) > 100
