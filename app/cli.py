@@ -9,10 +9,22 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from app.commands import ctl, doctor, drill, exchange, init, journal, replay, run, venue
+from app.commands import attach, ctl, doctor, drill, exchange, init, journal, replay, run, venue
 from app.exitcodes import MEANING, ExitCode, table
 
-COMMANDS = ("desk", "headless", "ctl", "init", "doctor", "journal", "replay", "drill", "exchange", "venue")
+COMMANDS = (
+    "desk",
+    "headless",
+    "attach",
+    "ctl",
+    "init",
+    "doctor",
+    "journal",
+    "replay",
+    "drill",
+    "exchange",
+    "venue",
+)
 
 _EPILOG = f"""\
 Without a command the workstation starts (desk): paper money, the synthetic market, a sample strategy.
@@ -38,7 +50,7 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     run.add(commands, [common, running])
-    for module in (ctl, init, doctor, journal, replay, drill, exchange, venue):
+    for module in (attach, ctl, init, doctor, journal, replay, drill, exchange, venue):
         module.add(commands, [common])
     return parser
 

@@ -35,9 +35,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Carries out one `ctl` command line; returns the exit code."""
     try:
         command = None if args.ctl in SHOW else make(args)
-        directory = engine_dir(args, env)
-        if not wire.socket_path(directory).exists() and (why := _takes_no_commands(directory)):
-            raise Unreachable(why)
+        directory = reach(args, env, "ctl")
         return _show(args, directory) if command is None else _command(args, command, directory)
     except Usage as error:
         return _fail(args, CtlExit.USAGE, str(error))
@@ -78,7 +76,18 @@ def find_state_dir(args: argparse.Namespace, env: Mapping[str, str]) -> Path:
     return state_dir(None, place_of("live" if profile == "live" else "paper", str(feed or "")), env)
 
 
-def engine_dir(args: argparse.Namespace, env: Mapping[str, str]) -> Path:
+def reach(args: argparse.Namespace, env: Mapping[str, str], asks: str) -> Path:
+    """The state directory of an engine that can be spoken to; `asks`: which of our commands wants to.
+
+    Raises `NoStateDir`, and `Unreachable` where an engine runs and listens to nobody.
+    """
+    directory = engine_dir(args, env, asks)
+    if not wire.socket_path(directory).exists() and (why := _takes_no_commands(directory)):
+        raise Unreachable(why)
+    return directory
+
+
+def engine_dir(args: argparse.Namespace, env: Mapping[str, str], asks: str = "ctl") -> Path:
     """As `find_state_dir`; but where nothing was named, no engine runs there and one of the same profile runs
     elsewhere (a replay has a directory of its own), that one is meant, and it is said.
 
@@ -98,7 +107,7 @@ def engine_dir(args: argparse.Namespace, env: Mapping[str, str]) -> Path:
     if len(running) > 1:
         listed = ", ".join(map(str, running))
         raise Unreachable(f"no engine runs in {directory}; name one that does with --state-dir: {listed}")
-    sys.stderr.write(f"breakwater ctl: {running[0]} is meant: no other engine runs\n")
+    sys.stderr.write(f"breakwater {asks}: {running[0]} is meant: no other engine runs\n")
     return running[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 
@@ -33,6 +34,17 @@ class CtlExit(IntEnum):
     NOT_FLAT = 8
 
 
+class AttachExit(IntEnum):
+    """Exit codes of `breakwater attach`; the engine goes on in every case but a stop that was asked for."""
+
+    OK = 0
+    INTERNAL = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    BAD_CONFIG = 4
+    REFUSED = 5
+
+
 MEANING: dict[ExitCode, str] = {
     ExitCode.CLEAN: "clean",
     ExitCode.INTERNAL: "internal error; doctor: a check failed; journal verify: damaged",
@@ -58,6 +70,16 @@ CTL_MEANING: dict[CtlExit, str] = {
 }
 
 
-def table(meaning: dict[ExitCode, str] | dict[CtlExit, str]) -> str:
+ATTACH_MEANING: dict[AttachExit, str] = {
+    AttachExit.OK: "the screen ended",
+    AttachExit.INTERNAL: "the screen failed twice; its reports are in the state directory",
+    AttachExit.USAGE: "the command line was not understood, or there is no terminal",
+    AttachExit.UNREACHABLE: "no engine answers; the message says what to do",
+    AttachExit.BAD_CONFIG: "bad configuration: the state directory cannot be told; name --state-dir",
+    AttachExit.REFUSED: "the engine was to be stopped, and refused",
+}
+
+
+def table(meaning: Mapping[ExitCode, str] | Mapping[CtlExit, str] | Mapping[AttachExit, str]) -> str:
     """All codes, one a line, for help texts."""
     return "exit codes:\n" + "\n".join(f"  {code.value}  {text}" for code, text in meaning.items())

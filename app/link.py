@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -184,6 +185,9 @@ class SocketLink:
             if end.done():
                 await self._leave(talk)
                 break
+            if (error := talk.exception()) is not None:  # a message that nobody has thought of
+                logging.getLogger("link").error("the connection failed", exc_info=error)
+                self._alive = False
             self._broken()
             await asyncio.wait((end,), timeout=self._tried)
             self._tried = min(2 * self._tried, LAST_TRY)

@@ -31,7 +31,7 @@ def add(commands: argparse._SubParsersAction[Any], common: list[argparse.Argumen
 
 def desk(args: argparse.Namespace) -> int:
     """The workstation; without a terminal a minute of the paper engine, and it says so."""
-    missing = _no_terminal()
+    missing = no_terminal()
     if not missing:
         return _start(args, with_screen=True)
     told = (
@@ -47,7 +47,7 @@ def headless(args: argparse.Namespace) -> int:
     return _start(args, with_screen=False)
 
 
-def _no_terminal() -> str:
+def no_terminal() -> str:
     """Why there can be no screen; empty where there can."""
     streams = (("input", sys.stdin), ("output", sys.stdout), ("error", sys.stderr))  # it draws on the last
     for name, stream in streams:

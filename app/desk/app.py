@@ -36,12 +36,18 @@ from app.desk.view.formats import age as age_text
 from app.desk.view.formats import clock
 from app.desk.view.killing import scope_all
 from engine.control.link import Link
-from engine.control.snapshot import Snapshot
+from engine.control.snapshot import ScreenRole, Snapshot
 
 STALE_AFTER: Final = 1.0
 """Seconds without a snapshot after which nothing on screen may look live."""
 BELL_EVERY: Final = 2.0
 """Seconds between two bells."""
+_ROLES: Final[dict[ScreenRole, str]] = {
+    "control": "",
+    "view": "LOOKING ON: another screen is in control. :take-control takes over; F12 kills from here as well",
+    "read-only": "READ ONLY: nothing is sent from here, not even a kill; 'breakwater ctl kill' does that",
+}
+"""What stands above a screen that may not command."""
 _THEMES = Path(str(resources.files("themes")))
 _STYLES: Final = [
     _THEMES / "desk.tcss",
@@ -176,7 +182,7 @@ class DeskApp(Commanding, App[DeskResult]):
                 "FROZEN: the panes stand still, the engine goes on; p resumes", "paused", still=True
             )
         else:
-            self.desk.banner("", "text")
+            self.desk.banner(_ROLES[self._link.role()], "paused")
 
     def _alarm(self, snapshot: Snapshot) -> None:
         waiting = unacknowledged(snapshot)
@@ -304,11 +310,12 @@ def run_desk_app(
     plain: bool = False,
     glyphs: Glyphs = "auto",
     redact: Callable[[str], str] = str,
+    on_signal: Reason = "stop-engine",
 ) -> DeskResult:
     """Runs the desk in the main thread until it ends. The engine is not touched, whatever happens here.
 
     A crashed screen is started again `restarts` times; `on_crash` hears of each crash. SIGTERM and SIGINT end
-    it with `stop-engine`, a text from `over` (asked with every frame) with `engine-ended`, SIGHUP and a lost
+    it with `on_signal`, a text from `over` (asked with every frame) with `engine-ended`, SIGHUP and a lost
     terminal with `terminal-lost`; after the latter the standard streams point at /dev/null and SIGHUP,
     SIGTSTP, SIGTTIN and SIGTTOU stay ignored, so that the process can go on without a terminal. Other
     handlers are put back.
@@ -332,7 +339,7 @@ def run_desk_app(
             )
         except Exception as error:  # noqa: BLE001 - the engine runs already, and must not be left without a word
             return _never_stood(error, report_dir, redact, on_crash)
-        result = _run_once(app, mouse)
+        result = _run_once(app, mouse, on_signal)
         if result.reason != "crash":
             return result
         if on_crash is not None:
@@ -355,10 +362,10 @@ def _never_stood(
     return result
 
 
-def _run_once(app: DeskApp, mouse: bool) -> DeskResult:
+def _run_once(app: DeskApp, mouse: bool, on_signal: Reason) -> DeskResult:
     ends: dict[int, tuple[Reason, str]] = {
-        signal.SIGTERM: ("stop-engine", "SIGTERM"),
-        signal.SIGINT: ("stop-engine", "SIGINT"),
+        signal.SIGTERM: (on_signal, "SIGTERM"),
+        signal.SIGINT: (on_signal, "SIGINT"),
         signal.SIGHUP: ("terminal-lost", "terminal lost: SIGHUP"),
     }
 

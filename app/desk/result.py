@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Reason = Literal["quit-screen", "stop-engine", "engine-ended", "terminal-lost", "crash"]
+Reason = Literal["quit-screen", "stop-engine", "engine-ended", "terminal-lost", "signal", "crash"]
 
 
 @dataclass(frozen=True)
 class DeskResult:
     """Why the screen ended. Only `stop-engine` asks for the engine to stop as well; with `engine-ended` it
-    has done so in order."""
+    has done so in order. `signal`: the process was told to end, and its engine is another one."""
 
     reason: Reason
     detail: str = ""

@@ -42,6 +42,7 @@ commands = st.one_of(
     st.builds(c.Claim, broker_id=words, strategy=words),
     st.builds(c.Acknowledge, alert_id=st.none() | st.integers(0, 2**60)),
     st.just(c.Shutdown()),
+    st.just(c.TakeControl()),
 )
 
 requests = st.one_of(

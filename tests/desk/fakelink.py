@@ -10,6 +10,7 @@ import msgspec
 
 from engine.control.commands import Answer, AnyCommand
 from engine.control.link import AnswerSink
+from engine.control.news import Batch
 from engine.control.questions import AnyQuestion, AnyReply, Declined, ReplySink
 from engine.control.snapshot import (
     AlertRow,
@@ -19,6 +20,7 @@ from engine.control.snapshot import (
     Percentiles,
     PositionRow,
     RiskRow,
+    ScreenRole,
     Snapshot,
     StrategyRow,
 )
@@ -35,6 +37,7 @@ class FakeLink:
         self.snapshot = snapshot
         self.stale = 0.1
         self.living = True
+        self.part: ScreenRole = "control"
         self.sent: list[AnyCommand] = []
         self.who: list[str] = []
         self.answer: Answer | None = Answer(ok=True, text="done")
@@ -51,6 +54,12 @@ class FakeLink:
 
     def alive(self) -> bool:
         return self.living
+
+    def role(self) -> ScreenRole:
+        return self.part
+
+    def news(self, after: int) -> Batch:
+        return Batch(())
 
     def send(self, command: AnyCommand, who: str, answer: AnswerSink | None = None) -> None:
         if self.broken is not None:
