@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import signal
 import sys
 import threading
 import time
 from typing import Any
 
-from app.desk.terminal import outlive_terminal, say
+from app.desk.terminal import FROM_TERMINAL, outlive_terminal, say
 from app.logsink import Renderer
 from app.options import RunOptions
 from app.runner import Outcome, Runner
@@ -26,7 +27,9 @@ def run_headless(settings: Settings, options: RunOptions, log: Log) -> int:
     runner = Runner(settings, options, link, log)
     stops = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "SIGINT"}
     before = {s: signal.signal(s, lambda n, _: runner.request_stop(stops[signal.Signals(n)])) for s in stops}
-    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Neither a terminal that goes nor job control at one that stays may end or stop an engine.
+    for number in FROM_TERMINAL:
+        before[number] = signal.signal(number, signal.SIG_IGN)
     if sys.stderr.isatty() and not options.json:
         runner.progress = lambda share, ts: _show(f"\r{100 * share:5.1f} %  {utc_text(ts)} ")
     if not options.json:
@@ -60,8 +63,10 @@ def _greeting(options: RunOptions, about: dict[str, Any]) -> str:
 
 
 def _show(text: str) -> None:
-    """Writes to standard error, which may be gone by now."""
-    with contextlib.suppress(OSError):
+    """Writes to standard error, which may be gone by now; to one that takes nothing (ctrl+s), nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        if not select.select([], [sys.stderr], [], 0)[1]:
+            return
         sys.stderr.write(text)
         sys.stderr.flush()
 

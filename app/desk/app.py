@@ -36,18 +36,12 @@ from app.desk.view.formats import age as age_text
 from app.desk.view.formats import clock
 from app.desk.view.killing import scope_all
 from engine.control.link import Link
-from engine.control.snapshot import ScreenRole, Snapshot
+from engine.control.snapshot import Snapshot
 
 STALE_AFTER: Final = 1.0
 """Seconds without a snapshot after which nothing on screen may look live."""
 BELL_EVERY: Final = 2.0
 """Seconds between two bells."""
-_ROLES: Final[dict[ScreenRole, str]] = {
-    "control": "",
-    "view": "LOOKING ON: another screen is in control. :take-control takes over; F12 kills from here as well",
-    "read-only": "READ ONLY: nothing is sent from here, not even a kill; 'breakwater ctl kill' does that",
-}
-"""What stands above a screen that may not command."""
 _THEMES = Path(str(resources.files("themes")))
 _STYLES: Final = [
     _THEMES / "desk.tcss",
@@ -159,7 +153,7 @@ class DeskApp(Commanding, App[DeskResult]):
                 self.desk.look(snapshot, self._zone)
                 self._shown = snapshot
             lit = int(self._now() * 2) % 2 == 0 if self._rate > 0 else True
-            self.desk.look_up(snapshot, age, self._zone, lit)
+            self.desk.look_up(snapshot, age, self._zone, lit, self._link.role())
             self._lined = snapshot
             self._alarm(snapshot)
             for screen in self.screen_stack:
@@ -182,7 +176,7 @@ class DeskApp(Commanding, App[DeskResult]):
                 "FROZEN: the panes stand still, the engine goes on; p resumes", "paused", still=True
             )
         else:
-            self.desk.banner(_ROLES[self._link.role()], "paused")
+            self.desk.banner("", "text")
 
     def _alarm(self, snapshot: Snapshot) -> None:
         waiting = unacknowledged(snapshot)

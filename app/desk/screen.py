@@ -18,7 +18,7 @@ from app.desk.panes.lines import AlarmLine, Banner, FooterLine, StatusLine, WhyL
 from app.desk.screens import entry
 from app.desk.sheet import Sheet
 from app.desk.view.cells import Cell
-from engine.control.snapshot import Snapshot
+from engine.control.snapshot import ScreenRole, Snapshot
 
 FIXED_LINES = 4
 """Status, alarm, note and footer."""
@@ -126,10 +126,10 @@ class DeskScreen(Screen[None]):
         self._looked = snapshot, zone
         self.sheet.look(snapshot, zone)
 
-    def look_up(self, snapshot: Snapshot, age: float, zone: str, lit: bool) -> None:
+    def look_up(self, snapshot: Snapshot, age: float, zone: str, lit: bool, role: ScreenRole) -> None:
         """The lines at the top and the kill panel: they go on while the panes are paused."""
         self.query_one(StatusLine).look(snapshot, age, zone)
-        self.query_one(WhyLine).look(snapshot)
+        self.query_one(WhyLine).look(snapshot, role)
         self.query_one(AlarmLine).look(snapshot, zone, lit)
         self.query_one(KillPanel).look(snapshot)
         self.query_one(FooterLine).look(self.sheet.id or "", snapshot.mode)

@@ -6,6 +6,10 @@ import contextlib
 import os
 import signal
 import sys
+from typing import Final
+
+FROM_TERMINAL: Final = (signal.SIGHUP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+"""Signals that a terminal, or a shell's job control at it, sends; each would end or stop a process."""
 
 
 def say(text: str) -> None:
@@ -31,5 +35,5 @@ def leave_terminal() -> None:
 
 def outlive_terminal() -> None:
     """From here on no signal that a terminal or a shell's job control sends ends or stops the process."""
-    for number in (signal.SIGHUP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+    for number in FROM_TERMINAL:
         signal.signal(number, signal.SIG_IGN)

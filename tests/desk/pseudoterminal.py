@@ -102,6 +102,12 @@ class PseudoTerminal:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
+    def resize(self, width: int, height: int) -> None:
+        """The terminal gets another size."""
+        with self.lock:
+            self.screen.resize(height, width)
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
     def hang_up(self) -> None:
         """The terminal emulator dies."""
         self.closing = True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.live.workstation import Workstation
+from tests.live.workstation import Headless, Workstation
 
 QUIET = """\
 [reconcile]
@@ -30,7 +31,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts workstations, and ends those that a test has left."""
     started: list[Workstation] = []
 
-    def one(*options: str, **more: tuple[int, int]) -> Workstation:
+    def one(*options: str, **more: Any) -> Workstation:
         started.append(Workstation(tmp_path, *options, **more))
         return started[-1]
 
@@ -53,3 +54,18 @@ def quiet(quiet_config: Path, start: Start) -> Workstation:
     workstation = start("--config", str(quiet_config))
     workstation.armed()
     return workstation
+
+
+@pytest.fixture
+def headless(tmp_path: Path, quiet_config: Path) -> Iterator[Callable[..., Headless]]:
+    """Starts engines without a screen that trade only what they are told to, in the same state directory as
+    `start`; ends those that a test has left."""
+    started: list[Headless] = []
+
+    def one(*options: str) -> Headless:
+        started.append(Headless(tmp_path, "--config", str(quiet_config), *options))
+        return started[-1]
+
+    yield one
+    for engine in started:
+        engine.close()

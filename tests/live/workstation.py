@@ -17,7 +17,7 @@ from engine.control.client import ControlClient, Unreachable
 from engine.control.commands import Answer, AnyCommand, Submit
 from engine.control.snapshot import HealthRow, KillView, OrderRow, PositionRow, StrategyRow
 from engine.model import OrderType, Side
-from tests.desk.pseudoterminal import PseudoTerminal
+from tests.desk.pseudoterminal import PATIENCE, PseudoTerminal
 
 F12 = b"\x1b[24~"
 CTRL_Q = b"\x11"
@@ -51,14 +51,49 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-class Workstation(PseudoTerminal):
-    """The desk with its engine, on a terminal."""
+class Headless:
+    """The engine in a process of its own, without a terminal."""
 
-    def __init__(self, folder: Path, *options: str, size: tuple[int, int] = (120, 40)) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self.state = folder / "state"
-        argv = [*program(), "--state-dir", str(self.state), *options]
+        with (folder / "headless.out").open("ab") as out:
+            self.process = subprocess.Popen(
+                [*program(), "headless", "--state-dir", str(self.state), *options],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=environment(folder),
+                cwd=folder,
+                start_new_session=True,
+            )
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def ended(self) -> int:
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+class Workstation(PseudoTerminal):
+    """The desk on a terminal: with its engine, or as `attach` with one that runs elsewhere."""
+
+    def __init__(
+        self, folder: Path, *options: str, size: tuple[int, int] = (120, 40), word: str = "desk"
+    ) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        argv = [*self.program(), word, "--state-dir", str(self.state), *options]
         super().__init__(argv, environment(folder), size)
+
+    def program(self) -> list[str]:
+        """What is run."""
+        return program()
 
     def told(self) -> str:
         log = self.state / "log" / "breakwater.jsonl"

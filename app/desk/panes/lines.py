@@ -6,7 +6,7 @@ from app.desk import keys
 from app.desk.painting import Lines
 from app.desk.view import alerts, health, status
 from app.desk.view.cells import Cell
-from engine.control.snapshot import Snapshot
+from engine.control.snapshot import ScreenRole, Snapshot
 
 
 class StatusLine(Lines):
@@ -18,11 +18,11 @@ class StatusLine(Lines):
 
 
 class WhyLine(Lines):
-    """The reason behind HALTED, PAUSED or NOT READY; not there while armed."""
+    """The reason behind HALTED, PAUSED or NOT READY, or why nothing is sent; not there while armed."""
 
-    def look(self, snapshot: Snapshot) -> None:
+    def look(self, snapshot: Snapshot, role: ScreenRole) -> None:
         """Shows or hides itself."""
-        cells = status.why(snapshot)
+        cells = status.why(snapshot, role)
         self.display = bool(cells)
         self.show(cells)
 

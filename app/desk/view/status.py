@@ -15,7 +15,7 @@ from app.desk.view.alerts import unacknowledged
 from app.desk.view.cells import Cell, clean
 from app.desk.view.health import WORDS
 from app.desk.view.orders import is_working
-from engine.control.snapshot import HealthWord, Snapshot
+from engine.control.snapshot import HealthWord, ScreenRole, Snapshot
 
 Cells = tuple[Cell, ...]
 
@@ -58,9 +58,25 @@ def _pause_word(snapshot: Snapshot) -> str:
     return " LIMITED " if scoped and all(text.startswith(scoped) for text in snapshot.paused) else " PAUSED "
 
 
-def why(snapshot: Snapshot) -> Cells:
-    """The sentence behind HALTED, NOT READY or PAUSED; empty while armed."""
+_ROLES: dict[ScreenRole, tuple[str, str]] = {
+    "view": (
+        " LOOKING ON ",
+        "this screen is not in control; :take-control takes over, F12 kills from here as well",
+    ),
+    "read-only": (
+        " READ ONLY ",
+        "nothing is sent from here, not even a kill; 'breakwater ctl kill' does that",
+    ),
+}
+
+
+def why(snapshot: Snapshot, role: ScreenRole = "control") -> Cells:
+    """The sentence behind HALTED, NOT READY or PAUSED, and behind a screen that does not command; empty
+    while armed and in control."""
     said: list[Cell] = []
+    if role in _ROLES:
+        word, sentence = _ROLES[role]
+        said += [Cell(word, "paused"), Cell(f" {sentence} ", "heading")]
     if snapshot.halted:
         said.append(Cell(" HALTED ", "halted"))
         said.append(Cell(f" {snapshot.halt_reason or 'no reason given'}", "heading"))
