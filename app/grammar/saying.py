@@ -55,8 +55,6 @@ def say(command: c.AnyCommand | Arming) -> str:
             return "reload"
         case c.Shutdown():
             return "shutdown"
-        case c.TakeControl():
-            return "take-control"
     raise ValueError(f"{type(command).__name__} has no words")
 
 

@@ -117,7 +117,7 @@ class Seats:
             return ""
         holder = self._seats.get(self._control)
         who = f"{holder.who} is in control" if holder is not None else "nobody is in control"
-        return f"this screen looks on, {who}; 'take-control' takes it over"
+        return f"this screen looks on, {who}; 'take control' takes it over"
 
     def rows(self) -> tuple[ScreenRow, ...]:
         """All screens, oldest first."""

@@ -466,7 +466,7 @@ def test_a_verdict_longer_than_its_place_is_cut_at_its_end() -> None:
 def test_a_screen_that_does_not_command_says_so_before_everything_else() -> None:
     looking = text(status.why(snapshot(halted=True, halt_reason="operator"), "view"))
     assert (
-        looking.startswith(" LOOKING ON ") and ":take-control" in looking and " HALTED  operator" in looking
+        looking.startswith(" LOOKING ON ") and ":take control" in looking and " HALTED  operator" in looking
     )
     assert "not even a kill" in text(status.why(snapshot(), "read-only"))
     assert status.why(snapshot(), "control") == ()

@@ -44,7 +44,7 @@ def test_one_is_in_control_and_only_it_commands() -> None:
         assert roles(rig) == {"ann": "control", "bob": "view", "eve": "read-only"}
         assert ask(rig, first, CancelAll()).ok
         refused = ask(rig, second, CancelAll())
-        assert not refused.ok and "ann is in control" in refused.text and "take-control" in refused.text
+        assert not refused.ok and "ann is in control" in refused.text and "take control" in refused.text
         assert not ask(rig, reader, TakeControl()).ok
         for command in (CancelAll(), Kill(), TakeControl()):
             assert "read-only" in ask(rig, reader, command).text

@@ -61,7 +61,7 @@ def _pause_word(snapshot: Snapshot) -> str:
 _ROLES: dict[ScreenRole, tuple[str, str]] = {
     "view": (
         " LOOKING ON ",
-        "this screen is not in control; :take-control takes over, F12 kills from here as well",
+        "this screen is not in control; :take control takes over, F12 kills from here as well",
     ),
     "read-only": (
         " READ ONLY ",
