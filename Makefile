@@ -5,12 +5,13 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+OTHER := .venv-ib-async
 WORKERS ?= 2
 KILLS ?= 300
 CUTS ?= 1000
 SEEDS ?= 500
 
-.PHONY: run test test-ib lint bench crash sim soak mutants picture clean help
+.PHONY: run test test-ib conformance lint bench crash sim soak mutants picture clean help
 
 help:  ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -18,8 +19,14 @@ help:  ## show what can be made
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Breakwater needs Python 3.11 to 3.13; {sys.executable} is {v[0]}.{v[1]}. Say: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ib]'
 	@touch $(STAMP)
+
+# Two libraries for one broker install the same module, so each has an environment of its own.
+$(OTHER)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(OTHER)
+	$(OTHER)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ib-async]'
+	@touch $@
 
 run: $(STAMP)  ## the workstation on the synthetic market (headless for a minute where there is no terminal)
 	@$(BIN)/breakwater
@@ -27,20 +34,19 @@ run: $(STAMP)  ## the workstation on the synthetic market (headless for a minute
 test: $(STAMP)  ## the whole test suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
 
-# Two libraries for one broker install the same module, so each has an environment of its own.
-.venv-ib-async/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-ib-async
-	.venv-ib-async/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ib-async]' pytest pytest-timeout hypothesis
-	@touch $@
-
 # The vendor's own client, for tests only: breakwater is not installed beside it.
 .venv-ibapi/.installed: constraints.txt
 	$(PYTHON) -m venv .venv-ibapi
 	.venv-ibapi/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ibapi
 	@touch $@
 
-test-ib: $(STAMP) .venv-ib-async/.installed .venv-ibapi/.installed  ## the TWS gateway with every client: ib_insync, ib_async, the vendor's own
-	$(BIN)/python -m pytest -q tests/tws
+test-ib: $(STAMP) $(OTHER)/.installed .venv-ibapi/.installed  ## gateway and adapter with every client: ib_insync, ib_async, the vendor's own
+	$(BIN)/python -m pytest -q tests/tws tests/ib tests/conformance/test_ib.py
+	$(OTHER)/bin/python -m pytest -q tests/ib tests/conformance/test_ib.py
+
+conformance: $(STAMP) $(OTHER)/.installed  ## run every adapter through the numbered suite and write the README's table
+	$(BIN)/python -m tests.conformance
+	$(OTHER)/bin/python -m tests.conformance
 
 lint: $(STAMP)  ## ruff and strict types
 	$(BIN)/ruff check .
@@ -66,4 +72,4 @@ picture: $(STAMP)  ## the picture in the README, from a real run
 	$(BIN)/python -m app.portrait themes/desk.svg
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(OTHER) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

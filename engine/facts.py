@@ -280,3 +280,7 @@ class AccountValues(Value, frozen=True, kw_only=True):
     cash: Decimal | None = None
     initial_margin: Decimal | None = None
     maintenance_margin: Decimal | None = None
+    excess_liquidity: Decimal | None = None
+    """Equity above the maintenance margin by the broker's own count; below 0 it liquidates."""
+    available_funds: Decimal | None = None
+    """Equity above the initial margin by the broker's own count: what new orders may use."""

@@ -59,6 +59,9 @@ class Bench(Protocol):
     async def arm(self, fault: str, times: int = 1) -> None:
         """The venue's next `times` events of this kind go wrong; kinds are those of `FaultConfig`."""
 
+    async def calm(self) -> None:
+        """Takes back all faults that have not struck yet."""
+
     async def state(self, state: MarketState) -> None:
         """The market of ES changes its state."""
 

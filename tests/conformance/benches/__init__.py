@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brokers.ib import library
 from tests.conformance.running import Runner
 
 
@@ -9,4 +10,9 @@ def adapters() -> list[Runner]:
     """All adapters that this environment can run."""
     from tests.conformance.benches import loopback, paper
 
-    return [Runner("paper", paper.run), Runner("loopback", loopback.run)]
+    found = [Runner("paper", paper.run), Runner("loopback", loopback.run)]
+    if not library.problem():
+        from tests.conformance.benches import ib
+
+        found.append(Runner(ib.name(), ib.run, ib.WITHOUT))
+    return found

@@ -67,6 +67,9 @@ class VenueBench:
     async def arm(self, fault: str, times: int = 1) -> None:
         self.exchange.faults.arm(fault, times)
 
+    async def calm(self) -> None:
+        self.exchange.faults.clear()
+
     async def state(self, state: MarketState) -> None:
         self.exchange.set_state("ES", state)
 

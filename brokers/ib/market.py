@@ -1,0 +1,104 @@
+"""Market data of TWS: subscriptions that survive a new session, and a plain word where data are not live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from brokers.ib import codes, raw
+from brokers.ib.config import IbConfig
+from brokers.ib.contracts import Resolved
+from brokers.ib.reads import Send
+from engine.ports import NotSent
+
+OnTicks = Callable[[Resolved, raw.Ticks], None]
+LIVE_KINDS = (1, 2)
+
+
+class MarketData:
+    """`on_ticks` gets the latest of a subscription, on the engine's thread. Delayed data never pass as live:
+    without `ib.market_data = delayed` they are dropped and said."""
+
+    def __init__(
+        self,
+        config: IbConfig,
+        resolved: Mapping[str, Resolved],
+        number: Callable[[], int],
+        send: Send,
+        notice: Callable[[str, str], None],
+    ) -> None:
+        self.on_ticks: OnTicks | None = None
+        self.absent: dict[str, str] = {}
+        """Symbols without usable data, with the reason."""
+        self._config = config
+        self._resolved = resolved
+        self._number = number
+        self._send = send
+        self._notice = notice
+        self._wanted: dict[str, None] = {}
+        self._symbols: dict[int, str] = {}
+        self._barred: set[int] = set()
+        self._farm_lost = False
+
+    def subscribe(self, symbols: Sequence[str]) -> None:
+        for symbol in symbols:
+            if symbol not in self._resolved:
+                raise NotSent(f"{symbol} is no contract of this session; name it in ib.contracts")
+        fresh = [symbol for symbol in symbols if symbol not in self._wanted]
+        self._wanted.update(dict.fromkeys(fresh))
+        self._ask(fresh)
+
+    def resubscribe(self) -> None:
+        """After a new session, or when TWS said that subscriptions are gone."""
+        if self._wanted and not self._symbols:
+            self._ask(list(self._wanted))
+
+    def forget(self) -> None:
+        """The subscriptions of the session are gone."""
+        self._symbols.clear()
+        self._barred.clear()
+
+    def _ask(self, symbols: Sequence[str]) -> None:
+        if not symbols:
+            return
+        kind = 3 if self._config.market_data == "delayed" else 1
+        self._send(lambda wire: wire.send("reqMarketDataType", kind))
+        for symbol in symbols:
+            number, contract = self._number(), self._resolved[symbol].contract
+            self._symbols[number] = symbol
+            self._send(lambda wire, number=number, contract=contract: wire.market_data(number, contract))  # type: ignore[misc]
+
+    def take(self, ticks: raw.Ticks) -> None:
+        symbol = self._symbols.get(ticks.req_id)
+        if symbol is None or ticks.req_id in self._barred or self.on_ticks is None:
+            return
+        self.absent.pop(symbol, None)
+        self.on_ticks(self._resolved[symbol], ticks)
+
+    def data_type(self, message: raw.DataType) -> None:
+        """TWS says what kind of data follows."""
+        symbol = self._symbols.get(message.req_id)
+        if symbol is None:
+            return
+        if message.kind in LIVE_KINDS or self._config.market_data == "delayed":
+            self._barred.discard(message.req_id)
+            return
+        self._barred.add(message.req_id)
+        self._out(symbol, "delayed", f"{symbol}: IB sends delayed data, which are not traded on")
+
+    def hear(self, error: raw.Error) -> None:
+        """Codes about data of one symbol, or about a data farm."""
+        symbol = self._symbols.get(error.req_id)
+        if symbol is not None and error.code in codes.NO_DATA | {200}:
+            self._out(symbol, str(error.code), f"{symbol}: no live data: {error.text}")
+        elif error.code in codes.FARM_LOST:
+            self._farm_lost = True
+        elif error.code in codes.FARM_BACK and self._farm_lost:
+            # Ticks do not always resume by themselves after this: ask anew.
+            self._farm_lost = False
+            self.forget()
+            self.resubscribe()
+
+    def _out(self, symbol: str, code: str, text: str) -> None:
+        if self.absent.get(symbol) != text:
+            self.absent[symbol] = text
+            self._notice(code, text)

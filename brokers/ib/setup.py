@@ -1,0 +1,197 @@
+"""The first minutes of a session: which accounts there are, which contracts are meant, what they need in
+margin."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from brokers.ib import raw
+from brokers.ib.config import IbConfig
+from brokers.ib.contracts import Resolved, choose, resolve, rule_of, wanted
+from brokers.ib.idmark import IdMark
+from brokers.ib.pacing import Pacer
+from brokers.ib.questions import Questions
+from brokers.ib.reads import Send
+from brokers.ib.terms import OrderTerms, Wanted
+from engine.ports import NotSent, QueryFailed
+
+PAPER_PREFIX: Final = "D"
+"""Accounts of simulated money begin with it (DU, DF …)."""
+SOON_DAYS: Final = 10
+
+
+class Setup:
+    """`real_money`: what the user means; the account's own name must agree."""
+
+    def __init__(
+        self,
+        config: IbConfig,
+        account: str,
+        real_money: bool,
+        questions: Questions,
+        pacer: Pacer,
+        number: Callable[[], int],
+        send: Send,
+    ) -> None:
+        self._config = config
+        self._account = account
+        self._real_money = real_money
+        self._questions = questions
+        self._pacer = pacer
+        self._number = number
+        self._send = send
+        self.accounts: tuple[str, ...] = ()
+        self._next_id = 0
+        self._greeted: asyncio.Future[None] | None = None
+        self.refused_orders = ""
+        """Why TWS takes no orders from us (read-only API), as far as a what-if has shown it."""
+
+    def begin(self) -> None:
+        self.accounts, self._next_id = (), 0
+        self._greeted = asyncio.get_running_loop().create_future()
+
+    def take(self, message: raw.Raw) -> None:
+        if isinstance(message, raw.Accounts):
+            self.accounts = message.names
+        elif isinstance(message, raw.NextId):
+            self._next_id = max(message.order_id, self._next_id)
+        else:
+            return
+        if self.accounts and self._next_id and self._greeted is not None and not self._greeted.done():
+            self._greeted.set_result(None)
+
+    def error(self, error: raw.Error) -> bool:  # noqa: ARG002 - part of how errors are passed along
+        return False
+
+    def fail(self, reason: str) -> None:
+        if self._greeted is not None and not self._greeted.done():
+            self._greeted.set_exception(QueryFailed(reason))
+            self._greeted.exception()  # looked at, also where nobody waits
+
+    async def log_on(self, mark: IdMark) -> None:
+        """Waits for accounts and next order number. Raises `NotSent` where the account is not the one
+        meant."""
+        assert self._greeted is not None
+        await self._greeted
+        mark.at_least(self._next_id)
+        account = self._account
+        if account not in self.accounts:
+            raise NotSent(
+                f"TWS is logged on for {', '.join(self.accounts)}, and the account to trade is "
+                f"{account}; correct "
+                f"account in the configuration, or log on as the right user"
+            )
+        if account.startswith(PAPER_PREFIX) == self._real_money:
+            kind = "simulated" if account.startswith(PAPER_PREFIX) else "real"
+            meant = "real" if self._real_money else "simulated"
+            raise NotSent(
+                f"account {account} holds {kind} money and the profile is for {meant} money; nothing is "
+                f"traded until "
+                f"both agree"
+            )
+
+    # -- contracts
+
+    async def contracts(self, today: date) -> list[Resolved]:
+        """Every configured symbol as exactly one contract. Raises `NotSent`, `QueryFailed`."""
+        found: list[Resolved] = []
+        for symbol, config in self._config.contracts.items():
+            try:
+                parts = await self._details(symbol, wanted(symbol, config))
+            except QueryFailed as error:
+                if "[IB 200]" not in str(error):
+                    raise
+                parts = []
+            details = choose(symbol, config, [p for p in parts if isinstance(p, raw.Details)], today)
+            exchange = config.exchange or details.contract.exchange
+            rule, rules = rule_of(details, exchange), {}
+            if rule is not None:
+                rules[rule] = await self._rule(rule)
+            resolved = resolve(symbol, config, details, rules)
+            if self._config.what_if and not config.initial_margin:
+                resolved = await self._with_margin(resolved)
+            found.append(resolved)
+        return found
+
+    async def _details(self, symbol: str, asked: Wanted) -> list[raw.Raw]:
+        number = self._number()
+        return await self._ask(
+            f"the question for the contract of {symbol}",
+            number,
+            lambda: self._send(lambda wire: wire.details(number, asked)),
+        )
+
+    async def _rule(self, number: int) -> tuple[tuple[Decimal, Decimal], ...]:
+        parts = await self._ask(
+            f"the question for market rule {number}",
+            ("rule", number),
+            lambda: self._send(lambda wire: wire.send("reqMarketRule", number)),
+        )
+        return next((p.steps for p in parts if isinstance(p, raw.Rule)), ())
+
+    async def _ask(self, what: str, key: Hashable, send: Callable[[], None]) -> list[raw.Raw]:
+        return await self._questions.ask(what, key, self._pacer, send)
+
+    # -- margin
+
+    async def _with_margin(self, resolved: Resolved) -> Resolved:
+        """Margins of one lot by a what-if; where IB does not say, they stay unknown and the engine
+        refuses."""
+        try:
+            initial, maintenance = await self.what_if(resolved, "BUY", resolved.instrument.lot)
+        except QueryFailed as error:
+            self.refused_orders = str(error)
+            return resolved
+        instrument = msgspec.structs.replace(
+            resolved.instrument,
+            initial_margin=max(initial or Decimal(0), Decimal(0)),
+            maintenance_margin=max(maintenance or Decimal(0), Decimal(0)),
+        )
+        return resolved._replace(instrument=instrument)
+
+    async def what_if(
+        self, resolved: Resolved, action: str, qty: Decimal
+    ) -> tuple[Decimal | None, Decimal | None]:
+        """Change of initial and maintenance margin by a market order, account currency; None: IB does not
+        say.
+        Raises `QueryFailed` when it does not answer or refuses (read-only API)."""
+        number = self._number()
+        terms = OrderTerms(
+            order_id=number,
+            contract=resolved.contract,
+            ref="",
+            account=self._account,
+            action=action,
+            qty=qty,
+            type="MKT",
+            tif="DAY",
+            what_if=True,
+        )
+        parts = await self._ask(
+            f"the what-if for {resolved.instrument.symbol}",
+            number,
+            lambda: self._send(lambda wire: wire.place(terms)),
+        )
+        answers = [p.margins for p in parts if isinstance(p, raw.OpenOrder)]
+        return answers[-1] if answers else (None, None)
+
+    @staticmethod
+    def warnings(resolved: Resolved, today: date) -> list[str]:
+        """What a person should know about a contract's end."""
+        if resolved.last_day is None:
+            return []
+        days = (resolved.last_day - today).days
+        if days > SOON_DAYS:
+            return []
+        return [
+            f"{resolved.instrument.symbol} is {resolved.contract.local_symbol}, whose last trading day is "
+            f"{resolved.last_day} ({days} days); a contract that delivers must be closed before its "
+            f"first notice "
+            f"day, which may be earlier: look at the exchange's calendar, or IB liquidates"
+        ]
