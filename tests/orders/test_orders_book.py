@@ -177,6 +177,27 @@ def test_a_broker_id_used_again_for_another_instrument_is_another_order() -> Non
     assert b.by_broker_id("b1") is record
 
 
+def test_a_broker_id_that_two_orders_share_leads_to_the_one_that_is_meant() -> None:
+    b = book()
+    ours = b.add(order("a", 10, symbol="NQ"), 0)
+    b.apply("a", Venue("a").ack(), 1)
+    assert b.broker_name(ours) == "b1"
+    told = Venue().foreign("b1", 10)
+    foreign = b.adopt_foreign(told, 2)
+    later = b.add(order("c", 10, symbol="CL"), 3)
+    b.apply("c", Venue("c").ack(), 4)
+    assert b.by_broker_id("b1") is later
+    assert (b.broker_name(ours), b.broker_name(later)) == (None, None), "they have names of ours"
+    assert b.broker_name(foreign) == "b1", "it has no other"
+    assert b.stranger(told) is foreign is b.foreign_named("b1")
+    assert b.adopt_foreign(told, 5) is foreign, "and is not taken in anew"
+    assert b.apply_fill(fill(1, 4, None, broker_id="b1"), 6).record is foreign
+    assert b.claim("b1", "s") is foreign
+    for record in (foreign, later):
+        b._names.drop(record)
+    assert b.broker_name(ours) == "b1", "again it means this one alone"
+
+
 def test_orders_are_found_by_every_id_the_broker_used() -> None:
     b = book()
     record = b.add(order("a", 10), 0)
