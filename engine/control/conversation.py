@@ -28,12 +28,19 @@ class Conversation(asyncio.Protocol):
         self._waiting: deque[bytes] = deque()
         self._broken = ""
         self._malformed = 0
+        self._drains = False
+        """Whether a look at what waits is due on the loop."""
 
     # ---- what the kinds of connection do differently
 
     def take(self, request: wire.FromClient) -> None:
         """Handles one message."""
         raise NotImplementedError
+
+    @property
+    def busy(self) -> bool:
+        """True while what was handled last must end first; `drain` goes on then."""
+        return False
 
     def count(self, what: str, text: str = "") -> None:
         """Counts something under a name, and reports it where there is a text."""
@@ -49,27 +56,31 @@ class Conversation(asyncio.Protocol):
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        idle = not self._waiting
         try:
             self._waiting.extend(self._deframer.feed(data))
         except wire.WireError as error:  # the length cannot be right: where the next frame starts is unknown
             self._broken = str(error)
-        if idle:
-            self._drain()
+        if not self._drains:
+            self.drain()
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
         """Handles some of what has come. While more waits nothing further is read from this client."""
+        self._drains = False
         for _ in range(min(PER_TURN, len(self._waiting))):
             if self.leaving:
                 self._waiting.clear()
                 return
+            if self.busy:
+                break
             self._take(self._waiting.popleft())
         transport = self._transport
         if transport is None or transport.is_closing():
             return
         if self._waiting:
             transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._drain)
+            if not self.busy:
+                self._drains = True
+                asyncio.get_running_loop().call_soon(self.drain)
         elif self._broken:
             self.count("malformed")
             self.problem(0, "too_large", self._broken)

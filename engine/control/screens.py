@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ DROP_AFTER: Final = 5.0
 """Seconds for which a screen may not keep up before it is dropped."""
 LOOK_EVERY: Final = 0.02
 """Seconds between two looks for a new snapshot."""
+HANDED_OVER: Final = 4
+"""Commands of a screen that may wait for their turn on the engine's thread; more are not read from it."""
 EVENTS_AT_ONCE: Final = 500
 """Events in one message at the most."""
 
@@ -234,8 +237,10 @@ class _Screen(Conversation):
         """What it shows; None: it needs a whole snapshot."""
         self._told = request.after if request.run == screens.stage.run else 0
         self._blocked: float | None = None
-        self._asked = 0
-        """Questions that the engine has not answered yet."""
+        self._handed = 0
+        """Commands that wait for the engine's thread."""
+        self._asked: deque[wire.Query] = deque()
+        """Questions that the engine has not answered yet; it has the first."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -309,6 +314,7 @@ class _Screen(Conversation):
     def take(self, request: wire.FromClient) -> None:
         match request:
             case wire.Do():
+                self._handed += 1
                 self._screens.on_engine(self._command, request)
             case wire.Query():
                 self._ask(request)
@@ -322,19 +328,25 @@ class _Screen(Conversation):
                 self.problem(0, "malformed", "this connection is attached already")
 
     def _ask(self, request: wire.Query) -> None:
-        if self._asked >= MAX_ASKED:
+        """One question of a screen at a time: between two, everything else on the engine's thread gets its
+        turn."""
+        if len(self._asked) >= MAX_ASKED:
             self._answered(request.id, Declined(text=f"{MAX_ASKED} questions wait already"))
             return
+        self._asked.append(request)
+        if len(self._asked) == 1:
+            self._ask_first()
 
+    def _ask_first(self) -> None:
         def sink(reply: AnyReply) -> None:
-            self._screens.on_screens(self._replied, request.id, reply)
+            self._screens.on_screens(self._replied, reply)
 
-        self._asked += 1
-        self._screens.on_engine(self._screens.stage.answer, request.question, sink)
+        self._screens.on_engine(self._screens.stage.answer, self._asked[0].question, sink)
 
-    def _replied(self, request: int, reply: AnyReply) -> None:
-        self._asked -= 1
-        self._answered(request, reply)
+    def _replied(self, reply: AnyReply) -> None:
+        self._answered(self._asked.popleft().id, reply)
+        if self._asked and not self.leaving:
+            self._ask_first()
 
     def _answered(self, request: int, reply: AnyReply) -> None:
         if self.unsent > MAX_UNSENT:
@@ -352,3 +364,14 @@ class _Screen(Conversation):
         except Exception as error:  # noqa: BLE001 - an error in one command must not end the socket for all
             self._screens.on_screens(self.count, "errors", f"{type(request.command).__name__}: {error!r}")
             answer(Answer(ok=False, text=f"the engine failed on this command: {error!r}"))
+        self._screens.on_screens(self._taken)
+
+    def _taken(self) -> None:
+        """The engine has had a command: the next may follow."""
+        self._handed -= 1
+        if self._waiting and not self._drains:
+            self.drain()
+
+    @property
+    def busy(self) -> bool:
+        return self._handed >= HANDED_OVER

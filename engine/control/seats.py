@@ -113,7 +113,11 @@ class Seats:
             return "this screen is not attached any more"
         if found.read_only:
             return "this screen is read-only: it sends nothing, not even a kill; use 'breakwater ctl kill'"
-        if seat == self._control or isinstance(command, Kill | TakeControl):
+        if (
+            seat == self._control
+            or isinstance(command, Kill | TakeControl)
+            or getattr(command, "preview", False)
+        ):
             return ""
         holder = self._seats.get(self._control)
         who = f"{holder.who} is in control" if holder is not None else "nobody is in control"

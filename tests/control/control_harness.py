@@ -13,6 +13,7 @@ import msgspec
 
 from engine.control.commands import Answer, AnyCommand
 from engine.control.news import News
+from engine.control.questions import Answerer
 from engine.control.replies import StoryTold
 from engine.control.screens import Stage
 from engine.control.server import ControlServer
@@ -189,6 +190,7 @@ class Served:
         self.commands: list[tuple[AnyCommand, str]] = []
         self.reports: list[tuple[str, str]] = []
         self.sinks: list[Callable[[Answer], None]] = []
+        self.answer: Answerer = lambda question, sink: sink(StoryTold(ident=getattr(question, "ident", "?")))
         self.on_command: Callable[[AnyCommand, Callable[[Answer], None]], None] = self._done
         self.arrived = threading.Event()
         self.loop = asyncio.new_event_loop()
@@ -227,7 +229,7 @@ class Served:
                     command=lambda command, who, sink, seat: self._command(
                         command, f"{who} seat={seat}", sink
                     ),
-                    answer=lambda question, sink: sink(StoryTold(ident=getattr(question, "ident", "?"))),
+                    answer=lambda question, sink: self.answer(question, sink),
                     seats=self.seats,
                     run=self.run_name,
                 ),

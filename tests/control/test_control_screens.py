@@ -23,7 +23,7 @@ from engine.control.client import ControlClient
 from engine.control.commands import Answer, Cancel, Kill, Pause
 from engine.control.frames import patched
 from engine.control.news import News
-from engine.control.questions import AnyReply, StoryOf
+from engine.control.questions import MAX_ASKED, AnyReply, StoryOf
 from engine.control.replies import StoryTold
 from engine.control.screens import MAX_SCREENS
 from engine.control.snapshot import Snapshot
@@ -376,6 +376,65 @@ def test_what_follows_attach_in_the_same_bytes_is_not_lost(served: Served, piece
         sock.sendall(data[begin : begin + size])
     until(lambda: len(served.commands) == 40, "all commands")
     assert [command.strategy for command, _ in served.commands] == [f"s{n}" for n in range(40)]  # type: ignore[union-attr]
+    sock.close()
+
+
+def test_a_flood_of_commands_lets_the_engine_s_loop_breathe(served: Served) -> None:
+    turns: list[int] = []
+    counted = [0]
+
+    def on_command(_command: object, sink: Callable[[Answer], None]) -> None:
+        turns.append(counted[0])
+        sink(Answer(ok=True, text="ok"))
+
+    def turn() -> None:
+        counted[0] += 1
+        served.loop.call_soon(turn)
+
+    served.on_command = on_command
+    served.loop.call_soon_threadsafe(turn)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.connect(str(wire.socket_path(served.directory)))
+    messages = [
+        wire.Hello(version=wire.PROTOCOL),
+        wire.Attach(id=0),
+        *(wire.Do(id=n, command=Cancel(order_id=str(n))) for n in range(640)),
+    ]
+    sock.sendall(b"".join(wire.frame(wire.encode(message)) for message in messages))
+    until(lambda: len(served.commands) == 640, "all commands")
+    assert [command.order_id for command, _ in served.commands] == [str(n) for n in range(640)]  # type: ignore[union-attr]
+    assert max(turns.count(t) for t in set(turns)) <= 2 * screens_module.HANDED_OVER, "few in one turn"
+    sock.close()
+
+
+def test_questions_take_turns_with_everything_else(served: Served) -> None:
+    """A screen that asks for everything at once gets it one by one."""
+    waiting: list[Callable[[AnyReply], None]] = []
+    served.answer = lambda _question, sink: waiting.append(sink)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.connect(str(wire.socket_path(served.directory)))
+    messages = [
+        wire.Hello(version=wire.PROTOCOL),
+        wire.Attach(id=0),
+        *(wire.Query(id=n, question=StoryOf(ident=str(n))) for n in range(1, MAX_ASKED + 2)),
+    ]
+    sock.sendall(b"".join(wire.frame(wire.encode(message)) for message in messages))
+    deframer = wire.Deframer(wire.MAX_REPLY)
+    sock.settimeout(PATIENCE)
+    got: list[wire.Answered] = []
+
+    def read() -> bool:
+        found = [wire.decode_reply(body) for body in deframer.feed(sock.recv(65536))]
+        got.extend(message for message in found if isinstance(message, wire.Answered))
+        return bool(got)
+
+    until(read, "the one that is too many")
+    assert [message.id for message in got] == [MAX_ASKED + 1] and len(waiting) == 1
+    for number in range(MAX_ASKED):
+        until(lambda n=number: len(waiting) == n + 1, "the next question")
+        waiting[-1](StoryTold(ident="x"))
+    until(lambda: read() and len(got) == MAX_ASKED + 1, "all answers")
+    assert [message.id for message in got[1:]] == list(range(1, MAX_ASKED + 1))
     sock.close()
 
 

@@ -45,6 +45,8 @@ def test_one_is_in_control_and_only_it_commands() -> None:
         assert ask(rig, first, CancelAll()).ok
         refused = ask(rig, second, CancelAll())
         assert not refused.ok and "ann is in control" in refused.text and "take control" in refused.text
+        preview = Submit(symbol="ES", side=Side.BUY, size=Decimal(1), limit=Decimal(6000), preview=True)
+        assert ask(rig, second, preview).ok, "it changes nothing"
         assert not ask(rig, reader, TakeControl()).ok
         for command in (CancelAll(), Kill(), TakeControl()):
             assert "read-only" in ask(rig, reader, command).text
