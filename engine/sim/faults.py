@@ -72,7 +72,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("store_error_late", "store", "minute", 0.6, "an I/O error although the commit has its effect"),
     Kind("power_before_commit", "store", "minute", 0.6, "power is cut just before a COMMIT"),
     Kind("power_after_commit", "store", "minute", 0.6, "power is cut just after a COMMIT, unacknowledged"),
-    Kind("crash", "process", "minute", 3, "the engine is killed and starts again"),
+    Kind("crash", "process", "minute", 5, "the engine is killed and starts again"),
     Kind("restart_old", "process", "minute", 0.5, "the engine is killed and starts on an older state"),
     Kind("graceful_stop", "process", "minute", 0.6, "the engine is stopped in order and starts again"),
     Kind("stall", "process", "minute", 1.5, "the engine's process does not run for a while"),

@@ -24,6 +24,7 @@ from engine.records import (
     HaltReset,
     KillBegan,
     KillEnded,
+    NotSentNote,
     OrderStored,
     ReplaceStored,
     Sent,
@@ -51,6 +52,9 @@ class Truth(Protocol):
 
     def execution(self, key: ExecutionKey) -> Fill | None:
         """The execution with this key, standing or taken back; None where there never was one."""
+
+    def has_seen(self, order_id: str) -> bool:
+        """Whether this order of ours ever reached the venue."""
 
     def denies(self, aim: Aim) -> str:
         """Why it was not true that this was reached when the engine last asked; empty where it was, or
@@ -141,6 +145,8 @@ class Watch:
                 self._corrected(fill)
             case DayOpened(trading_day=day, why=why) if why in ("start", "session") and day == self._day:
                 raise Broken("day", f"{day} was opened a second time ({why}): its loss is forgotten")
+            case NotSentNote(order_id=order_id, what="submit") if self._truth.has_seen(order_id):
+                raise Broken("not sent", f"{order_id} is noted as never sent, and it reached the venue")
             case Sent(order_id=order_id, what="cancel"):
                 self._due.pop(order_id, None)
             case _:

@@ -15,7 +15,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from engine.journal.connection import Batch, JournalConnection
 from engine.journal.store import Done, Opener
@@ -45,10 +45,10 @@ class Disk:
         """So many of the next commits fail with an I/O error and have no effect."""
         self.broken_after = 0
         """So many of the next commits take effect and report an I/O error all the same."""
-        self.cut_before = False
-        """Power is cut just before the next COMMIT."""
-        self.cut_after = False
-        """Power is cut just after the next COMMIT, before its acknowledgement."""
+        self.cut_before = 0
+        """Power is cut just before the COMMIT of this number from now (1: the next); 0: not."""
+        self.cut_after = 0
+        """Power is cut just after the COMMIT of this number from now, before its acknowledgement."""
         self.cut: Callable[[], None] = lambda: None
         """Cuts the power."""
         self.committed: Callable[[Batch], None] = lambda _: None
@@ -59,6 +59,12 @@ class Disk:
         """Time of one commit; a hanging disk answers when it hangs no more."""
         usual = min(int(self.rng.expovariate(1.0) * self.latency), 50 * self.latency) + 1
         return max(usual, self.slow_until - self._now())
+
+    def comes_to(self, cut: Literal["cut_before", "cut_after"]) -> bool:
+        """Counts one commit; True where power is to be cut at it."""
+        left: int = getattr(self, cut)
+        setattr(self, cut, max(0, left - 1))
+        return left == 1
 
     def refuse_full(self, batch: Batch) -> int:  # noqa: ARG002
         """What a write on a full disk ends with."""
@@ -138,8 +144,7 @@ class LateStore:
 
     def _commit(self, batch: Batch, done: Done) -> None:
         disk = self._disk
-        if disk.cut_before:
-            disk.cut_before = False
+        if disk.comes_to("cut_before"):
             disk.cut()
             return
         try:
@@ -149,8 +154,7 @@ class LateStore:
             self._later(partial(done, 0, error))
             return
         disk.committed(batch)
-        if disk.cut_after:
-            disk.cut_after = False
+        if disk.comes_to("cut_after"):
             disk.cut()
         elif disk.broken_after > 0:
             disk.broken_after -= 1

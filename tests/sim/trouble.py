@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
-from engine.control.commands import CancelAll, Flatten, Kill, Pause, Reload, Reset, Resume
+from engine.control.commands import CancelAll, Flatten, Kill, Modify, Pause, Reload, Reset, Resume
 from engine.model import NS, MarketState, Side
 from engine.sim.faults import KINDS
 from tests.sim import market
 from tests.sim.setting import ACCOUNT
 from tests.sim.world import World
+
+COMMITS = (1, 1, 2, 2, 3, 4, 6)
+"""At which of the next commits the power is cut: the first is mostly that of an order, the second that of the
+note that it was sent."""
 
 
 class Trouble:
@@ -18,6 +23,7 @@ class Trouble:
     def __init__(self, world: World) -> None:
         self._world = world
         self._rng = world._rng("trouble")
+        self._aim = world._rng("aim of trouble")
         self._over = False
         self._undo: list[Callable[[], None]] = []
         if world.options.rate("lateness"):
@@ -51,7 +57,8 @@ class Trouble:
         world.wall_error = 0
         world.crash_armed = ""
         disk = world.disk
-        disk.full = disk.cut_before = disk.cut_after = False
+        disk.full = False
+        disk.cut_before = disk.cut_after = 0
         disk.busy = disk.broken_before = disk.broken_after = disk.slow_until = 0
         world.inside.hang.clear()
         world.inside.die.clear()
@@ -178,10 +185,10 @@ class Trouble:
         self._world.disk.broken_after += 1
 
     def _power_before_commit(self) -> None:
-        self._world.disk.cut_before = True
+        self._world.disk.cut_before = self._aim.choice(COMMITS)
 
     def _power_after_commit(self) -> None:
-        self._world.disk.cut_after = True
+        self._world.disk.cut_after = self._aim.choice(COMMITS)
 
     # -- process
 
@@ -215,7 +222,19 @@ class Trouble:
 
     # -- operator
 
+    def _change_first(self, who: str | None) -> None:
+        """Often an order has just been made larger: its row is on its way to the store when the next command
+        comes."""
+        engine = self._world.engine
+        if engine is None or self._aim.random() < 0.5:
+            return
+        ours = [r for r in engine.core.books.orders.working(strategy=who) if not r.foreign]
+        if ours:
+            record = self._aim.choice(ours)
+            self._world.command(Modify(order_id=record.order.id, size=Decimal(record.life.qty + 1)))
+
     def _kill(self) -> None:
+        self._change_first(None)
         self._world.command(Kill(flatten=self._rng.random() < 0.8))
 
     def _flatten(self) -> None:
@@ -246,6 +265,7 @@ class Trouble:
 
     def _pause(self) -> None:
         who = self._rng.choice((None, "dice", "trend"))
+        self._change_first(who)
         self._world.command(Pause(strategy=who))
         self._world.later(self._seconds(4.0), lambda: self._world.command(Resume(strategy=who)))
 

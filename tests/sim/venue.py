@@ -86,6 +86,9 @@ class Venue(Exchange):
 
     # -- what is true
 
+    def has_seen(self, order_id: str) -> bool:
+        return order_id in self._seen
+
     def held(self) -> dict[str, int]:
         """Positions that are not zero, signed lots."""
         return {p.symbol: p.qty for p in self.books.account(self.name).positions() if p.qty}

@@ -98,6 +98,8 @@ class World:
         self.disk.room = lambda: not (directory / "journal.db.ballast").exists()
         self.durable: set[str] = set()
         """Ids of orders and replaces that are committed."""
+        self._noted: set[str] = set()
+        """Ids of orders that are committed as sent."""
         self._ids = self._rng("ids")
         self.durable_seq = 0
         self._old_seq = 0
@@ -132,6 +134,10 @@ class World:
         self.crash_armed = ""
         """A crash waits for a moment with something in flight; why."""
         self._crash_at_latest = 0
+        self._crash_in = "record"
+        self._crash_passes = 0
+        """So many such moments it still lets go by."""
+        self._aim = self._rng("aim")
 
     def _rng(self, name: str) -> random.Random:
         return random.Random(f"{self.options.seed} {name}")
@@ -176,18 +182,23 @@ class World:
                         raise Broken("hidden", hidden)
             except Broken as broken:
                 self.fail(broken)
-            if self.crash_armed and (self.in_flight() or self.loop.now_ns >= self._crash_at_latest):
-                why, self.crash_armed = self.crash_armed, ""
-                self.crash(why)
+            if self.crash_armed and (self._in_flight() or self.loop.now_ns >= self._crash_at_latest):
+                self._crash_passes -= 1
+                if self._crash_passes < 0:
+                    self.crash(self.crash_armed)
 
-    def in_flight(self) -> bool:
-        """Something of the engine's is under way to the store or the venue."""
+    def _in_flight(self) -> bool:
+        """What the armed crash waits for is so: a record on its way to the store, a request on its way to the
+        venue or back, or an order that was sent while the note of it is not stored."""
         engine = self.engine
         if engine is None:
             return False
-        if engine.core.journal.pending:
-            return True
-        return any(r.life.in_flight is not None for r in engine.core.books.orders.working())
+        if self._crash_in == "record":
+            return bool(engine.core.journal.pending)
+        working = engine.core.books.orders.working()
+        if self._crash_in == "request":
+            return any(r.life.in_flight is not None for r in working)
+        return any(r.sent and r.order.id not in self._noted for r in working)
 
     @property
     def engine(self) -> Engine | None:
@@ -201,6 +212,8 @@ class World:
             self.loop.note(f"row {row.crc}")
             if row.kind == "order":
                 self.durable.add(row.order_id)
+            elif row.kind == "sent":
+                self._noted.add(row.order_id)
             elif row.kind == "replace":
                 self.durable.add(decode(row.kind, row.body).replace.id)  # type: ignore[union-attr]
             if self.told is not None:
@@ -337,8 +350,11 @@ class World:
         (self.directory / "journal.db.lock").unlink(missing_ok=True)
 
     def arm_crash(self, why: str) -> None:
-        """Crashes at the next moment with something in flight, within five seconds."""
+        """Crashes with something in flight, at the first such moment or some callbacks later; after five
+        seconds at any moment."""
         self.crash_armed = why
+        self._crash_in = self._aim.choice(("record", "request", "note"))
+        self._crash_passes = self._aim.choice((0, 0, 1, 2, 3, 5, 8, 13))
         self._crash_at_latest = self.loop.now_ns + 5 * NS
 
     def keep_old_state(self) -> None:
