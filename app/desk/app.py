@@ -29,6 +29,7 @@ from app.desk.remembered import Remembered
 from app.desk.result import DeskResult, Reason
 from app.desk.screen import DeskScreen
 from app.desk.screens import SCREENS
+from app.desk.storypage import StoryPage
 from app.desk.terminal import leave_terminal, outlive_terminal
 from app.desk.view.alerts import unacknowledged
 from app.desk.view.cells import clean
@@ -159,6 +160,8 @@ class DeskApp(Commanding, App[DeskResult]):
             for screen in self.screen_stack:
                 if isinstance(screen, KillAsk):
                     screen.look(snapshot, scope_all(snapshot))
+                elif isinstance(screen, StoryPage):
+                    screen.look(snapshot)
             if self._now() > self._note_until:
                 self._note_until = float("inf")
                 self.desk.note("")

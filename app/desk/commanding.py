@@ -17,6 +17,7 @@ from app.desk.result import DeskResult, Reason
 from app.desk.screen import DeskScreen
 from app.desk.screens import entry
 from app.desk.speaking import context
+from app.desk.storypage import StoryPage
 from app.desk.view.alerts import unacknowledged
 from app.desk.view.killing import brief, scope_all, scope_symbol
 from app.desk.view.orders import is_working
@@ -64,6 +65,11 @@ class Commanding(_Base):
     """Kill keys that the input thread has sent; only that thread counts here."""
     _kills_taken: int = 0
     """Those of them that the app's loop has seen; only the loop counts here."""
+
+    @property
+    def link(self) -> Link:
+        """The engine, as panes may ask it."""
+        return self._link
 
     @property
     def desk(self) -> DeskScreen:
@@ -290,8 +296,12 @@ class Commanding(_Base):
 
     def on_grid_detail(self, message: Grid.Detail) -> None:
         """Everything about a row."""
-        if isinstance(self.screen, DeskScreen):
-            self.push_screen(DetailPage(message.grid.table, message.row))
+        if not isinstance(self.screen, DeskScreen):
+            return
+        table, row = message.grid.table, message.row
+        story_of = getattr(message.grid, "story_of", None)
+        ident = story_of(row) if story_of is not None else ""
+        self.push_screen(StoryPage(table, row, ident, self._zone) if ident else DetailPage(table, row))
 
     def action_suspend_process(self) -> None:
         """Not offered: it would stop the engine."""

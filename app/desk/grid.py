@@ -38,6 +38,8 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
     """A table of rows with a cursor. `show` is the only way in."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("table")]
+    keeps_places: ClassVar[bool] = True
+    """Whether rows keep their places while the operator is at work here."""
 
     class Detail(Message):
         """The operator asks for everything about a row."""
@@ -117,7 +119,7 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
 
     def show(self, table: Table) -> None:
         """Takes over a table. While the operator is at work here, rows keep their places."""
-        self._show(table, self._focused and self._now() - self._used_at < HOLD)
+        self._show(table, self.keeps_places and self._focused and self._now() - self._used_at < HOLD)
 
     def rearrange(self) -> None:
         self._show(self._table, held=False)

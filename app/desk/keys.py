@@ -182,6 +182,38 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("pin", ("space",), "pin", "Pin", "Keep the row on top, or let it go", "table", "Space"),
     Key("columns", ("C",), "columns", "Columns", "Choose the columns; they are remembered", "table", "C"),
     Key("copy", ("c",), "copy", "Copy", "Copy the row (OSC 52)", "table", "c"),
+    Key(
+        "market_before",
+        ("left_square_bracket",),
+        "symbol(-1)",
+        "Before",
+        "The market before",
+        "market",
+        "[",
+    ),
+    Key("market_next", ("right_square_bracket",), "symbol(1)", "Next", "The next market", "market", "]"),
+    Key("market_span", ("t",), "span", "Span", "Bars of 5 s, 1 min or 5 min", "market", "t"),
+    Key(
+        "market_centre",
+        ("z",),
+        "centre",
+        "Centre",
+        "The touch to the middle of the ladder",
+        "market",
+        "z",
+    ),
+    Key(
+        "log_level", ("l",), "level", "Level", "Lines of this level and above only, one level on", "log", "l"
+    ),
+    Key(
+        "log_related",
+        ("o",),
+        "related",
+        "Related",
+        "Only lines about what the selected line is about; again: all",
+        "log",
+        "o",
+    ),
 )
 
 KILL_KEYS: Final[frozenset[str]] = frozenset(KEYS[0].keys)

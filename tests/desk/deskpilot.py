@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from fakeanswers import everything
 from fakelink import FakeLink, snapshot
 from textual import events
 from textual.pilot import Pilot
@@ -27,6 +28,7 @@ def drive(
 ) -> DeskApp:
     """Runs `test` against a painted desk."""
     link = link if link is not None else FakeLink(snapshot())
+    link.replies = everything() | link.replies
     app = DeskApp(link, frame_rate=0, now=lambda: 100.0, who="tester", report_dir=report_dir)
 
     async def run() -> None:

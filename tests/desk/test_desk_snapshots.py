@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from deskpilot import Desk, drive, painted, press, text_of
+from fakeanswers import everything
 from fakelink import FakeLink, change, halted_snapshot, killing, snapshot
 from textual.strip import Strip
 
@@ -43,6 +44,7 @@ SCENES: dict[str, tuple[Callable[[], Snapshot | None], tuple[str, ...], float]] 
     "detail": (snapshot, ("f3", "down", "enter"), 0.1),
     "command": (snapshot, ("colon", *"pause tr"), 0.1),
     **{screen.name: (snapshot, (screen.keys[0],), 0.1) for screen in SCREENS if not screen.modes},
+    "alarm story": (snapshot, ("f7", "down", "enter"), 0.1),
     "chosen": (snapshot, ("f3", "down", "down"), 0.1),
 }
 
@@ -106,6 +108,7 @@ def app_for(scene: str, theme: str = themes.DEFAULT) -> tuple[DeskApp, tuple[str
     make, keys, age = SCENES[scene]
     link = FakeLink(make())
     link.stale = age
+    link.replies = everything()
     return DeskApp(link, theme=theme, frame_rate=0, now=lambda: 100.0), keys
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.desk.grid import Grid
 from app.desk.view import orders
+from app.desk.view.cells import Row
 from engine.control.snapshot import Snapshot
 
 
@@ -16,3 +17,7 @@ class OrdersPane(Grid):
     def look(self, snapshot: Snapshot, zone: str) -> None:
         """Shows the orders; times in the exchange's zone."""
         self.show(orders.table(snapshot, zone, self.which))
+
+    def story_of(self, row: Row) -> str:
+        """The order's own story."""
+        return row.key

@@ -51,9 +51,9 @@ _CLOSED = frozenset(status.value for status in OrderStatus if status.is_closed)
 
 def side_cell(side: str) -> Cell:
     """BUY and SELL as words; the colour comes second."""
-    if side == Side.BUY.value:
+    if side in (Side.BUY.value, Side.BUY.name):
         return Cell("BUY", "side-buy")
-    if side == Side.SELL.value:
+    if side in (Side.SELL.value, Side.SELL.name):
         return Cell("SELL", "side-sell")
     return Cell(side)
 

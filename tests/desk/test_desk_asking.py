@@ -1,0 +1,249 @@
+"""Screens that ask: one question at a time, only while they are shown, and never an old number after a no."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from deskpilot import Desk, drive, painted, press, text_of
+from fakeanswers import MID, TICK, everything, log, market
+from fakelink import FakeLink, change, snapshot
+
+from app.desk.app import DeskApp
+from app.desk.panes.log import LogPane
+from app.desk.panes.market import Ladder, TapePane
+from app.desk.storypage import StoryPage
+from engine.control.questions import AnyQuestion, LogTail, MarketOf, ReplySink, StoryOf
+from engine.control.replies import Declined, LogLines
+
+D = Decimal
+
+
+class SlowLink(FakeLink):
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(snapshot())
+        self.waiting: list[tuple[AnyQuestion, ReplySink]] = []
+
+    def ask(self, question: AnyQuestion, sink: ReplySink) -> None:
+        self.asked.append(question)
+        self.waiting.append((question, sink))
+
+    def reply_now(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for question, sink in waiting:
+            reply: Any = everything()[str(question.__struct_config__.tag)]
+            sink(reply(question) if callable(reply) else reply)
+
+
+def next_frame(app: DeskApp, link: FakeLink, seconds: float = 1.0) -> None:
+    """A new snapshot, so much later."""
+    assert link.snapshot is not None
+    link.snapshot = change(link.snapshot, seq=link.snapshot.seq + 1)
+    before = app.now()
+    app.now = app._now = lambda: before + seconds
+
+
+def books(link: FakeLink) -> list[MarketOf]:
+    return [q for q in link.asked if isinstance(q, MarketOf) and q.levels]
+
+
+def run(test: Callable[[DeskApp, Any, Desk], Any], link: FakeLink | None = None) -> None:
+    drive(test, link=link)
+
+
+def test_nothing_is_asked_while_no_such_screen_is_shown() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        assert link.asked == []
+        await press(pilot, "7")
+        await painted(pilot)
+        assert books(link)
+        await press(pilot, "f2")
+        asked = len(link.asked)
+        for _ in range(3):
+            next_frame(app, link)
+            await painted(pilot)
+        assert len(link.asked) == asked
+
+    run(test)
+
+
+def test_a_slow_engine_is_asked_again_only_after_its_answer() -> None:
+    link = SlowLink()
+
+    async def test(app: DeskApp, link: SlowLink, pilot: Desk) -> None:
+        await press(pilot, "7")
+        await painted(pilot)
+        asked = len(books(link))
+        for _ in range(4):
+            next_frame(app, link, 0.5)
+            await painted(pilot)
+        assert len(books(link)) == asked
+        link.reply_now()
+        await pilot.pause()
+        next_frame(app, link, 0.5)
+        await painted(pilot)
+        assert len(books(link)) == asked + 1
+
+    run(test, link)
+
+
+def test_no_answer_for_three_seconds_is_said_and_the_old_book_goes() -> None:
+    link = SlowLink()
+
+    async def test(app: DeskApp, link: SlowLink, pilot: Desk) -> None:
+        await press(pilot, "7")
+        await painted(pilot)
+        link.reply_now()
+        await pilot.pause()
+        assert "4185.25" in text_of(app)
+        next_frame(app, link, 1.0)
+        await painted(pilot)
+        next_frame(app, link, 3.1)
+        await painted(pilot)
+        assert "no answer for 3 s" in text_of(app)
+        assert "4185.25" not in text_of(app)
+
+    run(test, link)
+
+
+def test_a_market_that_is_declined_leaves_no_number_behind() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "7")
+        await painted(pilot)
+        assert app.desk.query_one(Ladder).rows
+        link.replies["market"] = Declined(text="there is no market here")
+        next_frame(app, link)
+        await painted(pilot)
+        assert app.desk.query_one(Ladder).rows == []
+        assert "there is no market here" in text_of(app)
+
+    run(test)
+
+
+def test_the_market_of_the_row_that_was_selected_is_shown_and_brackets_go_on() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f4")
+        await press(pilot, "down")
+        row = app.desk.pane("positions").selected
+        assert row is not None and row.symbol != "ESM3"
+        await press(pilot, "7")
+        await painted(pilot)
+        assert app.desk.query_one(Ladder).symbol == row.symbol
+        await press(pilot, "right_square_bracket")
+        await painted(pilot)
+        assert app.desk.query_one(Ladder).symbol != row.symbol
+        await press(pilot, "left_square_bracket")
+        await painted(pilot)
+        assert app.desk.query_one(Ladder).symbol == row.symbol
+
+    run(test)
+
+
+def test_the_ladder_tells_price_and_orders_under_the_cursor_and_keeps_them_there() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "7")
+        await painted(pilot)
+        ladder = app.desk.query_one(Ladder)
+        assert ladder.price == MID and [o.id for o in ladder.orders_here] == ["trend-7f3a-0001"]
+        await press(pilot, "down", "down")
+        assert ladder.price == MID - 2 * TICK and ladder.orders_here[0].price == ladder.price
+        line = ladder.cursor
+        link.replies["market"] = market(bid=MID + 2 * TICK, ask=MID + 3 * TICK)
+        next_frame(app, link, 0.5)
+        await painted(pilot)
+        assert ladder.price == MID - 2 * TICK and ladder.cursor == line
+        await press(pilot, "greater_than_sign")
+        assert [D(row.key) for row in ladder.rows] == sorted((D(r.key) for r in ladder.rows), reverse=True)
+
+    run(test)
+
+
+def test_the_tape_asks_for_what_is_new_and_counts_what_it_missed() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "7")
+        await painted(pilot)
+        next_frame(app, link)
+        await painted(pilot)
+        assert books(link)[-1].tape_after == 60
+        link.replies["market"] = market(prints=(), prints_missed=12, last_print=72)
+        next_frame(app, link)
+        await painted(pilot)
+        assert "12 missed" in text_of(app)
+        link.replies["market"] = market(prints=(), last_print=3)
+        next_frame(app, link)
+        await painted(pilot)
+        assert app.desk.query_one(TapePane).last == 0, "another engine counts anew"
+
+    run(test)
+
+
+def test_enter_on_an_order_tells_its_story_and_follows_it() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f3")
+        await press(pilot, "enter")
+        await painted(pilot)
+        assert isinstance(app.screen, StoryPage)
+        wanted = [q.ident for q in link.asked if isinstance(q, StoryOf)]
+        assert wanted and set(wanted) == {"trend-7f3a-0001"}
+        asked = len(wanted)
+        next_frame(app, link)
+        await painted(pilot)
+        assert link.snapshot is not None
+        assert len([q for q in link.asked if isinstance(q, StoryOf)]) <= asked + 1
+        asked = len([q for q in link.asked if isinstance(q, StoryOf)])
+        first, *rest = link.snapshot.orders
+        link.snapshot = change(
+            link.snapshot, orders=(change(first, status="FILLED", filled=first.qty), *rest)
+        )
+        next_frame(app, link)
+        await painted(pilot)
+        assert len([q for q in link.asked if isinstance(q, StoryOf)]) == asked + 1
+        await press(pilot, "escape")
+        assert not isinstance(app.screen, StoryPage)
+
+    run(test)
+
+
+def test_the_log_follows_unless_somebody_reads_further_down() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f7")
+        await painted(pilot)
+        pane = app.desk.query_one(LogPane)
+        pane.focus()
+        await pilot.pause()
+        assert pane.last == 30 and pane.rows[0].key == "30"
+        await press(pilot, "down", "down", "down")
+        last = log().lines[-1]
+        link.replies["log"] = LogLines(lines=(change(last, n=31, event="news"),), last=31, first=1)
+        next_frame(app, link)
+        await painted(pilot)
+        assert pane.rows[0].key == "30" and "1 newer" in text_of(app)
+        await press(pilot, "home")
+        link.replies["log"] = LogLines(last=31, first=1)
+        next_frame(app, link)
+        await painted(pilot)
+        assert pane.rows[0].key == "31" and "newer" not in text_of(app)
+
+    run(test)
+
+
+def test_the_log_is_filtered_by_level_and_by_what_a_line_is_about() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f7")
+        await painted(pilot)
+        pane = app.desk.query_one(LogPane)
+        pane.focus()
+        await pilot.pause()
+        await press(pilot, "o")
+        asked = [q for q in link.asked if isinstance(q, LogTail)]
+        assert asked[-1].about == "c00000001" and asked[-1].after == 0
+        await press(pilot, "l")
+        asked = [q for q in link.asked if isinstance(q, LogTail)]
+        assert asked[-1].level == "warning" and asked[-1].about == "c00000001"
+        await press(pilot, "o")
+        assert [q for q in link.asked if isinstance(q, LogTail)][-1].about == ""
+
+    run(test)
