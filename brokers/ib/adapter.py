@@ -158,6 +158,7 @@ class IbAdapter:
         self._wire, self._inbox, self._held, self._opening = wire, inbox, [], True
         self.line.opening()
         self.setup.begin()
+        self.market.forget()
         self._tickets.new_session()
         try:
             version = await thread.run(

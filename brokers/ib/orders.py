@@ -206,14 +206,13 @@ class Outgoing:
 
     def _own(self, order_id: str) -> Ticket:
         ticket = self._tickets.by_ref(order_id)
+        if ticket is not None and ticket.client_id != self._tickets.client_id:
+            raise NotSent(
+                f"order {order_id} was placed by client id {ticket.client_id}, and only that one can change "
+                f"or cancel it; set ib.client_id = {ticket.client_id}, or do it in TWS"
+            )
         if ticket is None or not ticket.number:
             raise NotSent(
                 f"order {order_id} is not known at IB in this session; ask for the open orders first"
-            )
-        if ticket.client_id != self._tickets.client_id:
-            raise NotSent(
-                f"order {order_id} was placed by client id {ticket.client_id}, and only that one can "
-                f"change or "
-                f"cancel it; set ib.client_id = {ticket.client_id}, or do it in TWS"
             )
         return ticket

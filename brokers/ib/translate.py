@@ -262,7 +262,8 @@ class Translator:
         now, code = self._now(), error.code
         text = f"{error.text} [IB {code}]"
         ref, perm = ticket.ref, ticket.broker_id
-        if codes.is_warning(code) or code == codes.ENDED_BY_VENUE:
+        change_failed = bool(ticket.changes) and code in codes.CHANGE_FAILED
+        if (codes.is_warning(code) and not change_failed) or code == codes.ENDED_BY_VENUE:
             if code == codes.ENDED_BY_VENUE:
                 ticket.reason = text
             self._notice(ticket, code, error.text)
@@ -270,7 +271,7 @@ class Translator:
         if ticket.cancel_asked and code in codes.CANCEL_FAILED | codes.NO_SUCH_ORDER:
             ticket.cancel_asked = False
             self._told.tell(CancelRejected(ts=now, order_id=ref, broker_id=perm, reason=text))
-        elif ticket.changes and (code in codes.CHANGE_FAILED or code in codes.REFUSED):
+        elif change_failed or (ticket.changes and code in codes.REFUSED):
             change = ticket.changes.pop(0)
             self._told.tell(
                 ReplaceRejected(ts=now, order_id=ref, broker_id=perm, replace_id=change.id, reason=text)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -59,11 +60,24 @@ def gateway(clock: RealClock, seed: int, config: TwsConfig | None = None) -> Gat
 class IbBench(VenueBench):
     """`script` of the gateway plays the faults of the wire, its exchange those of the venue."""
 
-    def __init__(self, clock: RealClock, gateway: Gateway, port: int) -> None:
-        super().__init__(gateway.exchange, ACCOUNT)
+    def __init__(
+        self,
+        clock: RealClock,
+        gateway: Gateway,
+        port: int,
+        *,
+        account: str = ACCOUNT,
+        real_money: bool = False,
+        mark: Path | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(gateway.exchange, account)
         self.gateway = gateway
-        config = IbConfig(port=port, contracts=CONTRACTS, answer_within=1.0, what_if=False)
-        self.ib = IbAdapter(config, ACCOUNT, clock)
+        self.port = port
+        config = IbConfig(
+            **{"port": port, "contracts": CONTRACTS, "answer_within": 1.0, "what_if": False, **settings}
+        )
+        self.ib = IbAdapter(config, account, clock, real_money=real_money, mark=mark)
         self.adapter: Adapter = self.ib
         self.facts: list[AnyFact] = []
         self.adapter.bind(self.facts.append)

@@ -1,0 +1,463 @@
+"""What breaks other systems at IB, played by the loopback gateway through the real client library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.facts import (
+    Acknowledged,
+    BrokerNotice,
+    Canceled,
+    CancelRejected,
+    Executed,
+    Gap,
+    LinkDown,
+    LinkUp,
+    OrderReport,
+    Rejected,
+    Replaced,
+    ReplaceRejected,
+    Suspended,
+)
+from engine.model import OrderStatus, Replace
+from engine.ports import NotSent, QueryFailed
+from tests.conformance.benches.ib import IbBench
+from tests.conformance.suite import (
+    B,
+    S,
+    broker_id_of,
+    cancel,
+    filled,
+    fresh,
+    live_at_venue,
+    make,
+    of,
+    recorded,
+    refused,
+    replace,
+    submit,
+    until_filled,
+    until_seen,
+)
+from tests.ib.kit import needs_library, play, reconnect, second_adapter
+
+pytestmark = needs_library
+
+
+async def working(bench: IbBench, qty: int = 2, limit: int = 99) -> str:
+    order_id = await submit(bench, B, qty, limit)
+    await until_seen(bench, Acknowledged, order_id)
+    return order_id
+
+
+def number_of(bench: IbBench, order_id: str) -> int:
+    ticket = bench.ib._tickets.by_ref(order_id)
+    assert ticket is not None
+    return ticket.number
+
+
+async def status_of(bench: IbBench, order_id: str) -> OrderStatus:
+    answer = await bench.adapter.query_order(order_id, None)
+    assert isinstance(answer, OrderReport)
+    return answer.status
+
+
+# -- no code ends an order by itself
+
+
+@pytest.mark.parametrize("code", [399, 2109, 2137, 10349, 12345])
+def test_a_message_about_a_working_order_leaves_it(code: int) -> None:
+    """10349 on a working order is read as a cancel by both libraries, and made others resend 15 orders."""
+
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        bench.gateway.error(
+            code, "Order TIF was set to DAY based on order preset.", number_of(bench, order_id)
+        )
+        await bench.until(
+            lambda: any(n.code == str(code) and order_id in n.text for n in of(bench, BrokerNotice)),
+            "the message",
+        )
+        await bench.settle()
+        assert not of(bench, Canceled) and not of(bench, Rejected)
+        assert await status_of(bench, order_id) is OrderStatus.WORKING
+
+    play(script)
+
+
+@pytest.mark.parametrize("code", [104, 105, 110, 201, 321, 329, 2102, 10326])
+def test_a_refused_change_leaves_the_order_at_its_old_terms(code: int) -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        bench.gateway.script.refuse("place_order", code, "the change was refused")
+        name = await replace(bench, order_id, 5, 98)
+        told = await until_seen(bench, ReplaceRejected, order_id)
+        assert told.replace_id == name and f"[IB {code}]" in told.reason
+        (there,) = await live_at_venue(bench, order_id)
+        assert (there.qty, there.limit) == (2, 99)
+        assert not of(bench, Canceled) and not of(bench, Rejected)
+
+    play(script)
+
+
+@pytest.mark.parametrize("code", [161, 10147, 10148])
+def test_a_refused_cancel_says_nothing_of_the_order(code: int) -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        bench.gateway.script.refuse("cancel_order", code, "cannot be cancelled, state: Cancelled")
+        await cancel(bench, order_id)
+        await until_seen(bench, CancelRejected, order_id)
+        await bench.settle()
+        assert not of(bench, Canceled)
+        assert await status_of(bench, order_id) is OrderStatus.WORKING
+
+    play(script)
+
+
+def test_a_message_after_the_fill_leaves_it_filled() -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await submit(bench, B, 2)
+        await until_filled(bench, order_id, 2)
+        bench.gateway.error(2109, "Outside of RTH", number_of(bench, order_id))
+        await bench.settle()
+        assert await status_of(bench, order_id) is OrderStatus.FILLED
+
+    play(script)
+
+
+def test_a_refused_new_order_is_rejected_when_ib_does_not_list_it() -> None:
+    """Read-only API: there is no order, and one library shows it as active."""
+
+    async def script(bench: IbBench) -> None:
+        order_id = await submit(bench, B, 2, 99)
+        told = await until_seen(bench, Rejected, order_id)
+        assert "Read-Only" in told.reason and not of(bench, Acknowledged)
+
+    play(script, tws={"read_only": True})
+
+
+def test_a_refusal_of_an_order_that_is_there_all_the_same_rejects_nothing() -> None:
+    async def script(bench: IbBench) -> None:
+        bench.gateway.script.hold("open_order")
+        bench.gateway.script.hold("order_status")
+        order_id = await submit(bench, B, 2, 99)
+        bench.gateway.error(201, "Order rejected - reason: none of it is true", number_of(bench, order_id))
+        bench.gateway.script.release()
+        bench.gateway.script.clear()
+        await until_seen(bench, Acknowledged, order_id)
+        await bench.settle()
+        assert not of(bench, Rejected)
+        assert await status_of(bench, order_id) is OrderStatus.WORKING
+
+    play(script)
+
+
+@pytest.mark.parametrize("name", ["Inactive", "Cancelled"])
+def test_what_the_venue_refuses_is_rejected_under_either_status(name: str) -> None:
+    async def script(bench: IbBench) -> None:
+        await bench.arm("reject_new")
+        order_id = await submit(bench, B, 2, 99)
+        told = await until_seen(bench, Rejected, order_id)
+        assert "[IB 201]" in told.reason
+        await bench.settle()
+        assert len(of(bench, Rejected)) == 1 and not of(bench, Canceled)
+
+    play(script, tws={"rejected_as": name})
+
+
+def test_inactive_is_held_and_counts_until_it_is_gone() -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        (order,) = bench.gateway.trading.book.open()
+        order.status = "Inactive"
+        bench.gateway.reports.announce(order)
+        await until_seen(bench, Suspended, order_id)
+        assert any(n.code == "inactive" for n in of(bench, BrokerNotice))
+        assert not of(bench, Rejected) and not of(bench, Canceled)
+        assert await status_of(bench, order_id) is OrderStatus.WORKING
+
+    play(script)
+
+
+# -- who an order is
+
+
+def test_an_order_of_an_earlier_run_is_known_by_its_reference() -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        await bench.adapter.close()
+        later, facts = second_adapter(bench)
+        await later.connect()
+        (listed,) = (await later.open_orders()).ours
+        assert (listed.order_id, listed.limit) == (order_id, 99)
+        later.replace(recorded(Replace(id=fresh("r"), order_id=order_id, qty=3, limit=98)))
+        await bench.until(lambda: any(isinstance(f, Replaced) for f in facts), "the replace")
+        await bench.trade(97, 30, S)
+        await bench.until(lambda: any(isinstance(f, Executed) for f in facts), "the fill")
+        (fill,) = [f.fill for f in facts if isinstance(f, Executed)]
+        assert (fill.order_id, fill.qty, fill.price) == (order_id, 3, 98)
+        await later.close()
+
+    play(script)
+
+
+def test_numbers_are_never_used_twice(tmp_path: Path) -> None:
+    """After orders that were lost with the line TWS offers the same numbers again."""
+
+    async def script(bench: IbBench) -> None:
+        first = number_of(bench, await working(bench))
+        await bench.adapter.close()
+        bench.gateway.reissue_ids(1)
+        later, facts = second_adapter(bench, mark=tmp_path / "ib.json")
+        await later.connect()
+        order = make(bench, S, 1, 105)
+        later.submit(recorded(order))
+        await bench.until(lambda: any(isinstance(f, Acknowledged) for f in facts), "the acknowledgement")
+        ticket = later._tickets.by_ref(order.id)
+        assert ticket is not None and ticket.number > first
+        await later.close()
+
+    play(script, mark=tmp_path / "ib.json")
+
+
+def test_an_order_of_another_client_is_ours_by_name_and_cannot_be_touched() -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        other, _ = second_adapter(bench, client_id=2)
+        await other.connect()
+        (listed,) = (await other.open_orders()).ours
+        assert listed.order_id == order_id
+        with pytest.raises(NotSent, match="client id 1"):
+            other.cancel(order_id, listed.broker_id)
+        await other.close()
+
+    play(script)
+
+
+def test_a_client_id_in_use_fails_at_once_and_says_so() -> None:
+    async def script(bench: IbBench) -> None:
+        twin, _ = second_adapter(bench, answer_within=30.0)
+        before = bench.clock.mono()
+        with pytest.raises(NotSent, match=r"client id 1.*326"):
+            await twin.connect()
+        assert bench.clock.mono() - before < 5_000_000_000
+        await bench.adapter.probe()
+
+    play(script)
+
+
+def test_a_twin_is_an_alarm_and_is_not_changed() -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        await bench.arm("twin_replace")
+        await replace(bench, order_id, 2, 98)
+        await bench.until(lambda: any("second permanent id" in g.reason for g in of(bench, Gap)), "the alarm")
+        change = Replace(id=fresh("r"), order_id=order_id, qty=2, limit=97)
+        assert refused(lambda: bench.adapter.replace(recorded(change)))
+
+    play(script)
+
+
+# -- executions and commissions
+
+
+def test_a_commission_may_come_before_its_execution() -> None:
+    async def script(bench: IbBench) -> None:
+        bench.gateway.script.overtake("execution", 4)
+        order_id = await submit(bench, B, 2)
+        await until_filled(bench, order_id, 2)
+        (fact,) = of(bench, Executed, order_id)
+        assert fact.fill.fee > 0
+
+    play(script)
+
+
+def test_filled_without_executions_makes_it_ask() -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        bench.gateway.script.drop("execution")
+        await bench.trade(98, 30, S)
+        await until_filled(bench, order_id, 2)
+
+    play(script)
+
+
+# -- the line
+
+
+def test_while_tws_has_lost_ib_nothing_is_sent_and_nothing_is_missed() -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        bench.gateway.lose_server()
+        await bench.until(lambda: bool(of(bench, LinkDown)), "LinkDown")
+        assert "1100" in of(bench, LinkDown)[0].reason
+        assert refused(lambda: bench.adapter.submit(recorded(make(bench, B, 1, 98))))
+        change = Replace(id=fresh("r"), order_id=order_id, qty=2, limit=98)
+        assert refused(lambda: bench.adapter.replace(recorded(change)))
+        with pytest.raises(QueryFailed):
+            await bench.adapter.positions()
+        with pytest.raises(NotSent, match="by itself"):
+            await bench.adapter.connect()
+        await bench.trade(98, 30, S)
+        await bench.settle()
+        assert not of(bench, Executed)
+        bench.gateway.restore_server()
+        await until_filled(bench, order_id, 2)
+        kinds = [type(f) for f in bench.facts if isinstance(f, LinkUp | LinkDown | Gap)]
+        assert kinds == [LinkUp, LinkDown, LinkUp, Gap]
+        assert len(of(bench, Executed)) == 1
+
+    play(script)
+
+
+def test_a_fill_of_before_1102_is_told_while_in_doubt() -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        bench.gateway.error(1100, "Connectivity between IB and TWS has been lost.")
+        await bench.until(lambda: bool(of(bench, LinkDown)), "LinkDown")
+        await bench.trade(98, 30, S)
+        await until_filled(bench, order_id, 2)
+
+    play(script)
+
+
+def test_a_message_dropped_for_its_rate_forces_a_comparison() -> None:
+    async def script(bench: IbBench) -> None:
+        bench.gateway.error(100, "Max rate of messages per second has been exceeded")
+        await bench.until(lambda: any("rate" in g.reason for g in of(bench, Gap)), "a Gap")
+
+    play(script)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_a_line_that_dies_with_the_order(how: str, when: str) -> None:
+    async def script(bench: IbBench) -> None:
+        bench.gateway.script.cut_on("place_order", how, when)  # type: ignore[arg-type]
+        order_id = await submit(bench, B, 2, 99)
+        await bench.until(lambda: bool(of(bench, LinkDown)), "LinkDown")
+        await reconnect(bench)
+        there = await live_at_venue(bench, order_id)
+        assert len(there) == (when == "after")
+        answer = await bench.adapter.query_order(order_id, None)
+        assert isinstance(answer, OrderReport) == (when == "after")
+
+    play(script)
+
+
+def test_bytes_that_dribble_make_whole_messages() -> None:
+    async def script(bench: IbBench) -> None:
+        bench.gateway.dribble = (7, 0.0005)
+        order_id = await submit(bench, B, 2)
+        await until_filled(bench, order_id, 2)
+
+    play(script)
+
+
+def test_a_hung_question_fails_and_the_next_is_whole() -> None:
+    """The late end of a former answer must not end the next one early."""
+
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        bench.gateway.script.delay("open_order_end", 1.1)
+        with pytest.raises(QueryFailed, match="no answer"):
+            await bench.adapter.open_orders()
+        assert [o.order_id for o in (await bench.adapter.open_orders()).ours] == [order_id]
+
+    play(script)
+
+
+def test_an_order_that_ib_forgot_is_not_read_as_never_sent() -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        broker_id = broker_id_of(bench, order_id)
+        bench.gateway.restart(lose_orders=True)
+        await bench.until(lambda: bool(of(bench, LinkDown)), "LinkDown")
+        await reconnect(bench)
+        with pytest.raises(QueryFailed, match="look in TWS"):
+            await bench.adapter.query_order(order_id, broker_id)
+
+    play(script)
+
+
+def test_what_cannot_be_decoded_forces_a_comparison() -> None:
+    async def script(bench: IbBench) -> None:
+        (client,) = bench.gateway.clients.values()
+        from brokers.loopback.tws.framing import join
+
+        client._write(join(["11", "-1", "nonsense"]))
+        await bench.until(lambda: any("could not be read" in g.reason for g in of(bench, Gap)), "a Gap")
+
+    play(script)
+
+
+# -- sending
+
+
+def test_of_a_bracket_only_the_last_is_transmitted() -> None:
+    async def script(bench: IbBench) -> None:
+        entry = make(bench, B, 2, 99)
+        target = make(bench, S, 2, 110, parent=entry.id, oco="g-1")
+        stop = make(bench, S, 2, stop=90, parent=entry.id, oco="g-1")
+        for order in (entry, target, stop):
+            bench.adapter.submit(recorded(order))
+        await until_seen(bench, Acknowledged, entry.id)
+        flags = {o.request()["orderRef"]: o.request()["transmit"] for o in bench.gateway.trading.book.open()}
+        assert flags == {entry.id: False, target.id: False, stop.id: True}
+        parents = {
+            o.request()["orderRef"]: o.request()["parentId"] for o in bench.gateway.trading.book.open()
+        }
+        assert parents[target.id] == parents[stop.id] == number_of(bench, entry.id)
+
+    play(script)
+
+
+def test_nothing_waits_in_the_librarys_own_queue() -> None:
+    async def script(bench: IbBench) -> None:
+        taken = 0
+        for _ in range(60):
+            order = make(bench, B, 1, 90)
+            taken += not refused(lambda order=order: bench.adapter.submit(recorded(order)))  # type: ignore[misc]
+        await bench.until(lambda: len(of(bench, Acknowledged)) == taken, "all acknowledgements")
+        wire = bench.ib._wire
+        assert wire is not None and not wire._client._msgQ and 0 < taken < 45
+
+    play(script)
+
+
+def test_an_order_always_names_account_and_time_in_force() -> None:
+    async def script(bench: IbBench) -> None:
+        await working(bench)
+        (order,) = bench.gateway.trading.book.open()
+        asked = order.request()
+        assert (asked["account"], asked["tif"]) == (bench.account, "DAY")
+        assert not [n for n in of(bench, BrokerNotice) if n.code == "10349"]
+
+    play(script, tws={"accounts": ("DU1234567", "DU7654321")})
+
+
+def test_global_cancel_reaches_everybodys_orders() -> None:
+    async def script(bench: IbBench) -> None:
+        await working(bench)
+        await bench.foreign_order(S, 1, 120)
+        await bench.settle()
+        bench.ib.cancel_everything()
+        await bench.until(lambda: bool(of(bench, Canceled)), "our cancel")
+        answer = await bench.adapter.open_orders()
+        assert answer.ours == answer.foreign == ()
+
+    play(script)
+
+
+def test_a_fill_beyond_the_cancel_is_told_after_it() -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench, qty=4)
+        await bench.arm("fill_after_cancel")
+        await cancel(bench, order_id)
+        told = await until_seen(bench, Canceled, order_id)
+        await bench.until(lambda: filled(bench, order_id) > 0, "the late fill")
+        assert told.cum in (0, None)
+
+    play(script)
