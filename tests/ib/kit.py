@@ -1,4 +1,4 @@
-"""One adapter at one loopback gateway, for tests of the wire: `play(script, …)` runs a coroutine over a bench."""
+"""One adapter at one loopback gateway, for tests of the wire: `play` runs a coroutine over a bench."""
 
 from __future__ import annotations
 
