@@ -87,17 +87,19 @@ def run(quick: bool) -> Figures:
     found: Figures = {}
     for name, make in CASES.items():
         if not quick or name in QUICK:
-            found[name] = _case(make, seconds, desk=False)
+            found[name] = _case(make, seconds)
     if not quick:
         found["desk, sample"] = _case(_sample, seconds, desk=True)
         found["desk, spin"] = _case(CASES["spin"], seconds, desk=True)
+        found["3 attached screens, sample"] = _case(_sample, seconds, screens=3)
     _print(found, seconds)
     return found
 
 
-def _case(make: Make, seconds: float, *, desk: bool) -> Figures:
+def _case(make: Make, seconds: float, *, desk: bool = False, screens: int = 0) -> Figures:
+    """`desk`: with the screen in the same process; `screens`: so many in processes of their own."""
     with workplace() as folder:
-        begin = time.monotonic_ns() + int((LEAD_IN + 2 * desk) * 1e9)
+        begin = time.monotonic_ns() + int((LEAD_IN + 2 * desk + 2 * screens) * 1e9)
         end = begin + int(seconds * 1e9)
         job = {
             "state": str(folder / "state"),
@@ -111,20 +113,29 @@ def _case(make: Make, seconds: float, *, desk: bool) -> Figures:
         (folder / "state").mkdir(mode=0o700)
         control = folder / "control.json"
         module = [sys.executable, "-m"]
-        patience = LEAD_IN + seconds + 40
+        patience = LEAD_IN + 2 * screens + seconds + 40
         ticking = subprocess.Popen([*module, "tests.bench.ticker", str(begin), str(end), str(control)])
         engine = [*module, "tests.bench.risk_engine", json.dumps(job)]
         log = folder / "said"
+        attach = f"until {sys.executable} -m app.cli attach --state-dir {job['state']}; do sleep 0.2; done"
+        watching = [_on_terminal(["/bin/sh", "-c", attach]) for _ in range(screens)]
         try:
             _in_terminal(engine, Path(job["out"]), patience) if desk else _plain(engine, log, patience)
             ticking.wait(patience)
         finally:
             ticking.kill()
             ticking.wait()
+            for pid, master in watching:
+                os.killpg(pid, signal.SIGKILL)  # each leads a session of its own
+                os.waitpid(pid, 0)
+                os.close(master)
         if not Path(job["out"]).exists():
             said = log.read_text()[-2_000:] if log.exists() else ""
             raise RuntimeError(f"the engine process left no figures: {said}")
-        return _figures(json.loads(Path(job["out"]).read_text()), json.loads(control.read_text()))
+        engine_said = json.loads(Path(job["out"]).read_text())
+        if engine_said["screens"] != desk + screens:
+            raise RuntimeError(f"{engine_said['screens']} screens looked on, {desk + screens} were to")
+        return _figures(engine_said, json.loads(control.read_text()))
 
 
 def _figures(engine: dict[str, Any], control: dict[str, Any]) -> Figures:
@@ -170,8 +181,8 @@ def _plain(command: list[str], log: Path, patience: float) -> None:
             child.wait()
 
 
-def _in_terminal(command: list[str], out: Path, patience: float) -> None:
-    """Runs it on a terminal of 120×40 that reads everything; ends it once it has left its figures."""
+def _on_terminal(command: list[str]) -> tuple[int, int]:
+    """Starts it on a terminal of 120×40 that reads everything; its process and the terminal's descriptor."""
     pid, master = pty.fork()
     if pid == 0:
         os.environ["TERM"] = "xterm-256color"
@@ -184,6 +195,12 @@ def _in_terminal(command: list[str], out: Path, patience: float) -> None:
                 pass
 
     threading.Thread(target=drain, daemon=True).start()
+    return pid, master
+
+
+def _in_terminal(command: list[str], out: Path, patience: float) -> None:
+    """Runs it on a terminal; ends it once it has left its figures."""
+    pid, master = _on_terminal(command)
     deadline = time.monotonic() + patience
     told = False
     while time.monotonic() < deadline:

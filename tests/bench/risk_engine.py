@@ -51,6 +51,7 @@ class MeasuredRunner(runner.Runner):
     async def _script(self, session: Session, seen: Periods) -> None:
         engine = session.engine
         await asyncio.sleep(max(0.0, (self.job["end"] - time.monotonic_ns()) / 1e9))
+        screens = len(engine.seats.rows())
         rows = [(r.name, r.state, r.reason, r.fills) for r in engine.status.strategy_rows()]
         verdict: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
@@ -72,7 +73,9 @@ class MeasuredRunner(runner.Runner):
             p.stage: {"p50": p.p50, "p99": p.p99, "max": p.max} for p in engine.core.metrics.percentiles()
         }
         out = Path(self.job["out"])
-        seen.write(out.with_suffix(".tmp"), rows=rows, kill=kill, alerts=alerts, stages=stages)
+        seen.write(
+            out.with_suffix(".tmp"), rows=rows, kill=kill, alerts=alerts, stages=stages, screens=screens
+        )
         out.with_suffix(".tmp").rename(out)
         engine.request_stop("measured")
 
