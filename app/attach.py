@@ -23,6 +23,8 @@ from app.problems import BadConfig
 from app.settings import Settings, load
 from engine.control.commands import Answer, Shutdown
 
+ATTACH_WITHIN: Final = 2.0
+"""Seconds that the engine gets to take the screen in before it is shown, empty, all the same."""
 STOP_WITHIN: Final = 10.0
 """Seconds in which the engine must answer the wish to stop it."""
 
@@ -42,6 +44,10 @@ def run_attached(
     rate = min(settings.screen.frame_rate, 5.0) if desk.slow else settings.screen.frame_rate
     link = SocketLink(directory, read_only=read_only, take_control=take_control, rate=rate)
     link.start()
+    if refusal := link.attached(ATTACH_WITHIN):
+        link.close(None)
+        sys.stderr.write(f"breakwater attach: {refusal}\n")
+        return AttachExit.UNREACHABLE
     goodbye: str | None = None
     try:
         result = run_desk_app(

@@ -78,6 +78,8 @@ class SocketLink:
         self._kills = None if read_only else KillLine(directory, self._tty)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
+        self._answered = threading.Event()
+        self._refusal = ""
         self._writer: asyncio.StreamWriter | None = None
         self._closing: asyncio.Event | None = None
         self._goodbye: str | None = None
@@ -94,6 +96,12 @@ class SocketLink:
         self._ready.wait()
         if self._kills is not None:
             self._kills.start()
+
+    def attached(self, within: float) -> str:
+        """Waits until the engine has taken this screen in, or has said why not: its reason, or an empty text
+        (also where it has said nothing in time)."""
+        self._answered.wait(within)
+        return self._refusal
 
     def close(self, goodbye: str | None) -> None:
         """Ends. With a `goodbye` the engine knows that the screen went on purpose; with None it was lost."""
@@ -245,7 +253,8 @@ class SocketLink:
     def _take(self, message: wire.FromEngine) -> None:
         match message:
             case wire.Attached(seat=seat, run=run):
-                self._seat = seat
+                self._seat, self._refusal = seat, ""
+                self._answered.set()
                 self._take_control = False  # once: whoever takes it over from us keeps it
                 self._tried = FIRST_TRY
                 if run != self._run:
@@ -265,6 +274,11 @@ class SocketLink:
                 sink = self._pending.pop(request, None)
                 if sink is not None:
                     sink(Answer(ok=False, text=text))
+                elif not self._seat:
+                    self._refusal = text
+                    self._answered.set()
+                else:
+                    logging.getLogger("link").warning("the engine says: %s", text)
             case wire.Answered(id=request, reply=reply):
                 asked = self._asked.pop(request, None)
                 if asked is not None:

@@ -223,6 +223,7 @@ def status(s: Status) -> str:
             ("orders", f"{s.working} working" + (f", {s.unknown} UNKNOWN" if s.unknown else "")),
             ("positions", f"{s.open_positions} open" + (f", {s.drift} DRIFT" if s.drift else "")),
             ("alerts", f"{s.alerts} not acknowledged"),
+            ("screens", "; ".join(f"{row.role}: {row.who}" for row in s.screens) or "none"),
             ("feed", feed),
             ("health", f"broker {s.broker}, data {s.data}, engine {s.engine}, journal {s.journal}"),
             ("limits", f"version {s.limits_version}"),

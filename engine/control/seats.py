@@ -109,8 +109,8 @@ class Seats:
         if seat == NO_SEAT:
             return ""
         found = self._seats.get(seat)
-        if found is None:
-            return "this screen is not attached any more"
+        if found is None:  # a kill is never lost to bookkeeping
+            return "" if isinstance(command, Kill) else "this screen is not attached any more"
         if found.read_only:
             return "this screen is read-only: it sends nothing, not even a kill; use 'breakwater ctl kill'"
         if (

@@ -26,6 +26,7 @@ from engine.control.snapshot import (
     OrderRow,
     PositionRow,
     RiskRow,
+    ScreenRow,
     Snapshot,
     StrategyRow,
 )
@@ -231,6 +232,7 @@ class Status(Value, frozen=True, kw_only=True):
     uptime: float
     ts: int
     kill: KillView | None
+    screens: tuple[ScreenRow, ...] = ()
 
 
 _CLOSED: Final = frozenset(s.value for s in OrderStatus if s.is_closed)
@@ -267,6 +269,7 @@ def status_of(snapshot: Snapshot) -> Status:
         uptime=health.uptime,
         ts=snapshot.ts,
         kill=snapshot.kill,
+        screens=snapshot.screens,
     )
 
 

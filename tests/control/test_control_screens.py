@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -352,6 +353,10 @@ def test_no_more_screens_than_there_are_places(served: Served) -> None:
     late = Slow(served.directory)
     said = late.read_all()
     assert [m.code for m in said if isinstance(m, wire.Problem)] == ["busy"]
+    refused = SocketLink(served.directory)
+    refused.start()
+    assert refused.attached(PATIENCE) == f"{MAX_SCREENS} screens are attached; close one of them"
+    refused.close(None)
     some[0].sock.close()
     until(lambda: served.seats.left, "one to go")
     again = Slow(served.directory)
@@ -377,6 +382,48 @@ def test_what_follows_attach_in_the_same_bytes_is_not_lost(served: Served, piece
     until(lambda: len(served.commands) == 40, "all commands")
     assert [command.strategy for command, _ in served.commands] == [f"s{n}" for n in range(40)]  # type: ignore[union-attr]
     sock.close()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b'{"msg":"no"}',
+        b"\xff\xfe",
+        wire.encode(wire.Hello(version=wire.PROTOCOL)),
+        b'{"msg":"ask","id":1,"topic":"status"}',
+    ],
+)
+def test_nonsense_from_a_screen_ends_that_screen_alone(
+    served: Served, links: Callable[..., SocketLink], body: bytes
+) -> None:
+    link = links()
+    until(lambda: link.latest() is not None, "a snapshot")
+    bad = Slow(served.directory)
+    for _ in range(12):
+        with contextlib.suppress(BrokenPipeError):
+            bad.sock.sendall(wire.frame(body))
+    said = [m.code for m in bad.read_all() if isinstance(m, wire.Problem)]
+    assert said and set(said) == {"malformed"}
+    bad.sock.close()
+    until(lambda: served.seats.left, "it to go")
+    served.update(halted=True)
+    shows(link, lambda: served.snapshot)
+    assert not served.commands
+
+
+def test_a_message_too_long_to_be_one_ends_that_screen_alone(
+    served: Served, links: Callable[..., SocketLink]
+) -> None:
+    link = links()
+    until(lambda: link.latest() is not None, "a snapshot")
+    bad = Slow(served.directory)
+    bad.sock.sendall((wire.MAX_REQUEST + 1).to_bytes(4, "big"))
+    assert [m.code for m in bad.read_all() if isinstance(m, wire.Problem)] == ["too_large"]
+    until(lambda: served.seats.left, "it to go")
+    served.update(halted=True)
+    shows(link, lambda: served.snapshot)
 
 
 def test_a_flood_of_commands_lets_the_engine_s_loop_breathe(served: Served) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engine.control import commands as c
 from engine.control import wire
+from engine.control.questions import LogTail
 from engine.model import OrderType, Side, TimeInForce
 
 prices = st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**12), max_value=10**12)
@@ -49,6 +50,18 @@ requests = st.one_of(
     st.builds(wire.Hello, version=st.integers(0, 100), client=words, tty=words),
     st.builds(wire.Ask, id=st.integers(0, 2**60), topic=st.sampled_from(wire.TOPICS)),
     st.builds(wire.Do, id=st.integers(0, 2**60), command=commands),
+    st.builds(
+        wire.Attach,
+        id=st.integers(0, 2**60),
+        read_only=st.booleans(),
+        take_control=st.booleans(),
+        rate=st.floats(allow_nan=False, allow_infinity=False),
+        run=words,
+        after=st.integers(0, 2**60),
+    ),
+    st.builds(wire.Query, id=st.integers(0, 2**60), question=st.builds(LogTail, about=words)),
+    st.just(wire.Again()),
+    st.builds(wire.Goodbye, why=words),
 )
 
 

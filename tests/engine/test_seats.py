@@ -54,6 +54,7 @@ def test_one_is_in_control_and_only_it_commands() -> None:
         assert not ask(rig, 0, TakeControl()).ok, "ctl has no screen"
         assert ask(rig, 0, CancelAll()).ok, "and needs no control"
         assert not ask(rig, 99, CancelAll()).ok
+        assert ask(rig, 99, Kill(flatten=False)).ok, "a kill is never lost to bookkeeping"
 
     Rig.play(script)
 

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from app.exitcodes import AttachExit, ExitCode
+from app.link import SocketLink
 from engine.control.commands import Shutdown
+from engine.control.questions import StoryOf
+from engine.control.replies import StoryTold
 from tests.desk.pseudoterminal import PATIENCE
 from tests.live.conftest import QUIET, Start
 from tests.live.workstation import CTRL_Q, F12, Headless, Workstation, run
@@ -358,3 +361,43 @@ def test_who_cannot_attach_learns_why(tmp_path: Path, start: Start) -> None:
     desk.until(lambda: b"no engine runs here" in desk.output, "the reason")
     assert b"\x1b[?1049h" not in desk.output, "the terminal was left alone"
     assert not Path(state).exists()
+
+
+def test_the_desk_beside_its_engine_hands_control_over_like_any_other(
+    quiet: Workstation, start: Start
+) -> None:
+    """The desk cannot tell which link it has, nor can the operator: the same words, the same roles."""
+    ticks = Ticks(quiet)
+    second = attach(start)
+    second.shows(" LOOKING ON ")
+    second.type(b":take control\r")
+    quiet.shows(" LOOKING ON ")
+    quiet.type(b":pause\r")
+    quiet.shows("REFUSED", "is in control")
+    second.hang_up()
+    second.ended()
+    quiet.shows("was lost")
+    quiet.type(b":take control\r")
+    quiet.until(lambda: "LOOKING ON" not in quiet.text(), "control again")
+    quiet.type(b":pause\r")
+    quiet.shows(" PAUSED ")
+    ticks.went_on()
+
+
+def test_screens_ask_over_the_socket_for_what_they_need(attached: Workstation) -> None:
+    """What only one screen needs is asked for: the story of an order, from tick to position."""
+    attached.armed()
+    attached.hold("ES", 1)
+    attached.until(lambda: "FILLED" in attached.text(), "the fill")
+    story: list[object] = []
+    link = SocketLink(attached.state, read_only=True)
+    link.start()
+    try:
+        order = next(row for row in attached.orders() if row.status == "FILLED")
+        link.ask(StoryOf(ident=order.id), story.append)
+        attached.until(lambda: bool(story), "the story")
+    finally:
+        link.close("seen")
+    (told,) = story
+    assert isinstance(told, StoryTold), told
+    assert any("fill" in line.text for line in told.lines), told
