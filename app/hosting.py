@@ -135,6 +135,7 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
                 redact=Renderer(settings.secrets.values()).blank,
                 frame_rate=5.0 if settings.desk.slow else settings.screen.frame_rate,
                 bell=settings.desk.bell,
+                notify=settings.desk.notify,
                 mouse=settings.desk.mouse,
                 plain=settings.desk.slow,
                 glyphs=settings.desk.glyphs,

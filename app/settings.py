@@ -104,6 +104,10 @@ class DeskConfig(Section):
     are told in it, or UTC."""
     bell: bool = True
     """Whether a new alarm rings the terminal's bell once; on, because nobody looks at a screen all day."""
+    notify: Literal["no", "osc9", "osc777"] = "no"
+    """Whether a new alarm also asks the terminal for a notification of the desktop, and in which of the two
+    languages that terminals know (OSC 9: iTerm2, kitty, WezTerm, Windows Terminal; OSC 777: urxvt, foot). no,
+    because others print it."""
     mouse: bool = True
     """Whether the screen takes the mouse: clicks select, the wheel scrolls. On, because they cannot send
     anything; off, the terminal's own selecting and copying works without a further key."""

@@ -34,7 +34,9 @@ from engine.positions import Attribution, Position, PositionBook
 from engine.records import (
     Adopted,
     AlertAcknowledged,
+    AlertCleared,
     AlertRaised,
+    AlertShelved,
     AnyRecord,
     ChildrenHeld,
     Claimed,
@@ -49,6 +51,7 @@ from engine.records import (
     KillEnded,
     LimitsChanged,
     LinkLost,
+    LinkRestored,
     LostOrder,
     NotSentNote,
     OrderStored,
@@ -184,7 +187,12 @@ class Books:
                         Halt(scope=scope, target=target, code=code, reason=reason, ts=ts)
                     )
                 )
+            case LinkRestored():
+                self.alerts.clear("link_down")
+                self.alerts.clear("connect")
             case HaltReset(scope=scope, target=target):
+                if (halt := self.halts.get(scope, target)) is not None:
+                    self.alerts.clear(halt.code, target)
                 if scope == "account" and not target:
                     # The person who lifts the halt has decided what becomes of an unfinished procedure.
                     self.kills = ()
@@ -193,10 +201,15 @@ class Books:
                 self.tripped[(control, scope)] = record
             case ControlReset(control=control, scope=scope):
                 self.tripped.pop((control, scope), None)
+                self.alerts.clear(control, scope if scope in self.instruments else "")
             case AlertRaised(alert=alert):
                 self.alerts.add(alert)
             case AlertAcknowledged(id=alert_id):
                 return Applied(changed=self.alerts.acknowledge(alert_id) > 0)
+            case AlertCleared(code=code, symbol=symbol):
+                return Applied(changed=self.alerts.clear(code, symbol) > 0)
+            case AlertShelved(id=number, until=until, reason=reason):
+                return Applied(changed=self.alerts.shelve(number, until, reason))
             case KillBegan():
                 self.kills = (*self.kills, record)
             case KillEnded():

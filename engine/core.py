@@ -19,7 +19,7 @@ from engine.market import MarketBook
 from engine.metrics import Metrics
 from engine.model import NS
 from engine.ports import Adapter, Clock, IdSource
-from engine.records import KINDS, AlertRaised, AnyRecord
+from engine.records import KINDS, AlertCleared, AlertRaised, AnyRecord
 
 
 class Log(Protocol):
@@ -101,6 +101,11 @@ class Core:
                 about["cause_id"] = cause
             fields = {**about, **fields}
         self.log(level, event, component="orders", order_id=order_id, **fields)
+
+    def clear_alarms(self, code: str, symbol: str = "") -> None:
+        """What alarms of this code and symbol tell of is over; nothing is written where none stands."""
+        if self.books.alerts.standing(code, symbol):
+            self.commit(AlertCleared(code=code, symbol=symbol))
 
     def alarm(
         self,

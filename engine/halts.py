@@ -35,6 +35,9 @@ class HaltBook:
         self._halts[key] = halt
         return True
 
+    def get(self, scope: str, target: str) -> Halt | None:
+        return self._halts.get((scope, target))
+
     def reset(self, scope: str, target: str) -> bool:
         return self._halts.pop((scope, target), None) is not None
 

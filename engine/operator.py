@@ -27,6 +27,7 @@ from engine.control.commands import (
     Reset,
     Resume,
     SetLimit,
+    Shelve,
     Shutdown,
     Submit,
     TakeControl,
@@ -41,7 +42,6 @@ from engine.orders_record import OrderRecord
 from engine.reconcile import Kind
 from engine.records import (
     Adopted,
-    AlertAcknowledged,
     Claimed,
     CommandAnswered,
     CommandTaken,
@@ -51,6 +51,7 @@ from engine.records import (
     KillBegan,
 )
 from engine.risk.loop import RiskLoop
+from engine.shelving import acknowledge, shelve
 
 AnswerSink = Callable[[Answer], None]
 
@@ -193,15 +194,10 @@ class Operator:
                 self._adopt(symbol, who, correlation, reply)
             case Claim(broker_id=broker_id, strategy=strategy):
                 self._claim(broker_id, strategy, who, correlation, reply)
-            case Acknowledge(alert_id=alert_id):
-                done = self._core.commit(AlertAcknowledged(id=alert_id, who=who), correlation)
-                what = "nothing" if alert_id is None else f"no alert {alert_id}"
-                reply(
-                    Answer(
-                        ok=done.changed or alert_id is None,
-                        text="acknowledged" if done.changed else f"{what} waits to be acknowledged",
-                    )
-                )
+            case Acknowledge():
+                reply(acknowledge(self._core, command, who, correlation))
+            case Shelve():
+                reply(shelve(self._core, command, who, correlation))
             case Shutdown():
                 reply(Answer(ok=True, text="stopping"))
                 self._hooks.request_stop(f"shutdown by {who}")

@@ -104,7 +104,7 @@ class Picture:
             orders=self._orders(now),
             positions=self._positions(now),
             risk=self._sources.risk_rows(),
-            alerts=books.alerts.rows(),
+            alerts=books.alerts.rows(now),
             strategies=self._sources.strategy_rows(),
             health=self._health(),
             kill=self._kill_view(),

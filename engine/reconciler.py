@@ -411,6 +411,10 @@ class Reconciler:
             if finding.kind in _WORDS:
                 words[finding.symbol] = _WORDS[finding.kind]
         self.words = words
+        for symbol, word in words.items():
+            if word == "agree":
+                for kind in (Kind.DRIFT, Kind.MANUAL_TRADE):
+                    self._core.clear_alarms(str(kind), symbol)
 
     def _behind_a_halt(self, finding: Finding) -> bool:
         """True where the finding would halt what is halted for another reason: nobody has been told of it."""

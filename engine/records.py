@@ -251,6 +251,22 @@ class AlertAcknowledged(Record, frozen=True, tag="alert_ack"):
     who: str
 
 
+class AlertCleared(Record, frozen=True, tag="alert_cleared"):
+    """What the standing alarms of this code and symbol tell of is over."""
+
+    code: str
+    symbol: str = ""
+
+
+class AlertShelved(Record, frozen=True, tag="alert_shelved"):
+    """An alarm keeps still until then, UTC ns; at once again with a time that is past."""
+
+    id: int
+    until: int
+    reason: str
+    who: str
+
+
 class KillBegan(Record, frozen=True, tag="kill_began"):
     """`targets`: signed lots to reach per symbol; empty with `symbol` None means everything to zero."""
 
@@ -333,6 +349,8 @@ AnyRecord = (
     | FindingSeen
     | AlertRaised
     | AlertAcknowledged
+    | AlertCleared
+    | AlertShelved
     | KillBegan
     | KillStep
     | KillEnded

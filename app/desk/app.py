@@ -24,6 +24,7 @@ from app.desk.commanding import Commanding
 from app.desk.dialogs import Ask, KillAsk
 from app.desk.driver import SafeDriver
 from app.desk.keys import KILL_KEYS, bindings
+from app.desk.notifying import Notify, notification
 from app.desk.plain import Glyphs, wants_ascii
 from app.desk.remembered import Remembered
 from app.desk.result import DeskResult, Reason
@@ -31,7 +32,7 @@ from app.desk.screen import DeskScreen
 from app.desk.screens import SCREENS
 from app.desk.storypage import StoryPage
 from app.desk.terminal import leave_terminal, outlive_terminal
-from app.desk.view.alerts import unacknowledged
+from app.desk.view.alerts import said, unacknowledged
 from app.desk.view.cells import clean
 from app.desk.view.formats import age as age_text
 from app.desk.view.formats import clock
@@ -57,9 +58,10 @@ class DeskApp(Commanding, App[DeskResult]):
     `frame_rate` in frames a second (0: paints only when `paint` is called), `now` a monotonic clock in
     seconds for flashes and notes, `zone` the exchange's time zone by name, `who` the operator's name as it is
     journalled with every command, `report_dir` where a crash report goes, `bell` whether a new alarm rings,
-    `over` a sentence once the engine has ended in order and the screen is to end with it, `state_dir` where
-    the desk remembers columns and sorting (None: nowhere), `plain` keeps to the terminal's own sixteen
-    colours, `glyphs` whether it shows more than ASCII, `redact` blanks secrets out of a crash report.
+    `notify` how it asks for a notification of the desktop, `over` a sentence once the engine has ended in
+    order and the screen is to end with it, `state_dir` where the desk remembers columns and sorting (None:
+    nowhere), `plain` keeps to the terminal's own sixteen colours, `glyphs` whether it shows more than ASCII,
+    `redact` blanks secrets out of a crash report.
     """
 
     CSS_PATH = cast("list[str | PurePath]", _STYLES)
@@ -78,6 +80,7 @@ class DeskApp(Commanding, App[DeskResult]):
         zone: str = "America/Chicago",
         report_dir: Path | None = None,
         bell: bool = True,
+        notify: Notify = "no",
         over: Callable[[], str] = lambda: "",
         state_dir: Path | None = None,
         plain: bool = False,
@@ -117,6 +120,7 @@ class DeskApp(Commanding, App[DeskResult]):
         self._lined: Snapshot | None = None
         """What the lines at the top show."""
         self._bell = bell
+        self._notify: Notify = notify
         self._over = over
         self._bell_at = float("-inf")
         self._last_alarm = 0
@@ -189,6 +193,9 @@ class DeskApp(Commanding, App[DeskResult]):
             self._bell_at = self._now()
             if self._bell:
                 self.bell()
+            if self._notify != "no" and self._driver is not None:
+                first = waiting[0]
+                self._driver.write(notification(self._notify, f"{snapshot.mode} {said(first)}"))
         state = "HALTED " if snapshot.halted else ""
         title = f"Breakwater {snapshot.mode} {state}" + (f"({len(waiting)}!)" if waiting else "")
         if title != self._window_title and self._driver is not None:
@@ -299,6 +306,7 @@ def run_desk_app(
     zone: str = "America/Chicago",
     report_dir: Path | None = None,
     bell: bool = True,
+    notify: Notify = "no",
     mouse: bool = True,
     restarts: int = 1,
     on_crash: Callable[[DeskResult], None] | None = None,
@@ -328,6 +336,7 @@ def run_desk_app(
                 zone=zone,
                 report_dir=report_dir,
                 bell=bell,
+                notify=notify,
                 over=over,
                 state_dir=state_dir,
                 plain=plain,

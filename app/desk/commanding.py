@@ -312,6 +312,13 @@ class Commanding(_Base):
         """Opens the command line."""
         self.desk.command_line(True)
 
+    def begin_line(self, text: str) -> None:
+        """Opens the command line with a command that is to be completed."""
+        self.desk.command_line(True)
+        line = self.desk.query_one("#command", Input)
+        line.value = text
+        line.cursor_position = len(text)
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Runs what was typed on the command line."""
         text = event.value.strip()

@@ -70,6 +70,10 @@ class Sheet(Container, can_focus=True):
         """Runs a command as if it had been typed: with the same question."""
         self._desk.run_line(text)
 
+    def begin_line(self, text: str) -> None:
+        """Opens the command line with the begin of a command."""
+        self._desk.begin_line(text)
+
     def say(self, text: str) -> None:
         """Says something on the note line."""
         self._desk.note(text, "heading")

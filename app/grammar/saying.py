@@ -37,6 +37,10 @@ def say(command: c.AnyCommand | Arming) -> str:
             return "kill flatten" if flatten else "kill"
         case c.Acknowledge(alert_id=alert):
             return _join("ack", None if alert is None else str(alert))
+        case c.Shelve(alert_id=alert, minutes=0):
+            return f"unshelve {alert}"
+        case c.Shelve(alert_id=alert, minutes=minutes, reason=reason):
+            return f"shelve {alert} {minutes} {reason}"
         case c.Adopt(symbol=symbol):
             return f"adopt {symbol}"
         case c.Claim(broker_id=broker_id, strategy=strategy):

@@ -21,6 +21,7 @@ from engine.control.commands import (
     Reset,
     Resume,
     SetLimit,
+    Shelve,
     Shutdown,
     TakeControl,
 )
@@ -54,9 +55,28 @@ def _ack(reader: Reader, _: Word) -> Spoken:
     reader.done("ack takes one alert")
     if word is None or word.lower == "all":
         return Spoken(Acknowledge())
-    if not (word.text.isascii() and word.text.isdecimal()):
-        raise Misspoken(f"{shown(word)} is no alert's number; say ack, or ack 17", *word[1:])
-    return Spoken(Acknowledge(alert_id=int(word.text)))
+    return Spoken(Acknowledge(alert_id=_whole(word, "alert's number; say ack, or ack 17")))
+
+
+def _whole(word: Word, what: str) -> int:
+    if not (word.text.isascii() and word.text.isdecimal() and len(word.text) < 10):
+        raise Misspoken(f"{shown(word)} is no {what}", *word[1:])
+    return int(word.text)
+
+
+def _shelve(reader: Reader, verb: Word) -> Spoken:
+    """`shelve 17 30 waiting for the broker`, `unshelve 17`."""
+    number = _whole(reader.next("which alert? shelve 17 30 waiting for the broker"), "alert's number")
+    if verb.lower == "unshelve":
+        reader.done("unshelve takes one alert")
+        return Spoken(Shelve(alert_id=number, minutes=0))
+    minutes = _whole(reader.next("for how many minutes?"), "number of minutes")
+    why = []
+    while (word := reader.maybe()) is not None:
+        why.append(word.text)
+    if not why:
+        raise Misspoken("say why: shelve 17 30 waiting for the broker", reader.end + 1)
+    return Spoken(Shelve(alert_id=number, minutes=minutes, reason=" ".join(why)))
 
 
 def _adopt(reader: Reader, _: Word) -> Spoken:
@@ -205,6 +225,8 @@ VERBS: Final[dict[str, Verb]] = {
     "arm": Verb("arm", "let this desk send orders", _arming),
     "safe": Verb("safe", "this desk only previews orders; kill, cancel and flatten always work", _arming),
     "ack": Verb("ack [N]", "acknowledge alert N, or all", _ack, "alert"),
+    "shelve": Verb("shelve N MINUTES WHY", "keep alert N still for a time", _shelve, "alert"),
+    "unshelve": Verb("unshelve N", "let alert N be heard again", _shelve, "alert"),
     "adopt": Verb("adopt SYMBOL", "take the broker's position as the truth (confirmed)", _adopt, "symbol"),
     "claim": Verb("claim BROKER_ID [STRATEGY]", "take over an order placed elsewhere (confirmed)", _claim),
     "limit": Verb(

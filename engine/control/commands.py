@@ -122,6 +122,14 @@ class TakeControl(Command, frozen=True, tag="take_control"):
     """The screen that sends it is in control from now on, whoever was so before. Only for screens."""
 
 
+class Shelve(Command, frozen=True, tag="shelve"):
+    """Keep an alarm still for some minutes, with a reason; 0 minutes: no longer. Journalled."""
+
+    alert_id: int
+    minutes: int
+    reason: str = ""
+
+
 class Shutdown(Command, frozen=True, tag="shutdown"):
     """Graceful stop of the engine."""
 
@@ -141,6 +149,7 @@ AnyCommand = (
     | Adopt
     | Claim
     | Acknowledge
+    | Shelve
     | TakeControl
     | Shutdown
 )

@@ -14,7 +14,9 @@ from engine.facts import Busted, CancelRejected, Corrected, Executed, Rejected, 
 from engine.records import (
     Adopted,
     AlertAcknowledged,
+    AlertCleared,
     AlertRaised,
+    AlertShelved,
     AnyRecord,
     Claimed,
     CommandAnswered,
@@ -58,6 +60,8 @@ _STREAMS: Final[dict[type, Stream]] = {
     NotSentNote: "reject",
     AlertRaised: "alarm",
     AlertAcknowledged: "alarm",
+    AlertCleared: "alarm",
+    AlertShelved: "alarm",
     **dict.fromkeys(
         (
             RunStarted,

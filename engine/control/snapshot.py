@@ -95,6 +95,11 @@ class AlertRow(Value, frozen=True, kw_only=True):
     symbol: str
     correlation: str
     acknowledged: bool
+    cleared: bool = False
+    """What it tells of is over; it may still wait to be acknowledged."""
+    shelved_until: int | None = None
+    """UTC ns until which it keeps still; None: it does not."""
+    shelved_why: str = ""
 
 
 class StrategyRow(Value, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Final
 
 from engine import facts, records
 from engine.control.commands import Command
+from engine.core import utc_text
 from engine.facts import AnyFact
 from engine.model import NS, Fill, Instrument, Order, Purpose, Replace, Side
 from engine.records import AnyRecord
@@ -133,6 +134,10 @@ class Words:
                 return f"ALARM {alert.id} ({alert.severity}) {alert.code}: {alert.text}"
             case records.AlertAcknowledged(id=alert_id, who=who):
                 return f"{who} acknowledges {'all alarms' if alert_id is None else f'alarm {alert_id}'}"
+            case records.AlertCleared(code=code, symbol=about):
+                return f"what alarms {' '.join(filter(None, (code, about)))} tell of is over"
+            case records.AlertShelved(id=alert_id, until=until, reason=reason, who=who):
+                return f"{who} shelves alarm {alert_id} until {utc_text(until)}: {reason or 'no longer'}"
             case records.KillBegan(reason=reason, symbol=about, flatten=flatten, targets=targets):
                 name = "kill and flatten" if flatten else "kill"
                 aim = f" down to {targets}" if targets else ""

@@ -241,7 +241,7 @@ def alert(number: int, severity: str, text: str, **fields: Any) -> AlertRow:
 def alerts() -> tuple[AlertRow, ...]:
     return (
         alert(19, "warning", "spread 6 ticks, openings pause 30 s", code="spread", symbol="GCM3"),
-        alert(17, "critical", "GCM3: executed -1, broker -2", code="position_drift", symbol="GCM3"),
+        alert(17, "critical", "GCM3: executed -1, broker -2", code="drift", symbol="GCM3"),
         alert(15, "info", "limits v3 in force", code="reload"),
         alert(
             12,

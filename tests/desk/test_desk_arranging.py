@@ -99,6 +99,11 @@ def test_columns_by_wish() -> None:
     assert choose(columns, dict.fromkeys("ABC", "never"))[1] == frozenset(), "never all of them"  # type: ignore[arg-type]
 
 
+def heading(app: DeskApp) -> str:
+    """The line of the column titles."""
+    return next(line for line in text_of(app).splitlines() if line.startswith("│State"))
+
+
 def keys_of(app: DeskApp) -> list[str]:
     grid = app.desk.last_pane
     assert grid is not None
@@ -162,7 +167,7 @@ def test_sorting_by_key_and_by_click() -> None:
         assert left == sorted(left, key=int)
         await press(pilot, "i")
         assert [row.cells[2].text for row in grid.rows] == sorted(left, key=int, reverse=True)
-        at = text_of(app).splitlines()[3].index("Symbol")
+        at = heading(app).index("Symbol")
         for wanted in (("Symbol", False), ("Symbol", True), ("", False)):
             await pilot.click(grid, offset=(at + 1, 1))
             assert (grid.arrangement.sort, grid.arrangement.descending) == wanted
@@ -208,14 +213,14 @@ def test_columns_are_chosen_and_remembered(tmp_path: Path) -> None:
         await press(pilot, "down", "enter", "enter")  # Strategy: never
         await press(pilot, "escape", "greater_than_sign")
         await painted(pilot)
-        head = text_of(app).splitlines()[3]
+        head = heading(app)
         assert " TIF " in head and "Strategy" not in head
 
     async def come_back(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
         app.remembered = Remembered(tmp_path)
         await press(pilot, "f3")
         await painted(pilot)
-        head = text_of(app).splitlines()[3]
+        head = heading(app)
         assert (
             " TIF " in head and "Strategy" not in head and app.desk.pane("orders").arrangement.sort == "State"
         )

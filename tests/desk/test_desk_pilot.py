@@ -437,7 +437,14 @@ def test_a_link_that_fails_is_said() -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (180, 50)])
 def test_every_pane_can_be_reached_at_every_size(size: tuple[int, int]) -> None:
-    panes = {"f3": "orders", "3": "positions", "f5": "risk", "5": "health", "f7": "alerts", "9": "strategies"}
+    panes = {
+        "f3": "orders",
+        "3": "positions",
+        "f5": "risk",
+        "5": "latency",
+        "f7": "alerts",
+        "9": "strategies",
+    }
 
     async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
         for key, pane in panes.items():

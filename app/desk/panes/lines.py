@@ -32,7 +32,7 @@ class AlarmLine(Lines):
 
     def look(self, snapshot: Snapshot, zone: str, lit: bool) -> None:
         """`lit`: which half of the flash."""
-        self.show(alerts.alarm_line(snapshot, zone, lit=lit))
+        self.show(alerts.alarm_line(snapshot, zone, lit=lit, width=self.size.width or 10_000))
 
 
 class HealthLine(Lines):

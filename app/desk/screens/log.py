@@ -84,3 +84,19 @@ class LogSheet(Sheet):
                 return
             pane.anew(pane.level, ident)
         self._tail.ask()
+
+    def action_shelve(self) -> None:
+        """Begins the command that shelves the selected alarm; minutes and reason are to be typed."""
+        row = self.query_one("#alerts", AlertsPane).selected
+        if row is None:
+            self.say("z shelves the selected alarm: select one first")
+        else:
+            self.begin_line(f"shelve {row.key} 30 ")
+
+    def action_ack_row(self) -> None:
+        """Acknowledges the selected alarm."""
+        row = self.query_one("#alerts", AlertsPane).selected
+        if row is None:
+            self.say("K acknowledges the selected alarm: select one first")
+        else:
+            self.run_line(f"ack {row.key}")

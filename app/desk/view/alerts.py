@@ -1,16 +1,22 @@
-"""Alerts: the table of them, and the one line that the newest unacknowledged alarm gets under the status."""
+"""Alarms: the table of them, and the one line that the most urgent one gets under the status."""
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from app.desk.view import formats
-from app.desk.view.cells import Cell, Column, Row, Table
+from app.desk.view.cells import Cell, Column, Row, Table, clean, fit
+from app.desk.view.remedies import remedy
 from engine.control.snapshot import AlertRow, Snapshot
 
 COLUMNS = (
-    Column("Level", 7),
-    Column("Time", 8),
-    Column("What happened", 20, stretch=True, most=70),
-    Column("Code", 12, 1),
+    Column("Level", 6),
+    Column("State", 11),
+    Column("Time", 8, 1),
+    Column("What happened", 20, stretch=True, most=90),
+    Column("What to do", 12, 2, most=48),
+    Column("Code", 12, 4),
+    Column("No", 4, 3, number=True),
 )
 
 _LEVELS = {
@@ -25,48 +31,90 @@ def said(alert: AlertRow) -> str:
     return f"{alert.symbol}: {alert.text}" if alert.symbol and alert.symbol not in alert.text else alert.text
 
 
-def row(alert: AlertRow, zone: str) -> Row:
-    """One alert; unacknowledged ones carry an exclamation mark."""
-    glyph, word, meaning = _LEVELS[alert.severity]
+def state_cell(alert: AlertRow, now: int) -> Cell:
+    """New, cleared and not yet acknowledged, acknowledged, over, or shelved: each with a sign and a word."""
+    if alert.shelved_until is not None:
+        return Cell(f"z shelf {formats.age((alert.shelved_until - now) / 1e9)}", "alarm-ack")
+    if alert.severity == "info":
+        return Cell("", "muted")
     if alert.acknowledged:
-        meaning = "alarm-ack"
-    mark = "!" if not alert.acknowledged and alert.severity != "info" else " "
+        return Cell("· over" if alert.cleared else "· known", "alarm-ack")
+    return Cell("!○ cleared", "alarm-warning") if alert.cleared else Cell("! NEW", "alarm-warning")
+
+
+def row(alert: AlertRow, zone: str, now: int) -> Row:
+    """One alert at `now`, UTC ns."""
+    glyph, word, meaning = _LEVELS[alert.severity]
+    still = alert.acknowledged or alert.shelved_until is not None
+    doing = "" if alert.cleared or alert.severity == "info" else remedy(alert.code, alert.text)
+    text = said(alert)
+    if alert.shelved_why:
+        text = f"{text} (shelved: {alert.shelved_why})"
     return Row(
         str(alert.id),
         (
-            Cell(f"{glyph} {word}{mark}".rstrip(), meaning),
+            Cell(f"{glyph} {word}", "alarm-ack" if still or alert.cleared else meaning),
+            state_cell(alert, now),
             Cell(formats.clock(alert.ts, zone), "muted"),
-            Cell(said(alert), "muted" if alert.acknowledged else "text"),
+            Cell(text, "muted" if still else "text"),
+            Cell(doing, "muted"),
             Cell(alert.code, "muted"),
+            Cell(str(alert.id), "muted"),
         ),
         alert.symbol,
     )
 
 
 def unacknowledged(snapshot: Snapshot) -> list[AlertRow]:
-    """Alarms (not mere information) that nobody has acknowledged: critical ones first, each newest first."""
-    waiting = [alert for alert in snapshot.alerts if not alert.acknowledged and alert.severity != "info"]
-    return sorted(waiting, key=lambda alert: (alert.severity != "critical", -alert.ts, -alert.id))
+    """Alarms (not mere information) that nobody has acknowledged or shelved: what is not over comes first,
+    then the critical ones, each newest first."""
+    waiting = [
+        alert
+        for alert in snapshot.alerts
+        if not alert.acknowledged and alert.severity != "info" and alert.shelved_until is None
+    ]
+    return sorted(
+        waiting, key=lambda alert: (alert.cleared, alert.severity != "critical", -alert.ts, -alert.id)
+    )
 
 
 def table(snapshot: Snapshot, zone: str) -> Table:
     """All alerts of the snapshot, newest first."""
     waiting = len(unacknowledged(snapshot))
-    title = f"Alerts · {waiting} unacknowledged" if waiting else "Alerts"
-    return Table(title, COLUMNS, tuple(row(alert, zone) for alert in snapshot.alerts), "no alerts")
+    shelved = sum(alert.shelved_until is not None for alert in snapshot.alerts)
+    title = f"Alarms · {waiting} unacknowledged" if waiting else "Alarms"
+    title += f" · {shelved} shelved" if shelved else ""
+    rows = tuple(row(alert, zone, snapshot.ts) for alert in snapshot.alerts)
+    return Table(title, COLUMNS, rows, "no alarms")
 
 
-def alarm_line(snapshot: Snapshot, zone: str, *, lit: bool = True) -> tuple[Cell, ...]:
-    """The newest unacknowledged alarm. `lit` False is the dark half of its flash."""
+LEAST_TEXT = 24
+"""Cells that what happened has before what to do gets any."""
+BRIEF = 100
+"""Cells below which the line does without the time."""
+
+
+def alarm_line(snapshot: Snapshot, zone: str, *, lit: bool = True, width: int = 10_000) -> tuple[Cell, ...]:
+    """The most urgent unacknowledged alarm: what is wrong and what to do. `lit` False is the dark half of its
+    flash."""
     waiting = unacknowledged(snapshot)
     if not waiting:
         return (Cell(" no unacknowledged alarms", "muted"),)
     first = waiting[0]
     glyph, word, meaning = _LEVELS[first.severity]
-    head = f" {glyph} {'ALARM' if first.severity == 'critical' else word} "
-    tail = f"  [a] ack, 1 of {len(waiting)}"
-    return (
-        Cell(head, meaning if lit else "alarm-ack"),
-        Cell(f" {formats.clock(first.ts, zone)} {said(first)}", "heading"),
-        Cell(tail, "muted"),
-    )
+    name = "ALARM" if first.severity == "critical" else word
+    if first.cleared:
+        name, meaning = f"{name} (over)", "alarm-warning"
+    head = Cell(f" {glyph} {name} ", meaning if lit or first.cleared else "alarm-ack")
+    brief = width < BRIEF
+    tail = f" a: ack 1/{len(waiting)}" if brief else f"  [a] ack, 1 of {len(waiting)}"
+    text = f" {said(first)}" if brief else f" {formats.clock(first.ts, zone)} {said(first)}"
+    doing = "" if first.cleared else remedy(first.code, first.text)
+    doing = f" ▸ {doing}" if doing else ""
+    room = width - cell_len(head.text) - cell_len(tail) - cell_len(doing)
+    if cell_len(clean(text)) > room:
+        if room < LEAST_TEXT:
+            doing = ""
+            room = width - cell_len(head.text) - cell_len(tail)
+        text = fit(text, max(1, room))
+    return (head, Cell(text, "heading"), Cell(doing, "text"), Cell(tail, "muted"))

@@ -1,0 +1,167 @@
+"""The life of an alarm: it stands until its cause is over and somebody knows; shelved, it is heard again."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from engine.alerts import Alert, AlertBook
+from engine.control.commands import Acknowledge, Adopt, Pause, Reset, Resume, Shelve
+from engine.control.snapshot import AlertRow
+from engine.model import NS, Side
+from engine.records import ControlReset, ControlTripped
+from tests.engine.rig import Rig
+
+
+def alarm(rig: Rig, code: str) -> AlertRow:
+    """The newest of a code, as screens are shown it now."""
+    rows = rig.engine.core.books.alerts.rows(rig.clock.now())
+    return next(row for row in rows if row.code == code)
+
+
+def test_a_lost_link_is_over_when_it_is_back_and_still_waits_to_be_known() -> None:
+    async def script(rig: Rig) -> None:
+        rig.exchange.shut_gateway("primary", "cable")
+        await rig.sleep(5)
+        assert not alarm(rig, "link_down").cleared
+        rig.exchange.open_gateway("primary")
+        for _ in range(120):
+            await rig.sleep(1)
+            if rig.engine.core.link_up:
+                break
+        row = alarm(rig, "link_down")
+        assert row.cleared and not row.acknowledged
+        assert (await rig.command(Acknowledge(alert_id=row.id))).ok
+        row = alarm(rig, "link_down")
+        assert row.cleared and row.acknowledged
+
+    Rig.play(script)
+
+
+def test_a_control_that_is_reset_clears_its_alarm_alone() -> None:
+    async def script(rig: Rig) -> None:
+        core = rig.engine.core
+        for control, scope in (("spread", "ES"), ("spread", "CL"), ("drawdown", "")):
+            core.commit(ControlTripped(control=control, scope=scope, action="pause", detail="x"))
+            core.alarm("warning", control, f"{control} {scope}", symbol=scope)
+        core.commit(ControlReset(control="spread", scope="ES", who="engine"))
+        rows = {(r.code, r.symbol): r.cleared for r in core.books.alerts.rows()}
+        assert rows["spread", "ES"] and not rows["spread", "CL"] and not rows["drawdown", ""]
+
+    Rig.play(script)
+
+
+def test_the_alarm_of_a_halt_is_over_when_the_halt_is_reset() -> None:
+    async def script(rig: Rig) -> None:
+        rig.engine.halt("instrument", "ES", "drill", "drill says so")
+        assert not alarm(rig, "drill").cleared
+        assert (await rig.command(Reset(scope="instrument", target="ES"))).ok
+        assert alarm(rig, "drill").cleared
+
+    Rig.play(script)
+
+
+def test_a_position_that_agrees_again_clears_the_drift() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 1)
+        core = rig.engine.core
+        core.alarm("critical", "drift", "ES: executed 1, broker 2", symbol="ES")
+        core.alarm("critical", "drift", "CL: executed 0, broker 2", symbol="NQ")
+        await rig.sleep(15)
+        rows = {r.symbol: r.cleared for r in core.books.alerts.rows() if r.code == "drift"}
+        assert rows["ES"], "the next comparison with the broker has found that they agree"
+        assert (await rig.command(Adopt(symbol="ES"))).text
+
+    Rig.play(script)
+
+
+def test_good_news_of_the_same_kind_clears_bad_news() -> None:
+    async def script(rig: Rig) -> None:
+        core = rig.engine.core
+        core.alarm("critical", "store", "disk full")
+        core.alarm("info", "store", "the store works again")
+        rows = [r for r in core.books.alerts.rows() if r.code == "store"]
+        assert [(r.severity, r.cleared) for r in rows] == [("info", False), ("critical", True)]
+
+    Rig.play(script)
+
+
+def test_a_shelved_alarm_is_heard_again_after_its_time() -> None:
+    async def script(rig: Rig) -> None:
+        rig.engine.core.alarm("critical", "drill", "look at me")
+        number = alarm(rig, "drill").id
+        answer = await rig.command(Shelve(alert_id=number, minutes=2, reason=" the broker knows "))
+        assert answer.ok and answer.text == f"alert {number} shelved for 2 min"
+        row = alarm(rig, "drill")
+        assert row.shelved_until is not None and row.shelved_why == "the broker knows"
+        assert abs(row.shelved_until - rig.clock.now() - 120 * NS) < NS
+        await rig.sleep(121)
+        row = alarm(rig, "drill")
+        assert row.shelved_until is None and row.shelved_why == "" and not row.acknowledged
+
+    Rig.play(script)
+
+
+def test_a_shelf_can_be_ended_and_needs_a_reason_and_an_alarm() -> None:
+    async def script(rig: Rig) -> None:
+        rig.engine.core.alarm("critical", "drill", "look at me")
+        number = alarm(rig, "drill").id
+        for wrong, said in (
+            (Shelve(alert_id=number, minutes=5), "say why"),
+            (Shelve(alert_id=number, minutes=5, reason="  "), "say why"),
+            (Shelve(alert_id=number, minutes=-1, reason="x"), "1 to 1440 minutes"),
+            (Shelve(alert_id=number, minutes=1441, reason="x"), "1 to 1440 minutes"),
+            (Shelve(alert_id=9_999, minutes=5, reason="x"), "there is no alert 9999"),
+        ):
+            answer = await rig.command(wrong)
+            assert not answer.ok and said in answer.text
+        assert alarm(rig, "drill").shelved_until is None
+        assert (await rig.command(Shelve(alert_id=number, minutes=5, reason="x"))).ok
+        assert (await rig.command(Shelve(alert_id=number, minutes=0))).ok
+        assert alarm(rig, "drill").shelved_until is None
+
+    Rig.play(script)
+
+
+def test_what_was_cleared_known_and_shelved_outlives_a_restart() -> None:
+    async def before(rig: Rig) -> tuple[AlertRow, ...]:
+        core = rig.engine.core
+        for code in ("one", "two", "three"):
+            core.alarm("critical", code, "drill")
+        core.clear_alarms("one")
+        await rig.command(Acknowledge(alert_id=alarm(rig, "two").id))
+        await rig.command(Shelve(alert_id=alarm(rig, "three").id, minutes=600, reason="drill"))
+        assert (await rig.command(Pause())).ok and (await rig.command(Resume())).ok
+        await rig.sleep(1)
+        return tuple(alarm(rig, code) for code in ("one", "two", "three"))
+
+    async def after(rig: Rig) -> tuple[AlertRow, ...]:
+        return tuple(alarm(rig, code) for code in ("one", "two", "three"))
+
+    with tempfile.TemporaryDirectory(prefix="alarms-") as folder:
+        first = Rig.play(before, directory=Path(folder))
+        assert Rig.play(after, directory=Path(folder)) == first
+        assert [(r.cleared, r.acknowledged, r.shelved_until is not None) for r in first] == [
+            (True, False, False),
+            (False, True, False),
+            (False, False, True),
+        ]
+
+
+def test_clearing_writes_nothing_where_nothing_stands() -> None:
+    async def script(rig: Rig) -> None:
+        seq = rig.engine.core.journal.seq
+        rig.engine.core.clear_alarms("nothing", "ES")
+        assert rig.engine.core.journal.seq == seq
+
+    Rig.play(script)
+
+
+def test_an_alert_that_is_forgotten_leaves_nothing_behind() -> None:
+    book = AlertBook()
+    for number in range(1, 502):
+        book.add(Alert(id=number, ts=number, severity="critical", code="x", text=str(number)))
+        book.clear("x")
+        book.shelve(number, 10**18, "why")
+    assert len(book.rows(limit=1000)) == 500
+    assert 1 not in book._cleared and 1 not in book._shelved
