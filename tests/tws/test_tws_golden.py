@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from brokers.loopback.tws.framing import join
-from brokers.loopback.tws.layout import Values
+from brokers.loopback.tws.layout import Field, Layout, Values
 from brokers.loopback.tws.messages import REPLY, REQUEST, read_request, write
 from tests.tws.tws_kit import LIBRARY, es, needs_library
 
@@ -245,3 +245,109 @@ def test_a_request_of_the_library_is_explained_to_the_last_field(
     assert message.name == name
     if "es" in arguments:
         assert values["localSymbol"] == es().localSymbol
+
+
+# -- what we write, read by the library's own decoder
+
+
+def distinct(layout: Layout, version: int, base: int = 1000) -> Values:
+    """A value of its own for every plain field that is there in a version."""
+    out: Values = {}
+    for number, part in enumerate(layout):
+        if isinstance(part, Field) and part.since <= version < part.before:
+            value: object = f"t{base + number}"
+            if part.kind == "#":
+                value = base + number
+            elif part.kind in "%~" and part.kind:
+                value = Decimal(base + number) + Decimal("0.25")
+            elif part.kind == "?":
+                value = number % 2 == 0
+            out[part.name] = value
+    for name in ("scalePriceIncrement", "hedgeType", "algoStrategy", "deltaNeutralOrderType"):
+        if name in out:
+            out[name] = None if name == "scalePriceIncrement" else ""
+    if "deltaNeutralContract" in out:
+        out["deltaNeutralContract"] = False
+    return out
+
+
+def heard(name: str, values: Values, version: int, callback: str) -> tuple[Any, ...]:
+    """What the library's wrapper is told when it reads our message."""
+    ib = ibi.IB()
+    ib.client.decoder.serverVersion = version
+    told: list[tuple[Any, ...]] = []
+    setattr(ib.wrapper, callback, lambda *arguments: told.append(arguments))
+    ib.client.decoder.interpret(write(REPLY[name], values, version)[4:].decode().split("\0")[:-1])
+    assert told, f"the library did not understand {name} of version {version}"
+    return told[0]
+
+
+def same(values: Values, *objects: Any, renamed: dict[str, str], skip: set[str]) -> int:
+    """Compares by name; returns how many fields were compared."""
+    count = 0
+    for name, value in values.items():
+        theirs = renamed.get(name, name)
+        holder = next((o for o in objects if hasattr(o, theirs)), None)
+        if name in skip or holder is None:
+            continue
+        got = getattr(holder, theirs)
+        if isinstance(value, bool) and isinstance(got, str | int | float):
+            got = bool(int(got or 0))
+        elif isinstance(got, bool):
+            value = bool(value)
+        elif isinstance(value, Decimal | int) and isinstance(got, str):
+            got = Decimal(got)
+        assert got == value or (value in (None, "") and got in ("", None, UNSET)), (name, value, got)
+        count += 1
+    return count
+
+
+UNSET = 1.7976931348623157e308
+RENAMED = {"expiry": "lastTradeDateOrContractMonth"}
+ALL_VERSIONS = [157, 158, 159, 160, 162, 163, 164, 166, 169, 170, 176, *NEWEST]
+
+
+@needs_library
+@pytest.mark.parametrize("version", ALL_VERSIONS)
+def test_the_library_reads_an_open_order_field_by_field(version: int) -> None:
+    values = distinct(REPLY["open_order"].layout, version)
+    _, contract, order, state = heard("open_order", values, version, "openOrder")
+    # trailStopPrice stands twice in the message and the second one wins
+    skip = {"trailStopPrice", "dead", "deltaNeutralContract", "legs"}
+    assert same(values, order, contract, state, renamed=RENAMED, skip=skip) > 100
+    assert order.trailStopPrice == values["trailStopPrice2"]
+    assert order.softDollarTier.displayName == values["softDollarDisplay"]
+
+
+@needs_library
+@pytest.mark.parametrize("version", ALL_VERSIONS)
+def test_the_library_reads_a_completed_order_field_by_field(version: int) -> None:
+    values = distinct(REPLY["completed_order"].layout, version)
+    contract, order, state = heard("completed_order", values, version, "completedOrder")
+    skip = {"trailStopPrice", "deltaNeutralContract"}
+    assert same(values, order, contract, state, renamed=RENAMED, skip=skip) > 75
+    assert state.completedStatus == values["completedStatus"]
+
+
+@needs_library
+@pytest.mark.parametrize("version", ALL_VERSIONS)
+def test_the_library_reads_contract_details_field_by_field(version: int) -> None:
+    values = distinct(REPLY["contract"].layout, version)
+    values |= {"lastTradeDate": "20261218 08:30 US/Central", "evMultiplier": Decimal(7)}
+    values |= {"timeZoneId": "US/Central"}  # ib_async takes it from the date where that has one
+    req_id, details = heard("contract", values, version, "contractDetails")
+    assert req_id == values["reqId"]
+    assert details.contract.lastTradeDateOrContractMonth == "20261218"
+    skip = {"lastTradeDate", "reqId", "mdSizeMultiplier"}  # the libraries drop the last one
+    assert same(values, details, details.contract, renamed=RENAMED, skip=skip) > 32
+
+
+@needs_library
+@pytest.mark.parametrize("version", ALL_VERSIONS)
+def test_the_library_reads_an_execution_field_by_field(version: int) -> None:
+    values = distinct(REPLY["execution"].layout, version) | {"time": "20261125 13:00:00 US/Central"}
+    req_id, contract, execution = heard("execution", values, version, "execDetails")
+    assert req_id == values["reqId"] and execution.exchange == values["execExchange"]
+    assert (contract.exchange, execution.acctNumber) == (values["exchange"], values["account"])
+    skip = {"time", "exchange", "execExchange", "account"}
+    assert same(values, execution, contract, renamed=RENAMED, skip=skip) > 24
