@@ -102,7 +102,7 @@ class ControlServer:
         if holder is not None:
             raise AlreadyRunning(
                 f"process {holder} listens on {self.path}: an engine runs with this state directory. "
-                "Look with 'breakwater ctl status', stop it with 'breakwater ctl shutdown', or choose "
+                "Look with 'breakwater attach', stop it with 'breakwater ctl shutdown', or choose "
                 "another --state-dir"
             )
         listener = self._listener()

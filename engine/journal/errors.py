@@ -18,7 +18,7 @@ class AlreadyRunning(StoreRefused):
         self.pid = pid
         who = f"process {pid}" if pid is not None else "another process"
         super().__init__(
-            f"{path} is in use by {who}: one engine has one journal. Look with 'breakwater ctl status', "
+            f"{path} is in use by {who}: one engine has one journal. Look with 'breakwater attach', "
             "stop it with 'breakwater ctl shutdown', or choose another state directory."
         )
 
