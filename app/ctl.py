@@ -34,8 +34,12 @@ class NoStateDir(Exception):
 def run(args: argparse.Namespace, env: Mapping[str, str] = os.environ) -> int:
     """Carries out one `ctl` command line; returns the exit code."""
     try:
-        command = None if args.ctl in SHOW else make(args)
+        command = None if args.ctl in (*SHOW, "news") else make(args)
         directory = reach(args, env, "ctl")
+        if args.ctl == "news":
+            from app import news  # here and not above: it needs what a kill does not
+
+            return news.run(args, directory)
         return _show(args, directory) if command is None else _command(args, command, directory)
     except Usage as error:
         return _fail(args, CtlExit.USAGE, str(error))

@@ -26,7 +26,7 @@ from engine.control.news import Batch, Event, News, stream_of
 from engine.control.questions import MAX_ASKED, AnyQuestion, ReplySink, decode_reply
 from engine.control.replies import Declined
 from engine.control.snapshot import ScreenRole, Snapshot
-from engine.records import decode
+from engine.records import RunStarted, decode
 
 FIRST_TRY: Final = 0.1
 """Seconds before a lost connection is tried again; doubled with each attempt that fails."""
@@ -41,6 +41,9 @@ READ_ONLY: Final = (
 LOST: Final = (
     "the connection broke before the answer: what the engine did is not known; look before asking again"
 )
+
+
+_started: Final[msgspec.json.Decoder[RunStarted | None]] = msgspec.json.Decoder(RunStarted | None)
 
 
 class SocketLink:
@@ -68,7 +71,12 @@ class SocketLink:
         self._held: tuple[Snapshot, float] | None = None
         self._seat = 0
         self._alive = True
-        self._told = News()
+        self._news = News()
+        self._heard = threading.Condition()
+        self.told = 0
+        """Number of the newest event of which the engine has told, when it took this screen in."""
+        self.started: RunStarted | None = None
+        """How the engine's run began, and what its prices are ticks of; None: not known."""
         self._run = ""
         self._engine_told = 0
         """Number, in the engine's count, of the newest event that came."""
@@ -123,7 +131,12 @@ class SocketLink:
         return self._alive
 
     def news(self, after: int) -> Batch:
-        return self._told.after(after)
+        return self._news.after(after)
+
+    def listen(self, after: int, within: float) -> None:
+        """Waits until there are news after this number, or for so many seconds."""
+        with self._heard:
+            self._heard.wait_for(lambda: self._news.last > after, within)
 
     def role(self) -> ScreenRole:
         return "read-only" if self._read_only else role_of(self.latest(), self._seat)
@@ -244,16 +257,19 @@ class SocketLink:
             while data := await reader.read(256 * 1024):
                 for body in deframer.feed(data):
                     self._take(wire.decode_reply(body))
-        except (OSError, wire.WireError, msgspec.DecodeError):
+        except (OSError, wire.WireError, msgspec.DecodeError) as error:
             # It broke, or speaks otherwise than we do: the screen goes stale, and the next attempt follows.
+            logging.getLogger("link").warning("the connection to %s ended: %r", self._path, error)
             self._alive = self._alive and self._whole
         finally:
             writer.close()
 
     def _take(self, message: wire.FromEngine) -> None:
         match message:
-            case wire.Attached(seat=seat, run=run):
+            case wire.Attached(seat=seat, run=run, last=last, started=started):
                 self._seat, self._refusal = seat, ""
+                self.told = max(self.told, last)
+                self.started = _started.decode(started)
                 self._answered.set()
                 self._take_control = False  # once: whoever takes it over from us keeps it
                 self._tried = FIRST_TRY
@@ -301,11 +317,13 @@ class SocketLink:
 
     def _hear(self, told: tuple[wire.Told, ...], missed: int) -> None:
         """Numbered on through all runs of the engine that this link has seen; what is missed leaves a gap."""
-        number = self._told.last + missed
+        number = self._news.last + missed
         for event in told:
             number += 1
             record = decode(event.kind, bytes(event.body))
             stream = stream_of(record)
             assert stream is not None
-            self._told.put(Event(number, event.ts, stream, event.correlation, event.order_id, record))
+            self._news.put(Event(number, event.ts, stream, event.correlation, event.order_id, record))
             self._engine_told = event.seq
+        with self._heard:
+            self._heard.notify_all()

@@ -39,6 +39,9 @@ def add(commands: argparse._SubParsersAction[Any], common: list[argparse.Argumen
 
     for topic, text in _TOPICS.items():
         verb(topic, text)
+    news = verb("news", "fills, rejections, alarms and audit of this run, numbered, each once")
+    news.add_argument("--after", type=_number, default=0, metavar="N", help="those numbered higher than this")
+    news.add_argument("--follow", action="store_true", help="go on with what comes, through restarts")
     _orders(verb)
     _safety(verb)
 
@@ -96,6 +99,12 @@ def _safety(verb: Any) -> None:
     verb("adopt", "take the broker's position of a symbol as the truth").add_argument("symbol")
     verb("ack", "acknowledge an alert, or all").add_argument("alert", help="number, or all")
     verb("shutdown", "stop the engine gracefully")
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number of 0 or more")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

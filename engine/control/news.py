@@ -130,6 +130,8 @@ class News:
         self._ring: list[Event | None] = [None] * kept
         self.last = 0
         """Number of the newest event; 0: none yet."""
+        self.started: RunStarted | None = None
+        """How this run began, and what its prices are ticks of."""
 
     def tell(self, record: AnyRecord, applied: Applied, ts: int, correlation: str, order_id: str) -> None:
         """Takes a record in, where it is news; a fill that is reported again is none. For one thread."""
@@ -141,6 +143,8 @@ class News:
 
     def put(self, event: Event) -> None:
         """Takes in an event under the number that it has. For one thread alone."""
+        if isinstance(event.record, RunStarted):
+            self.started = event.record
         self._ring[event.seq % len(self._ring)] = event
         self.last = event.seq
 

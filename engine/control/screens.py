@@ -244,9 +244,16 @@ class _Screen(Conversation):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.send(
-            wire.encode(wire.Attached(id=self._request.id, seat=self.seat, run=self._screens.stage.run))
+        stage = self._screens.stage
+        began = stage.news.started
+        attached = wire.Attached(
+            id=self._request.id,
+            seat=self.seat,
+            run=stage.run,
+            last=stage.news.last,
+            started=wire.raw(wire.encode(began)),
         )
+        self.send(wire.encode(attached))
         self._screens.joined(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

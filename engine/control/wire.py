@@ -133,11 +133,14 @@ class Reply(Value, frozen=True, tag_field="msg", tag="reply", kw_only=True):
 
 
 class Attached(Value, frozen=True, tag_field="msg", tag="attached", kw_only=True):
-    """The screen's number among `Snapshot.screens`, and which run of the engine its news belong to."""
+    """The screen's number among `Snapshot.screens`; the run of the engine that its news belong to, the number
+    of the newest, and how that run began (the journal's row of kind `run_started`; null: not known)."""
 
     id: int
     seat: int
     run: str
+    last: int = 0
+    started: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Whole(Value, frozen=True, tag_field="msg", tag="whole", kw_only=True):

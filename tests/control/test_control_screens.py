@@ -28,7 +28,8 @@ from engine.control.questions import MAX_ASKED, AnyReply, StoryOf
 from engine.control.replies import StoryTold
 from engine.control.screens import MAX_SCREENS
 from engine.control.snapshot import Snapshot
-from engine.records import AlertRaised, CommandTaken
+from engine.feeds.instruments import lookup
+from engine.records import AlertRaised, CommandTaken, RunStarted
 
 PATIENCE = 20.0
 
@@ -237,6 +238,25 @@ def test_news_of_a_restarted_engine_follow_those_of_the_one_before(
     served.start()
     until(lambda: len(link.news(0).events) == 2, "the second run's")
     assert [event.stream for event in link.news(1).events] == ["audit"]
+
+
+def test_how_the_run_began_is_told_also_when_the_history_has_it_no_longer(
+    served: Served, links: Callable[..., SocketLink]
+) -> None:
+    began = RunStarted(
+        install="i", run=3, mode="PAPER", account="A", broker="paper", instruments=(lookup("ESZ3"),)
+    )
+    served.told = News(kept=2)
+    served.run(served.server.close())
+    served.start()
+    served.told.tell(began, Applied(), 1, "", "")
+    for number in range(2, 9):
+        served.told.tell(alarm(number), Applied(), number, "", "")
+    link = links(read_only=True)
+    assert link.attached(PATIENCE) == ""
+    assert link.started == began and link.told == 8
+    link.listen(7, PATIENCE)
+    assert [event.seq for event in link.news(6).events] == [7, 8]
 
 
 def test_what_the_history_has_no_longer_is_told_as_missed(

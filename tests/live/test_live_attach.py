@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
 import sys
 import termios
 import threading
@@ -14,12 +16,12 @@ import pytest
 
 from app.exitcodes import AttachExit, ExitCode
 from app.link import SocketLink
-from engine.control.commands import Shutdown
+from engine.control.commands import Kill, Shutdown
 from engine.control.questions import StoryOf
 from engine.control.replies import StoryTold
 from tests.desk.pseudoterminal import PATIENCE
 from tests.live.conftest import QUIET, Start
-from tests.live.workstation import CTRL_Q, F12, Headless, Workstation, run
+from tests.live.workstation import CTRL_Q, F12, Headless, Workstation, environment, program, run
 
 pytestmark = pytest.mark.slow
 
@@ -401,3 +403,40 @@ def test_screens_ask_over_the_socket_for_what_they_need(attached: Workstation) -
     (told,) = story
     assert isinstance(told, StoryTold), told
     assert any("fill" in line.text for line in told.lines), told
+
+
+def test_ctl_news_tells_each_event_once_and_follows(attached: Workstation, headless: Engines) -> None:
+    attached.armed()
+    attached.hold("ES", 1)
+    told = [json.loads(line) for line in attached.ctl("news", "--json").stdout.splitlines()]
+    assert [event["seq"] for event in told] == list(range(1, len(told) + 1))
+    fills = [event for event in told if event["stream"] == "fill"]
+    assert len(fills) == 1 and "bought 1 ES at " in fills[0]["what"] and "ticks" not in fills[0]["what"]
+    assert {"audit", "fill"} <= {event["stream"] for event in told}
+    later = attached.ctl("news", "--after", str(fills[0]["seq"])).stdout
+    assert "bought 1 ES" not in later
+
+    follower = subprocess.Popen(
+        [*program(), "ctl", "--state-dir", str(attached.state), "news", "--follow", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(attached.folder),
+        text=True,
+    )
+    try:
+        assert follower.stdout is not None
+        for line in follower.stdout:
+            if json.loads(line)["stream"] == "fill":
+                break
+        assert attached.do(Kill()).ok
+        for line in follower.stdout:
+            if json.loads(line)["record"].get("kind") == "kill_ended":
+                break
+        assert attached.do(Shutdown()).ok
+        headless()
+        for line in follower.stdout:
+            if json.loads(line)["record"].get("kind") == "run_started":
+                break  # the next run's, under numbers that go on
+    finally:
+        follower.kill()
+        follower.wait()
