@@ -143,6 +143,7 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
                 report_dir=options.state_dir,
                 over=engine.over,
                 state_dir=options.state_dir,
+                keymap=settings.desk.keymap,
             )
         if result.report is not None:
             say(f"the screen failed; its report is {result.report}\n")

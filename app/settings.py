@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.credentials import Secrets, gather
-from app.desk import themes
+from app.desk import keymap, themes
 from app.problems import BadConfig, Problem, from_validation
 from app.schema import Loc
 from app.sources import Tree, TreeSource, floats_in_params, read_environment, read_toml
@@ -96,6 +96,9 @@ class DeskConfig(Section):
     theme: str = Field("cvd", pattern=r"^[A-Za-z0-9_./~-]{1,4096}$")
     """Name of a theme (cvd, greenred, daylight, contrast) or path of a theme file. cvd, because it can be
     told apart with every kind of colour vision."""
+    keymap: str = Field("", pattern=r"^[A-Za-z0-9_./~-]{0,4096}$")
+    """Name of a keymap (vim) or path of a file with keys of your own. Empty, because the keys of the screen's
+    help are those of its documentation."""
     glyphs: Literal["auto", "unicode", "ascii"] = "auto"
     """Whether the screen shows more than ASCII. auto: ASCII where the locale's character set is not UTF-8, or
     the terminal (TERM) has not the glyphs, as the Linux console; so that nothing shows as boxes."""
@@ -123,6 +126,15 @@ class DeskConfig(Section):
         except themes.BadTheme as error:
             raise ValueError(str(error)) from error
         return theme
+
+    @field_validator("keymap")
+    @classmethod
+    def _has_no_conflicts(cls, name: str) -> str:
+        try:
+            keymap.load(name)
+        except keymap.BadKeymap as error:
+            raise ValueError(str(error)) from error
+        return name
 
     @field_validator("zone")
     @classmethod

@@ -23,6 +23,8 @@ from app.desk import crash, strips, themes
 from app.desk.commanding import Commanding
 from app.desk.dialogs import Ask, KillAsk
 from app.desk.driver import SafeDriver
+from app.desk.keymap import for_textual
+from app.desk.keymap import load as load_keymap
 from app.desk.keys import KILL_KEYS, bindings
 from app.desk.notifying import Notify, notification
 from app.desk.plain import Glyphs, wants_ascii
@@ -60,8 +62,8 @@ class DeskApp(Commanding, App[DeskResult]):
     journalled with every command, `report_dir` where a crash report goes, `bell` whether a new alarm rings,
     `notify` how it asks for a notification of the desktop, `over` a sentence once the engine has ended in
     order and the screen is to end with it, `state_dir` where the desk remembers columns and sorting (None:
-    nowhere), `plain` keeps to the terminal's own sixteen colours, `glyphs` whether it shows more than ASCII,
-    `redact` blanks secrets out of a crash report.
+    nowhere), `keymap` names the operator's own keys, `plain` keeps to the terminal's own sixteen colours,
+    `glyphs` whether it shows more than ASCII, `redact` blanks secrets out of a crash report.
     """
 
     CSS_PATH = cast("list[str | PurePath]", _STYLES)
@@ -83,6 +85,7 @@ class DeskApp(Commanding, App[DeskResult]):
         notify: Notify = "no",
         over: Callable[[], str] = lambda: "",
         state_dir: Path | None = None,
+        keymap: str | Path = "",
         plain: bool = False,
         glyphs: Glyphs = "auto",
         redact: Callable[[str], str] = str,
@@ -102,6 +105,8 @@ class DeskApp(Commanding, App[DeskResult]):
         """Whether grounds may look alike."""
         self.register_theme(self._desk_theme.to_textual())
         self.theme = self._desk_theme.name
+        self.keys = load_keymap(keymap)
+        self.set_keymap(for_textual(self.keys))
         self.animation_level = "none"
         self.desk_result: DeskResult | None = None
         self._link = link
@@ -312,6 +317,7 @@ def run_desk_app(
     on_crash: Callable[[DeskResult], None] | None = None,
     over: Callable[[], str] = lambda: "",
     state_dir: Path | None = None,
+    keymap: str | Path = "",
     plain: bool = False,
     glyphs: Glyphs = "auto",
     redact: Callable[[str], str] = str,
@@ -339,6 +345,7 @@ def run_desk_app(
                 notify=notify,
                 over=over,
                 state_dir=state_dir,
+                keymap=keymap,
                 plain=plain,
                 glyphs=glyphs,
                 redact=redact,

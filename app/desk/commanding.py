@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from textual.app import App
 from textual.widgets import Input
 
-from app.desk.dialogs import Ask, DetailPage, HelpPage, KillAsk, wrapped
+from app.desk.dialogs import Ask, DetailPage, KillAsk, wrapped
 from app.desk.grid import Grid
+from app.desk.help import HelpPage, Palette, Place
+from app.desk.keys import KEYS, Key
 from app.desk.panes.kill import KillPanel
 from app.desk.panes.orders import OrdersPane
 from app.desk.result import DeskResult, Reason
@@ -59,6 +61,8 @@ class Commanding(_Base):
     _lined: Snapshot | None
     _shown: Snapshot | None
     _note_until: float
+    keys: tuple[Key, ...] = KEYS
+    """The table of keys, with the operator's own."""
     _painting: bool = True
     _kill_sent_at: float = float("-inf")
     _kills_ahead: int = 0
@@ -224,7 +228,32 @@ class Commanding(_Base):
 
     def action_help(self) -> None:
         """Keys and commands."""
-        self.push_screen(HelpPage())
+        self.push_screen(HelpPage(self.keys, self.place))
+
+    @property
+    def place(self) -> Place:
+        """Where the operator is."""
+        mode = self._lined.mode if self._lined is not None else ""
+        return Place(self.desk.sheet.id or "", mode, isinstance(self.desk.focused, Grid))
+
+    def action_palette(self) -> None:
+        """Everything that can be done here, by name."""
+        if isinstance(self.screen, DeskScreen):
+            self.push_screen(Palette(self.keys, self.place), self._from_palette)
+
+    async def _from_palette(self, chosen: str | None) -> None:
+        if chosen is None:
+            return
+        if chosen.startswith(":"):
+            self.begin_line(f"{chosen[1:]} ")
+            return
+        key = next(key for key in self.keys if key.id == chosen)
+        owner: Any = self
+        if key.group == "table":
+            owner = self.desk.focused
+        elif key.group not in ("everywhere", "screen"):
+            owner = self.desk.sheet
+        await self.run_action(key.action, owner)
 
     def action_ack(self) -> None:
         """Acknowledges the alarm that the alarm line shows, not one that came a moment later."""

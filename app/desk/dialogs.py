@@ -18,13 +18,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from app.desk import keys
-from app.desk.grid import Grid
 from app.desk.painting import Lines
-from app.desk.view.cells import Cell, Column, Row, Table
+from app.desk.view.cells import Cell, Row, Table
 from app.desk.view.killing import brief
 from app.desk.view.killing import lines as kill_lines
-from app.grammar.verbs import HELP
 from engine.control.snapshot import Snapshot
 
 GUARD = 0.25
@@ -193,31 +190,6 @@ class Page(ModalScreen[None]):
     def action_close(self) -> None:
         """Back to the desk."""
         self.dismiss(None)
-
-
-class HelpPage(Page):
-    """All keys and commands, made from the table of keys."""
-
-    COLUMNS = (Column("Key", 15), Column("Does", 40, stretch=True), Column("Where", 10, 1))
-
-    def compose(self) -> ComposeResult:
-        box = Vertical(Grid(id="help"), classes="box")
-        box.border_title = "Keys and commands · Esc closes"
-        yield box
-
-    def on_mount(self) -> None:
-        """Fills the page."""
-        rows = [
-            Row(key.id, (Cell(key.shown, "heading"), Cell(key.help), Cell(keys.where(key), "muted")))
-            for key in keys.KEYS
-        ]
-        rows += [
-            Row(f":{words}", (Cell(f":{words.split()[0]}", "heading"), Cell(f"{words}: {text}"), Cell("")))
-            for words, text in HELP
-        ]
-        grid = self.query_one("#help", Grid)
-        grid.show(Table("", self.COLUMNS, tuple(rows), ""))
-        grid.focus()
 
 
 class DetailPage(Page):

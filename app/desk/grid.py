@@ -338,6 +338,11 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
             self._dirty_line(line)
         self.post_message(self.Moved(self))
 
+    def shine(self, index: int) -> None:
+        """Puts the cursor on a row and shows it, though another widget has the focus."""
+        self._focused = True
+        self.move_to(index)
+
     def _dirty_line(self, index: int) -> None:
         y = index - self.scroll_offset.y + HEADER
         if HEADER <= y < self.size.height:

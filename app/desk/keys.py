@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len
@@ -117,6 +118,16 @@ KEYS: Final[tuple[Key, ...]] = (
         "screen",
         "p",
         14,
+    ),
+    Key(
+        "palette",
+        ("ctrl+p",),
+        "palette",
+        "Palette",
+        "Everything that can be done here, by name",
+        "screen",
+        "Ctrl+P",
+        16,
     ),
     Key("command", ("colon",), "command_line", "Command", "Type a command", "screen", ":", 15),
     Key(
@@ -254,9 +265,9 @@ def bindings(*groups: str) -> list[Binding]:
     ]
 
 
-def footer(width: int, mode: str = "") -> list[Key]:
+def footer(width: int, mode: str = "", keys: Sequence[Key] = KEYS) -> list[Key]:
     """The keys of the footer, as many as fit in `width` cells from left to right; KILL is the first."""
-    wanted = sorted((key for key in KEYS if key.footer is not None), key=lambda key: key.footer or 0)
+    wanted = sorted((key for key in keys if key.footer is not None), key=lambda key: key.footer or 0)
     found: list[Key] = []
     used = 0
     for key in wanted:

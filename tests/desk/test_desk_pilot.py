@@ -18,7 +18,8 @@ from textual.widgets import Input
 
 from app.desk import themes
 from app.desk.app import DeskApp, run_desk_app
-from app.desk.dialogs import GUARD, Ask, DetailPage, HelpPage, KillAsk
+from app.desk.dialogs import GUARD, Ask, DetailPage, KillAsk
+from app.desk.help import HelpPage
 from app.desk.panes.kill import KillPanel
 from app.desk.panes.lines import AlarmLine, Banner, StatusLine
 from app.desk.result import DeskResult

@@ -72,7 +72,7 @@ class FooterLine(Lines):
     def on_resize(self) -> None:
         """Shows as many keys as fit."""
         cells: list[Cell] = []
-        for key in keys.footer(self.size.width, self.mode):
+        for key in keys.footer(self.size.width, self.mode, getattr(self.app, "keys", keys.KEYS)):
             if key.id == "kill":
                 cells += [Cell(f" {key.first} ", "halted"), Cell(f"{key.label} ", "heading")]
             elif key.id == f"show_{self.current}":
