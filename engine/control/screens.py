@@ -168,7 +168,7 @@ class Screens:
     def count(self, what: str, text: str = "") -> None:
         self.counters[what] += 1
         if text:
-            self._report(what, text)
+            self.on_engine(self._report, what, text)
 
     def _look(self) -> None:
         """Shows everybody what is new, again and again while anybody is there."""

@@ -61,8 +61,8 @@ class ControlServer:
         report: Callable[[str, str], None] | None = None,
         stage: Stage | None = None,
     ) -> None:
-        """`report(event, text)`: told of refused peers, dropped clients and internal errors; on the loop, or
-        on the screens' thread. `stage`: what screens are shown; None: none may attach."""
+        """`report(event, text)`: told of refused peers, dropped clients and internal errors. `stage`: what
+        screens are shown; None: none may attach."""
         self.path = wire.socket_path(directory)
         self.counters: dict[str, int] = {
             "connections": 0,

@@ -165,6 +165,16 @@ def test_a_stopped_screen_is_dropped_and_comes_back(attached: Workstation) -> No
     assert attached.counted("screens.dropped_slow") == 1
 
 
+def test_job_control_stops_no_engine(headless: Engines, start: Start) -> None:
+    engine = headless()
+    desk = attach(start)
+    ticks = Ticks(desk)
+    for number in (signal.SIGHUP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+        engine.signal(number)
+    ticks.went_on()
+    desk.armed()
+
+
 def test_sigterm_gives_the_terminal_back_and_leaves_the_engine(attached: Workstation) -> None:
     attached.armed()
     assert termios.tcgetattr(attached.slave)[3] & termios.ECHO == 0
@@ -253,6 +263,7 @@ def test_resizes_and_narrow_terminals(attached: Workstation) -> None:
 FROZEN = """\
 import os, signal, sys, threading, time
 sys.path.insert(0, {root!r})
+os.environ["BREAKWATER_BROKER_PASSWORD"] = "hunter2"
 import app.desk
 from app.desk.app import DeskApp
 from app.desk.panes.risk import RiskPane
@@ -328,6 +339,8 @@ def test_a_screen_that_fails_is_started_once_more_and_reports(
     for report in reports:
         assert report.stat().st_mode & 0o777 == 0o600
         assert "ValueError" in report.read_text(encoding="utf-8")
+        assert "hunter2" not in report.read_text(encoding="utf-8")
+    assert b"hunter2" not in desk.output
     desk.until(lambda: not screens(desk), "the engine to notice")
     ticks.went_on()
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
+import termios
 import time
+from pathlib import Path
 
 import pytest
 
 from app.exitcodes import ExitCode
 from engine.control.commands import Shutdown
 from tests.live.conftest import Start
-from tests.live.test_live_desk import canceled
+from tests.live.test_live_desk import canceled, record
 from tests.live.workstation import F12, Workstation
 
 pytestmark = pytest.mark.slow
@@ -110,3 +112,15 @@ def test_a_stalled_terminal_does_not_hold_the_engine(quiet: Workstation) -> None
     quiet.shows(" HALTED ", "✓ halted, no orders working, confirmed")
     quiet.signal(signal.SIGTERM)
     assert quiet.ended() == ExitCode.HALTED
+
+
+def test_a_replay_s_progress_does_not_wait_for_a_stalled_terminal(start: Start, tmp_path: Path) -> None:
+    """Ctrl+S at a terminal: nothing is written to it, and the engine on its thread does not care."""
+    recording = record(tmp_path / "day.csv")
+    engine = start("--feed", f"replay:{recording}", "--speed", "10", word="headless")
+    engine.until(lambda: " % " in engine.text(), "its progress")
+    termios.tcflow(engine.slave, termios.TCOOFF)
+    engine.grows(lambda: engine.health().uptime, 20.0, "its time")
+    termios.tcflow(engine.slave, termios.TCOON)
+    engine.signal(signal.SIGTERM)
+    assert engine.ended() == ExitCode.CLEAN
