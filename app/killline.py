@@ -19,6 +19,8 @@ SILENT_AFTER: Final = 2.0
 """Seconds without an answer after which the operator is told so."""
 LISTEN: Final = 0.05
 """Seconds of listening for answers before the next kill in the queue gets its turn."""
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks at an idle line."""
 BETWEEN_TRIES: Final = 0.1
 """Seconds between two attempts to connect."""
 
@@ -61,20 +63,27 @@ class KillLine:
     # ---- on the thread
 
     def _run(self) -> None:
-        try:
-            self._connected()
-        except Unreachable:
-            self._client = None  # tried again when there is something to send
+        self._look_after()
         while True:
             try:
-                sent = self._queue.get(block=not self._pending)
+                sent = self._queue.get(block=not self._pending, timeout=LOOK_EVERY)
             except queue.Empty:
-                self._listen()
+                if self._pending:
+                    self._listen()
+                else:
+                    self._look_after()
                 continue
             if sent is None:
                 break
             self._deliver(sent)
         self._drop()
+
+    def _look_after(self) -> None:
+        """Keeps the line open while there is nothing to send, also through a restart of the engine."""
+        try:
+            self._connected().receive(0.001)
+        except Unreachable:
+            self._drop()
 
     def _connected(self) -> ControlClient:
         if self._client is None:
@@ -91,6 +100,7 @@ class KillLine:
     def _deliver(self, sent: _Sent) -> None:
         """Tries until it is sent. Twice is no harm: a kill that has begun is not begun again."""
         deadline = time.monotonic() + SEND_WITHIN
+        pause = 0.0  # a line that broke unnoticed is opened anew at once
         while True:
             try:
                 request = self._connected().start(sent.command)
@@ -99,7 +109,8 @@ class KillLine:
                 if time.monotonic() >= deadline:
                     sent.answer(Answer(ok=False, text=f"KILL NOT SENT: {error}. Act at the broker directly"))
                     return
-                time.sleep(BETWEEN_TRIES)
+                time.sleep(pause)
+                pause = BETWEEN_TRIES
                 continue
             self._pending[request] = sent
             return

@@ -533,3 +533,14 @@ def test_a_pending_command_of_a_lost_connection_is_not_taken_for_done(
     assert got[2].text.startswith("NOT SENT")
     served.start()
     until(lambda: link.alive(), "the engine again")
+
+
+def test_the_kill_line_is_open_again_before_it_is_needed(
+    served: Served, links: Callable[..., SocketLink]
+) -> None:
+    links()
+    until(lambda: served.server.clients == 1, "the line")
+    served.run(served.server.close())
+    served.start()
+    until(lambda: served.server.clients == 1, "the line again, with nothing to send")
+    assert not served.commands
