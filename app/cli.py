@@ -66,7 +66,9 @@ def _common() -> argparse.ArgumentParser:
     )
     group.add_argument("--json", action="store_true", help="machine-readable output")
     group.add_argument(
-        "--feed", metavar="SPEC", help="market data: synthetic, replay:FILE or exchange:SOCKET"
+        "--feed",
+        metavar="SPEC",
+        help="market data: synthetic, replay:FILE, exchange:SOCKET, ib or ib-loopback",
     )
     return common
 

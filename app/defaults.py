@@ -24,15 +24,18 @@ def with_default_strategies(settings: Settings, symbols: Sequence[str], syntheti
     """The settings with samples on `symbols` where no strategy is configured; live trading gets none.
 
     On a recording the mean reversion sample runs as it is. On the synthetic market it is livelier, and the
-    last symbol (the crypto perpetual) shows the other way to act: declared positions, from bars.
+    last symbol (the crypto perpetual) shows the other way to act: declared positions, from bars. An account
+    at a broker gets none either, also where its money is simulated: nobody asked for orders there.
     """
-    if settings.strategies or settings.profile == "live" or not symbols:
+    far = settings.broker != "paper" and not synthetic
+    if settings.strategies or settings.profile == "live" or far or not symbols:
         return settings
+    lively = LIVELY if settings.broker == "paper" else {**LIVELY, "reduce_only": False}
     if not synthetic:
         chosen = [StrategyConfig(module=MEAN_REVERSION, name="meanrev", symbols=tuple(symbols))]
     else:
         explicit = tuple(symbols[:-1]) or tuple(symbols)
-        chosen = [StrategyConfig(module=MEAN_REVERSION, name="meanrev", symbols=explicit, params=LIVELY)]
+        chosen = [StrategyConfig(module=MEAN_REVERSION, name="meanrev", symbols=explicit, params=lively)]
         if len(symbols) > 1:
             chosen.append(
                 StrategyConfig(

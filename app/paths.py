@@ -34,8 +34,11 @@ def state_dir(given: str | None, profile: str, env: Mapping[str, str]) -> Path:
 
 def place_of(profile: str, feed: str) -> str:
     """Which state directory a run uses by default: that of its profile; a replay on paper has one of its own
-    by the recording's name (`replay-gc_l5_20230501`), because its time and its account are its own."""
+    by the recording's name (`replay-gc_l5_20230501`), because its time and its account are its own; so does a
+    paper account at IB (`ib`, `ib-loopback`), because its orders are there."""
     kind, _, where = feed.partition(":")
+    if profile == "paper" and kind in ("ib", "ib-loopback"):
+        return kind
     if profile != "paper" or kind != "replay":
         return profile
     stems = [_stem(part.partition("=")[2] or part) for part in where.split(",")]

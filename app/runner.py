@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from app import logs
+from app import ibrun, logs
 from app.collector import SWITCH_INTERVAL, collect_by_hand, tame_collector
 from app.defaults import with_default_strategies
 from app.exitcodes import ExitCode
@@ -67,6 +67,7 @@ class Runner:
         self.begun: Callable[[dict[str, Any]], None] | None = None
         """Told once what this run is, when it has its journal and its socket."""
         self.loop: asyncio.AbstractEventLoop | None = None
+        self._gateway: ibrun.LoopbackGateway | None = None
         self.screen = ""
         """Who sits at the screen in this process; empty: there is none."""
 
@@ -106,13 +107,15 @@ class Runner:
             raise
         finally:
             self._link.close(self._stop_reason or "it has stopped")
+            if self._gateway is not None:
+                self._gateway.close()
             self.ready.set()
 
     def _run_real(self) -> Outcome:
         wall = time.time_ns()
         feed: Feed | None = None
         start: int | None = None
-        if not exchange_addresses(self._settings, self._options):
+        if not self._elsewhere():
             feed = feed_of(self._settings, self._options, wall)
             start = feed.start_time() or wall
         # Also without a screen: the journal's thread must not keep the engine's waiting.
@@ -122,9 +125,26 @@ class Runner:
             clock = RealClock(self.loop, speed=self._options.speed, start=start)
             return runner.run(self._main(clock, feed))
 
+    def _elsewhere(self) -> bool:
+        """Whether market data and orders come and go by a socket, in real time."""
+        return ibrun.is_ib(self._options.feed) or bool(exchange_addresses(self._settings, self._options))
+
+    async def _feed_from_elsewhere(self, clock: Any) -> Feed:
+        """Raises `FeedError` with the remedy."""
+        options, settings = self._options, self._settings
+        if not ibrun.is_ib(options.feed):
+            return await remote_feed(exchange_addresses(settings, options), clock)
+        if options.speed != 1.0:
+            raise FeedError("Interactive Brokers runs in real time: leave --speed out")
+        if options.feed == ibrun.LOOPBACK:
+            self._gateway = await asyncio.to_thread(
+                ibrun.LoopbackGateway, options.state_dir, settings.ib.port, settings.paper.cash, settings.seed
+            )
+        return await ibrun.open_feed(settings, options.state_dir, clock)
+
     def _run_virtual(self) -> Outcome:
-        if exchange_addresses(self._settings, self._options):
-            raise FeedError("an exchange in another process runs in real time: leave --speed max out")
+        if self._elsewhere():
+            raise FeedError("a broker or an exchange elsewhere runs in real time: leave --speed max out")
         feed = feed_of(self._settings, self._options, FIXED_START)
         loop = VirtualLoop(feed.start_time() or FIXED_START, self._poll)
         self.loop = loop
@@ -184,9 +204,11 @@ class Runner:
         self._note_stop()
         loop = asyncio.get_running_loop()
         if feed is None:
-            feed = await remote_feed(exchange_addresses(self._settings, self._options), clock)
+            feed = await self._feed_from_elsewhere(clock)
         self._settings = with_default_strategies(
-            self._settings, [i.symbol for i in feed.instruments], self._options.feed.startswith("synthetic")
+            self._settings,
+            [i.symbol for i in feed.instruments],
+            self._options.feed.startswith(("synthetic", ibrun.LOOPBACK)),
         )
         misplaced = misplaced_strategies(
             self._settings, [i.symbol for i in feed.instruments], str(self._options.config or "environment")

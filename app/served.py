@@ -13,7 +13,7 @@ from engine.model import NS
 from engine.recorder import Tape, open_tape
 from engine.records import RunStarted, decode
 
-PAPER_BROKERS = frozenset({"paper", "loopback"})
+PAPER_BROKERS = frozenset({"paper", "loopback", "ib-paper"})
 """Brokers whose money is not real: days with them never count as days of pilot or live."""
 
 

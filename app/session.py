@@ -22,6 +22,7 @@ from app.settings import Settings, reload_limits
 from brokers.exchange.config import AccountConfig
 from brokers.exchange.depth import ExchangeDepth
 from brokers.exchange.exchange import Exchange
+from brokers.ib.feed import IbFeed
 from brokers.loopback.adapter import RemotePaperAdapter
 from brokers.loopback.feed import RemoteFeed, fetch_instruments
 from brokers.loopback.wire import Address
@@ -206,7 +207,7 @@ async def assemble(
             instruments=list(feed.instruments),
             calendar=calendar,
             log=log,
-            mode="REPLAY" if is_replay(options) else "PAPER",
+            mode="REPLAY" if is_replay(options) else "LIVE" if settings.profile == "live" else "PAPER",
             lockstep=options.virtual,
             speed=1.0 if options.virtual else options.speed,
             seed=options.seed,
@@ -253,7 +254,10 @@ async def assemble(
 def broker_of(
     settings: Settings, options: RunOptions, clock: Clock, feed: Feed, run: int
 ) -> tuple[Exchange | None, Sequence[Adapter]]:
-    """The paper broker's connections: to an exchange in this process, or to one in a process of its own."""
+    """The connections: to Interactive Brokers, to an exchange in this process, or to one in a process of its
+    own."""
+    if isinstance(feed, IbFeed):
+        return None, [feed.adapter]
     account = settings.account
     addresses = exchange_addresses(settings, options)
     if addresses:

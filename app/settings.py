@@ -22,11 +22,11 @@ from app.problems import BadConfig, Problem, from_validation
 from app.schema import Loc
 from app.sources import Tree, TreeSource, floats_in_params, read_environment, read_toml
 from brokers.exchange.config import ExchangeConfig
+from brokers.ib.config import IbConfig
 from engine.config import EngineConfig, RiskLimits
 from engine.section import Section
 
 PLANNED_BROKERS = (
-    "ib",
     "binance",
     "bybit",
     "okx",
@@ -49,7 +49,8 @@ class FeedConfig(Section):
     source: str = Field("synthetic", min_length=1, max_length=4096)
     """`synthetic` (a seeded market in ES, NQ, GC and a crypto perpetual), `synthetic:ES,NQ`, `replay:FILE` or
     `replay:FILE,FILE` (.csv or .csv.gz), `exchange:SOCKET` (market data and orders go to a `breakwater
-    exchange` there). synthetic, because it needs no data and no account."""
+    exchange` there), `ib` (Interactive Brokers, with broker = ib), `ib-loopback` (the same adapter, against a
+    gateway that is started beside it). synthetic, because it needs no data and no account."""
     speed: Decimal | Literal["max"] = Decimal(1)
     """Multiple of real time, above 0, or `max`: as fast as the machine can, in virtual time. 1, because that
     is what trading looks like. Only a replay or the synthetic market can be sped up."""
@@ -202,20 +203,22 @@ class Settings(BaseSettings, EngineConfig):
     Each but paper has a gate: 'breakwater doctor' shows what is missing, because a system should be watched
     before it is trusted with more."""
     promotion: PromotionConfig = PromotionConfig()
-    broker: Literal["paper"] = "paper"
-    """Which broker trades: paper. Others are refused, because they are not built yet."""
+    broker: Literal["paper", "ib"] = "paper"
+    """Which broker trades: paper, or ib (Interactive Brokers, with feed.source = ib). Others are refused,
+    because they are not built yet."""
     seed: int = Field(1, ge=0, le=2**63 - 1)
     """Seed of everything that is drawn by chance (synthetic market, paper exchange), so that the same seed
     and input give the same journal."""
     feed: FeedConfig = FeedConfig()
     paper: PaperConfig = PaperConfig()
+    ib: IbConfig = IbConfig()
     log: LogConfig = LogConfig()
     desk: DeskConfig = DeskConfig()
     live: LiveConfig = LiveConfig()
     credentials: CredentialsConfig = CredentialsConfig()
     secrets: Secrets = Field(default=Secrets(), repr=False, exclude=True)
 
-    built_brokers: ClassVar[tuple[str, ...]] = ("paper",)
+    built_brokers: ClassVar[tuple[str, ...]] = ("paper", "ib")
 
     @field_validator("broker", mode="before")
     @classmethod
@@ -226,6 +229,19 @@ class Settings(BaseSettings, EngineConfig):
             f"'{broker}' is not built yet" if broker in PLANNED_BROKERS else f"there is no broker '{broker}'"
         )
         raise ValueError(f"{known}; allowed: one of {', '.join(cls.built_brokers)}")
+
+    @model_validator(mode="after")
+    def _ib_is_broker_and_feed(self) -> Settings:
+        if (self.broker == "ib") != (self.feed.source == "ib") and self.feed.source != "ib-loopback":
+            raise ValueError(
+                f"broker = ib trades on IB's own market data, so that both go together: broker is "
+                f"{self.broker} and feed.source is {self.feed.source}; set both to ib, or neither"
+            )
+        if self.broker == "ib" and self.feed.source == "ib" and not self.ib.contracts:
+            raise ValueError("broker = ib needs the contracts that are traded; name them in ib.contracts")
+        if self.broker == "ib" and self.connections:
+            raise ValueError("broker = ib has one connection, ib.host and ib.port; leave connections out")
+        return self
 
     @model_validator(mode="after")
     def _addresses_lead_somewhere(self) -> Settings:

@@ -153,6 +153,7 @@ def prepare(
     args: argparse.Namespace, duration: int | None, told: str, *, ask: bool
 ) -> tuple[Settings, RunOptions]:
     """Settings and options of a run. Raises `BadConfig`, `LiveRefused` and `GateClosed`."""
+    from app.ibrun import practised
     from app.options import RunOptions, parse_speed
     from app.paths import find_config, place_of, state_dir
     from app.promotion import pass_gate
@@ -161,7 +162,7 @@ def prepare(
     env = os.environ
     config = find_config(args.config, env)
     given = {"feed.source": args.feed, "feed.speed": args.speed, "seed": args.seed}
-    settings = load(config, env, {key: value for key, value in given.items() if value is not None})
+    settings = practised(load(config, env, {key: value for key, value in given.items() if value is not None}))
     if told and settings.profile == "live":
         raise LiveRefused("there is no terminal, and the profile is live; say breakwater headless on purpose")
     typed = args.live_confirmation

@@ -7,5 +7,6 @@ settles what a callback left open, `adapter` is what the engine sees.
 
 from brokers.ib.adapter import IbAdapter
 from brokers.ib.config import IbConfig, IbContract
+from brokers.ib.feed import IbFeed
 
-__all__ = ["IbAdapter", "IbConfig", "IbContract"]
+__all__ = ["IbAdapter", "IbConfig", "IbContract", "IbFeed"]

@@ -56,8 +56,6 @@ class IbAdapter:
     number that was ever used. `connect` opens a session; a second call on a live one does nothing.
     """
 
-    name: Final = "ib"
-
     def __init__(
         self,
         config: IbConfig,
@@ -67,6 +65,7 @@ class IbAdapter:
         real_money: bool = False,
         mark: Path | None = None,
     ) -> None:
+        self.name: Final = "ib" if real_money else "ib-paper"
         self.account = account
         self.config = config
         self.capabilities = capabilities(config.message_limit)

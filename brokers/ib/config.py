@@ -6,7 +6,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from engine.config import Symbol
 from engine.section import Section
@@ -15,39 +15,43 @@ from engine.section import Section
 class IbContract(Section):
     """What one of our symbols is at IB. It must lead to exactly one contract, or nothing is traded."""
 
+    exchange: str = Field(min_length=1, max_length=32, examples=["CME"])
+    """Where it is traded, as IB calls it, because tick and fees depend on it and orders go there."""
     con_id: int = Field(0, ge=0)
-    """IB's number of the contract; alone it suffices. 0: found by what else is given."""
+    """IB's number of the contract, which alone suffices; 0: it is found by what else is given, because
+    numbers change with every month."""
     symbol: str = Field("", max_length=32)
-    """IB's symbol. Default: ours."""
+    """IB's symbol; by default ours, because most are the same."""
     sec_type: Literal["FUT", "STK", "CASH", "CRYPTO", "CMDTY", "IND"] = "FUT"
     """Kind of security, because one symbol may stand for several."""
-    exchange: str = Field("", max_length=32)
-    """Where it is traded, because tick and fees depend on it. Needed for orders."""
     currency: str = Field("USD", pattern=r"^[A-Z]{3,5}$")
     """Currency of its price, because a symbol may be listed in several."""
     expiry: str = Field("", pattern=r"^(front|\d{6}|\d{8})?$")
-    """yyyymm or yyyymmdd; front: the nearest month that expires later than roll_days from now."""
+    """yyyymm or yyyymmdd; front: the nearest month that expires later than roll_days from now, so that the
+    configuration need not change with the month."""
     roll_days: int = Field(8, ge=0, le=365)
     """Days before its last trading day from which a month is no longer the front one, because liquidity
     leaves it before."""
     local_symbol: str = Field("", max_length=32)
-    """The exchange's own symbol with the month, as ESZ5; exact where it is known."""
+    """The exchange's own symbol with the month, as ESZ5, because it is exact where it is known."""
     trading_class: str = Field("", max_length=32)
-    """Tells contracts apart that share a symbol (ES and its weekly relatives)."""
+    """Class of the contract, because some share a symbol (ES and its weekly relatives)."""
     multiplier: str = Field("", max_length=16)
-    """Tells full-size and micro contracts apart."""
-    calendar: str = Field("always", max_length=32)
-    """Our trading calendar for it."""
+    """Size of the contract as IB writes it, because full-size and micro contracts may share a symbol."""
+    calendar: str = Field("", max_length=32)
+    """Our trading calendar for it, because sessions end by it. By default that of our catalogue for a symbol
+    that is there, else always."""
     asset_class: str = Field("", max_length=32)
-    """For limits by asset class. Default: the kind of security."""
+    """What it counts as, because limits go by asset class. By default as in our catalogue, else its kind."""
     nonpositive_price: bool = False
     """Whether prices of zero and below are real, because some futures have them."""
     fee: Decimal = Field(Decimal(0), ge=0)
-    """Account currency for one lot, for estimates before the commission is known."""
+    """Account currency for one lot, because profit is estimated before IB tells the commission. 0: that of
+    our catalogue."""
     initial_margin: Decimal = Field(Decimal(0), ge=0)
-    """Account currency for one lot. 0: asked of IB by a what-if order at each connect."""
+    """Account currency for one lot. 0: asked of IB by a what-if order at each start, because it changes."""
     maintenance_margin: Decimal = Field(Decimal(0), ge=0)
-    """As initial_margin."""
+    """Account currency for one lot; as initial_margin, because both are told together."""
 
 
 class IbConfig(Section):
@@ -56,25 +60,19 @@ class IbConfig(Section):
     host: str = Field("127.0.0.1", min_length=1, max_length=255)
     """Where TWS or IB Gateway runs; on this machine, because its API has no password."""
     port: int = Field(4002, ge=1, le=65_535)
-    """TWS: 7497 paper, 7496 live; IB Gateway: 4002 paper, 4001 live. The number proves nothing: whether money
-    is real is told by the account."""
+    """Number of its TCP port. TWS: 7497 paper, 7496 live; IB Gateway: 4002 paper, 4001 live. It proves
+    nothing, because anything may listen there: whether money is real is told by the account."""
     client_id: int = Field(1, ge=0, le=2_147_483_647)
-    """Our number at TWS. Keep it: only the client that placed an order can change or cancel it."""
+    """Our number at TWS. Keep it, because only the client that placed an order can change or cancel it; set
+    it as master client id in TWS as well, so that trades by hand are told at once."""
     answer_within: float = Field(5.0, gt=0, le=60)
     """Seconds after which one question of ours counts as unanswered, because TWS may never answer."""
     message_limit: int = Field(40, ge=5, le=45)
-    """Messages per second over everything; TWS takes 50 and then drops some, and the client library holds
-    back above 45 where a cancel would wait behind orders."""
+    """Messages per second over everything, because TWS takes 50 and then drops some, and the client library
+    holds back above 45, where a cancel would wait behind orders."""
     market_data: Literal["live", "delayed"] = "live"
-    """delayed: quotes may be 15 minutes old; only to look at, never to trade on."""
+    """live, because delayed quotes may be 15 minutes old: they are only to look at, never to trade on."""
     what_if: bool = True
-    """Whether margins of the contracts are asked of IB at each connect, because its figures change."""
+    """Whether margins of the contracts are asked of IB at each start, because its figures change."""
     contracts: dict[Symbol, IbContract] = Field(default_factory=dict)
-    """By our symbol: what is traded, and what it is at IB."""
-
-    @model_validator(mode="after")
-    def _named(self) -> IbConfig:
-        for symbol, contract in self.contracts.items():
-            if not contract.con_id and not contract.exchange:
-                raise ValueError(f"ib.contracts.{symbol} needs its exchange (for example CME), or its con_id")
-        return self
+    """By our symbol: what is traded and what it is at IB, because one symbol may stand for many contracts."""

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from brokers.ib import raw
 from brokers.ib.config import IbContract
 from brokers.ib.terms import Wanted
+from engine.feeds.errors import UnknownSymbol
+from engine.feeds.instruments import lookup
 from engine.model import Instrument
 from engine.ports import NotSent
 
@@ -117,18 +119,20 @@ def resolve(
         raise NotSent(f"IB gives no price step for {symbol} at {exchange}; it cannot be traded exactly")
     magnifier = max(details.magnifier, 1)
     tick = smallest / magnifier
+    known = _catalogued(symbol)
     instrument = Instrument(
         symbol=symbol,
         venue=exchange,
-        asset_class=config.asset_class or config.sec_type.lower(),
+        asset_class=config.asset_class
+        or (known.asset_class if known is not None else config.sec_type.lower()),
         tick=_plain(tick),
         multiplier=Decimal(details.contract.multiplier or 1),
         currency=details.contract.currency or config.currency,
-        calendar=config.calendar,
-        nonpositive_price=config.nonpositive_price,
+        calendar=config.calendar or (known.calendar if known is not None else "always"),
+        nonpositive_price=config.nonpositive_price or (known is not None and known.nonpositive_price),
         initial_margin=config.initial_margin,
         maintenance_margin=config.maintenance_margin,
-        fee=config.fee,
+        fee=config.fee or (known.fee if known is not None else Decimal(0)),
     )
     contract = Wanted(
         con_id=details.contract.con_id,
@@ -143,6 +147,13 @@ def resolve(
     )
     ordered = tuple(sorted(steps)) if len({step for _, step in steps}) > 1 else ()
     return Resolved(instrument, contract, magnifier, ordered, last_day(details))
+
+
+def _catalogued(symbol: str) -> Instrument | None:
+    try:
+        return lookup(symbol)
+    except UnknownSymbol:
+        return None
 
 
 def _plain(value: Decimal) -> Decimal:

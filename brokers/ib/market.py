@@ -47,6 +47,12 @@ class MarketData:
         self._wanted.update(dict.fromkeys(fresh))
         self._ask(fresh)
 
+    def watch(self, symbols: Sequence[str], *, up: bool) -> None:
+        """`subscribe`, now where the session stands, else as soon as it does."""
+        self._wanted.update(dict.fromkeys(symbols))
+        if up:
+            self.resubscribe()
+
     def resubscribe(self) -> None:
         """After a new session, or when TWS said that subscriptions are gone."""
         if self._wanted and not self._symbols:

@@ -186,6 +186,7 @@ class Ticks(NamedTuple):
     last_size: float
     prints: int
     """Prints since the former one."""
+    halted: bool = False
 
 
 Raw = (

@@ -45,6 +45,7 @@ _LAST: Final = frozenset({4, 68})
 _BID_SIZE: Final = frozenset({0, 69})
 _ASK_SIZE: Final = frozenset({3, 70})
 _LAST_SIZE: Final = frozenset({5, 71})
+_HALTED: Final = 49
 _UNREADABLE_COMMISSION: Final = Decimal(-1)
 
 
@@ -66,7 +67,7 @@ class _Reporter:
 class _Book:
     """The latest ticks of one subscription."""
 
-    __slots__ = ("ask", "ask_size", "bid", "bid_size", "last", "last_size", "prints")
+    __slots__ = ("ask", "ask_size", "bid", "bid_size", "halted", "last", "last_size", "prints")
 
     def __init__(self) -> None:
         self.bid: float | None = None
@@ -74,6 +75,7 @@ class _Book:
         self.last: float | None = None
         self.bid_size = self.ask_size = self.last_size = 0.0
         self.prints = 0
+        self.halted = False
 
 
 class Tap:
@@ -249,6 +251,11 @@ class Tap:
             return
         self._changed(reqId)
 
+    def tickGeneric(self, reqId: int, tickType: int, value: float) -> None:
+        if tickType == _HALTED:
+            self._book(reqId).halted = value > 0
+            self._changed(reqId)
+
     def _book(self, req_id: int) -> _Book:
         book = self._books.get(req_id)
         if book is None:
@@ -266,7 +273,7 @@ class Tap:
         for req_id in sorted(dirty):
             b = self._books[req_id]
             self._put_ticks(
-                Ticks(req_id, b.bid, b.bid_size, b.ask, b.ask_size, b.last, b.last_size, b.prints)
+                Ticks(req_id, b.bid, b.bid_size, b.ask, b.ask_size, b.last, b.last_size, b.prints, b.halted)
             )
             b.prints = 0
 

@@ -73,7 +73,7 @@ def test_nothing_given_is_the_defaults() -> None:
         ("[risk]\nmargin_target_pct = 95", "risk: margin_target_pct must be below margin_flatten_pct"),
         ("[feed]\nspeed = 0", "feed.speed: 0 is out of range; allowed: number above 0 up to 100000"),
         ("[feed]\nspeed = 'fast'", 'feed.speed: "fast"'),
-        ("broker = 'ib'", "broker: 'ib' is not built yet; allowed: one of paper"),
+        ("broker = 'okx'", "broker: 'okx' is not built yet; allowed: one of paper, ib"),
         ("broker = 'acme'", "broker: there is no broker 'acme'; allowed: one of paper"),
         ("[[strategies]]\nname = 'a'\nsymbols = ['ES']", "strategies[0].module: is missing; it takes: text"),
         (

@@ -94,13 +94,6 @@ def test_unset_figures_are_unknown() -> None:
     assert raw.number(0.0) == 0 and raw.number("-3.25") == Decimal("-3.25")
 
 
-def test_a_contract_needs_its_exchange() -> None:
-    from brokers.ib import IbConfig
-
-    with pytest.raises(ValueError, match=r"ib\.contracts\.ES needs its exchange"):
-        IbConfig(contracts={"ES": IbContract()})
-
-
 # -- over the wire
 
 

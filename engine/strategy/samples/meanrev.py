@@ -51,6 +51,7 @@ class MeanReversion(Strategy):
         through: int = Field(2, ge=0, le=1_000, description="ticks beyond the far touch when it gives up")
         max_spread: int = Field(3, ge=1, le=1_000, description="ticks; no entry into a wider market")
         flat_by: str = Field("", description="HH:MM UTC from which it stays flat; empty: never")
+        reduce_only: bool = Field(True, description="exits say so; off for brokers without it, as IB")
 
     params: Params
 
@@ -131,7 +132,12 @@ class MeanReversion(Strategy):
 
     def place(self, symbol: str, wish: Wish) -> None:
         send = self.buy if wish.side is Side.BUY else self.sell
-        send(symbol, wish.qty, limit=wish.limit, reduce_only=self.position(symbol) != 0)
+        send(
+            symbol,
+            wish.qty,
+            limit=wish.limit,
+            reduce_only=self.params.reduce_only and self.position(symbol) != 0,
+        )
 
     def wish(self, quote: Quote) -> Wish | None:
         position = self.position(quote.symbol)

@@ -1,0 +1,121 @@
+"""A run at Interactive Brokers: its adapter and feed, and the loopback gateway to practise against.
+
+`--feed ib-loopback` starts `breakwater venue tws` as a process beside the run, or takes the one that an
+earlier run left there, and trades at it through the same adapter, library and socket as at a real TWS.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from app.settings import Settings
+from brokers.ib.adapter import IbAdapter
+from brokers.ib.config import IbConfig, IbContract
+from brokers.ib.feed import IbFeed
+from engine.feeds.errors import FeedError
+from engine.feeds.instruments import lookup
+from engine.ports import Clock, NotSent
+
+LIVE: Final = "ib"
+LOOPBACK: Final = "ib-loopback"
+PORT: Final = 17497
+"""Where the loopback gateway listens; none of those that TWS uses, so that neither is taken for the other."""
+ACCOUNT: Final = "DU1234567"
+SYMBOLS: Final = ("ES", "NQ")
+
+
+def is_ib(feed: str) -> bool:
+    """Whether a feed spec means Interactive Brokers, real or played."""
+    return feed in (LIVE, LOOPBACK)
+
+
+def practised(settings: Settings) -> Settings:
+    """The settings of a run against the loopback gateway: its account, port, contracts. Others unchanged."""
+    if settings.feed.source != LOOPBACK:
+        return settings
+    contracts = {
+        symbol: IbContract(exchange=lookup(symbol).venue, expiry="front", roll_days=0) for symbol in SYMBOLS
+    }
+    ib = IbConfig(
+        port=settings.ib.port if settings.ib.port != IbConfig().port else PORT,
+        client_id=settings.ib.client_id,
+        contracts=settings.ib.contracts or contracts,
+    )
+    return settings.model_copy(update={"broker": "ib", "account": ACCOUNT, "ib": ib})
+
+
+def order_mark(state: Path, client_id: int) -> Path:
+    """Where the highest order number that a client id used is kept."""
+    return state / f"ib-client-{client_id}.json"
+
+
+async def open_feed(settings: Settings, state: Path, clock: Clock) -> IbFeed:
+    """Logs on and looks the contracts up, because the engine needs them before it exists. Raises `FeedError`
+    with the remedy."""
+    adapter = IbAdapter(
+        settings.ib,
+        settings.account,
+        clock,
+        real_money=settings.profile == "live",
+        mark=order_mark(state, settings.ib.client_id),
+    )
+    try:
+        await adapter.prepare()
+    except NotSent as error:
+        raise FeedError(f"{error}; 'breakwater doctor' looks at the whole set-up") from error
+    return IbFeed(adapter)
+
+
+class LoopbackGateway:
+    """The gateway's process. `close` ends it, unless an earlier run had left it there."""
+
+    def __init__(self, state: Path, port: int, cash: Decimal, seed: int) -> None:
+        self.started = False
+        self._process: subprocess.Popen[str] | None = None
+        if _listens(port):
+            return
+        command = [
+            *(sys.executable, "-m", "brokers.loopback.tws", "--port", str(port), "--seed", str(seed)),
+            *("--feed", f"synthetic:{','.join(SYMBOLS)}", "--account", ACCOUNT, "--cash", str(cash)),
+            *("--directory", str(state / "tws")),
+        ]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        try:
+            self.started = bool(json.loads(line)["ready"])
+        except (ValueError, KeyError) as error:
+            self.close()
+            raise FeedError(
+                f"the loopback gateway did not start on port {port}: {line.strip() or 'it ended at once'}; "
+                f"try 'breakwater venue tws --port {port}'"
+            ) from error
+
+    def close(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _listens(port: int) -> bool:
+    """Whether somebody answers on this machine's port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

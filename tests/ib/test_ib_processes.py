@@ -1,0 +1,174 @@
+"""Engine and gateway as processes, killed without a word while orders are under way, in both orders."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.drill.processes import ROOT, EngineProcess, short_folder
+from engine.control.commands import Pause
+from engine.control.snapshot import Snapshot
+from tests.ib.kit import needs_library
+
+pytestmark = [needs_library, pytest.mark.slow]
+
+CONFIG = """
+broker = "ib"
+account = "DU1234567"
+[feed]
+source = "ib"
+[ib]
+port = {port}
+answer_within = 2
+[ib.contracts.ES]
+exchange = "CME"
+expiry = "front"
+roll_days = 0
+[ib.contracts.NQ]
+exchange = "CME"
+expiry = "front"
+roll_days = 0
+[risk]
+daily_loss_pct = 50
+max_drawdown_pct = 100
+order_rate = 300
+order_burst = 300
+cancel_rate = 1000
+duplicate_window = 0
+max_position = 200
+max_gross = 1000000000
+max_net = 1000000000
+max_executions = 1000000
+reject_storm = 10000
+error_storm = 10000
+[orders]
+answer_after = 0.5
+[reconcile]
+every = 1
+settle = 0.5
+[kill]
+confirm_every = 0.2
+[link]
+heartbeat = 0.5
+patience = 3
+connect_within = 5
+answer_within = 3
+retry_first = 0.2
+retry_max = 1
+[[strategies]]
+module = "tests.crash.strategies:Churn"
+name = "churn"
+symbols = ["ES", "NQ"]
+max_position = 200
+max_working = 400
+[strategies.params]
+rate = 6
+cap = 4
+cancel = true
+"""
+
+
+class GatewayProcess:
+    """`breakwater venue tws`, with files that outlive it."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._command = [sys.executable, "-m", "brokers.loopback.tws", "--port", str(self.port)]
+        self._command += ["--feed", "walk:ES,NQ@25", "--cash", "10000000", "--directory", str(folder / "tws")]
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self._command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self._process.stdout is not None
+        assert json.loads(self._process.stdout.readline())["ready"]
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait(10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@pytest.fixture
+def running() -> Iterator[tuple[GatewayProcess, EngineProcess]]:
+    with short_folder() as folder:
+        gateway = GatewayProcess(folder)
+        config = folder / "breakwater.toml"
+        config.write_text(CONFIG.format(port=gateway.port))
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("BREAKWATER_", "XDG_"))}
+        engine = EngineProcess(folder / "state", config, "", env={**env, "HOME": str(folder)})
+        engine.begin()
+        try:
+            yield gateway, engine
+        finally:
+            if engine.running:
+                engine.kill()
+            gateway.kill()
+
+
+def quiet(engine: EngineProcess, what: str) -> None:
+    """With the strategy paused everything must come to rest, explained."""
+    answer = engine.command(Pause())
+    assert answer.ok, answer
+    engine.until(lambda p: p if _rest(p) else None, what)
+
+
+def _rest(picture: Snapshot) -> bool:
+    unknown = [o for o in picture.orders if str(o.status) in ("UNKNOWN", "PENDING_NEW")]
+    differs = [p for p in picture.positions if p.broker is None or p.broker != p.executed]
+    return not unknown and not differs and bool(picture.positions)
+
+
+def test_the_engine_is_killed_in_the_middle_of_orders(
+    running: tuple[GatewayProcess, EngineProcess],
+) -> None:
+    _, engine = running
+    for _ in range(3):
+        engine.until(lambda p: p.trading and len(p.orders) > 0, "orders at the gateway")
+        engine.kill()
+        engine.begin()
+    engine.until(lambda p: p if p.trading else None, "it trades again")
+    quiet(engine, "nothing unknown after kills of the engine")
+
+
+def test_the_gateway_is_killed_in_the_middle_of_orders(
+    running: tuple[GatewayProcess, EngineProcess],
+) -> None:
+    gateway, engine = running
+    for _ in range(2):
+        engine.until(lambda p: p.trading and len(p.orders) > 0, "orders at the gateway")
+        gateway.kill()
+        engine.until(lambda p: p if not p.trading else None, "the loss is seen")
+        gateway.start()
+        engine.until(lambda p: p if p.trading else None, "it trades again")
+    quiet(engine, "nothing unknown after kills of the gateway")
+
+
+def test_both_are_killed_the_gateway_first_and_the_engine_first(
+    running: tuple[GatewayProcess, EngineProcess],
+) -> None:
+    gateway, engine = running
+    engine.until(lambda p: p.trading and len(p.orders) > 0, "orders at the gateway")
+    gateway.kill()
+    engine.kill()
+    gateway.start()
+    engine.begin()
+    engine.until(lambda p: p.trading and len(p.orders) > 0, "orders after the first double kill")
+    engine.kill()
+    gateway.kill()
+    gateway.start()
+    engine.begin()
+    engine.until(lambda p: p if p.trading else None, "it trades after the second double kill")
+    quiet(engine, "nothing unknown after both were killed")
