@@ -58,12 +58,16 @@ class EngineSettings:
 
     def __init__(self, options: Options, rng: random.Random) -> None:
         self.limits = risk_limits(rng)
-        self._policies = {
+        self._policies: dict[str, Any] = {
             "on_manual_trade": rng.choice(("warn", "adopt", "halt", "halt")),
             "on_drift": rng.choice(("warn", "adopt", "halt", "halt")),
             "on_unknown_order": rng.choice(("adopt", "adopt", "halt", "warn")),
         }
+        own = random.Random(f"settings {options.seed}")
+        self._policies["orders_every"] = own.choice((0.0, 0.0, 1.0))
         self._orders: dict[str, Any] = {
+            # Where it is shorter than the time between two comparisons, silence alone has to be judged.
+            "answer_after": own.choice((1.0, 2.0, 5.0)),
             "partial_fill": rng.choice(("let_ride", "let_ride", "cancel_remainder")),
             "remainder_after": rng.choice((0.0, 2.0, 10.0)),
             "replace": rng.choice(("in_place", "in_place", "cancel_then_new")),
