@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from engine.answers_day import day_seen
 from engine.answers_market import market_seen
 from engine.answers_story import Stories
-from engine.control.questions import AnyQuestion, DayOf, LogTail, MarketOf, ReplySink, StoryOf
+from engine.control.questions import AnyQuestion, DayOf, LogTail, MarketOf, ReplySink, RowsOf, StoryOf
 from engine.control.replies import Declined
 from engine.daycurve import DayCurve
 from engine.marketmemory import MarketMemories
@@ -48,6 +48,10 @@ class Answers:
                     self.stories.tell(ident, sink)
                 case LogTail():
                     engine.parts.log_tail(question, sink)
+                case RowsOf():
+                    sink(
+                        Declined(text="the engine runs; 'breakwater replay --desk' plays a journal")
+                    )
         except Exception as error:  # noqa: BLE001 - a screen's question must not end what else the loop does
             engine.metrics.count("question_errors")
             engine.core.log("error", f"a question failed: {error!r}", component="questions")

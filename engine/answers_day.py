@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,11 @@ def day_seen(engine: Engine) -> DaySeen:
     """See `DaySeen`."""
     core, view, curve = engine.core, engine.view, engine.answers.curve
     books, day = core.books, core.books.day
+
+    def mark(symbol: str) -> int | None:
+        market = core.markets.get(symbol)
+        return market.mark_twice if market is not None else None
+
     resumed = day is not None and engine.answers.resumed_day == day.trading_day
     partial = ""
     if resumed and curve.since:
@@ -36,29 +41,31 @@ def day_seen(engine: Engine) -> DaySeen:
         opening_equity=_cents(view.opening_equity()),
         equity=_cents(view.equity()),
         peak=_cents(view.peak_equity()),
-        carried=_cents(_carried(books)),
+        carried=_cents(carried(books)),
         points=tuple(DayPoint(p.ts, _round(p.pnl), _round(p.low), _round(p.high)) for p in curve.points),
         step=curve.step / NS,
         since=curve.since,
         partial=partial,
-        strategies=_strategies(engine),
-        instruments=_instruments(engine),
+        strategies=by_strategy(
+            books, mark, (s.name for s in core.config.strategies), core.metrics.slippage_of
+        ),
+        instruments=by_instrument(books, mark, core.markets.by_symbol, core.metrics.slippage_in),
     )
 
 
-def _carried(books: Books) -> Decimal | None:
+def carried(books: Books) -> Decimal | None:
     """What the positions that the day began with were ahead by then: the day's baseline less what had been
     realised before it."""
     if books.day is None or books.day_start is None:
         return None
-    carried = books.day.baseline
+    before = books.day.baseline
     for position in books.positions:
         stood = books.day_start.stood(position.symbol)
         made = _money(books, position.symbol, stood)
         if made is None:
             return None
-        carried -= made[0] - made[1]
-    return carried
+        before -= made[0] - made[1]
+    return before
 
 
 def _money(books: Books, symbol: str, made: Traded) -> tuple[Decimal, Decimal] | None:
@@ -68,6 +75,12 @@ def _money(books: Books, symbol: str, made: Traded) -> tuple[Decimal, Decimal] |
     if instrument is None or rate is None:
         return None
     return money_micro(instrument, made.realised_micro) * rate, made.fees * rate
+
+
+Mark = Callable[[str], int | None]
+"""Bid + ask of an instrument in ticks, or twice its last price; None: not known."""
+Slip = Callable[[str], float | None]
+"""Ticks a lot, by name."""
 
 
 class _Sum:
@@ -80,10 +93,9 @@ class _Sum:
         self.fills = 0
         self.lots = Decimal(0)
 
-    def add(self, engine: Engine, symbol: str, strategy: str, holding: Holding) -> None:
-        books = engine.core.books
+    def add(self, books: Books, mark: Mark, symbol: str, strategy: str, holding: Holding) -> None:
         instrument, start = books.instruments.get(symbol), books.day_start
-        opened = _open(engine, symbol, holding)
+        opened = _open(books, mark, symbol, holding)
         self.open = None if self.open is None or opened is None else self.open + opened
         if start is None:
             self.realised = self.fees = None
@@ -98,8 +110,9 @@ class _Sum:
             self.realised, self.fees = self.realised + money[0], self.fees + money[1]
 
     def row(self, name: str, position: Decimal | None, slippage: float | None) -> DayRow:
-        known = self.realised is not None and self.fees is not None and self.open is not None
-        net = self.realised + self.open - self.fees if known else None  # type: ignore[operator]
+        net: Decimal | None = None
+        if self.realised is not None and self.fees is not None and self.open is not None:
+            net = self.realised + self.open - self.fees
         return DayRow(
             name=name,
             position=position,
@@ -113,44 +126,50 @@ class _Sum:
         )
 
 
-def _open(engine: Engine, symbol: str, holding: Holding) -> Decimal | None:
+def _open(books: Books, mark: Mark, symbol: str, holding: Holding) -> Decimal | None:
     """Profit of what is held against its average price, account currency; None where it has no mark."""
     if not holding.qty:
         return Decimal(0)
-    books, market = engine.core.books, engine.core.markets.get(symbol)
-    instrument = books.instruments.get(symbol)
+    instrument, twice = books.instruments.get(symbol), mark(symbol)
     rate = books.fx(instrument.currency) if instrument is not None else None
-    if instrument is None or rate is None or market is None or market.mark_twice is None:
+    if instrument is None or rate is None or twice is None:
         return None
-    whole = money_half(instrument, holding.total_half(market.mark_twice))
+    whole = money_half(instrument, holding.total_half(twice))
     return (whole - money_micro(instrument, holding.realised_micro)) * rate
 
 
-def _instruments(engine: Engine) -> tuple[DayRow, ...]:
-    core = engine.core
+def by_instrument(books: Books, mark: Mark, symbols: Iterable[str], slip: Slip) -> tuple[DayRow, ...]:
+    """What each of these instruments, and each that has traded, made in the day."""
     rows = []
-    for symbol in sorted({*core.markets.by_symbol, *(p.symbol for p in core.books.positions)}):
-        held, instrument = core.books.positions.get(symbol).held, core.books.instruments.get(symbol)
+    for symbol in sorted({*symbols, *(p.symbol for p in books.positions)}):
+        held, instrument = books.positions.get(symbol).held, books.instruments.get(symbol)
         total = _Sum()
-        total.add(engine, symbol, WHOLE, held)
+        total.add(books, mark, symbol, WHOLE, held)
         position = Decimal(held.qty) if instrument is None else instrument.size(held.qty)
-        rows.append(total.row(symbol, position, core.metrics.slippage_in(symbol)))
+        rows.append(total.row(symbol, position, slip(symbol)))
     return tuple(rows)
 
 
-def _strategies(engine: Engine) -> tuple[DayRow, ...]:
-    core = engine.core
-    sums: dict[str, _Sum] = {name: _Sum() for name in _names(engine)}
-    for position in core.books.positions:
+def by_strategy(books: Books, mark: Mark, names: Iterable[str], slip: Slip) -> tuple[DayRow, ...]:
+    """What each of these strategies, and each that has traded, made in the day."""
+    sums: dict[str, _Sum] = {name: _Sum() for name in names}
+    for position in books.positions:
         for name, holding in position.parts.items():
-            sums.setdefault(name, _Sum()).add(engine, position.symbol, name, holding)
-    return tuple(
-        total.row(name, None, core.metrics.slippage_of(name)) for name, total in sorted(sums.items())
-    )
+            sums.setdefault(name, _Sum()).add(books, mark, position.symbol, name, holding)
+    return tuple(total.row(name, None, slip(name)) for name, total in sorted(sums.items()))
 
 
-def _names(engine: Engine) -> Iterable[str]:
-    return (s.name for s in engine.core.config.strategies)
+def realised_today(books: Books) -> Decimal | None:
+    """Realised profit less fees since the day opened, account currency; None where it is not known."""
+    if books.day_start is None:
+        return None
+    total = Decimal(0)
+    for position in books.positions:
+        money = _money(books, position.symbol, books.day_start.since(position.symbol, WHOLE, position.held))
+        if money is None:
+            return None
+        total += money[0] - money[1]
+    return total
 
 
 def _round(money: Decimal) -> Decimal:

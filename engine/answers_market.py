@@ -27,7 +27,7 @@ from engine.market import Market
 from engine.marketmemory import MarketMemory
 from engine.model import NS, Instrument, Side
 from engine.orders_record import OrderRecord
-from engine.picture import overlays, price_of, size_of
+from engine.picture_rows import overlays, price_of, size_of
 from engine.ports import QueuePlace
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Protocol
 
 from engine.control.snapshot import (
@@ -11,25 +10,17 @@ from engine.control.snapshot import (
     HealthWord,
     KillView,
     LinkRow,
-    OrderRow,
     PositionRow,
     RiskRow,
     ScreenRow,
     Snapshot,
     StrategyRow,
-    order_age,
 )
 from engine.core import Core
 from engine.kill import KillSwitch
-from engine.lifecycle_types import OrderLife
 from engine.metrics import Histogram
-from engine.model import NS, Instrument, Side
-from engine.orders_record import OrderRecord
-from engine.positions import Position, money_micro
+from engine.picture_rows import order_rows, position_row
 from engine.view import EngineView
-
-CLOSED_SHOWN = 100
-"""Closed orders on a snapshot, newest first."""
 
 
 class Sources(Protocol):
@@ -101,7 +92,7 @@ class Picture:
             equity=self._view.equity(),
             day_pnl=self._view.day_pnl(),
             day_limit=limit,
-            orders=self._orders(now),
+            orders=order_rows(books, now),
             positions=self._positions(now),
             risk=self._sources.risk_rows(),
             alerts=books.alerts.rows(now),
@@ -114,89 +105,13 @@ class Picture:
 
     # -- parts
 
-    def _orders(self, now: int) -> tuple[OrderRow, ...]:
-        books = self._core.books
-        working = [self._order(r, now) for r in books.orders.working()]
-        working.reverse()
-        closed = [self._order(r, now) for r in books.orders.recent_closed(CLOSED_SHOWN)]
-        return (*working, *closed)
-
-    def _order(self, record: OrderRecord, now: int) -> OrderRow:
-        order, life = record.order, record.life
-        instrument = self._core.books.instruments.get(order.symbol)
-        average = record.avg_price
-        return OrderRow(
-            id=order.id,
-            broker_id=life.broker_id or "",
-            strategy=order.strategy,
-            symbol=order.symbol,
-            side="BUY" if order.side is Side.BUY else "SELL",
-            type=str(order.type),
-            tif=str(order.tif),
-            qty=size_of(instrument, life.qty),
-            filled=size_of(instrument, life.cum),
-            leaves=size_of(instrument, life.leaves),
-            limit=price_of(instrument, life.limit),
-            stop=price_of(instrument, life.stop),
-            avg_price=None if average is None or instrument is None else average * instrument.tick,
-            status=str(life.status),
-            overlay="held" if record.held else overlays(life),
-            reason=life.reason,
-            created=order.created,
-            age=order_age(order.created, now),
-            foreign=record.foreign,
-            purpose=str(order.purpose),
-            correlation=order.correlation,
-        )
-
     def _positions(self, now: int) -> tuple[PositionRow, ...]:
         core = self._core
         states = self._sources.position_states()
         shown = set(core.markets.by_symbol) | {p.symbol for p in core.books.positions}
-        return tuple(self._position(core.books.positions.get(s), now, states) for s in sorted(shown))
-
-    def _position(self, position: Position, now: int, states: Mapping[str, str]) -> PositionRow:
-        core = self._core
-        symbol = position.symbol
-        instrument = core.books.instruments.get(symbol)
-        market = core.markets.get(symbol)
-        held = position.held
-        quote = market.quote if market is not None else None
-        data = market.data(now) if market is not None else None
-        mark = market.mark_twice if market is not None else None
-        realised = money_micro(instrument, held.realised_micro) if instrument is not None else Decimal(0)
-        open_pnl: Decimal | None = Decimal(0) if held.qty == 0 else None
-        if held.qty and mark is not None and instrument is not None:
-            open_pnl = instrument.money(held.total_half(mark)) / 2 - realised
-        halt = core.books.halts.instrument(symbol)
-        state = f"halted: {halt.code}" if halt is not None else states.get(symbol, "unknown")
-        broker = position.broker
-        stale = core.books.is_outdated(position)
-        if stale and halt is None:
-            # The broker was read before our last fill: its figure says nothing about now.
-            state = "in flight"
-        return PositionRow(
-            symbol=symbol,
-            intended=None if position.target is None else size_of(instrument, position.target),
-            executed=size_of(instrument, held.qty),
-            broker=None if broker is None else size_of(instrument, broker),
-            diff=None if broker is None or stale else size_of(instrument, broker - held.qty),
-            state=state,
-            avg_price=None
-            if held.average is None or instrument is None
-            else round(held.average * instrument.tick, 6),
-            last=price_of(instrument, market.last if market is not None else None),
-            bid=price_of(instrument, quote.bid if quote is not None else None),
-            ask=price_of(instrument, quote.ask if quote is not None else None),
-            open_pnl=_cents(open_pnl),
-            realised_pnl=round(realised, 2),
-            fees=round(held.fees, 2),
-            data_age=None if data is None or data.age is None else data.age / NS,
-            data_state="none" if data is None else data.word,
-            market_state="UNKNOWN" if market is None else str(market.state(now)),
-            by_strategy={
-                s: size_of(instrument, part.qty) for s, part in sorted(position.parts.items()) if part.qty
-            },
+        return tuple(
+            position_row(core.books, symbol, core.markets.get(symbol), now, states)
+            for symbol in sorted(shown)
         )
 
     def _health(self) -> HealthRow:
@@ -243,30 +158,3 @@ class Picture:
             steps=tuple(progress.steps[-30:]),
             verdict=progress.verdict,
         )
-
-
-def overlays(life: OrderLife) -> str:
-    """What is under way with an order on top of its status, in words; see `OrderRow.overlay`."""
-    words = {
-        "cancel?": life.pending_cancel,
-        "replace?": life.replaces,
-        "suspended": life.suspended,
-        "done-for-day": life.done_for_day,
-    }
-    return " ".join(word for word, there in words.items() if there)
-
-
-def size_of(instrument: Instrument | None, lots: int) -> Decimal:
-    """Lots as a size; as they are where the instrument is not known."""
-    return Decimal(lots) if instrument is None else instrument.size(lots)
-
-
-def price_of(instrument: Instrument | None, ticks: int | None) -> Decimal | None:
-    """Ticks as a price; as they are where the instrument is not known."""
-    if ticks is None:
-        return None
-    return Decimal(ticks) if instrument is None else instrument.price(ticks)
-
-
-def _cents(money: Decimal | None) -> Decimal | None:
-    return None if money is None else round(money, 2)

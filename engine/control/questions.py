@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from engine.control.replies import DaySeen, Declined, LogLines, MarketSeen, StoryTold
+from engine.control.replies import DaySeen, Declined, LogLines, MarketSeen, RowsTold, StoryTold
 from engine.model import Value
 
 MAX_ASKED: Final = 32
@@ -78,10 +78,17 @@ class LogTail(Question, frozen=True, tag="log"):
     """The newest so many that fit the rest."""
 
 
-AnyQuestion = StoryOf | MarketOf | DayOf | LogTail
+class RowsOf(Question, frozen=True, tag="rows"):
+    """Rows of the journal around the one where the flight recorder stands."""
+
+    before: int = 20
+    after: int = 20
 
 
-AnyReply = Declined | StoryTold | MarketSeen | DaySeen | LogLines
+AnyQuestion = StoryOf | MarketOf | DayOf | LogTail | RowsOf
+
+
+AnyReply = Declined | StoryTold | MarketSeen | DaySeen | LogLines | RowsTold
 ReplySink = Callable[[AnyReply], None]
 """Called once, on a thread of the link's choosing."""
 Answerer = Callable[[AnyQuestion, ReplySink], None]

@@ -248,3 +248,24 @@ class LogLines(Reply, frozen=True, tag="log"):
     """Number of the oldest line at hand."""
     missed: int = 0
     """Lines after `after` that are not at hand any more."""
+
+
+class RowsTold(Reply, frozen=True, tag="rows"):
+    """Where the flight recorder stands, and the rows around it, oldest first."""
+
+    at: int
+    """Number of the row that was applied last; 0: before the first."""
+    ts: int
+    last: int
+    """Number of the last row."""
+    begins: int
+    ends: int
+    """Times of the first and the last row, UTC ns."""
+    path: str
+    speed: float = 0.0
+    """At which it plays; 0: it stands."""
+    rows: tuple[StoryLine, ...] = ()
+    events: tuple[tuple[int, str], ...] = ()
+    """What happened over the whole journal, thinned out: (UTC ns, `fill`, `alarm`, `halt` or `kill`)."""
+    note: str = ""
+    """What is wrong with the journal; empty: nothing."""

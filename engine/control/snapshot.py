@@ -230,4 +230,6 @@ class Snapshot(Value, frozen=True, kw_only=True):
     kill: KillView | None
     limits_version: int
     screens: tuple[ScreenRow, ...] = ()
+    recorded: bool = False
+    """A moment of a journal: nothing here lives, and nothing can be commanded."""
     """Those attached, and the one in the engine's own process."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from engine.books import Books
@@ -29,8 +29,19 @@ class Recorder:
     traded, held or halted.
     """
 
-    def __init__(self, tape: Tape, config: EngineConfig, instruments: Iterable[Instrument] = ()) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        config: EngineConfig,
+        instruments: Iterable[Instrument] = (),
+        *,
+        visit: Callable[[Moment], object] | None = None,
+        restart: Callable[[], object] | None = None,
+    ) -> None:
+        """`visit`: handed every moment on the way, going forward; `restart`: told when it begins anew."""
         self.tape = tape
+        self._visit = visit
+        self._restart = restart
         self._config = config
         self._instruments = tuple(instruments)
         self._books = Books(config, self._instruments)
@@ -53,10 +64,14 @@ class Recorder:
         if wanted < self.seq:
             self._books = Books(self._config, self._instruments)
             self._row = self._record = None
+            if self._restart is not None:
+                self._restart()
         for row in self.tape.rows(self.seq, wanted):
             record = decode(row.kind, row.body)
             self._books.apply(record, row.ts)
             self._row, self._record = row, record
+            if self._visit is not None:
+                self._visit(self.moment())
         return self.moment()
 
     def at(self, ts: int) -> Moment:

@@ -16,11 +16,10 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 COLUMNS: Final = (
     Column("Level", 6),
     Column("Time", 12, 1),
-    Column("What happened", 20, stretch=True, most=90),
+    Column("What happened", 20, stretch=True, most=40),
     Column("From", 8, 2, most=10),
-    Column("Order", 8, 3, most=18),
+    Column("Order", 8, 3, most=20),
     Column("Correlation", 8, 4, most=14),
-    Column("More", 8, 5, most=60),
 )
 
 _WORDS: Final = {
@@ -43,20 +42,25 @@ def moment(stamp: str, zone: str) -> str:
 
 def row(line: LogLine, zone: str) -> Row:
     """One line."""
-    symbol = line.symbol if line.symbol and line.symbol not in line.event else ""
     return Row(
         str(line.n),
         (
             _WORDS.get(line.level, Cell(line.level)),
             Cell(moment(line.ts, zone), "muted"),
-            Cell(f"{symbol} {line.event}".strip(), "text" if line.level != "debug" else "muted"),
+            Cell(said(line), "text" if line.level != "debug" else "muted"),
             Cell(line.component, "muted"),
             Cell(line.order_id, "muted"),
             Cell(line.correlation, "muted"),
-            Cell(line.rest, "muted"),
         ),
         line.symbol,
     )
+
+
+def said(line: LogLine) -> str:
+    """The event with its symbol and its further fields."""
+    symbol = line.symbol if line.symbol and line.symbol not in line.event else ""
+    text = f"{symbol} {line.event}".strip()
+    return f"{text} · {line.rest}" if line.rest else text
 
 
 def about(line: LogLine) -> str:
