@@ -49,9 +49,7 @@ class Answers:
                 case LogTail():
                     engine.parts.log_tail(question, sink)
                 case RowsOf():
-                    sink(
-                        Declined(text="the engine runs; 'breakwater replay --desk' plays a journal")
-                    )
+                    sink(Declined(text="the engine runs; 'breakwater replay --desk' plays a journal"))
         except Exception as error:  # noqa: BLE001 - a screen's question must not end what else the loop does
             engine.metrics.count("question_errors")
             engine.core.log("error", f"a question failed: {error!r}", component="questions")

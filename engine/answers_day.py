@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from engine.books import Books
 from engine.control.replies import DayPoint, DayRow, DaySeen
-from engine.core import utc_text
 from engine.daystart import WHOLE, Traded
 from engine.model import NS
 from engine.positions import Holding, money_half, money_micro
@@ -31,7 +30,7 @@ def day_seen(engine: Engine) -> DaySeen:
     resumed = day is not None and engine.answers.resumed_day == day.trading_day
     partial = ""
     if resumed and curve.since:
-        partial = f"the curve begins with this run of the engine, at {utc_text(curve.since)}"
+        partial = "the curve begins with this run of the engine"
     return DaySeen(
         trading_day=day.trading_day if day is not None else "",
         currency=core.config.currency,

@@ -6,6 +6,7 @@ import heapq
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
+from engine.books import Books
 from engine.control.questions import (
     BAR_SECONDS,
     MAX_BARS,
@@ -28,7 +29,7 @@ from engine.marketmemory import MarketMemory
 from engine.model import NS, Instrument, Side
 from engine.orders_record import OrderRecord
 from engine.picture_rows import overlays, price_of, size_of
-from engine.ports import QueuePlace
+from engine.ports import DepthSource, QueuePlace
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -48,7 +49,7 @@ def market_seen(engine: Engine, question: MarketOf) -> MarketSeen | Declined:
     data = market.data(now)
     held = core.books.positions.get(symbol).held
     depth, depth_text, bids, asks = _book(engine, market, min(max(question.levels, 0), MAX_LEVELS))
-    own, left_out = _own(engine, market)
+    own, left_out = own_orders(core.books, instrument, engine.parts.depth, market.mark_twice or 0)
     prints, missed = _prints(memory, instrument, question)
     return MarketSeen(
         symbol=symbol,
@@ -111,20 +112,20 @@ def _shown(instrument: Instrument, lots: int) -> Decimal | None:
     return instrument.size(lots) if lots else None
 
 
-def _own(engine: Engine, market: Market) -> tuple[tuple[OwnOrder, ...], int]:
-    """Our working orders, nearest to the market first where there are too many."""
-    instrument = market.instrument
-    records = engine.core.books.orders.working(instrument.symbol)
+def own_orders(
+    books: Books, instrument: Instrument, source: DepthSource | None, mark_twice: int
+) -> tuple[tuple[OwnOrder, ...], int]:
+    """Our working orders with their places, nearest to the market first where there are too many, and how
+    many are left out."""
+    records = books.orders.working(instrument.symbol)
     left_out = max(0, len(records) - MAX_OWN)
     if left_out:
-        middle = market.mark_twice or 0
 
         def distance(record: OrderRecord) -> int:
             price = _ticks(record)
-            return 0 if price is None else abs(2 * price - middle)
+            return 0 if price is None else abs(2 * price - mark_twice)
 
         records = heapq.nsmallest(MAX_OWN, records, distance)
-    source = engine.parts.depth
     places: dict[str, QueuePlace] = {}
     if source is not None and records:
         places = source.places(instrument.symbol, {r.order.id for r in records})

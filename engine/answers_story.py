@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Mapping
 from typing import Final
 
 from engine.control.questions import MAX_LINES, ReplySink
@@ -14,6 +15,7 @@ from engine.journal import StoreFailed
 from engine.journal.errors import StoreRefused
 from engine.journal.rows import Row
 from engine.model import ExecutionKey
+from engine.positions import PositionBook
 from engine.recorder.recent import RecentRows
 from engine.recorder.story import Line, Story, drive, gather
 from engine.recorder.words import Words
@@ -75,49 +77,53 @@ class Stories:
 
     def _told(self, story: Story) -> StoryTold:
         words = Words(self._core.books.instruments.values())
-        lines, left_out = story.lines, 0
-        if len(lines) > MAX_LINES:
-            left_out = len(lines) - MAX_LINES
-            lines = [*lines[: MAX_LINES // 2], *lines[-(MAX_LINES - MAX_LINES // 2) :]]
-        effects = self._effects(story, words)
-        notes = ["there is more of it than is gathered here"] if story.cut else []
-        return StoryTold(
-            ident=story.ident,
-            symbol=story.symbol,
-            orders=tuple(story.orders[:MAX_LINES]),
-            correlations=tuple(story.correlations[:MAX_LINES]),
-            lines=tuple(_line(line, words, story.symbol, effects) for line in lines),
-            latencies=latencies(story),
-            left_out=left_out,
-            note="; ".join(notes),
-        )
+        return story_told(story, words, effects_of(story, self._core.books.positions, words))
 
-    def _effects(self, story: Story, words: Words) -> dict[ExecutionKey, str]:
-        """What each fill did to the position, as far as it is among the newest of its instrument."""
-        wanted = {line.record.fact.fill.key for line in story.lines if _executed(line)}  # type: ignore[union-attr]
-        found: dict[ExecutionKey, str] = {}
-        if not wanted or not story.symbol:
-            return found
-        position = self._core.books.positions.get(story.symbol)
-        after = position.held.qty
-        for seen, (key, legs) in enumerate(reversed(position.booked.items())):
-            if not wanted or seen >= EFFECTS:
-                break
-            before = after - sum(leg[1] for leg in legs)
-            if isinstance(key, ExecutionKey) and key in wanted:
-                wanted.discard(key)
-                whose = ", ".join(leg[0] for leg in legs)
-                size = [words.size(story.symbol, lots) for lots in (before, after)]
-                found[key] = f"; position {size[0]} → {size[1]}, booked to {whose}"
-            after = before
+
+def story_told(story: Story, words: Words, effects: Mapping[ExecutionKey, str]) -> StoryTold:
+    """A story in words; of one that is too long the middle is left out."""
+    lines, left_out = story.lines, 0
+    if len(lines) > MAX_LINES:
+        left_out = len(lines) - MAX_LINES
+        lines = [*lines[: MAX_LINES // 2], *lines[-(MAX_LINES - MAX_LINES // 2) :]]
+    return StoryTold(
+        ident=story.ident,
+        symbol=story.symbol,
+        orders=tuple(story.orders[:MAX_LINES]),
+        correlations=tuple(story.correlations[:MAX_LINES]),
+        lines=tuple(_line(line, words, story.symbol, effects) for line in lines),
+        latencies=latencies(story),
+        left_out=left_out,
+        note="there is more of it than is gathered here" if story.cut else "",
+    )
+
+
+def effects_of(story: Story, positions: PositionBook, words: Words) -> dict[ExecutionKey, str]:
+    """What each fill did to the position, as far as it is among the newest of its instrument."""
+    wanted = {line.record.fact.fill.key for line in story.lines if _executed(line)}  # type: ignore[union-attr]
+    found: dict[ExecutionKey, str] = {}
+    if not wanted or not story.symbol:
         return found
+    position = positions.get(story.symbol)
+    after = position.held.qty
+    for seen, (key, legs) in enumerate(reversed(position.booked.items())):
+        if not wanted or seen >= EFFECTS:
+            break
+        before = after - sum(leg[1] for leg in legs)
+        if isinstance(key, ExecutionKey) and key in wanted:
+            wanted.discard(key)
+            whose = ", ".join(leg[0] for leg in legs)
+            size = [words.size(story.symbol, lots) for lots in (before, after)]
+            found[key] = f"; position {size[0]} → {size[1]}, booked to {whose}"
+        after = before
+    return found
 
 
 def _executed(line: Line) -> bool:
     return isinstance(line.record, FactTaken) and isinstance(line.record.fact, Executed)
 
 
-def _line(line: Line, words: Words, symbol: str, effects: dict[ExecutionKey, str]) -> StoryLine:
+def _line(line: Line, words: Words, symbol: str, effects: Mapping[ExecutionKey, str]) -> StoryLine:
     row = line.row
     text = words.record(line.record, symbol)
     if _executed(line):

@@ -29,6 +29,9 @@ def add(commands: argparse._SubParsersAction[Any], common: list[argparse.Argumen
     parser.add_argument(
         "--story", metavar="ID", help="follow an order id, a correlation id, or an alarm (#12)"
     )
+    parser.add_argument(
+        "--desk", action="store_true", help="on the desk: step, play and jump; every screen shows the moment"
+    )
     parser.set_defaults(handler=_run)
 
 
@@ -38,6 +41,10 @@ def _run(args: argparse.Namespace) -> int:
     from engine.journal.errors import StoreRefused
 
     try:
+        if args.desk:
+            from app.replay.desk import run_desk
+
+            return run_desk(args)
         return command.run(args)
     except NoStateDir as error:
         return _fail(args, ExitCode.BAD_CONFIG, str(error))

@@ -15,6 +15,7 @@ from app.desk.help import HelpPage, Palette, Place
 from app.desk.keys import KEYS, Key
 from app.desk.panes.kill import KillPanel
 from app.desk.panes.orders import OrdersPane
+from app.desk.recording import Recorded
 from app.desk.result import DeskResult, Reason
 from app.desk.screen import DeskScreen
 from app.desk.screens import entry
@@ -51,7 +52,7 @@ NOTE_STAYS: Final = 20.0
 """Seconds for which an answer is shown."""
 
 
-class Commanding(_Base):
+class Commanding(Recorded, _Base):
     """Mixin of the app: everything that sends a command. `DeskApp` sets the attributes."""
 
     _link: Link
@@ -158,6 +159,10 @@ class Commanding(_Base):
             self._kills_taken += 1
         else:
             self._send_kill("kill key")
+        latest = self._link.latest()
+        if latest is not None and latest.recorded:
+            self.note("NOTHING IS KILLED: this is a recording; 'breakwater ctl kill' kills", "halted")
+            return
         if not self._asking("kill"):
             self.push_screen(KillAsk(scope_all(self._link.latest())), self._kill_chosen)
 
@@ -352,7 +357,7 @@ class Commanding(_Base):
         """Runs what was typed on the command line."""
         text = event.value.strip()
         self.desk.command_line(False)
-        if text:
+        if text and not self.jumped(text):
             self.run_line(text)
 
     def run_line(self, text: str) -> None:
@@ -414,6 +419,10 @@ class Commanding(_Base):
             return
         if not self._link.alive():
             self.finish("quit-screen", "closed by the operator; the engine had gone")
+            return
+        latest = self._link.latest()
+        if latest is not None and latest.recorded:
+            self.finish("quit-screen", "the recording was closed")
             return
 
         def chosen(outcome: str | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from fakelink import TS
+from fakelink import TS, change
 
 from engine.control.questions import AnyReply, MarketOf
 from engine.control.replies import (
@@ -22,6 +22,7 @@ from engine.control.replies import (
     MarketSeen,
     OwnOrder,
     Print,
+    RowsTold,
     StoryLine,
     StoryTold,
 )
@@ -263,6 +264,33 @@ def story(ident: str = "trend-7f3a-0002") -> StoryTold:
     )
 
 
+def rows(at: int = 414, **fields: object) -> RowsTold:
+    """The flight recorder in the middle of a story."""
+    told = story()
+    lines = tuple(
+        change(line, row=line.row - 12 + 6 * lap, ts=line.ts + lap * 7 * NS)
+        for lap in range(5)
+        for line in told.lines
+    )
+    values: dict[str, object] = {
+        "at": at,
+        "ts": next(line.ts for line in lines if line.row == at),
+        "last": 1031,
+        "begins": TS - 3600 * NS,
+        "ends": TS + 1800 * NS,
+        "path": "journal.db",
+        "rows": lines,
+        "events": (
+            (TS - 3000 * NS, "fill"),
+            (TS - 1500 * NS, "fill"),
+            (TS - 1400 * NS, "alarm"),
+            (TS + 600 * NS, "halt"),
+            (TS + 900 * NS, "kill"),
+        ),
+    }
+    return RowsTold(**{**values, **fields})  # type: ignore[arg-type]
+
+
 def everything() -> dict[str, AnyReply | Callable[[Any], AnyReply]]:
     """For `FakeLink.replies`."""
-    return {"market": market, "day": day(), "log": log(), "story": lambda q: story(q.ident)}
+    return {"market": market, "day": day(), "log": log(), "story": lambda q: story(q.ident), "rows": rows()}

@@ -379,3 +379,19 @@ def halted_snapshot() -> Snapshot:
         day_pnl=D("-2004.25"),
         kill=killing(),
     )
+
+
+def recorded_snapshot() -> Snapshot:
+    """A moment of a journal: no prices, no readings, nothing to command."""
+    return snapshot(
+        mode="REPLAY",
+        feed="journal journal.db",
+        feed_progress=0.4,
+        trading=False,
+        trading_text="row 414 of 1031: the broker acknowledges it as P2",
+        equity=None,
+        day_pnl=None,
+        day_limit=None,
+        risk=(),
+        recorded=True,
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from deskpilot import Desk, drive, painted, press, text_of
 from fakeanswers import MID, TICK, everything, log, market
-from fakelink import FakeLink, change, snapshot
+from fakelink import FakeLink, change, recorded_snapshot, snapshot
 
 from app.desk.app import DeskApp
 from app.desk.panes.log import LogPane
@@ -245,5 +245,58 @@ def test_the_log_is_filtered_by_level_and_by_what_a_line_is_about() -> None:
         assert asked[-1].level == "warning" and asked[-1].about == "c00000001"
         await press(pilot, "o")
         assert [q for q in link.asked if isinstance(q, LogTail)][-1].about == ""
+
+    run(test)
+
+
+def test_a_recording_moves_by_keys_on_every_screen_and_kills_nothing() -> None:
+    class Recording(FakeLink):
+        moves: list[object]
+
+        def step(self, rows: int) -> str:
+            self.moves.append(rows)
+            return ""
+
+        def event(self, direction: int) -> str:
+            self.moves.append(("event", direction))
+            return "there is none"
+
+        def jump(self, text: str) -> str:
+            self.moves.append(text)
+            return f"'{text}' is no time"
+
+        def play(self) -> str:
+            self.moves.append("play")
+            return "plays at 1 times its pace"
+
+    link = Recording(recorded_snapshot())
+    link.moves = []
+
+    async def test(app: DeskApp, link: Recording, pilot: Desk) -> None:
+        assert "RECORDED" in text_of(app) and "row 414 of 1031" in text_of(app)
+        await press(pilot, "0")
+        await painted(pilot)
+        assert "the broker acknowledges it as P2" in text_of(app)
+        await press(pilot, "comma", "full_stop", "left_curly_bracket", "right_parenthesis", "P")
+        assert link.moves == [-1, 1, -100, ("event", 1), "play"]
+        await press(pilot, "f3")
+        await press(pilot, "full_stop", "J", *"noon", "enter")
+        await painted(pilot)
+        assert link.moves[-2:] == [1, "noon"]
+        assert "'noon' is no time" in text_of(app)
+        await press(pilot, "f12")
+        await painted(pilot)
+        assert "NOTHING IS KILLED" in text_of(app)
+        await press(pilot, "ctrl+q")
+        assert app.desk_result is not None and app.desk_result.reason == "quit-screen"
+
+    run(test, link)
+
+
+def test_the_recorders_keys_say_what_they_need_on_an_engine() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "full_stop")
+        await painted(pilot)
+        assert "replay --desk" in text_of(app)
 
     run(test)

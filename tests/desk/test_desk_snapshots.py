@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from deskpilot import Desk, drive, painted, press, text_of
 from fakeanswers import everything
-from fakelink import FakeLink, change, halted_snapshot, killing, snapshot
+from fakelink import FakeLink, change, halted_snapshot, killing, recorded_snapshot, snapshot
 from textual.strip import Strip
 
 from app.desk import themes
@@ -44,6 +44,7 @@ SCENES: dict[str, tuple[Callable[[], Snapshot | None], tuple[str, ...], float]] 
     "detail": (snapshot, ("f3", "down", "enter"), 0.1),
     "command": (snapshot, ("colon", *"pause tr"), 0.1),
     **{screen.name: (snapshot, (screen.keys[0],), 0.1) for screen in SCREENS if not screen.modes},
+    "replay": (recorded_snapshot, ("0",), 0.0),
     "alarm story": (snapshot, ("f7", "down", "enter"), 0.1),
     "chosen": (snapshot, ("f3", "down", "down"), 0.1),
 }
@@ -53,7 +54,10 @@ NAMES = [screen.name for screen in SCREENS if not screen.modes]
 SMALL, MEDIUM, WIDE = (80, 24), (120, 40), (200, 50)
 CASES = [
     *((scene, SMALL) for scene in SCENES),
-    *((scene, MEDIUM) for scene in ("halted", "notflat", "stale", "kill", "help", "flatten", *NAMES)),
+    *(
+        (scene, MEDIUM)
+        for scene in ("replay", "halted", "notflat", "stale", "kill", "help", "flatten", *NAMES)
+    ),
     *((scene, WIDE) for scene in ("halted", *NAMES)),
     *((scene, (60, 15)) for scene in ("halted", "kill", *NAMES)),
     ("desk", (170, 50)),

@@ -190,7 +190,9 @@ class PriceChart(Lines):
     def draw(self, size: Size) -> None:
         """Draws anew."""
         seen = self._seen
-        if seen is not None and size.height > 0:
+        if seen is not None and not seen.bars and seen.depth == "none":
+            self.show((Cell(f" {seen.depth_text}", "muted"),))
+        elif seen is not None and size.height > 0:
             room = (size.width, size.height)
             self.show(*chart.candles(seen.bars, seen.fills, room, seen.tick, self._seconds, self._zone))
 

@@ -12,12 +12,12 @@ from engine.control.replies import DaySeen
 class DayHead(Lines):
     """The day against its limit."""
 
-    def tell(self, seen: DaySeen | None, zone: str, text: str = "") -> None:
+    def tell(self, seen: DaySeen | None, text: str = "") -> None:
         """Shows the day, or why it is not known."""
         if seen is None:
             self.show((Cell(f" {text}", "risk-warn"),), ())
         else:
-            self.show(*pnl.head(seen, zone))
+            self.show(*pnl.head(seen))
 
 
 class DayCurve(Lines):

@@ -137,6 +137,16 @@ SCREENS: Final[tuple[ScreenEntry, ...]] = (
         "app.desk.screens.strategies:StrategiesSheet",
         9,
     ),
+    ScreenEntry(
+        "replay",
+        ("0",),
+        "0",
+        "Replay",
+        "The flight recorder: timeline and rows of the journal",
+        "app.desk.screens.replay:ReplaySheet",
+        8,
+        ("REPLAY",),
+    ),
 )
 
 

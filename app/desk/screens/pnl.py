@@ -60,7 +60,7 @@ class PnlSheet(Sheet):
             return
         seen = reply if isinstance(reply, DaySeen) else None
         text = reply.text if isinstance(reply, Declined) else ""
-        self.query_one(DayHead).tell(seen, self._zone, text)
+        self.query_one(DayHead).tell(seen, text)
         self.query_one(DayCurve).tell(seen, self._zone)
         self.query_one("#byinstrument", MadePane).tell(pnl.instruments(seen) if seen else None, text)
         self.query_one("#bystrategy", MadePane).tell(pnl.strategies(seen) if seen else None, text)

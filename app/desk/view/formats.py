@@ -85,6 +85,11 @@ def clock(ts: int, zone: str, *, with_zone: bool = False) -> str:
     return moment.strftime("%H:%M:%S %Z" if with_zone else "%H:%M:%S")
 
 
+def day(ts: int, zone: str) -> str:
+    """UTC ns as the exchange's date, 2023-05-01."""
+    return f"{datetime.fromtimestamp(ts // 1_000_000_000, UTC).astimezone(_zone(zone)):%Y-%m-%d}"
+
+
 def microseconds(value: float) -> str:
     """A latency in µs as 85µs, 1.25ms, 740ms or 3.1s."""
     if value < 1000:

@@ -25,7 +25,7 @@ COLUMNS: Final = (
 )
 
 
-def head(seen: DaySeen, zone: str) -> tuple[Cells, ...]:
+def head(seen: DaySeen) -> tuple[Cells, ...]:
     """Two lines: the day against its limit; where the curve begins, and what was carried over."""
     first = [Cell(f" {seen.trading_day or 'no day open'} ", "heading"), Cell("day "), formats.pnl(seen.pnl)]
     if seen.limit is not None:
@@ -42,9 +42,8 @@ def head(seen: DaySeen, zone: str) -> tuple[Cells, ...]:
     ]
     if seen.carried:
         second.append(Cell(f"  carried over {formats.money(seen.carried)}", "muted"))
-    if seen.partial and seen.since:
-        since = formats.clock(seen.since, zone)
-        second.append(Cell(f"  curve only since this run's start {since}", "in-flight"))
+    if seen.partial:
+        second.append(Cell(f"  {seen.partial}", "in-flight"))
     return tuple(first), tuple(second)
 
 

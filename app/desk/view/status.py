@@ -43,6 +43,8 @@ class Field(NamedTuple):
 
 def armed(snapshot: Snapshot) -> Cell:
     """One word for: may an opening order leave now?"""
+    if snapshot.recorded:
+        return Cell(" RECORDED ", "mode-replay")
     if snapshot.halted:
         return Cell(" HALTED ", "halted")
     if not snapshot.trading:
@@ -74,6 +76,8 @@ def why(snapshot: Snapshot, role: ScreenRole = "control") -> Cells:
     """The sentence behind HALTED, NOT READY or PAUSED, and behind a screen that does not command; empty
     while armed and in control."""
     said: list[Cell] = []
+    if snapshot.recorded:
+        return (Cell(" RECORDED ", "mode-replay"), Cell(f" {snapshot.trading_text}", "heading"))
     if role in _ROLES:
         word, sentence = _ROLES[role]
         said += [Cell(word, "paused"), Cell(f" {sentence} ", "heading")]

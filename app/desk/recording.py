@@ -1,0 +1,84 @@
+"""The keys that move a recording. On a running engine they say that there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from textual.app import App
+
+from app.desk.result import DeskResult
+from app.desk.screen import CommandLine, DeskScreen
+from engine.control.link import Link
+
+if TYPE_CHECKING:
+    _Base = App[DeskResult]
+else:
+    _Base = object
+
+JUMP = "at "
+"""What the command line begins with when a time is typed."""
+
+
+class Recording(Protocol):
+    """What a link to a recording has beyond `Link`. Each returns what to say; empty: nothing."""
+
+    def step(self, rows: int) -> str: ...
+
+    def event(self, direction: int) -> str: ...
+
+    def jump(self, text: str) -> str: ...
+
+    def play(self) -> str: ...
+
+
+class Recorded(_Base):
+    """Mixin of the app."""
+
+    _link: Link
+
+    @property
+    def desk(self) -> DeskScreen:
+        raise NotImplementedError
+
+    def note(self, text: str, meaning: str = "muted") -> None:
+        """Says something on the note line."""
+        raise NotImplementedError
+
+    def _move(self, how: Callable[[Recording], str]) -> None:
+        link = self._link
+        if not hasattr(link, "jump"):
+            text = "this engine plays its recording by itself; 'breakwater replay --desk' goes back and forth"
+            self.note(text, "heading")
+            return
+        said = how(link)  # type: ignore[arg-type]
+        self.note(said, "heading")
+
+    def action_replay_step(self, rows: int) -> None:
+        """Rows forward, or back."""
+        self._move(lambda recording: recording.step(rows))
+
+    def action_replay_event(self, direction: int) -> None:
+        """To the next event, or the one before."""
+        self._move(lambda recording: recording.event(direction))
+
+    def action_replay_play(self) -> None:
+        """Plays, faster, and stands again."""
+        self._move(lambda recording: recording.play())
+
+    def action_replay_jump(self) -> None:
+        """Has a time typed."""
+        if not hasattr(self._link, "jump"):
+            self._move(lambda _: "")
+            return
+        self.desk.command_line(True)
+        line = self.desk.query_one(CommandLine)
+        line.value = JUMP
+        line.cursor_position = len(JUMP)
+
+    def jumped(self, text: str) -> bool:
+        """Takes a typed line that names a moment of a recording."""
+        if not hasattr(self._link, "jump") or not f"{text} ".startswith(JUMP):
+            return False
+        self._move(lambda recording: recording.jump(text[len(JUMP) :].strip()))
+        return True
