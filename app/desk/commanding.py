@@ -161,8 +161,7 @@ class Commanding(Recorded, _Base):
             self._send_kill("kill key")
         latest = self._link.latest()
         if latest is not None and latest.recorded:
-            self.note("NOTHING IS KILLED: this is a recording; 'breakwater ctl kill' kills", "halted")
-            return
+            return  # the recording's answer says that there is nothing to kill
         if not self._asking("kill"):
             self.push_screen(KillAsk(scope_all(self._link.latest())), self._kill_chosen)
 

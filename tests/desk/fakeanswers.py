@@ -268,7 +268,7 @@ def rows(at: int = 414, **fields: object) -> RowsTold:
     """The flight recorder in the middle of a story."""
     told = story()
     lines = tuple(
-        change(line, row=line.row - 12 + 6 * lap, ts=line.ts + lap * 7 * NS)
+        change(line, row=line.row - 12 + 6 * lap, ts=line.ts + lap * 97 * NS)
         for lap in range(5)
         for line in told.lines
     )

@@ -11,9 +11,11 @@ from fakeanswers import MID, TICK, everything, log, market
 from fakelink import FakeLink, change, recorded_snapshot, snapshot
 
 from app.desk.app import DeskApp
+from app.desk.dialogs import KillAsk
 from app.desk.panes.log import LogPane
 from app.desk.panes.market import Ladder, TapePane
 from app.desk.storypage import StoryPage
+from engine.control.commands import Answer
 from engine.control.questions import AnyQuestion, LogTail, MarketOf, ReplySink, StoryOf
 from engine.control.replies import Declined, LogLines
 
@@ -271,6 +273,7 @@ def test_a_recording_moves_by_keys_on_every_screen_and_kills_nothing() -> None:
 
     link = Recording(recorded_snapshot())
     link.moves = []
+    link.answer = Answer(ok=False, text="a recording")
 
     async def test(app: DeskApp, link: Recording, pilot: Desk) -> None:
         assert "RECORDED" in text_of(app) and "row 414 of 1031" in text_of(app)
@@ -286,7 +289,8 @@ def test_a_recording_moves_by_keys_on_every_screen_and_kills_nothing() -> None:
         assert "'noon' is no time" in text_of(app)
         await press(pilot, "f12")
         await painted(pilot)
-        assert "NOTHING IS KILLED" in text_of(app)
+        assert "REFUSED kill: a recording" in text_of(app)
+        assert not isinstance(app.screen, KillAsk), "nothing says that something was killed"
         await press(pilot, "ctrl+q")
         assert app.desk_result is not None and app.desk_result.reason == "quit-screen"
 

@@ -58,7 +58,7 @@ CASES = [
         (scene, MEDIUM)
         for scene in ("replay", "halted", "notflat", "stale", "kill", "help", "flatten", *NAMES)
     ),
-    *((scene, WIDE) for scene in ("halted", *NAMES)),
+    *((scene, WIDE) for scene in ("replay", "halted", *NAMES)),
     *((scene, (60, 15)) for scene in ("halted", "kill", *NAMES)),
     ("desk", (170, 50)),
     ("desk", (40, 10)),

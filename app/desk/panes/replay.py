@@ -51,6 +51,11 @@ class RowsPane(Grid):
         if moved:
             self.follow()
 
+    def on_resize(self) -> None:
+        """The moment stays in the middle."""
+        super().on_resize()
+        self.call_after_refresh(self.follow)
+
     def follow(self) -> None:
         """The cursor onto the moment, the moment into the middle."""
         if self._told is None:
