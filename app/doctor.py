@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import importlib.util
 import json
 import locale
@@ -12,6 +14,7 @@ import shutil
 import socket
 import stat
 import sys
+import tempfile
 import time
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from app import ibrun
 from app.ctl import NoStateDir, find_state_dir
 from app.exitcodes import ExitCode
 from app.paths import exchange_socket, find_config, journal_path, log_path
@@ -27,7 +31,9 @@ from app.promotion import checklist
 from app.session import misplaced_strategies
 from app.settings import Settings, load
 from app.tables import plain
+from brokers.ib.checkup import Finding, checkup
 from brokers.loopback.wire import Address
+from engine.clock import RealClock
 from engine.control import wire
 from engine.control.client import ControlClient, Refused, Unreachable
 from engine.control.peer import socket_holder
@@ -89,7 +95,10 @@ def examine(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[Check]
     settings = Settings()
     config = find_config(args.config, env)
     try:
-        settings = load(config, env)
+        given = {"feed.source": args.feed} if args.feed and ibrun.is_ib(args.feed) else {}
+        settings = ibrun.practised(load(config, env, given))
+        if args.broker == "ib":
+            settings = settings.model_copy(update={"broker": "ib"})
         yield _config(config, settings)
     except BadConfig as error:
         yield Check(
@@ -136,6 +145,8 @@ def _secrets(place: Place) -> Iterator[Check]:
         yield Check("secrets", "PASS", f"found: {', '.join(known)}")
     elif place.settings.broker == "paper":
         yield Check("secrets", "PASS", "none are needed for paper")
+    elif place.settings.broker == "ib":
+        yield Check("secrets", "PASS", "none are needed for IB: TWS holds the log-in")
     else:
         where = credentials.file or "the environment"
         yield Check("secrets", "WARN", f"none found in {where}", "set BREAKWATER_BROKER_PASSWORD or the like")
@@ -297,7 +308,36 @@ def _engine(place: Place) -> Iterator[Check]:
         yield Check("engine", "PASS", text)
 
 
+def _interactive_brokers(place: Place) -> Iterator[Check]:
+    """The set-up of TWS or IB Gateway, step by step."""
+
+    async def walk() -> list[Finding]:
+        settings = place.settings
+        clock = RealClock(asyncio.get_running_loop())
+        steps = checkup(settings.ib, settings.account, clock, real_money=settings.profile == "live")
+        return [finding async for finding in steps]
+
+    with contextlib.ExitStack() as stack:
+        if place.feed == ibrun.LOOPBACK:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bw-")))
+            settings = place.settings
+            try:
+                gateway = ibrun.LoopbackGateway(folder, settings.ib.port, settings.paper.cash, settings.seed)
+            except FeedError as error:
+                yield Check(
+                    "ib session", "FAIL", str(error), "another program may have that port: set ib.port"
+                )
+                return
+            stack.callback(gateway.close)
+        found = asyncio.run(walk())
+    for finding in found:
+        yield Check(*finding)
+
+
 def _broker(place: Place) -> Iterator[Check]:
+    if place.settings.broker == "ib":
+        yield from _interactive_brokers(place)
+        return
     kind, _, where = place.feed.partition(":")
     if kind == "exchange" and where:
         named = place.settings.connections
@@ -339,6 +379,9 @@ def _feed(place: Place) -> Iterator[Check]:
     """The feed, and whether strategies and limits name what it has."""
     if place.feed.startswith("exchange:"):
         yield Check("feed", "PASS", "market data comes with the exchange; see broker")
+        return
+    if ibrun.is_ib(place.feed):
+        yield Check("feed", "PASS", "market data comes with the session; see ib data")
         return
     try:
         feed = open_feed(place.feed, seed=place.settings.seed, start_ns=time.time_ns())

@@ -11,6 +11,11 @@ def add(commands: argparse._SubParsersAction[Any], common: list[argparse.Argumen
     parser = commands.add_parser(
         "doctor", parents=common, help="check configuration, disk, clock, journal, engine and broker"
     )
+    parser.add_argument(
+        "--broker",
+        choices=("ib",),
+        help="walk through the set-up of this broker, also where the configuration does not name it yet",
+    )
     parser.set_defaults(handler=_run)
 
 

@@ -167,9 +167,8 @@ class IbAdapter:
             self.library = f"{wire.library}, server version {version}"
             await self.setup.log_on(self._mark)
             if not self._resolved:
-                for resolved in await self.setup.contracts(self._today()):
-                    self._resolved[resolved.instrument.symbol] = resolved
-                    self._by_con_id[resolved.contract.con_id] = resolved
+                for resolved in await self.setup.contracts(self.today()):
+                    self.take_up(resolved)
             await self._reads.listed()
             await self._reads.refresh()
             await self._reads.time()
@@ -197,7 +196,7 @@ class IbAdapter:
         if missed:
             self._outlet.soon(Gap(ts=now, reason=missed))
         for resolved in self._resolved.values():
-            for text in self.setup.warnings(resolved, self._today()):
+            for text in self.setup.warnings(resolved, self.today()):
                 self._outlet.soon(BrokerNotice(ts=now, code="expiry", text=text))
         self.market.resubscribe()
 
@@ -224,7 +223,17 @@ class IbAdapter:
         self._require_up_for_questions()
         await self._reads.time()
 
-    def _today(self) -> date:
+    def take_up(self, resolved: Resolved) -> None:
+        """From now on this contract is one of ours."""
+        self._resolved[resolved.instrument.symbol] = resolved
+        self._by_con_id[resolved.contract.con_id] = resolved
+
+    async def server_time(self) -> int:
+        """TWS's clock, UTC seconds. Raises `QueryFailed`."""
+        return await self._reads.time()
+
+    def today(self) -> date:
+        """UTC date of the engine's time."""
         return datetime.fromtimestamp(self._clock.now() // NS, UTC).date()
 
     # -- orders

@@ -111,7 +111,7 @@ def resolve(
     rules: Mapping[int, tuple[tuple[Decimal, Decimal], ...]],
 ) -> Resolved:
     """Puts a contract together. Raises `NotSent` where its tick or multiplier is not known."""
-    exchange = config.exchange or details.contract.exchange
+    exchange = config.exchange
     rule = rule_of(details, exchange)
     steps = rules.get(rule, ()) if rule is not None else ()
     smallest = min((step for _, step in steps), default=details.min_tick)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -72,6 +73,11 @@ def load() -> Library:
     if why:
         raise NotSent(why)
     (name,) = present()
+    # Its log lines repeat what the callbacks say, and would be printed over the screen.
+    logger = logging.getLogger(name)
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
     return Library(
         name=name,
         version=importlib.metadata.version(name),

@@ -71,8 +71,10 @@ class Reads:
             what, key, self._pacer, lambda: self._send(lambda wire: wire.send(call, *arguments))
         )
 
-    async def time(self) -> None:
-        await self._ask("the heartbeat", "time", "reqCurrentTime")
+    async def time(self) -> int:
+        """TWS's clock, UTC seconds: the smallest thing that it answers."""
+        parts = await self._ask("the heartbeat", "time", "reqCurrentTime")
+        return next((p.seconds for p in parts if isinstance(p, raw.Time)), 0)
 
     # -- orders
 

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from brokers.ib import raw
-from brokers.ib.config import IbConfig
+from brokers.ib.config import IbConfig, IbContract
 from brokers.ib.contracts import Resolved, choose, resolve, rule_of, wanted
 from brokers.ib.idmark import IdMark
 from brokers.ib.pacing import Pacer
@@ -102,22 +102,25 @@ class Setup:
         """Every configured symbol as exactly one contract. Raises `NotSent`, `QueryFailed`."""
         found: list[Resolved] = []
         for symbol, config in self._config.contracts.items():
-            try:
-                parts = await self._details(symbol, wanted(symbol, config))
-            except QueryFailed as error:
-                if "[IB 200]" not in str(error):
-                    raise
-                parts = []
-            details = choose(symbol, config, [p for p in parts if isinstance(p, raw.Details)], today)
-            exchange = config.exchange or details.contract.exchange
-            rule, rules = rule_of(details, exchange), {}
-            if rule is not None:
-                rules[rule] = await self._rule(rule)
-            resolved = resolve(symbol, config, details, rules)
+            resolved = await self.contract(symbol, config, today)
             if self._config.what_if and not config.initial_margin:
                 resolved = await self._with_margin(resolved)
             found.append(resolved)
         return found
+
+    async def contract(self, symbol: str, config: IbContract, today: date) -> Resolved:
+        """One symbol. Raises `NotSent` with all candidates, or `QueryFailed`."""
+        try:
+            parts = await self._details(symbol, wanted(symbol, config))
+        except QueryFailed as error:
+            if "[IB 200]" not in str(error):
+                raise
+            parts = []
+        details = choose(symbol, config, [p for p in parts if isinstance(p, raw.Details)], today)
+        rule, rules = rule_of(details, config.exchange), {}
+        if rule is not None:
+            rules[rule] = await self._rule(rule)
+        return resolve(symbol, config, details, rules)
 
     async def _details(self, symbol: str, asked: Wanted) -> list[raw.Raw]:
         number = self._number()
