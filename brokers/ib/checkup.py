@@ -1,4 +1,4 @@
-"""Walks through the set-up of TWS or IB Gateway and says at each step what is wrong and where to put it right.
+"""Walks through the set-up of TWS or IB Gateway, and says at each step what is wrong and how to mend it.
 
 It sends no order: what-ifs only.
 """
