@@ -142,6 +142,8 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
                 who=who,
                 report_dir=options.state_dir,
                 over=engine.over,
+                safe_after=settings.desk.safe_after * 60,
+                sizes=settings.desk.sizes,
                 state_dir=options.state_dir,
                 keymap=settings.desk.keymap,
             )

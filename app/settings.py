@@ -115,6 +115,12 @@ class DeskConfig(Section):
     mouse: bool = True
     """Whether the screen takes the mouse: clicks select, the wheel scrolls. On, because they cannot send
     anything; off, the terminal's own selecting and copying works without a further key."""
+    safe_after: float = Field(10.0, ge=0, le=1440)
+    """Minutes without a key after which an ARMED desk is SAFE again and only previews orders; 0: never. Ten,
+    because a desk that nobody looks at should not send what falls onto its keyboard."""
+    sizes: dict[str, Decimal] = Field(default_factory=dict)
+    """Contracts or coins, by symbol, of an order that is entered with one key; `"*"` for all others. Default:
+    1, because a slip should be small."""
     slow: bool = False
     """For thin links: half the frames, and the terminal's own sixteen colours, which take half the bytes.
     Off, because most links carry all of it."""

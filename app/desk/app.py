@@ -6,7 +6,8 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Final, cast
@@ -20,13 +21,14 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from app.desk import crash, strips, themes
-from app.desk.commanding import Commanding
 from app.desk.dialogs import Ask, KillAsk
 from app.desk.driver import SafeDriver
+from app.desk.history import History
 from app.desk.keymap import for_textual
 from app.desk.keymap import load as load_keymap
 from app.desk.keys import KILL_KEYS, bindings
 from app.desk.notifying import Notify, notification
+from app.desk.ordering import Ordering
 from app.desk.plain import Glyphs, wants_ascii
 from app.desk.remembered import Remembered
 from app.desk.result import DeskResult, Reason
@@ -54,7 +56,7 @@ _STYLES: Final = [
 """The style sheet of frame and desk, then each other screen's."""
 
 
-class DeskApp(Commanding, App[DeskResult]):
+class DeskApp(Ordering, App[DeskResult]):
     """The desk. It holds a link and no engine state; `desk_result` says how it ended.
 
     `frame_rate` in frames a second (0: paints only when `paint` is called), `now` a monotonic clock in
@@ -63,7 +65,9 @@ class DeskApp(Commanding, App[DeskResult]):
     `notify` how it asks for a notification of the desktop, `over` a sentence once the engine has ended in
     order and the screen is to end with it, `state_dir` where the desk remembers columns and sorting (None:
     nowhere), `keymap` names the operator's own keys, `plain` keeps to the terminal's own sixteen colours,
-    `glyphs` whether it shows more than ASCII, `redact` blanks secrets out of a crash report.
+    `glyphs` whether it shows more than ASCII, `redact` blanks secrets out of a crash report,
+    `safe_after` seconds without a key after which it is SAFE again (0: never), `sizes` of orders that are
+    entered with one key, by symbol.
     """
 
     CSS_PATH = cast("list[str | PurePath]", _STYLES)
@@ -89,6 +93,8 @@ class DeskApp(Commanding, App[DeskResult]):
         plain: bool = False,
         glyphs: Glyphs = "auto",
         redact: Callable[[str], str] = str,
+        safe_after: float = 600.0,
+        sizes: Mapping[str, Decimal] | None = None,
     ) -> None:
         strips.install()
         # Before App.__init__, which asks for the style sheet's variables.
@@ -118,6 +124,7 @@ class DeskApp(Commanding, App[DeskResult]):
         self._zone = zone
         self._report_dir = report_dir
         self._redact = redact
+        self.set_up_orders(History(state_dir), safe_after, sizes or {})
         self.remembered = Remembered(state_dir)
         """The operator's looks."""
         self._shown: Snapshot | None = None
@@ -163,7 +170,9 @@ class DeskApp(Commanding, App[DeskResult]):
                 self.desk.look(snapshot, self._zone)
                 self._shown = snapshot
             lit = int(self._now() * 2) % 2 == 0 if self._rate > 0 else True
-            self.desk.look_up(snapshot, age, self._zone, lit, self._link.role())
+            self.watch_arming()
+            sends = self.arming.armed
+            self.desk.look_up(snapshot, age, self._zone, lit, self._link.role(), sends)
             self._lined = snapshot
             self._alarm(snapshot)
             for screen in self.screen_stack:
@@ -232,6 +241,7 @@ class DeskApp(Commanding, App[DeskResult]):
         here, one after the other, and keys that were pressed before a question could be read are dropped.
         """
         if isinstance(event, events.Key) and not event.is_forwarded and self.screen_stack:
+            self.arming.touch()
             screen = self.screen
             if isinstance(screen, Ask):
                 exempt = event.key in KILL_KEYS or event.key == "escape"
@@ -322,6 +332,8 @@ def run_desk_app(
     glyphs: Glyphs = "auto",
     redact: Callable[[str], str] = str,
     on_signal: Reason = "stop-engine",
+    safe_after: float = 600.0,
+    sizes: Mapping[str, Decimal] | None = None,
 ) -> DeskResult:
     """Runs the desk in the main thread until it ends. The engine is not touched, whatever happens here.
 
@@ -349,6 +361,8 @@ def run_desk_app(
                 plain=plain,
                 glyphs=glyphs,
                 redact=redact,
+                safe_after=safe_after,
+                sizes=sizes,
             )
         except Exception as error:  # noqa: BLE001 - the engine runs already, and must not be left without a word
             return _never_stood(error, report_dir, redact, on_crash)

@@ -25,7 +25,7 @@ from app.desk.view.alerts import unacknowledged
 from app.desk.view.killing import brief, scope_all, scope_symbol
 from app.desk.view.orders import is_working
 from app.grammar.tokens import Misspoken
-from app.grammar.verbs import Arming, parse
+from app.grammar.verbs import Arming, Spoken, parse
 from engine.control.commands import (
     Acknowledge,
     Answer,
@@ -89,6 +89,10 @@ class Commanding(Recorded, _Base):
 
     def paint(self) -> None:
         """Paints what is new."""
+        raise NotImplementedError
+
+    def entered(self, spoken: Spoken) -> bool:
+        """Takes a command that is confirmed in a form of its own; False where it is none."""
         raise NotImplementedError
 
     def finish(self, reason: Reason, detail: str = "") -> None:
@@ -365,13 +369,15 @@ class Commanding(Recorded, _Base):
         Keys that act on a row come here as well: what a key does can be typed, and asks the same question.
         """
         try:
-            command, word = parse(text, context(self._link.latest(), self._zone))
+            spoken = parse(text, context(self._link.latest(), self._zone))
         except Misspoken as error:
             self.note(str(error), "heading")
             return
-        if isinstance(command, Arming):
-            self.note("arming is not built yet: every order is confirmed", "heading")
-        elif isinstance(command, Kill) and not command.flatten:
+        if self.entered(spoken):
+            return
+        command, word = spoken
+        assert not isinstance(command, Arming), "that is entered"
+        if isinstance(command, Kill) and not command.flatten:
             self.action_kill()
         elif isinstance(command, Flatten) and command.symbol is not None:
             self._flatten(command.symbol)

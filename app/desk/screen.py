@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -32,13 +32,32 @@ class CommandLine(Input):
     """Where commands are typed; hidden until it is asked for. Tab does not lead out of it: the next letter
     would be a key of the desk."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab,shift+tab", "stay", "Stay", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "complete", "Complete", show=False),
+        Binding("shift+tab", "stay", "Stay", show=False),
+        Binding("up", "recall(True)", "Older", show=False),
+        Binding("down", "recall(False)", "Newer", show=False),
+    ]
 
     def action_stay(self) -> None:
         """Nothing."""
 
+    def action_complete(self) -> None:
+        """The word at the end, as far as it is certain."""
+        app: Any = self.app
+        app.complete_line(self)
+
+    def action_recall(self, older: bool) -> None:
+        """What was typed before."""
+        app: Any = self.app
+        app.recall_line(self, older)
+
     def __init__(self) -> None:
-        super().__init__(id="command", placeholder="command, for example: pause NAME", select_on_focus=False)
+        super().__init__(
+            id="command",
+            placeholder="for example: buy 2 ESZ6 @ 5012.25 stop 5008 target 5020",
+            select_on_focus=False,
+        )
         self.cursor_blink = False
 
 
@@ -73,6 +92,7 @@ class DeskScreen(Screen[None]):
             yield self.sheet
         yield Lines(id="note")
         yield CommandLine()
+        yield Lines(id="hint")
         yield FindLine()
         yield FooterLine(id="footer")
         yield Banner(id="banner")
@@ -126,9 +146,11 @@ class DeskScreen(Screen[None]):
         self._looked = snapshot, zone
         self.sheet.look(snapshot, zone)
 
-    def look_up(self, snapshot: Snapshot, age: float, zone: str, lit: bool, role: ScreenRole) -> None:
-        """The lines at the top and the kill panel: they go on while the panes are paused."""
-        self.query_one(StatusLine).look(snapshot, age, zone)
+    def look_up(
+        self, snapshot: Snapshot, age: float, zone: str, lit: bool, role: ScreenRole, sends: bool
+    ) -> None:
+        """The lines at the top and the kill panel: they go on while the panes are paused. `sends`: armed."""
+        self.query_one(StatusLine).look(snapshot, age, zone, sends)
         self.query_one(WhyLine).look(snapshot, role)
         self.query_one(AlarmLine).look(snapshot, zone, lit)
         self.query_one(KillPanel).look(snapshot)
@@ -166,6 +188,7 @@ class DeskScreen(Screen[None]):
         line = self.query_one(CommandLine)
         line.display = shown
         self.query_one("#note").display = not shown
+        self.query_one("#hint").display = shown
         line.value = ""
         # At once, not with `focus()`, which comes later: the next letter is no key of the desk any more.
         if shown:

@@ -336,7 +336,7 @@ def test_information_is_no_alarm() -> None:
 
 @pytest.mark.parametrize("width", [80, 120, 170])
 def test_the_status_line_fits_and_keeps_what_matters(width: int) -> None:
-    line = text(status.line(snapshot(), 0.1, ZONE, width))
+    line = text(status.line(snapshot(), 0.1, ZONE, width, True))
     assert cell_len(line) <= width
     for word in (
         " PAPER ",
@@ -361,10 +361,11 @@ def test_the_status_line_never_overflows(width: int) -> None:
 
 
 def test_the_word_for_may_we_trade() -> None:
-    assert status.armed(snapshot()).text == " ARMED "
-    assert status.armed(snapshot(paused=("stale data",))).text == " PAUSED "
-    assert status.armed(snapshot(trading=False)).text == " NOT READY "
-    assert status.armed(snapshot(trading=False, paused=("x",), halted=True)).text == " HALTED "
+    assert status.armed(snapshot(), True).text == " ARMED "
+    assert status.armed(snapshot(), False).text == " SAFE "
+    assert status.armed(snapshot(paused=("stale data",)), True).text == " PAUSED "
+    assert status.armed(snapshot(trading=False), True).text == " NOT READY "
+    assert status.armed(snapshot(trading=False, paused=("x",), halted=True), True).text == " HALTED "
     assert status.why(snapshot()) == ()
     said = text(status.why(snapshot(halted=True, halt_reason="operator", paused=("a", "b"))))
     assert "operator" in said and "a; b" in said
@@ -372,10 +373,10 @@ def test_the_word_for_may_we_trade() -> None:
 
 def test_a_pause_of_one_instrument_is_not_called_a_pause_of_all() -> None:
     one = snapshot(paused=("spread GCM3: 6 ticks of 4 ticks",))
-    assert status.armed(one).text == " LIMITED "
+    assert status.armed(one, True).text == " LIMITED "
     assert text(status.why(one)) == " LIMITED  spread GCM3: 6 ticks of 4 ticks"
     for paused in (("paused by desk",), ("spread GCM3: 6 ticks", "order_rate: 46 of 45"), ("store DOWN",)):
-        assert status.armed(snapshot(paused=paused)).text == " PAUSED "
+        assert status.armed(snapshot(paused=paused), True).text == " PAUSED "
 
 
 def test_an_old_snapshot_shows_its_age_instead_of_the_loop() -> None:

@@ -12,9 +12,9 @@ from engine.control.snapshot import ScreenRole, Snapshot
 class StatusLine(Lines):
     """Mode, may we trade, alarms, result, links, clock."""
 
-    def look(self, snapshot: Snapshot, age: float, zone: str) -> None:
-        """`age`: of the snapshot, in seconds."""
-        self.show(status.line(snapshot, age, zone, self.size.width))
+    def look(self, snapshot: Snapshot, age: float, zone: str, sends: bool) -> None:
+        """`age`: of the snapshot, in seconds; `sends`: the desk is armed."""
+        self.show(status.line(snapshot, age, zone, self.size.width, sends))
 
 
 class WhyLine(Lines):

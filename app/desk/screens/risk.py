@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -20,6 +20,21 @@ class RiskSheet(Sheet):
 
     def compose(self) -> ComposeResult:
         yield RiskPane(id="risk", gauge=20)
+
+    def action_edit_limit(self) -> None:
+        """Changes the limit of the selected control, of its symbol where it has one."""
+        row = self.query_one("#risk", RiskPane).selected
+        if row is None:
+            self.say("l changes the selected limit: select one first")
+            return
+        control, _, scope = row.key.partition("/")
+        own = {
+            "max_position": scope,
+            "order_qty": f"{scope}.max_order_qty",
+            "spread": f"{scope}.max_spread_ticks",
+        }
+        app: Any = self.app
+        app.edit_limit(own.get(control, control) if scope else control)
 
     def action_reset_control(self) -> None:
         """Asks to take back what the selected control has done."""

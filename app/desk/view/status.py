@@ -41,8 +41,8 @@ class Field(NamedTuple):
     forms: tuple[tuple[int, Cells], ...]
 
 
-def armed(snapshot: Snapshot) -> Cell:
-    """One word for: may an opening order leave now?"""
+def armed(snapshot: Snapshot, armed: bool) -> Cell:
+    """One word for: may an opening order leave now, and does this desk (`armed`) send any?"""
     if snapshot.recorded:
         return Cell(" RECORDED ", "mode-replay")
     if snapshot.halted:
@@ -51,7 +51,7 @@ def armed(snapshot: Snapshot) -> Cell:
         return Cell(" NOT READY ", "paused")
     if snapshot.paused:
         return Cell(_pause_word(snapshot), "paused")
-    return Cell(" ARMED ", "armed")
+    return Cell(" ARMED ", "armed") if armed else Cell(" SAFE ", "heading")
 
 
 def _pause_word(snapshot: Snapshot) -> str:
@@ -108,8 +108,8 @@ def _day(snapshot: Snapshot) -> Field:
     return Field(((2, (*brief, floor)), (8, (*exact, floor)), (16, (*exact, words))))
 
 
-def fields(snapshot: Snapshot, age: float, zone: str) -> list[Field]:
-    """The parts from left to right. `age` is that of the snapshot, in seconds."""
+def fields(snapshot: Snapshot, age: float, zone: str, sends: bool = False) -> list[Field]:
+    """The parts from left to right. `age` is that of the snapshot, in seconds; `sends`: the desk is armed."""
     health = snapshot.health
     waiting = len(unacknowledged(snapshot))
     alarms: Cells = (Cell(f"ALM {waiting}!", "alarm-unack") if waiting else Cell("ALM 0", "muted"),)
@@ -122,7 +122,7 @@ def fields(snapshot: Snapshot, age: float, zone: str) -> list[Field]:
     progress = formats.percent(snapshot.feed_progress) if snapshot.feed_progress is not None else ""
     feed = Cell(f"{snapshot.feed} {progress}".strip(), "muted")
     return [
-        Field(((0, (Cell(f" {snapshot.mode} ", _MODES[snapshot.mode]), armed(snapshot))),)),
+        Field(((0, (Cell(f" {snapshot.mode} ", _MODES[snapshot.mode]), armed(snapshot, sends))),)),
         Field(((1, alarms),)),
         _day(snapshot),
         Field(
@@ -154,9 +154,9 @@ def _length(cells: Cells) -> int:
     return sum(cell_len(clean(cell.text)) for cell in cells)
 
 
-def line(snapshot: Snapshot, age: float, zone: str, width: int) -> Cells:
-    """The status line in at most `width` cells."""
-    parts = fields(snapshot, age, zone)
+def line(snapshot: Snapshot, age: float, zone: str, width: int, sends: bool = False) -> Cells:
+    """The status line in at most `width` cells; `sends`: the desk is armed."""
+    parts = fields(snapshot, age, zone, sends)
     separator = TIGHT if width < NARROW else SEPARATOR
     steps = sorted((rank, index, form) for index, part in enumerate(parts) for rank, form in part.forms)
     chosen: dict[int, Cells] = {}

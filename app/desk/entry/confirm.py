@@ -1,0 +1,40 @@
+"""Enter to see, Enter again to send: how a second Enter is told from one that was typed ahead, or is held.
+
+Times are seconds of the monotonic clock that stamps key events. A terminal reports a held key as many
+presses: the first repeat may come late, but then they come fast. So a press counts only if it stands alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+GUARD: Final = 0.25
+"""Seconds that what is confirmed must have been on screen, and that the key must have been still before."""
+QUIET: Final = 0.15
+"""Seconds after the press in which no other may come: a held key repeats faster."""
+
+
+class Confirm:
+    """One question; `show` it, then ask `pressed` and, `QUIET` seconds later, `stands`."""
+
+    def __init__(self) -> None:
+        self._shown: float | None = None
+        self._last = float("-inf")
+
+    def show(self, at: float) -> None:
+        """It can be read from now on."""
+        self._shown = at
+
+    def hide(self) -> None:
+        """It has changed, or cannot be read any more."""
+        self._shown = None
+
+    def pressed(self, at: float) -> bool:
+        """Whether this press may be the confirmation; ask `stands` before it is taken for one."""
+        still = at - self._last >= GUARD
+        self._last = at
+        return self._shown is not None and at >= self._shown + GUARD and still
+
+    def stands(self, at: float) -> bool:
+        """Whether the press of that time was the last one, and the question is still there."""
+        return self._shown is not None and self._last == at

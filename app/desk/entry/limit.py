@@ -1,0 +1,48 @@
+"""The change of a risk limit: what it would mean now, and a typed word where it lets more through."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from app.desk.dialogs import Ask, wrapped
+from app.desk.entry.form import Field, Form
+from app.desk.view.preview import Line, limit, verdict
+from app.grammar.tokens import Misspoken
+from engine.control.commands import Answer, AnyCommand, SetLimit
+
+WIDEN = "WIDEN"
+
+
+class LimitChange(Form):
+    """A limit can be changed on a SAFE desk as well: it sends no order."""
+
+    kind: ClassVar[str] = "limit"
+    waits_for_arming: ClassVar[bool] = False
+
+    def __init__(self, name: str, value: str = "", *, confirm: bool = False) -> None:
+        self._limit = name
+        hint = "a number, one with %, or file to take a change back"
+        super().__init__(f"LIMIT {name}", [Field("value", "Limit", value, hint=hint)], confirm=confirm)
+
+    def command(self, *, preview: bool) -> AnyCommand:
+        value = self.fields["value"].value.strip()
+        if not value:
+            raise Misspoken(f"what is the limit to be? {self.fields['value'].hint}")
+        return SetLimit(name=self._limit, value=value, preview=preview)
+
+    def meaning(self, answer: Answer) -> list[Line]:
+        return limit(answer.data) if answer.ok else verdict(answer)
+
+    def sending(self, command: AnyCommand, answer: Answer) -> None:
+        if answer.data.get("effect") != "wider":
+            self.dismiss(command)
+            return
+
+        def chosen(outcome: str | None) -> None:
+            if outcome:
+                self.dismiss(command)
+
+        text = f"{answer.data['key']}: {answer.data['old']} → {answer.data['new']} lets more through."
+        hint = f"Type {WIDEN} and Enter. Esc does nothing."
+        ask = Ask("WIDEN A LIMIT", wrapped(text, "heading"), words={WIDEN: "yes"}, hint=hint, kind="widen")
+        self.app.push_screen(ask, chosen)

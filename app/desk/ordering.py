@@ -1,0 +1,274 @@
+"""What enters orders on the desk: ticket, changes, limits, the ladder's keys, ARMED or SAFE, and the line
+that is typed, with its history, its completion and what the engine thinks of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from textual.widgets import Input
+
+from app.desk.commanding import Commanding
+from app.desk.dialogs import Ask, wrapped
+from app.desk.entry.arming import Arming as ArmState
+from app.desk.entry.form import CALM, Form
+from app.desk.entry.limit import LimitChange
+from app.desk.entry.modify import Change
+from app.desk.entry.ticket import Ticket
+from app.desk.history import History
+from app.desk.painting import Lines
+from app.desk.panes.orders import OrdersPane
+from app.desk.screen import CommandLine
+from app.desk.speaking import context
+from app.desk.view.cells import Cell
+from app.desk.view.orders import is_working
+from app.desk.view.preview import Line, one_line
+from app.grammar.completion import completed
+from app.grammar.saying import say
+from app.grammar.tokens import Context, Misspoken, words
+from app.grammar.verbs import VERBS, Arming, Spoken, parse
+from engine.control.commands import Answer, AnyCommand, Modify, SetLimit, Submit
+from engine.control.snapshot import OrderRow, PositionRow
+from engine.model import OrderType, Side, TimeInForce
+
+SMALL: Final = Decimal(1)
+"""Size of an order for whose symbol none is set (`desk.sizes`)."""
+
+
+class Ordering(Commanding):
+    """Mixin of the app; `set_up_orders` comes first."""
+
+    def set_up_orders(self, history: History, safe_after: float, sizes: Mapping[str, Decimal]) -> None:
+        """`safe_after`: seconds without a key after which the desk is SAFE again, 0: never."""
+        self.arming = ArmState(self._now, safe_after)
+        self.history = history
+        self._sizes = dict(sizes)
+        self._typed = 0
+        """Counts changes of the command line; an answer about an older one is not shown."""
+
+    # ARMED and SAFE
+
+    def action_arm(self) -> None:
+        """SAFE at once; ARMED at once on paper, after the typed word where money is real."""
+        if self.arming.armed:
+            self._set_armed(False)
+            return
+        snapshot = self._link.latest()
+        if snapshot is not None and snapshot.mode != "LIVE":
+            self._set_armed(True)
+        elif snapshot is not None and not self._asking("arm"):
+            body = wrapped(
+                f"Orders of this desk go to LIVE account {snapshot.account}, real money.", "heading"
+            )
+            hint = "Type ARM and Enter. Esc leaves it SAFE."
+
+            def chosen(outcome: str | None) -> None:
+                if outcome:
+                    self._set_armed(True)
+
+            self.push_screen(Ask("ARM", body, words={"ARM": "yes"}, hint=hint, kind="arm"), chosen)
+
+    def _set_armed(self, armed: bool) -> None:
+        if armed:
+            self.arming.arm()
+            self.note("ARMED: this desk sends orders. Ctrl+O makes it SAFE", "armed")
+        else:
+            self.arming.safe()
+            self.note("SAFE: orders are previewed only; kill, cancel and flatten always work", "heading")
+        self._armed_changed()
+
+    def _armed_changed(self) -> None:
+        self.paint()
+        for screen in self.screen_stack:
+            if isinstance(screen, Form):
+                screen.look()
+
+    def watch_arming(self) -> None:
+        """With every frame: nobody there for too long."""
+        if self.arming.fell_safe():
+            self.note("SAFE again: nobody pressed a key. Ctrl+O arms", "heading")
+            self._armed_changed()
+
+    # Previews and forms
+
+    def preview(self, command: AnyCommand, answered: Callable[[Answer], None]) -> None:
+        """Asks the engine what it would say; `answered` runs on the app's loop."""
+
+        def came(answer: Answer) -> None:
+            self.on_loop(answered, answer)
+
+        try:
+            self._link.send(command, self._who, came)
+        except Exception as error:  # noqa: BLE001 - whatever a link does, the operator must learn that it failed
+            answered(Answer(ok=False, text=f"not asked: {type(error).__name__}: {error}"))
+
+    def open_form(self, form: Form) -> None:
+        """Shows a form and sends what it is dismissed with; one of a kind at a time."""
+        if any(isinstance(screen, Form) and screen.kind == form.kind for screen in self.screen_stack):
+            return
+
+        def chosen(command: AnyCommand | None) -> None:
+            if command is not None:
+                self.send(command, say(command))
+
+        self.push_screen(form, chosen)
+
+    def action_ticket(self) -> None:
+        """A new order in the selected symbol."""
+        row = self.position_row(self._selected_symbol())
+        if row is None:
+            self.open_form(Ticket(self.known_words(), None))
+            return
+        limit = row.bid if row.bid is not None else row.last
+        order = Submit(symbol=row.symbol, side=Side.BUY, size=self.size_of(row.symbol), limit=limit)
+        self.open_form(Ticket(self.known_words(), order))
+
+    def action_modify_order(self) -> None:
+        """Changes the order under the cursor, where a table of orders has the focus."""
+        pane = self.desk.focused
+        row = pane.selected if isinstance(pane, OrdersPane) else None
+        order = self.order_row(row.key) if row is not None else None
+        if order is None:
+            self.note("m modifies the selected order: go to the orders (F3) and select one", "heading")
+        elif not is_working(order):
+            self.note(f"{order.id} is {order.status}: nothing is left to modify", "heading")
+        else:
+            self.open_form(Change(order))
+
+    def edit_limit(self, name: str, value: str = "", *, confirm: bool = False) -> None:
+        """Changes a limit: a symbol's, or a control's."""
+        self.open_form(LimitChange(name, value, confirm=confirm))
+
+    def size_of(self, symbol: str) -> Decimal:
+        """The size of an order that is entered with one key."""
+        return self._sizes.get(symbol, self._sizes.get("*", SMALL))
+
+    def trade_at(self, side: Side, symbol: str, price: Decimal) -> None:
+        """A limit order at this price with one key: sent where the desk is ARMED, else previewed."""
+        order = Submit(
+            symbol=symbol,
+            side=side,
+            size=self.size_of(symbol),
+            type=OrderType.LIMIT,
+            limit=price,
+            tif=TimeInForce.DAY,
+        )
+        if self.arming.armed:
+            self.send(order, say(order))
+        else:
+            self.open_form(Ticket(self.known_words(), order))
+
+    def cancel_at(self, symbol: str, price: Decimal) -> None:
+        """Cancels our orders that rest at this price; one that protects a position is asked about."""
+        snapshot = self._link.latest()
+        found = [
+            order
+            for order in (snapshot.orders if snapshot is not None else ())
+            if order.symbol == symbol and price in (order.limit, order.stop) and is_working(order)
+        ]
+        for order in found:
+            self._cancel(order.id)
+        if not found:
+            self.note(f"no order of ours in {symbol} at {price:f}", "heading")
+
+    def known_words(self) -> Context:
+        """Names and the time, for the command language."""
+        return context(self._link.latest(), self._zone)
+
+    def order_row(self, order_id: str) -> OrderRow | None:
+        """An order of the newest snapshot."""
+        snapshot = self._link.latest()
+        rows = snapshot.orders if snapshot is not None else ()
+        return next((order for order in rows if order.id == order_id), None)
+
+    def position_row(self, symbol: str) -> PositionRow | None:
+        """A position of the newest snapshot."""
+        snapshot = self._link.latest()
+        rows = snapshot.positions if snapshot is not None else ()
+        return next((row for row in rows if row.symbol == symbol), None)
+
+    # The command line
+
+    def entered(self, spoken: Spoken) -> bool:
+        """Commands that are confirmed in a form of their own. False for all others."""
+        match spoken.command:
+            case Arming(armed=armed):
+                if armed != self.arming.armed:
+                    self.action_arm()
+            case Submit(preview=False) as order:
+                self.open_form(Ticket(self.known_words(), order, confirm=True))
+            case Modify(preview=False, order_id=order_id) as change:
+                row = self.order_row(order_id)
+                if row is None:
+                    self.note(f"there is no order {order_id} on the screen", "heading")
+                else:
+                    self.open_form(Change(row, change, confirm=True))
+            case SetLimit(preview=False, name=name, value=value):
+                self.edit_limit(name, value, confirm=True)
+            case _:
+                return False
+        return True
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Remembers it; what it does is begun by the other handler of this event."""
+        if isinstance(event.input, CommandLine) and event.value.strip():
+            self.history.add(event.value.strip())
+
+    def action_command_line(self) -> None:
+        """Opens the command line, with what it can do below it."""
+        super().action_command_line()
+        self.history.rest()
+        self.desk.query_one("#hint", Lines).show(self._thought("")[0])
+
+    def complete_line(self, line: CommandLine) -> None:
+        """Tab: the word at the end, as far as it is certain."""
+        line.value = completed(line.value, self.known_words())
+        line.cursor_position = len(line.value)
+
+    def recall_line(self, line: CommandLine, older: bool) -> None:
+        """Up and Down: what was typed before."""
+        line.value = self.history.older(line.value) if older else self.history.newer()
+        line.cursor_position = len(line.value)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """What the typed line would do, below it."""
+        if not isinstance(event.input, CommandLine):
+            return
+        self._typed += 1
+        hint, asked = self._thought(event.value)
+        self.desk.query_one("#hint", Lines).show(hint)
+        if asked is not None:
+            typed = self._typed
+            self.set_timer(CALM, lambda: self._ask_about(asked, typed))
+
+    def _thought(self, text: str) -> tuple[Line, AnyCommand | None]:
+        """What can be said at once, and what the engine is to be asked."""
+        found = words(text)
+        if not found:
+            return (Cell(" Tab completes, Up recalls, F1 lists all commands", "muted"),), None
+        verb = VERBS.get(found[0].lower)
+        try:
+            spoken = parse(text, self.known_words())
+        except Misspoken as error:
+            unfinished = error.start >= len(text.rstrip()) or (error.end >= len(text) and text[-1:] != " ")
+            if verb is not None and unfinished:
+                return (Cell(f" {verb.form}", "muted"), Cell(f"  {verb.help}", "muted")), None
+            return (Cell(f" △ {error}", "alarm-warning"),), None
+        command = spoken.command
+        if isinstance(command, Submit | Modify | SetLimit):
+            asked = parse(say(command) + ("" if command.preview else " preview")).command
+            assert not isinstance(asked, Arming)
+            return (Cell(" … the engine is asked", "muted"),), asked
+        return (Cell(f" {say(command)}: {verb.help if verb is not None else ''}", "muted"),), None
+
+    def _ask_about(self, asked: AnyCommand, typed: int) -> None:
+        if typed != self._typed:
+            return
+
+        def answered(answer: Answer) -> None:
+            if typed == self._typed and self.screen_stack:
+                self.desk.query_one("#hint", Lines).show(one_line(answer))
+
+        self.preview(asked, answered)

@@ -1,0 +1,101 @@
+"""What the engine says of an order or a limit before it is sent: would it pass, and what would it do."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from app.desk.view.cells import Cell
+from engine.control.commands import Answer
+
+Line = tuple[Cell, ...]
+MOST: int = 4
+"""Refusals that are listed."""
+
+
+def verdict(answer: Answer) -> list[Line]:
+    """Whether the gate would let it pass, each refusal with its control."""
+    if answer.ok:
+        return [(Cell("✓ ", "order-filled"), Cell("the gate would let it pass"))]
+    reasons = answer.data.get("refusals", answer.text).split("\n")
+    lines = [(Cell("✕ ", "order-rejected"), Cell(reason, "order-rejected")) for reason in reasons[:MOST]]
+    if len(reasons) > MOST:
+        lines.append((Cell(f"  and {len(reasons) - MOST} more", "muted"),))
+    return lines
+
+
+def meaning(data: dict[str, str]) -> list[Line]:
+    """Position, worst case, notional and margin, as far as they are known."""
+    lines: list[Line] = []
+    if "position" in data:
+        lines.append(
+            (
+                Cell("Position  ", "muted"),
+                Cell(data["position"], "heading"),
+                Cell(f"  if all fills {data['worst_now']} → "),
+                Cell(data["worst_then"], "heading"),
+                Cell(f"  limit {data['limit']}", "muted"),
+                Cell("  reduces" if data.get("reduces") == "yes" else "", "order-filled"),
+            )
+        )
+    if "margin_then" in data:
+        used = _money(data.get("margin_now", data["margin_then"]))
+        equity = data.get("equity", "")
+        share = ""
+        if equity and Decimal(equity) > 0:
+            share = f" ({Decimal(data['margin_then']) / Decimal(equity):.1%} of equity)"
+        lines.append(
+            (
+                Cell("Margin    ", "muted"),
+                Cell(f"{used} → "),
+                Cell(_money(data["margin_then"]), "heading"),
+                Cell(f" {data.get('currency', '')}{share}", "muted"),
+            )
+        )
+    if "notional" in data:
+        text = f"{_money(data['notional'])} {data.get('currency', '')}"
+        lines.append((Cell("Notional  ", "muted"), Cell(text)))
+    return lines
+
+
+def limit(data: dict[str, str]) -> list[Line]:
+    """What a changed limit would mean now."""
+    if "key" not in data:
+        return []
+    words = {"wider": "lets MORE through", "tighter": "lets less through"}.get(data["effect"], "")
+    lines: list[Line] = [
+        (
+            Cell("Change    ", "muted"),
+            Cell(f"{data['old']} → "),
+            Cell(data["new"], "heading"),
+            Cell(f"  {words}", "alarm-warning" if data["effect"] == "wider" else "text"),
+        ),
+        (Cell("File      ", "muted"), Cell(f"{data['file']}; it holds again when it is reloaded")),
+    ]
+    if "used" in data:
+        text = f"{data['used']} of {data['limit']} ({data['state']})"
+        lines.append((Cell("Used now  ", "muted"), Cell(text)))
+    if "exceeding" in data:
+        lines.append((Cell("Exceeded  ", "muted"), Cell(f"by {data['exceeding']}", "alarm-warning")))
+    return lines
+
+
+def one_line(answer: Answer) -> Line:
+    """All of it in one line, for below the command line."""
+    if not answer.ok:
+        return (Cell(" ✕ ", "order-rejected"), Cell(answer.text, "order-rejected"))
+    data = answer.data
+    said = [Cell(" ✓ ", "order-filled")]
+    if "worst_then" in data:
+        said.append(Cell(f"would pass; position {data['position']}, if all fills {data['worst_then']}"))
+        if "margin_then" in data:
+            said.append(Cell(f", margin {_money(data['margin_then'])} {data.get('currency', '')}"))
+    elif "key" in data:
+        more = f", exceeded by {data['exceeding']}" if "exceeding" in data else ""
+        said.append(Cell(f"{answer.text}; file {data['file']}, used {data.get('used', '-')}{more}"))
+    else:
+        said.append(Cell(answer.text))
+    return tuple(said)
+
+
+def _money(text: str) -> str:
+    return f"{Decimal(text):,.2f}"

@@ -1,0 +1,492 @@
+"""Order entry on the desk: ticket, change, limit, ARMED and SAFE, the typed line; and that nothing is sent by
+accident: not by a key that was typed ahead, not by one that is held, not while SAFE.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deskpilot import Desk, drive, painted, press, press_at, ripen, text_of
+from fakelink import FakeLink, change, order, snapshot
+
+from app.desk.app import DeskApp
+from app.desk.dialogs import Ask
+from app.desk.entry.arming import Arming
+from app.desk.entry.confirm import GUARD, Confirm
+from app.desk.entry.form import Form
+from app.desk.history import KEPT, History
+from app.desk.screen import CommandLine
+from engine.control.commands import Answer, AnyCommand, Cancel, Flatten, Kill, Modify, Pause, SetLimit, Submit
+from engine.model import OrderType, Side, TimeInForce
+
+D = Decimal
+PASS = {
+    "currency": "USD",
+    "position": "+2",
+    "worst_now": "0 … +4",
+    "worst_then": "0 … +6",
+    "limit": "10",
+    "reduces": "no",
+    "notional": "418500.00",
+    "margin_now": "26400.00",
+    "margin_then": "39600.00",
+    "margin_used": "13200.00",
+    "equity": "250000.00",
+}
+
+
+class Gate(FakeLink):
+    """Answers previews with `verdict`, and keeps apart what is only asked from what is sent."""
+
+    def __init__(self, mode: str = "PAPER") -> None:
+        super().__init__(snapshot(mode=mode))
+        self.asked: list[AnyCommand] = []
+        self.verdict = Answer(ok=True, text="the gate would let it pass", data=PASS)
+
+    def send(self, command: AnyCommand, who: str, answer: Any = None) -> None:
+        if getattr(command, "preview", False):
+            self.asked.append(command)
+            answer(self.verdict)
+        else:
+            super().send(command, who, answer)
+
+
+async def checked(pilot: Desk) -> None:
+    """Until the form has heard what the engine thinks."""
+    for _ in range(40):
+        screen = pilot.app.screen
+        if isinstance(screen, Form) and (screen._answer is not None or screen._problem is not None):
+            await pilot.pause()
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("no preview came")
+
+
+async def confirm(pilot: Desk) -> None:
+    """One Enter, as a person who has read presses it, and the time in which a held key would repeat."""
+    form = pilot.app.screen
+    assert isinstance(form, Form)
+    assert form._confirming, text_of(pilot.app)  # type: ignore[arg-type]
+    assert form._confirm._shown is not None
+    form._confirm._shown -= 1
+    form._confirm._last -= 1
+    await press(pilot, "enter")
+    await asyncio.sleep(0.2)
+    await pilot.pause()
+
+
+async def to_ticket(pilot: Desk) -> None:
+    await press(pilot, "f4", "down", "f9")
+    await checked(pilot)
+
+
+def test_the_ticket_starts_with_the_selected_symbol_and_is_judged_as_it_stands() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await to_ticket(pilot)
+        (asked,) = link.asked
+        assert isinstance(asked, Submit) and asked.preview and asked.size == 1
+        assert "✓ the gate would let it pass" in text_of(app)
+        assert "0 … +4 → 0 … +6" in text_of(app) and "39,600.00" in text_of(app)
+        assert link.sent == []
+
+    drive(test, link=Gate())
+
+
+def test_a_safe_desk_only_previews() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await to_ticket(pilot)
+        await press(pilot, "enter")
+        await asyncio.sleep(0.3)
+        await press(pilot, "enter")
+        await asyncio.sleep(0.3)
+        assert "SAFE: previewed only. Ctrl+O arms this desk" in text_of(app)
+        assert link.sent == []
+
+    drive(test, link=Gate())
+
+
+def test_armed_enter_previews_and_enter_again_sends() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o")
+        await to_ticket(pilot)
+        await press(pilot, "backspace", "3", "tab", "tab", "tab", *["backspace"] * 9, *"4185.25")
+        await press(pilot, "tab", *"4180", "tab", *"4200.5")
+        await checked(pilot)
+        await press(pilot, "enter")
+        assert "▶ buy 3" in text_of(app) and "Enter again does it" in text_of(app)
+        assert link.sent == []
+        await confirm(pilot)
+        (sent,) = link.sent
+        assert isinstance(sent, Submit)
+        assert (sent.size, sent.limit, sent.stop_loss, sent.take_profit) == (
+            3,
+            D("4185.25"),
+            4180,
+            D("4200.5"),
+        )
+        assert not isinstance(app.screen, Form)
+
+    drive(test, link=Gate())
+
+
+def test_enter_typed_ahead_confirms_nothing() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o", "f4", "down", "f9", "enter", "enter", "enter")
+        await checked(pilot)
+        await press(pilot, "enter")
+        await press(pilot, "enter")
+        await asyncio.sleep(0.3)
+        assert isinstance(app.screen, Form) and link.sent == []
+
+    drive(test, link=Gate())
+
+
+def test_a_held_enter_confirms_nothing_however_late_its_first_repeat() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o")
+        await to_ticket(pilot)
+        await press(pilot, "enter")
+        await asyncio.sleep(0.6)
+        for _ in range(20):
+            await press_at(pilot, "enter", time.monotonic())
+            await asyncio.sleep(0.03)
+        await asyncio.sleep(0.3)
+        assert isinstance(app.screen, Form) and link.sent == []
+        assert "Enter is held" in text_of(app)
+        await confirm(pilot)
+        assert len(link.sent) == 1, "let go and pressed once, it counts"
+
+    drive(test, link=Gate())
+
+
+def test_a_change_takes_the_confirmation_back() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o")
+        await to_ticket(pilot)
+        await press(pilot, "enter")
+        await press(pilot, "5")
+        assert "Enter again" not in text_of(app)
+        await asyncio.sleep(0.5)
+        await press(pilot, "enter")
+        assert link.sent == []
+
+    drive(test, link=Gate())
+
+
+def test_what_the_gate_refuses_cannot_be_confirmed() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        reasons = "max_position: worst case +60 lots, the limit is 50\norder_qty: 60 lots, the limit is 20"
+        link.verdict = Answer(ok=False, text=reasons.replace("\n", "; "), data={"refusals": reasons})
+        await press(pilot, "ctrl+o")
+        await to_ticket(pilot)
+        assert "✕ max_position: worst case +60 lots" in text_of(app) and "✕ order_qty" in text_of(app)
+        await press(pilot, "enter")
+        await asyncio.sleep(0.3)
+        await press(pilot, "enter")
+        assert "it would be refused" in text_of(app) and link.sent == []
+
+    drive(test, link=Gate())
+
+
+def test_a_field_that_is_wrong_says_what_would_be_right() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await to_ticket(pilot)
+        await press(pilot, "backspace", "x")
+        await checked(pilot)
+        assert "x is no size" in text_of(app)
+        await press(pilot, "enter")
+        assert link.sent == [] and len(link.asked) == 1
+
+    drive(test, link=Gate())
+
+
+@pytest.mark.parametrize("key", ["f12", "ctrl+backslash"])
+@pytest.mark.parametrize(
+    "opened", [("f4", "down", "f9"), ("f3", "down", "m"), ("f5", "down", "l"), ("colon", "b")]
+)
+def test_the_kill_key_works_from_every_form_and_input(key: str, opened: tuple[str, ...]) -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, *opened)
+        await press(pilot, key)
+        assert [type(c) for c in link.sent] == [Kill]
+        assert "KILL" in text_of(app)
+
+    drive(test, link=Gate())
+
+
+def test_losing_the_arms_takes_a_confirmation_back() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o")
+        await to_ticket(pilot)
+        await press(pilot, "enter")
+        assert "Enter again" in text_of(app)
+        await press(pilot, "ctrl+o")
+        assert "Enter again" not in text_of(app) and "SAFE" in text_of(app)
+        await asyncio.sleep(0.3)
+        await press(pilot, "enter")
+        assert link.sent == []
+
+    drive(test, link=Gate())
+
+
+def test_arming_takes_one_key_on_paper_and_a_word_on_live() -> None:
+    async def paper(app: DeskApp, link: Any, pilot: Desk) -> None:
+        assert "SAFE" in text_of(app).split("\n")[0]
+        await press(pilot, "ctrl+o")
+        assert "ARMED" in text_of(app).split("\n")[0]
+        await press(pilot, "ctrl+o")
+        assert "SAFE" in text_of(app).split("\n")[0]
+
+    async def live(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o", *"ARM", "enter")
+        assert not app.arming.armed, "typed ahead"
+        await ripen(pilot)
+        await press(pilot, *"arm", "enter")
+        assert app.arming.armed
+        await press(pilot, "ctrl+o")
+        assert not app.arming.armed, "SAFE at once"
+
+    drive(paper, link=Gate())
+    drive(live, link=Gate("LIVE"))
+
+
+def test_a_halt_overrides_both_in_the_display() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o")
+        link.snapshot = change(link.snapshot, seq=99, halted=True, halt_reason="test")
+        await painted(pilot)
+        assert "HALTED" in text_of(app).split("\n")[0] and "ARMED" not in text_of(app).split("\n")[0]
+
+    drive(test, link=Gate())
+
+
+def test_kill_cancel_and_flatten_work_on_a_safe_desk() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "f3", "down", "x")
+        await press(pilot, "f4", "down", "f8")
+        await ripen(pilot)
+        await press(pilot, "y")
+        await press(pilot, "f12")
+        assert not app.arming.armed
+        assert [type(c) for c in link.sent] == [Cancel, Flatten, Kill]
+
+    drive(test, link=Gate())
+
+
+def test_an_idle_desk_is_safe_again() -> None:
+    now = [100.0]
+    arming = Arming(lambda: now[0], 600)
+    assert not arming.armed and not arming.fell_safe()
+    arming.arm()
+    now[0] += 599
+    arming.touch()
+    now[0] += 599
+    assert not arming.fell_safe()
+    now[0] += 2
+    assert arming.fell_safe() and not arming.armed and not arming.fell_safe()
+    never = Arming(lambda: now[0], 0)
+    never.arm()
+    now[0] += 10**6
+    assert not never.fell_safe()
+
+
+def test_a_press_counts_only_alone_and_after_the_question_could_be_read() -> None:
+    ask = Confirm()
+    assert not ask.pressed(1.0), "nothing is asked"
+    ask.show(2.0)
+    assert not ask.pressed(2.0 + GUARD - 0.01)
+    assert not ask.pressed(2.0 + GUARD + 0.1), "too soon after the last one"
+    assert ask.pressed(3.0) and ask.stands(3.0)
+    ask.pressed(3.03)
+    assert not ask.stands(3.0), "a held key"
+    assert ask.pressed(4.0)
+    ask.hide()
+    assert not ask.stands(4.0)
+
+
+# -- changes
+
+
+def test_m_changes_the_selected_order_by_what_differs() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o", "f3", "down", "m")
+        await pilot.pause()
+        assert "nothing is changed yet" in text_of(app) and "MODIFY trend-7f3a" in text_of(app)
+        await press(pilot, *["backspace"] * 9, *"4100.25")
+        await checked(pilot)
+        await press(pilot, "enter")
+        await confirm(pilot)
+        (sent,) = link.sent
+        assert isinstance(sent, Modify) and (sent.size, sent.limit, sent.stop) == (None, D("4100.25"), None)
+
+    drive(test, link=Gate())
+
+
+def test_an_order_that_is_over_cannot_be_changed() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        link.snapshot = change(link.snapshot, seq=9, orders=(order(11, "FILLED"),))
+        await painted(pilot)
+        await press(pilot, "f3", "down", "m")
+        assert "nothing is left to modify" in text_of(app) and not isinstance(app.screen, Form)
+
+    drive(test, link=Gate())
+
+
+# -- limits
+
+
+def limits(effect: str) -> Answer:
+    data = {"key": "max_position", "old": "10", "new": "3", "file": "10", "effect": effect}
+    more = {"used": "5 lots", "limit": "10 lots", "state": "ACTIVE", "exceeding": "trend-7f3a-0001"}
+    return Answer(ok=True, text="max_position: 10 → 3", data={**data, **more})
+
+
+def test_a_limit_is_tightened_from_its_row_on_a_safe_desk() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        link.verdict = limits("tighter")
+        await press(pilot, "f5", "down", "l", "3")
+        await checked(pilot)
+        assert "10 → 3" in text_of(app) and "by trend-7f3a-0001" in text_of(app)
+        await press(pilot, "enter")
+        await confirm(pilot)
+        (sent,) = link.sent
+        assert isinstance(sent, SetLimit) and sent.value == "3"
+
+    drive(test, link=Gate())
+
+
+def test_a_limit_that_lets_more_through_takes_a_typed_word() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        link.verdict = limits("wider")
+        await press(pilot, "colon", *"limit daily_loss 3%", "enter")
+        await checked(pilot)
+        await pilot.pause()
+        await confirm(pilot)
+        assert isinstance(app.screen, Ask) and link.sent == []
+        await ripen(pilot)
+        await press(pilot, *"WIDEN", "enter")
+        assert link.sent == [SetLimit(name="daily_loss", value="3%")]
+
+    drive(test, link=Gate())
+
+
+# -- the ladder's keys
+
+
+def test_one_key_trades_where_it_is_armed_and_previews_where_it_is_not() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        app.trade_at(Side.SELL, "ESM3", D("4186.00"))
+        await pilot.pause()
+        assert isinstance(app.screen, Form) and link.sent == []
+        await press(pilot, "escape", "ctrl+o")
+        app.trade_at(Side.SELL, "ESM3", D("4186.00"))
+        await pilot.pause()
+        (sent,) = link.sent
+        assert isinstance(sent, Submit)
+        assert (sent.side, sent.size, sent.limit, sent.type) == (Side.SELL, 1, D("4186.00"), OrderType.LIMIT)
+        app.cancel_at("ESM3", D("1.00"))
+        assert "no order of ours in ESM3" in str(app.desk.query_one("#note").plain)  # type: ignore[attr-defined]
+        mine = next(o for o in link.snapshot.orders if o.symbol == "NQM3" and o.limit is not None)
+        app.cancel_at("NQM3", mine.limit)
+        await pilot.pause()
+        assert any(isinstance(c, Cancel) for c in link.sent[1:])
+
+    drive(test, link=Gate())
+
+
+# -- the command line
+
+
+def hint(app: DeskApp) -> str:
+    return str(app.desk.query_one("#hint").plain)  # type: ignore[attr-defined]
+
+
+def test_the_line_below_says_what_the_typed_line_would_do() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "colon")
+        assert "Tab completes" in hint(app)
+        await press(pilot, *"buy 2 ")
+        assert "buy SIZE SYMBOL" in hint(app)
+        await press(pilot, *"ESM3 @ 4185 banana ")
+        assert "banana is not understood" in hint(app)
+        await press(pilot, *["backspace"] * 8)
+        await asyncio.sleep(0.4)
+        await pilot.pause()
+        assert "would pass; position +2, if all fills 0 … +6" in hint(app)
+        link.verdict = Answer(ok=False, text="price_sanity: 9 is too far")
+        await press(pilot, "5")
+        await asyncio.sleep(0.4)
+        await pilot.pause()
+        assert "price_sanity: 9 is too far" in hint(app)
+        assert link.sent == []
+
+    drive(test, link=Gate())
+
+
+def test_a_typed_order_is_confirmed_in_the_ticket() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o", "colon", *"sell 2 esm3 trigger 4100 gtc", "enter", "enter", "y")
+        await checked(pilot)
+        assert link.sent == [], "typed ahead"
+        assert "gtc" in text_of(app)
+        await press(pilot, "enter")
+        await asyncio.sleep(0.3)
+        await confirm(pilot)
+        (sent,) = link.sent
+        assert sent == Submit(
+            symbol="ESM3", side=Side.SELL, size=D(2), type=OrderType.STOP, stop=D(4100), tif=TimeInForce.GTC
+        )
+
+    drive(test, link=Gate())
+
+
+def test_tab_completes_and_up_recalls() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "colon", *"pau", "tab", *"tr", "tab", "enter")
+        assert link.sent == [Pause(strategy="trend")]
+        await press(pilot, "colon", *"rel", "up")
+        line = app.desk.query_one(CommandLine)
+        assert line.value == "pause trend"
+        await press(pilot, "down")
+        assert line.value == "rel"
+        await press(pilot, "escape")
+
+    drive(test, link=Gate())
+
+
+def test_arm_and_safe_are_words_as_well() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "colon", *"arm", "enter")
+        assert app.arming.armed
+        await press(pilot, "colon", *"arm", "enter")
+        assert app.arming.armed, "said twice it stays"
+        await press(pilot, "colon", *"safe", "enter")
+        assert not app.arming.armed and link.sent == []
+
+    drive(test, link=Gate())
+
+
+def test_the_history_is_private_short_and_kept(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    for number in range(KEPT + 10):
+        history.add(f"ack {number}")
+        history.add(f"ack {number}")
+    history.add("x" * 10_000)
+    history.add("two\nlines")
+    file = tmp_path / "history"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = History(tmp_path)
+    assert len(again.lines) == KEPT and again.lines[-1] == f"ack {KEPT + 9}"
+    assert again.older("typed") == f"ack {KEPT + 9}"
+    assert again.older("") == f"ack {KEPT + 8}"
+    assert again.newer() == f"ack {KEPT + 9}" and again.newer() == "typed"
+    file.write_bytes(b"\xff\xfe broken")
+    assert History(tmp_path).lines == []
+    assert History(tmp_path / "nowhere").lines == []
+    History(tmp_path / "nowhere").add("ack")
