@@ -62,6 +62,8 @@ def run_attached(
             glyphs=desk.glyphs,
             who="attach",
             report_dir=directory,
+            safe_after=desk.safe_after * 60,
+            sizes=desk.sizes,
             on_signal="signal",
         )
         code, goodbye = _ended(result, link, directory)

@@ -380,7 +380,7 @@ def test_no_letter_of_a_command_becomes_a_key_of_the_desk() -> None:
     async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
         line = app.desk.query_one("#command", Input)
         await press(pilot, "f3", "down", "colon", *"ca", "tab", "shift+tab", *"xXrA")
-        assert app.focused is line and line.value == "caxXrA"
+        assert app.focused is line and line.value == "cancelxXrA"
         await pilot.click("#orders", offset=(5, 5))
         assert not line.display, "who goes elsewhere has left the command line"
         await press(pilot, "colon", "a")
