@@ -56,7 +56,9 @@ class Ordering(Commanding):
             self._set_armed(False)
             return
         snapshot = self._link.latest()
-        if snapshot is not None and snapshot.mode != "LIVE":
+        if snapshot is not None and snapshot.recorded:
+            self.note("this is a recording: there is nothing to arm", "heading")
+        elif snapshot is not None and snapshot.mode != "LIVE":
             self._set_armed(True)
         elif snapshot is not None and not self._asking("arm"):
             body = wrapped(
