@@ -84,7 +84,7 @@ class Seats:
         if goodbye and (in_control or self._lost) and not left.read_only:
             self._settle(f"{left.who} said goodbye")  # a person has seen how things stand
         elif not goodbye and in_control:
-            self._lost = f"the screen in control ({left.who}) was lost: {how}"
+            self._lost = f"the screen in control was lost ({how}): {left.who}"
             if self._others():
                 self._core.alarm("warning", "screen_lost", f"{self._lost}. Another screen can take control")
         if self._lost and self._timer is None and not self._stopped and not self._others():
