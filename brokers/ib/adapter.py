@@ -215,6 +215,13 @@ class IbAdapter:
             library_thread().soon(wire.close)
 
     @property
+    def ticks(self) -> tuple[int, int]:
+        """How many ticks this session decoded, and how many deliveries a later one replaced."""
+        if self._wire is None or self._inbox is None:
+            return 0, 0
+        return self._wire.ticks, self._inbox.conflated
+
+    @property
     def up(self) -> bool:
         """True while orders may be sent."""
         return self.line.up

@@ -91,6 +91,8 @@ class Tap:
         self._books: dict[int, _Book] = {}
         self._dirty: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self.ticks = 0
+        """Ticks heard."""
         self.reporter = _Reporter(lambda text: put(Undecodable(text)))
 
     def __getattr__(self, name: str) -> Callable[..., None]:
@@ -263,6 +265,7 @@ class Tap:
         return book
 
     def _changed(self, req_id: int) -> None:
+        self.ticks += 1
         self._dirty.add(req_id)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(QUOTES_EVERY, self._flush)

@@ -35,6 +35,11 @@ class Wire:
         self._where: dict[str, object] = {}
 
     @property
+    def ticks(self) -> int:
+        """Ticks that this session heard."""
+        return self._tap.ticks
+
+    @property
     def library(self) -> str:
         """Name and version of the library in use."""
         return "" if self._library is None else f"{self._library.name} {self._library.version}"

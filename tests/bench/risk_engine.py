@@ -1,7 +1,8 @@
 """The engine process of the risk benchmark: a real run on the synthetic feed whose risk rounds are recorded.
 
 `python -m tests.bench.risk_engine JOB`, a JSON object: state, out (paths), begin, end (ns, monotonic clock),
-strategies (tables as in the configuration), feed, desk (true: with the screen, in this terminal).
+strategies (tables as in the configuration), feed, desk (true: with the screen, in this terminal), ib
+(settings of the link to a gateway, with the feed `ib`).
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app import hosting, logs, runner
+from app import hosting, ibrun, logs, runner
 from app.options import RunOptions
 from app.paths import log_path
 from app.session import Session
 from app.settings import Settings
+from brokers.ib.config import IbConfig
 from engine.config import StrategyConfig
 from engine.control.commands import Answer, Kill
 from engine.control.memory import MemoryLink
@@ -74,7 +76,13 @@ class MeasuredRunner(runner.Runner):
         }
         out = Path(self.job["out"])
         seen.write(
-            out.with_suffix(".tmp"), rows=rows, kill=kill, alerts=alerts, stages=stages, screens=screens
+            out.with_suffix(".tmp"),
+            rows=rows,
+            kill=kill,
+            alerts=alerts,
+            stages=stages,
+            screens=screens,
+            ticks=getattr(session.adapter, "ticks", None),
         )
         out.with_suffix(".tmp").rename(out)
         engine.request_stop("measured")
@@ -84,6 +92,10 @@ def main(job: Job) -> None:
     state = Path(job["state"])
     strategies = tuple(StrategyConfig.model_validate(s) for s in job["strategies"])
     settings = Settings().model_copy(update={"strategies": strategies})
+    if job.get("ib"):  # the settings of the link to a gateway
+        settings = settings.model_copy(
+            update={"broker": "ib", "account": ibrun.ACCOUNT, "ib": IbConfig.model_validate(job["ib"])}
+        )
     options = RunOptions(state_dir=state, config=None, feed=job["feed"])
     MeasuredRunner.job = job
     # No sample strategy where none was asked for.
