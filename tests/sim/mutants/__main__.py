@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 
@@ -70,9 +70,10 @@ def row(found: Find) -> str:
 
 
 def hunts(mutants: Sequence[Mutant], seeds: int, seconds: float, jobs: int) -> Iterator[Find]:
-    """Hunts each mutant in a process of its own, in their order."""
+    """Hunts each mutant in a process of its own; each find comes as its hunt ends."""
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(lambda m: _hunt_apart(m.name, seeds, seconds), mutants)
+        for hunted in as_completed([pool.submit(_hunt_apart, m.name, seeds, seconds) for m in mutants]):
+            yield hunted.result()
 
 
 def _hunt_apart(name: str, seeds: int, seconds: float) -> Find:
