@@ -12,6 +12,16 @@ def default_config(env: Mapping[str, str]) -> Path:
     return _base(env, "XDG_CONFIG_HOME", ".config") / "breakwater" / "breakwater.toml"
 
 
+def themes_dir(env: Mapping[str, str]) -> Path:
+    """The operator's own themes, beside the default configuration."""
+    return default_config(env).parent / "themes"
+
+
+def keymaps_dir(env: Mapping[str, str]) -> Path:
+    """The operator's own keymaps, beside the default configuration."""
+    return default_config(env).parent / "keymaps"
+
+
 def find_config(given: str | None, env: Mapping[str, str]) -> Path | None:
     """The configuration to read: the one that is named (also by BREAKWATER_CONFIG), which must then exist, or
     the default one where it exists. None: there is none, and the defaults hold."""

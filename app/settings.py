@@ -95,11 +95,12 @@ class DeskConfig(Section):
     """The screen."""
 
     theme: str = Field("cvd", pattern=r"^[A-Za-z0-9_./~-]{1,4096}$")
-    """Name of a theme (cvd, greenred, daylight, contrast) or path of a theme file. cvd, because it can be
+    """Name of a theme (cvd, dark, light, high-contrast, sixteen, red-up), of one of your own
+    (themes/NAME.toml beside the default configuration), or path of a theme file. cvd, because it can be
     told apart with every kind of colour vision."""
     keymap: str = Field("", pattern=r"^[A-Za-z0-9_./~-]{0,4096}$")
-    """Name of a keymap (vim) or path of a file with keys of your own. Empty, because the keys of the screen's
-    help are those of its documentation."""
+    """Name of a keymap (vim), of one of your own (keymaps/NAME.toml beside the default configuration), or
+    path of a file. Empty, because the keys of the documentation are then those of the screen."""
     glyphs: Literal["auto", "unicode", "ascii"] = "auto"
     """Whether the screen shows more than ASCII. auto: ASCII where the locale's character set is not UTF-8, or
     the terminal (TERM) has not the glyphs, as the Linux console; so that nothing shows as boxes."""

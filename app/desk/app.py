@@ -109,6 +109,8 @@ class DeskApp(Ordering, App[DeskResult]):
             plain or self.console.color_system in (None, "standard") or bool(os.environ.get("NO_COLOR"))
         )
         """Whether grounds may look alike."""
+        if self._desk_theme.name == themes.DEFAULT and self.console.color_system == "standard":
+            self._desk_theme = themes.load(themes.FOR_SIXTEEN)
         self.register_theme(self._desk_theme.to_textual())
         self.theme = self._desk_theme.name
         self.keys = load_keymap(keymap)

@@ -6,6 +6,7 @@ would let a keymap steal them without a word. Two things that work at the same t
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from app.desk.keys import KEYS, RESERVED, Key
+from app.paths import keymaps_dir
 
 BUILT_IN: Final[tuple[str, ...]] = ("vim",)
 
@@ -83,24 +85,28 @@ def written(name: str) -> str:
     return "+".join([*(mod.capitalize() for mod in mods), said])
 
 
-def load(name_or_path: str | Path) -> tuple[Key, ...]:
-    """The table of keys with those of a built-in keymap (by name) or of a file; the plain table for an empty
-    name. Raises `BadKeymap`."""
+def load(name_or_path: str | Path, own: Path | None = None) -> tuple[Key, ...]:
+    """The table of keys with those of a keymap, by name or by path of a file; the plain table for an empty
+    name. `own`: folder of the operator's own keymaps (NAME.toml), which go before the built-in ones; without
+    it, the one beside the default configuration. Raises `BadKeymap`."""
     if not str(name_or_path):
         return KEYS
-    if isinstance(name_or_path, str) and name_or_path in BUILT_IN:
-        source = f"keymaps/{name_or_path}.toml"
+    named = isinstance(name_or_path, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name_or_path)
+    path = Path(name_or_path)
+    mine = (own or keymaps_dir(os.environ)) / f"{name_or_path}.toml"
+    if named and mine.is_file():
+        path = mine
+    elif named and name_or_path in BUILT_IN:
         text = (resources.files("app.desk.keymaps") / f"{name_or_path}.toml").read_text(encoding="utf-8")
-    else:
-        source = str(name_or_path)
-        try:
-            text = Path(name_or_path).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            names = ", ".join(BUILT_IN)
-            raise BadKeymap(
-                f"keymap {source} cannot be read ({error}); give one of {names}, or a file's path"
-            ) from error
-    return parse(text, source)
+        return parse(text, f"keymaps/{name_or_path}.toml")
+    try:
+        text = path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        names = ", ".join(BUILT_IN)
+        raise BadKeymap(
+            f"keymap {path} cannot be read ({error}); give one of {names}, or a file's path"
+        ) from error
+    return parse(text, str(path))
 
 
 def parse(text: str, source: str) -> tuple[Key, ...]:

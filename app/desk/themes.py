@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.desk.view.meanings import MEANINGS
+from app.paths import themes_dir
 
 if TYPE_CHECKING:
     from textual.theme import Theme
 
 DEFAULT: Final = "cvd"
-BUILT_IN: Final[tuple[str, ...]] = ("cvd", "greenred", "daylight", "contrast")
+BUILT_IN: Final[tuple[str, ...]] = ("cvd", "dark", "light", "high-contrast", "sixteen", "red-up")
+FOR_SIXTEEN: Final = "sixteen"
+"""Takes the default's place where the terminal has no more colours than that."""
 LEAST_CONTRAST: Final = 4.5
 """WCAG 2.1, success criterion 1.4.3 (AA) for text of normal size."""
 
@@ -33,6 +37,7 @@ _COLOURS: Final = (
     "panel",
     "boost",
 )
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HEX = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
@@ -70,21 +75,31 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def load(name_or_path: str | Path) -> DeskTheme:
-    """A built-in theme by name, or any theme file by path. Raises `BadTheme`."""
-    if isinstance(name_or_path, str) and name_or_path in BUILT_IN:
-        source = f"themes/{name_or_path}.toml"
+def load(name_or_path: str | Path, own: Path | None = None) -> DeskTheme:
+    """A theme by name, or any theme file by path. Raises `BadTheme`.
+
+    `own`: folder of the operator's own themes (NAME.toml), where one may have the name of a built-in theme
+    and takes its place; without it, the folder beside the default configuration.
+    """
+    named = isinstance(name_or_path, str) and _NAME.fullmatch(name_or_path)
+    if named:
+        path = (own or themes_dir(os.environ)) / f"{name_or_path}.toml"
+        if path.is_file():
+            return parse(_read(path, str(path)), str(path))
+    if named and name_or_path in BUILT_IN:
         text = (resources.files("themes") / f"{name_or_path}.toml").read_text(encoding="utf-8")
-    else:
-        source = str(name_or_path)
-        try:
-            text = Path(name_or_path).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            names = ", ".join(BUILT_IN)
-            raise BadTheme(
-                f"theme {source} cannot be read ({error}); give one of {names}, or a file's path"
-            ) from error
-    return parse(text, source)
+        return parse(text, f"themes/{name_or_path}.toml")
+    return parse(_read(Path(name_or_path), str(name_or_path)), str(name_or_path))
+
+
+def _read(path: Path, source: str) -> str:
+    try:
+        return path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        names = ", ".join(BUILT_IN)
+        raise BadTheme(
+            f"theme {source} cannot be read ({error}); give one of {names}, or a file's path"
+        ) from error
 
 
 def parse(text: str, source: str) -> DeskTheme:

@@ -6,20 +6,31 @@ They are made anew with `python -m pytest tests/desk/test_desk_snapshots.py --sn
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from deskpilot import Desk, drive, painted, press, text_of
 from fakeanswers import everything
-from fakelink import FakeLink, change, halted_snapshot, killing, recorded_snapshot, snapshot
+from fakelink import (
+    FakeLink,
+    alert,
+    change,
+    halted_snapshot,
+    health,
+    killing,
+    recorded_snapshot,
+    snapshot,
+)
 from textual.strip import Strip
 
 from app.desk import themes
 from app.desk.app import DeskApp
 from app.desk.grid import Grid
 from app.desk.screens import SCREENS
-from engine.control.snapshot import Snapshot
+from app.desk.view.orders import is_working
+from engine.control.snapshot import LinkRow, Snapshot
 
 Compare = Callable[[str], None]
 PICTURES = Path(__file__).parent / "__snapshots__" / "test_desk_snapshots"
@@ -30,10 +41,38 @@ def ended() -> Snapshot:
     return change(halted_snapshot(), kill=killing(running=False, verdict=verdict))
 
 
+def proven_flat() -> Snapshot:
+    verdict = "flat, confirmed twice by the broker at 2023-05-01 14:30:09Z"
+    rows = tuple(
+        change(row, executed=Decimal(0), broker=Decimal(0), diff=Decimal(0), state="agree", by_strategy={})
+        for row in snapshot().positions
+    )
+    shut = tuple(row for row in snapshot().orders if not is_working(row))
+    return change(
+        halted_snapshot(), positions=rows, orders=shut, kill=killing(running=False, verdict=verdict)
+    )
+
+
+def disconnected() -> Snapshot:
+    """The broker is gone: nothing opens, positions are what they were when it was last asked."""
+    text = "link to paper is down: connection reset by peer"
+    unseen = tuple(change(row, broker=None, diff=None, state="unknown") for row in snapshot().positions)
+    link = LinkRow(text=text, up=False, attempts=3, next_try=2.0, last_loss="connection reset", losses=1)
+    return snapshot(
+        trading=False,
+        trading_text=text,
+        positions=unseen,
+        alerts=(alert(30, "critical", text, code="link_down"),),
+        health=health(broker="down", broker_text=text, link=link),
+    )
+
+
 SCENES: dict[str, tuple[Callable[[], Snapshot | None], tuple[str, ...], float]] = {
     "desk": (snapshot, (), 0.1),
     "halted": (halted_snapshot, (), 0.1),
     "notflat": (ended, (), 0.1),
+    "flat": (proven_flat, (), 0.1),
+    "disconnected": (disconnected, (), 0.1),
     "stale": (snapshot, (), 1.3),
     "waiting": (lambda: None, (), 0.0),
     "paused": (snapshot, ("p",), 0.1),
@@ -56,7 +95,17 @@ CASES = [
     *((scene, SMALL) for scene in SCENES),
     *(
         (scene, MEDIUM)
-        for scene in ("replay", "halted", "notflat", "stale", "kill", "help", "flatten", *NAMES)
+        for scene in (
+            "replay",
+            "disconnected",
+            "halted",
+            "notflat",
+            "stale",
+            "kill",
+            "help",
+            "flatten",
+            *NAMES,
+        )
     ),
     *((scene, WIDE) for scene in ("replay", "halted", *NAMES)),
     *((scene, (60, 15)) for scene in ("halted", "kill", *NAMES)),
@@ -108,6 +157,22 @@ def test_a_blank_screen_is_no_stored_picture(
     drive(test, size=size)
 
 
+COLOURFUL = (
+    "halted",
+    "kill",
+    "flat",
+    "notflat",
+    "stale",
+    "disconnected",
+    "positions",
+    "risk",
+    "log",
+    "health",
+    "help",
+)
+"""Scenes in which colours say something; `positions` has a drift, `log` an alarm."""
+
+
 def app_for(scene: str, theme: str = themes.DEFAULT) -> tuple[DeskApp, tuple[str, ...]]:
     make, keys, age = SCENES[scene]
     link = FakeLink(make())
@@ -119,21 +184,10 @@ def app_for(scene: str, theme: str = themes.DEFAULT) -> tuple[DeskApp, tuple[str
 @pytest.mark.parametrize(
     ("scene", "size", "theme"),
     [
-        ("desk", (80, 24), "cvd"),
+        *(("desk", (80, 24), name) for name in themes.BUILT_IN),
         ("desk", (120, 40), "cvd"),
         ("desk", (200, 50), "cvd"),
-        ("desk", (80, 24), "greenred"),
-        ("desk", (80, 24), "daylight"),
-        ("desk", (80, 24), "contrast"),
-        ("halted", (120, 40), "cvd"),
-        ("notflat", (80, 24), "cvd"),
-        ("stale", (80, 24), "cvd"),
-        ("kill", (80, 24), "cvd"),
-        ("orders", (80, 24), "cvd"),
-        ("risk", (80, 24), "cvd"),
-        ("log", (80, 24), "cvd"),
-        ("strategies", (80, 24), "cvd"),
-        ("health", (80, 24), "cvd"),
+        *((scene, (80, 24), "cvd") for scene in COLOURFUL),
     ],
     ids=lambda value: value if isinstance(value, str) else f"{value[0]}x{value[1]}",
 )

@@ -7,8 +7,12 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from fakelink import FakeLink
+from rich._palettes import STANDARD_PALETTE
+from rich.color import ANSI_COLOR_NAMES, Color, ColorSystem
 
 from app.desk import themes
+from app.desk.app import DeskApp
 from app.desk.view.meanings import BOLD, FILLED, MEANINGS
 
 FOLDER = Path(str(resources.files("themes")))
@@ -69,13 +73,16 @@ def test_built_in_themes_load_and_can_be_read(name: str) -> None:
 
 @pytest.mark.parametrize("deficiency", DEFICIENCIES)
 @pytest.mark.parametrize(("up", "down"), [("pnl-up", "pnl-down"), ("side-buy", "side-sell")])
-def test_the_default_theme_keeps_up_and_down_apart(deficiency: str, up: str, down: str) -> None:
-    meanings = themes.load(themes.DEFAULT).meanings
-    assert distance(meanings[up], meanings[down], DEFICIENCIES[deficiency]) >= 70
+@pytest.mark.parametrize(("name", "least"), [("cvd", 70), ("high-contrast", 70), ("sixteen", 50)])
+def test_safe_themes_keep_up_and_down_apart(
+    name: str, least: int, deficiency: str, up: str, down: str
+) -> None:
+    meanings = themes.load(name).meanings
+    assert distance(meanings[up], meanings[down], DEFICIENCIES[deficiency]) >= least
 
 
 def test_the_measure_knows_that_red_and_green_are_not_apart() -> None:
-    meanings = themes.load("greenred").meanings
+    meanings = themes.load("dark").meanings
     assert distance(meanings["pnl-up"], meanings["pnl-down"], DEFICIENCIES["deutan"]) < 45
 
 
@@ -114,6 +121,58 @@ def test_a_theme_from_a_file(tmp_path: Path) -> None:
     assert themes.load(path).name == "mine"
     with pytest.raises(themes.BadTheme, match="give one of cvd"):
         themes.load("nosuch")
+
+
+def test_a_theme_of_the_operators_goes_before_a_built_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "breakwater" / "themes"
+    folder.mkdir(parents=True)
+    (folder / "light.toml").write_text(good().replace('name = "cvd"', 'name = "light"'), encoding="utf-8")
+    (folder / "mine.toml").write_text(good().replace('name = "cvd"', 'name = "mine"'), encoding="utf-8")
+    assert not themes.load("light").dark
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert themes.load("light").dark, "the operator's own is dark"
+    assert themes.load("mine").name == "mine"
+    (folder / "mine.toml").write_text("name = 7", encoding="utf-8")
+    with pytest.raises(themes.BadTheme, match=r"mine\.toml"):
+        themes.load("mine")
+
+
+def test_red_up_is_dark_the_other_way_round() -> None:
+    dark, other = themes.load("dark").meanings, themes.load("red-up").meanings
+    turned = {"pnl-up": "pnl-down", "pnl-down": "pnl-up", "side-buy": "side-sell", "side-sell": "side-buy"}
+    assert dark["pnl-up"] != dark["pnl-down"]
+    assert {name: other[turned.get(name, name)] for name in other} == dark
+
+
+def test_the_theme_of_sixteen_colours_has_no_others_and_confuses_none() -> None:
+    theme = themes.load(themes.FOR_SIXTEEN)
+    palette = {Color.from_triplet(STANDARD_PALETTE[number]).triplet for number in range(16)}
+    for name, colour in (theme.colours | theme.meanings).items():
+        triplet = Color.parse(colour).triplet
+        assert triplet in palette, name
+        assert Color.parse(colour).downgrade(ColorSystem.STANDARD).number is not None
+    for one, other in (("pnl-up", "pnl-down"), ("side-buy", "side-sell"), ("mode-live", "mode-paper")):
+        seen = [Color.parse(theme.meanings[n]).downgrade(ColorSystem.STANDARD).number for n in (one, other)]
+        assert seen[0] != seen[1]
+
+
+def test_a_terminal_of_sixteen_colours_gets_the_theme_for_them() -> None:
+    link = FakeLink(None)
+    assert DeskApp(link, plain=True).theme == themes.FOR_SIXTEEN
+    assert DeskApp(link, plain=True, theme="light").theme == "light", "a theme that was chosen stays"
+    assert DeskApp(link).theme == themes.DEFAULT
+
+
+def test_no_source_of_the_desk_has_a_literal_colour() -> None:
+    desk = Path(themes.__file__).parent
+    named = "|".join(sorted(name for name in ANSI_COLOR_NAMES if name not in ("default",)))
+    pattern = re.compile(rf"#[0-9A-Fa-f]{{6}}\b|(?:color|bgcolor|style)=[\"'](?:[a-z ]*\b)?(?:{named})\b")
+    sources = [path for path in desk.rglob("*.py") if path.name != "themes.py"]
+    assert len(sources) > 30
+    assert [path.name for path in sources if pattern.search(path.read_text(encoding="utf-8"))] == []
+    assert pattern.search('Style(color="red")') and pattern.search('"#FF00AA"')
 
 
 def test_style_sheets_have_no_literal_colours() -> None:

@@ -205,7 +205,7 @@ def test_a_changed_limit_makes_the_drills_worthless_and_a_changed_theme_does_not
     tame = Settings(stage="pilot", promotion={"paper_days": 0})  # type: ignore[arg-type]
     drilled(tmp_path, tame)
     bold = Settings(stage="pilot", promotion={"paper_days": 0}, risk={"max_position": 99})  # type: ignore[arg-type]
-    bright = Settings(stage="pilot", promotion={"paper_days": 0}, desk={"theme": "daylight"})  # type: ignore[arg-type]
+    bright = Settings(stage="pilot", promotion={"paper_days": 0}, desk={"theme": "light"})  # type: ignore[arg-type]
     assert missing(bold, tmp_path, env(tmp_path)) and not missing(bright, tmp_path, env(tmp_path))
 
 
