@@ -479,3 +479,58 @@ async def test_a_gateway_in_trouble_writes_what_its_recording_explains(venue: Ve
     assert recorder is not None
     recorder.flush()
     assert check(recorder.path) == [] and len(list(read(recorder.path))) > 100
+
+
+# -- the session between gateway and exchange
+
+
+@venue_test()
+async def test_what_happens_while_the_exchange_is_away_is_taken_over_when_it_is_back(venue: Venue) -> None:
+    ib = await venue.connect()
+    fills, ends = await working(venue, ib, 4990), await working(venue, ib, 4980)
+    tap = Tap(ib)
+    exchange = venue.gateway.exchange
+    exchange.drop_link("DU1234567", down_for=80_000_000)
+    await until(lambda: tap.codes() == [1100])
+    venue.quote(19_960, 19_961, lots=10)
+    venue.quote(19_959, 19_960, lots=10)
+    exchange.cancel_order("DU1234567", ends.order and venue.gateway.trading.book.open()[-1].xid)
+    late = ib.placeOrder(es(), limit("BUY", 1, 4970))
+    await until(lambda: fills.orderStatus.status == "Filled")
+    await until(lambda: ends.orderStatus.status == "Cancelled" and late.orderStatus.status == "Submitted")
+    assert 1102 in tap.codes() and len(tap.of("execDetails")) == 1
+
+
+@venue_test()
+async def test_a_log_in_may_hang_or_be_refused(venue: Venue) -> None:
+    venue.gateway.script.ignore("start_api")
+    venue.gateway.script.refuse("start_api", 326, "Unable to connect as the client id is already in use.")
+    for codes in ([], [326]):
+        ib = ibi.IB()
+        tap = Tap(ib)
+        with pytest.raises((ConnectionError, asyncio.TimeoutError, OSError)):
+            await ib.connectAsync("127.0.0.1", venue.port, clientId=1, timeout=0.3)
+        assert tap.codes() == codes
+    assert (await venue.connect(1)).isConnected()
+
+
+@venue_test()
+async def test_a_gateway_may_accept_and_never_answer(venue: Venue) -> None:
+    venue.gateway.go_silent(new_lines=True)
+    with pytest.raises((ConnectionError, asyncio.TimeoutError, OSError)):
+        await ibi.IB().connectAsync("127.0.0.1", venue.port, clientId=1, timeout=0.2)
+    venue.gateway.speak_again()
+    assert (await venue.connect(1)).isConnected()
+
+
+@venue_test()
+async def test_market_data_may_be_taken_away(venue: Venue) -> None:
+    ib = await venue.connect()
+    ticker = ib.reqMktData(es())
+    await until(lambda: ticker.bid == 5000)
+    tap = Tap(ib)
+    venue.gateway.end_market_data(10197, "No market data during competing live session")
+    await until(lambda: tap.codes() == [10197])
+    venue.quote(20_010, 20_011)
+    await pause()
+    assert ticker.bid == 5000

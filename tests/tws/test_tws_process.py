@@ -17,7 +17,9 @@ import pytest
 
 from brokers.loopback.tws import GatewayThread, make_gateway
 from brokers.loopback.tws.recording import check
-from tests.tws.tws_kit import LIBRARY, es, limit, needs_library, until
+from engine.clock import RealClock
+from engine.model import Quote
+from tests.tws.tws_kit import LIBRARY, Tap, es, limit, needs_library, until
 
 if LIBRARY:
     from tests.tws.tws_kit import ibi
@@ -29,6 +31,7 @@ class Process:
     def __init__(self, *words: str) -> None:
         self.child = subprocess.Popen(
             [sys.executable, "-m", "brokers.loopback.tws", "--port", "0", *words],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -39,6 +42,14 @@ class Process:
             assert self.child.stderr is not None
             raise AssertionError(self.child.stderr.read())
         self.ready: dict[str, Any] = json.loads(line)
+
+    def say(self, line: str) -> dict[str, Any]:
+        """A command, and its answer."""
+        assert self.child.stdin is not None and self.child.stdout is not None
+        self.child.stdin.write(line + "\n")
+        self.child.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.child.stdout.readline())
+        return answer
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         self.child.send_signal(number)
@@ -148,6 +159,67 @@ def test_it_records_the_wire_and_checks_it(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 0 and "0 messages are not explained" in done.stdout
+
+
+def test_commands_on_standard_input_make_things_go_wrong() -> None:
+    async def session(venue: Process) -> None:
+        ib = await connect(venue.ready["port"])
+        tap = Tap(ib)
+        assert venue.say("refuse place_order 203 no") == {"error": "there is no command 'refuse'; say help"}
+        assert "done" in venue.say("script.refuse place_order 203 'not today' times=2")
+        ib.placeOrder(es(), limit("BUY", 1, 4000))
+        await until(lambda: tap.codes() == [203])
+        assert tap.of("error")[0][2] == "not today"
+        assert "done" in venue.say("script.clear") and "done" in venue.say("lose_server")
+        assert "done" in venue.say("restore_server data_lost=true")
+        await until(lambda: tap.codes() == [203, 1100, 1101])
+        assert "done" in venue.say("exchange.set_state ES HALTED")
+        ib.placeOrder(es(), ibi.MarketOrder("BUY", 1, tif="DAY"))
+        await until(lambda: tap.codes()[-1] == 201)
+        ib.disconnect()
+
+    with process("--feed", "none", "--control") as venue:
+        asyncio.run(session(venue))
+        assert any(line.startswith("script.drop NAME") for line in venue.say("help")["help"])
+        for line, complaint in (
+            ("exchange.set_state ES LUNCH", "state cannot be 'LUNCH'"),
+            ("script.drop nothing", "there is no message 'nothing'"),
+            ("script.drop", "missing a required argument: 'name'"),
+            ("farm 2104 a b", "takes no more than 2 words"),
+            ("bust 00.01", "there is no execution 00.01"),
+            ("exchange.manual_trade DU1234567 ES X 1", "side cannot be 'X'"),
+            ("error 'unclosed", "No closing quotation"),
+        ):
+            assert complaint in venue.say(line)["error"]
+        assert venue.end()[0] == 0
+
+
+def test_a_correction_after_a_restart_is_the_next_revision_of_the_same_execution(tmp_path: Path) -> None:
+    async def run() -> list[str]:
+        gateway = make_gateway(RealClock(asyncio.get_running_loop()), directory=tmp_path)
+        gateway.start()
+        listener, port = await gateway.listen()
+        gateway.on_quote(Quote("ES", gateway.clock.now(), 20_000, 10, 20_001, 10))
+        ib = await connect(port)
+        tap = Tap(ib)
+        if not gateway.executions.by_stem:
+            ib.placeOrder(es(), limit("BUY", 2, 5000.25, orderRef="once"))
+            await until(lambda: tap.of("commissionReport"))
+        (execution,) = gateway.executions.by_stem.values()
+        gateway.correct(execution.exec_id, execution.fill.price - 1)
+        await until(lambda: gateway.executions.by_stem[execution.stem].revision > execution.revision)
+        (fill,) = await ib.reqExecutionsAsync()
+        assert (fill.execution.orderRef, fill.execution.cumQty) == ("once", 2)
+        assert [p.position for p in ib.positions()] == [2]
+        ib.disconnect()
+        listener.close()
+        await gateway.close()
+        return [fill.execution.execId, str(fill.execution.price)]
+
+    first, second = asyncio.run(run()), asyncio.run(run())
+    assert first[0].rpartition(".")[0] == second[0].rpartition(".")[0]
+    assert (first[0][-2:], first[1]) == ("02", "5000.0")
+    assert (second[0][-2:], second[1]) == ("03", "4999.75")
 
 
 def test_on_a_thread_of_its_own_it_takes_commands_from_outside() -> None:

@@ -139,9 +139,9 @@ async def test_margin_and_values_move_with_a_fill(venue: Venue) -> None:
     assert money(ib, "NetLiquidation") == Decimal("99970.50")
     assert money(ib, "AvailableFunds") == Decimal("75970.50")
     assert money(ib, "ExcessLiquidity-C") == Decimal("77970.50")
-    (item,) = ib.portfolio()
+    (item,) = await until(ib.portfolio)
     assert (item.position, item.averageCost, item.unrealizedPNL) == (2, 250_012.5, -25)
-    (position,) = ib.positions()
+    (position,) = await until(ib.positions)
     assert (position.position, position.avgCost, position.contract.exchange) == (2, 250_012.5, "")
 
 

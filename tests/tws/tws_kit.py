@@ -69,7 +69,7 @@ async def until(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
     end = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > end:
-            raise AssertionError(f"did not come true within {seconds} s: {condition.__code__.co_firstlineno}")
+            raise AssertionError(f"did not come true within {seconds} s: {condition!r}")
         await asyncio.sleep(0.004)
     return answer
 

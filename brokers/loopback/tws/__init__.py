@@ -16,16 +16,19 @@ On a thread of its own, as blocking clients need it:
         venue.call(lambda gateway: gateway.lose_server())
 
 As a process: `python -m brokers.loopback.tws --port 0` (or `breakwater venue tws`) writes one line of JSON
-with the port to standard output when it listens; with `--directory` it survives kill -9.
+with the port to standard output when it listens; with `--directory` it survives kill -9, and with `--control`
+it takes commands on standard input (`control`): `script.drop execution skip=1`, `lose_server`, `help`.
 
 What goes wrong is said in three places:
 
     gateway.script      the wire, by message and count: drop, duplicate, delay, overtake, hold and release,
                         shuffle, error_before, cut_at; and for requests ignore (it hangs), refuse, cut_on
     gateway             at this moment: error, lose_server (1100, 2110), restore_server (1102, 1101), farm,
-                        drop_clients (FIN, RST), go_silent, dribble, reissue_ids, restart, manual_order
-    gateway.exchange    the venue: set_state, bust, correct, cancel_order, manual_trade, and
-                        faults.arm("reject_new" … "twin_replace" … "fill_after_cancel" …)
+                        drop_clients (FIN, RST), go_silent, drip, reissue_ids, restart, end_market_data,
+                        manual_order, correct, bust
+    gateway.exchange    the venue: set_state, set_limits, cancel_order, manual_trade, drop_link (shows as
+                        1100), and faults.arm("reject_new" … "twin_replace" … "fill_after_cancel" …); those
+                        that lose reports on their way belong to `script` instead
 
     gateway.script.cut_on("place_order", "rst", "after")    # accepted, and the line dies before any answer
     gateway.script.ignore("executions")                     # the request hangs

@@ -22,6 +22,7 @@ from brokers.exchange import AccountConfig
 from brokers.exchange.ledger import LedgerError
 from brokers.loopback.tws.build import make_gateway
 from brokers.loopback.tws.config import TwsConfig
+from brokers.loopback.tws.control import Control
 from brokers.loopback.tws.framing import WireError
 from brokers.loopback.tws.gateway import Gateway
 from brokers.loopback.tws.recording import check
@@ -65,6 +66,9 @@ def parse(arguments: Sequence[str], prog: str = "python -m brokers.loopback.tws"
     parser.add_argument("--directory", type=Path, help="keeps orders and executions there, over restarts")
     parser.add_argument("--read-only", action="store_true", help="orders are refused with 321")
     parser.add_argument("--market-data", choices=("live", "delayed", "none"), default="live")
+    parser.add_argument(
+        "--control", action="store_true", help="takes commands on standard input that make things go wrong"
+    )
     parser.add_argument("--record", type=Path, metavar="FILE", help="writes the wire, both ways")
     parser.add_argument(
         "--play", type=Path, metavar="FILE", help="plays a recording to one client, then ends"
@@ -110,9 +114,11 @@ async def _serve(options: argparse.Namespace, stop: asyncio.Event) -> int:
     _ready(port, accounts=list(gateway.config.accounts), restored=gateway.exchange.restored)
     sys.stderr.write(_HELLO.format(port=port, accounts=", ".join(gateway.config.accounts)))
     market = None if feed is None else asyncio.create_task(_drive(feed, clock, gateway))
+    control = None if not options.control else asyncio.create_task(_control(Control(gateway)))
     await stop.wait()
-    if market is not None:
-        market.cancel()
+    for task in (market, control):
+        if task is not None:
+            task.cancel()
     listener.close()
     await gateway.close()
     return 0
@@ -152,6 +158,18 @@ async def _drive(feed: AnyFeed, clock: Clock, gateway: Gateway) -> None:
     except Exception as error:  # noqa: BLE001 - the venue stays open without a market, and says so
         sys.stderr.write(f"the feed failed, the venue goes on without: {error!r}\n")
         gateway.on_feed_end(repr(error))
+
+
+async def _control(control: Control) -> None:
+    """Commands from standard input, each answered by one line of JSON. Its end changes nothing."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    sys.stderr.write("Say help for the commands.\n")
+    while line := await reader.readline():
+        sys.stdout.write(json.dumps(control.run(line.decode(errors="replace"))) + "\n")
+        sys.stdout.flush()
 
 
 def _check(path: Path) -> int:

@@ -34,6 +34,8 @@ class Accounts:
     def start(self) -> None:
         """Takes over what the exchange holds, and begins the day and the timers."""
         exchange = self._gateway.exchange
+        self._holdings.clear()
+        self._realized.clear()
         for name in self._gateway.config.accounts:
             midnight = times.midnight(self._gateway.clock.now(), self._gateway.config.zone)
             for fill in (e.fill for e in exchange.books.executions if not e.busted):

@@ -48,7 +48,7 @@ class Client:
         self.ticks: dict[int, Ticks] = {}
         self.tick_by_tick: dict[int, tuple[Listed, int]] = {}
         self.bars: dict[int, Live] = {}
-        self.silent = False
+        self.silent = gateway.mute
         """Nothing goes out any more and nothing that comes in counts, while the socket stays open."""
         self.requests: list[str] = []
         """Names of the requests that came, in order."""
@@ -101,7 +101,8 @@ class Client:
         self.version = version
         now = times.stamp(self._gateway.clock.now(), self._gateway.config.zone)
         self._note("open", note=now)
-        self._write(join([str(version), now]))
+        if not self.silent:
+            self._write(join([str(version), now]))
         return True
 
     def _take(self, texts: list[str]) -> None:
@@ -115,31 +116,29 @@ class Client:
             if gateway.config.strict:
                 self.cut("fin")
             return
-        if message.name == "start_api":
-            self._start(values)
-            return
-        if self.client_id < 0:
-            raise WireError(f"{message.name} came before start_api")
+        if (self.client_id < 0) is not (message.name == "start_api"):
+            raise WireError(f"{message.name} came {'before' if self.client_id < 0 else 'after'} start_api")
         self.requests.append(message.name)
         if self._too_fast():
             return
         rule = gateway.script.incoming(message.name)
-        if rule is not None and rule.kind == "ignore":
-            return
-        if rule is not None and rule.kind == "refuse":
+        if rule is None:
+            self._act(message.name, values, texts[1:])
+        elif rule.kind == "refuse":
             self.error(_subject(values), rule.code, rule.text)
-            return
-        if rule is not None and rule.when == "before":
-            self.cut(rule.how)
-            return
-        if rule is not None:  # its effect stays, its answers are lost
-            self.silent = True
-        self._act(message.name, values, texts[1:])
-        if rule is not None:
+            if self.client_id < 0:
+                self.cut("fin")
+        elif rule.kind == "cut":
+            if rule.when == "after":  # its effect stays, its answers are lost
+                self.silent = True
+                self._act(message.name, values, texts[1:])
             self.cut(rule.how)
 
     def _act(self, name: str, values: Values, raw: list[str]) -> None:
         gateway = self._gateway
+        if name == "start_api":
+            self._start(values)
+            return
         if name in _ORDERS and not gateway.server_up:
             if gateway.config.orders_while_cut == "refuse":
                 self.error(values.get("orderId", -1), 504, "Not connected")
@@ -153,8 +152,6 @@ class Client:
 
     def _start(self, values: Values) -> None:
         gateway = self._gateway
-        if self.client_id >= 0:
-            raise WireError("start_api came twice")
         if values["clientId"] is None or values["clientId"] < 0:
             raise WireError(f"a client id must be 0 or above, not {values['clientId']}")
         if values["clientId"] in gateway.clients:
@@ -178,7 +175,7 @@ class Client:
             sent.append(now)
             return False
         self._strikes += 1
-        self.error(-1, 100, "Max rate of messages per second has been exceeded:max=50 rec=51 (2)")
+        self.error(-1, 100, f"Max rate of messages per second has been exceeded: max={limit}")
         if self._strikes >= self._gateway.config.rate_strikes * limit:
             self.cut("fin")
         return True

@@ -13,6 +13,7 @@ from engine.model import ExecutionKey, Fill, Side
 
 if TYPE_CHECKING:
     from brokers.loopback.tws.gateway import Gateway
+    from brokers.loopback.tws.store import Store
 
 _SIDES: Final = {Side.BUY: "BOT", Side.SELL: "SLD"}
 
@@ -50,6 +51,7 @@ class Executions:
         self._gateway = gateway
         self.by_stem: dict[str, Execution] = {}
         self._stems: dict[ExecutionKey, str] = {}
+        self._store: Store | None = None
 
     def stem(self, key: ExecutionKey) -> str:
         return self._stems.get(key) or stem_of(key)
@@ -58,10 +60,20 @@ class Executions:
         """A new execution, or a new revision of a known one."""
         self.by_stem[execution.stem] = execution
         self._stems[execution.fill.key] = execution.stem
+        if self._store is not None:
+            self._store.save_execution(execution)
+
+    def load(self, store: Store) -> None:
+        """Keeps them in a file from now on, and takes over what it has."""
+        for execution in store.executions():
+            self.add(execution)
+        self._store = store
 
     def forget(self) -> None:
         self.by_stem.clear()
         self._stems.clear()
+        if self._store is not None:
+            self._store.forget_executions()
 
     def values(self, execution: Execution, req_id: int) -> Values:
         """Message 11."""

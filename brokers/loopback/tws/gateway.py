@@ -25,10 +25,11 @@ from brokers.loopback.tws.order import TwsOrder
 from brokers.loopback.tws.recording import Recorder
 from brokers.loopback.tws.reports import Reports
 from brokers.loopback.tws.script import How, Script
+from brokers.loopback.tws.store import Store
 from brokers.loopback.tws.trading import Trading
-from engine.facts import AnyFact
-from engine.model import MarketState, OrderType, Quote, Side, TimeInForce, Trade
-from engine.ports import Clock
+from engine.facts import AnyFact, LinkDown, LinkUp
+from engine.model import NS, ExecutionKey, MarketState, OrderType, Quote, Side, TimeInForce, Trade
+from engine.ports import Clock, NotSent
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ class Gateway:
         self.problems: list[str] = []
         self.server_up = True
         """False after 1100: the gateway has lost the server."""
+        self.mute = False
+        """Whether new lines are accepted and never answered."""
         self.dribble: tuple[int, float] | None = None
         """Bytes at a time, and seconds between them; None: everything at once."""
         self.executions: Executions = Executions(self)
@@ -86,8 +89,10 @@ class Gateway:
         for contract in listed:
             if contract.follows is not None:
                 self._followers.setdefault(contract.follows, []).append(contract)
-        if store is not None:
-            self.trading.book.open_file(store)
+        self._store = None if store is None else Store(store)
+        if self._store is not None:
+            self.trading.book.load(self._store)
+            self.executions.load(self._store)
 
     # -- life
 
@@ -128,7 +133,8 @@ class Gateway:
         await asyncio.gather(*lines, return_exceptions=True)
         self.accounts.stop()
         self.market.stop()
-        self.trading.book.close()
+        if self._store is not None:
+            self._store.close()
         self.exchange.close()
         if self.recorder is not None:
             self.recorder.close()
@@ -164,10 +170,27 @@ class Gateway:
         self._late_requests.append(action)
 
     def _on_fact(self, account: str, fact: AnyFact) -> None:
-        if self.server_up:
+        if isinstance(fact, LinkDown):
+            self.lose_server()
+            self._reopen(account)
+        elif isinstance(fact, LinkUp):
+            if not self.server_up and all(s.up for s in self._sessions.values()):
+                self.reports.take_over()
+                self.restore_server()
+        elif self.server_up:
             self.reports.on_fact(account, fact)
         else:
             self._late_facts.append((account, fact))
+
+    def _reopen(self, account: str) -> None:
+        """Tries until the session to the exchange is back; what was missed meanwhile is then taken over."""
+        session = self._sessions[account]
+        if session.up:
+            return
+        try:
+            session.open()
+        except NotSent:
+            self.clock.call_later(NS // 10, self._reopen, account)
 
     # -- market data (engine.ports.MarketSink)
 
@@ -262,10 +285,23 @@ class Gateway:
         for client in list(self._lines):
             client.cut(how)
 
-    def go_silent(self) -> None:
-        """Every line that stands looks fine and nothing gets through any more."""
+    def go_silent(self, *, new_lines: bool = False) -> None:
+        """Every line that stands looks fine and nothing gets through any more. `new_lines`: those to come are
+        accepted and never answered either, until `speak_again`."""
+        self.mute = new_lines
         for client in self._lines:
             client.silent = True
+
+    def speak_again(self) -> None:
+        """New lines are answered again; those that went silent stay so."""
+        self.mute = False
+
+    def end_market_data(self, code: int, text: str) -> None:
+        """All subscriptions to ticks end with this error (10197: another session has the data)."""
+        for client in self.clients.values():
+            for req_id in list(client.ticks):
+                client.error(req_id, code, text)
+            client.ticks.clear()
 
     def reissue_ids(self, client_id: int, next_id: int = 1) -> None:
         """Order ids from `next_id` on are handed out again, as after orders that were lost with the line."""
@@ -296,7 +332,25 @@ class Gateway:
                     self.exchange.cancel_order(order.account, order.xid, "lost in a restart")
         book.forget(ids=forget_ids, orders=False)
 
+    def drip(self, size: int = 0, pause: float = 0.0) -> None:
+        """From now on `size` bytes at a time with `pause` seconds between them; 0: everything at once."""
+        self.dribble = (size, pause) if size > 0 else None
+
     # -- commands: what others do at the account
+
+    def correct(self, exec_id: str, price: int, qty: int | None = None) -> None:
+        """An execution is corrected to another price (ticks) or quantity (lots). Raises `KeyError`."""
+        self.exchange.correct(self._standing(exec_id), price, qty)
+
+    def bust(self, exec_id: str) -> None:
+        """An execution is taken back. Raises `KeyError`."""
+        self.exchange.bust(self._standing(exec_id))
+
+    def _standing(self, exec_id: str) -> ExecutionKey:
+        execution = self.executions.by_stem.get(exec_id.rpartition(".")[0])
+        if execution is None or execution.busted:
+            raise KeyError(f"there is no execution {exec_id}")
+        return execution.fill.key
 
     def manual_order(
         self,

@@ -1,20 +1,13 @@
-"""The gateway's orders by all their names, the counters of ids, and their file where there is one."""
+"""The gateway's orders by all their names, and the counters of ids."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import msgspec
+from typing import Final
 
 from brokers.loopback.tws.order import TwsOrder
+from brokers.loopback.tws.store import Store
 
-if TYPE_CHECKING:
-    from brokers.loopback.tws.gateway import Gateway
-
-_TABLE: Final = "CREATE TABLE IF NOT EXISTS orders (perm INTEGER PRIMARY KEY, body BLOB NOT NULL)"
 _FIRST_PERM: Final = 1_100_000_001
 """Permanent ids begin high, so that nobody mistakes one for an order id."""
 
@@ -22,15 +15,14 @@ _FIRST_PERM: Final = 1_100_000_001
 class OrderBook:
     """Orders by (client id, order id), permanent id, and (exchange id, broker id)."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(self) -> None:
         self._orders: dict[int, TwsOrder] = {}
         self._by_client: dict[tuple[int, int], TwsOrder] = {}
         self._used: dict[int, int] = {}
         """Highest order id by client."""
         self._perm = _FIRST_PERM
         self._negative = 0
-        self._db: sqlite3.Connection | None = None
+        self._store: Store | None = None
 
     # -- ids
 
@@ -95,6 +87,8 @@ class OrderBook:
         for order in list(self._orders.values()):
             if orders or order.done:
                 del self._orders[order.perm_id]
+                if self._store is not None:
+                    self._store.forget_order(order)
                 self._by_client.pop((order.client_id, order.order_id), None)
         if ids:
             self._used.clear()
@@ -104,14 +98,10 @@ class OrderBook:
 
     # -- on disk
 
-    def open_file(self, path: Path) -> None:
-        """Keeps the orders in a SQLite file, and takes over what it has."""
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=OFF")  # as the exchange's ledger: survives kill -9
-        self._db.execute(_TABLE)
-        for (body,) in self._db.execute("SELECT body FROM orders ORDER BY perm").fetchall():
-            order = msgspec.json.decode(body, type=TwsOrder)
+    def load(self, store: Store) -> None:
+        """Keeps the orders in a file from now on, and takes over what it has."""
+        self._store = store
+        for order in store.orders():
             self._orders[order.perm_id] = order
             if order.order_id > 0:
                 self._by_client[order.client_id, order.order_id] = order
@@ -120,12 +110,5 @@ class OrderBook:
             self._perm = max(self._perm, order.perm_id + 1)
 
     def save(self, order: TwsOrder) -> None:
-        if self._db is not None:
-            self._db.execute(
-                "INSERT OR REPLACE INTO orders VALUES (?, ?)", (order.perm_id, msgspec.json.encode(order))
-            )
-
-    def close(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        if self._store is not None:
+            self._store.save_order(order)

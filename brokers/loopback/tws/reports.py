@@ -31,13 +31,11 @@ from engine.facts import (
     Suspended,
     Triggered,
 )
-from engine.model import ExecutionKey, Fill, MarketState, OrderStatus, OrderType
+from engine.model import ExecutionKey, Fill, MarketState, OrderStatus
 
 if TYPE_CHECKING:
     from brokers.loopback.tws.client import Client
     from brokers.loopback.tws.gateway import Gateway
-
-_STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
 
 class Reports:
@@ -47,35 +45,31 @@ class Reports:
         self._gateway = gateway
 
     def take_over(self) -> None:
-        """After a restart of the process: executions and states as the exchange has kept them."""
+        """Brings the gateway's orders and executions to what the exchange has: after a restart of the
+        process, and when the session to the exchange is back."""
         gateway = self._gateway
-        book, venue = gateway.trading.book, gateway.exchange.books
+        book, venue, executions = gateway.trading.book, gateway.exchange.books, gateway.executions
         for kept in venue.executions:
-            fill = kept.fill
-            stem = gateway.executions.stem(fill.key)
-            order = book.at_exchange(fill.order_id or "", fill.broker_id)
-            if order is not None and not kept.busted:
-                order.fills[stem] = (fill.qty, fill.price)
-            execution = self._execution(stem, 1, fill, order, None)
-            execution.busted = kept.busted
-            gateway.executions.add(execution)
+            known = executions.by_stem.get(executions.stem(kept.fill.key))
+            if known is None and not kept.busted:
+                self._executed(Executed(ts=kept.fill.ts, fill=kept.fill))
+            elif known is not None and kept.busted and known.fill.key == kept.fill.key:
+                self._revised(kept.fill.key, None)
         for order in book.open():
             at_venue = venue.find(order.account, order.xid or None, order.broker_id)
             if at_venue is None:
-                if order.transmitted and not order.waiting:  # it never arrived
-                    order.done, order.status = True, "Cancelled"
+                if order.transmitted and not order.waiting:
+                    self.ended(order, "Cancelled", "it never reached the exchange", told=False)
+                continue
+            order.live, order.broker_id = True, at_venue.broker_id
+            order.qty, order.limit, order.stop = at_venue.qty, at_venue.limit, at_venue.stop
+            if at_venue.status is OrderStatus.REJECTED:
+                order.broker_id = at_venue.broker_id
+                self._rejected(order, at_venue.reason)
+            elif at_venue.closed:
+                self.ended(order, "Cancelled", at_venue.reason, told=True)
             else:
-                order.live, order.broker_id = True, at_venue.broker_id
-                order.qty, order.limit, order.stop = at_venue.qty, at_venue.limit, at_venue.stop
-                if at_venue.closed:
-                    filled = at_venue.status is OrderStatus.FILLED
-                    order.status = "Filled" if filled else "Cancelled"
-                    order.done, order.done_at = True, gateway.clock.now()
-                else:
-                    order.why_held = "child" if at_venue.held else ""
-                    if not at_venue.held:
-                        self._stand(order)
-            book.save(order)
+                self._stand(order)
 
     # -- whom it concerns
 
@@ -133,9 +127,8 @@ class Reports:
             self._stand(order)
         elif isinstance(fact, Rejected):
             if not fact.duplicate:
-                self.error(order, 201, f"Order rejected - reason:{fact.reason}")
                 order.broker_id = fact.broker_id
-                self.ended(order, self._gateway.config.rejected_as, fact.reason, told=False)
+                self._rejected(order, fact.reason)
         elif isinstance(fact, Canceled):
             if order.status != "Filled":
                 self.ended(order, "Cancelled", fact.reason, told=True)
@@ -151,12 +144,7 @@ class Reports:
         elif isinstance(fact, ReplaceRejected):
             order.changing = []
             self.error(order, 201, f"Order rejected - reason:{fact.reason}")
-        elif isinstance(fact, Suspended):
-            order.status = "PreSubmitted"
-            order.why_held = "child" if order.parent_perm and not order.cum else ""
-            self.announce(order)
-        elif isinstance(fact, Released):
-            order.why_held = ""
+        elif isinstance(fact, Suspended | Released):
             self._stand(order)
         elif isinstance(fact, Triggered):
             order.status, order.why_held = "Submitted", ""
@@ -165,17 +153,23 @@ class Reports:
             order.qty = fact.qty
             self.announce(order)
 
+    def _rejected(self, order: TwsOrder, reason: str) -> None:
+        self.error(order, 201, f"Order rejected - reason:{reason}")
+        self.ended(order, self._gateway.config.rejected_as, reason, told=False)
+
     def _stand(self, order: TwsOrder) -> None:
         """Status of a live order by what it is and what its market does."""
-        market = self._gateway.exchange.market(order.symbol)
+        exchange = self._gateway.exchange
+        at_venue = exchange.books.find(order.account, order.xid or None, order.broker_id)
         if order.done:
             return
-        if order.type in _STOPS:
-            order.status, order.why_held = "PreSubmitted", "trigger"
-        elif market.matching:
-            order.status, order.why_held = "Submitted", ""
-        else:
-            order.status, order.why_held = "PreSubmitted", ""
+        order.status, order.why_held = "PreSubmitted", ""
+        if at_venue is not None and at_venue.held:
+            order.why_held = "child"
+        elif at_venue is not None and at_venue.is_stop:
+            order.why_held = "trigger"
+        elif exchange.market(order.symbol).matching:
+            order.status = "Submitted"
         self.announce(order)
 
     def _cancel_refused(self, order: TwsOrder, fact: CancelRejected) -> None:
@@ -228,7 +222,7 @@ class Reports:
         if fact.state is not MarketState.CLOSED:
             gateway.trading.market_opened(fact.symbol)
         for order in gateway.trading.book.open(account):
-            if order.symbol == fact.symbol and order.live and order.type not in _STOPS and not order.why_held:
+            if order.symbol == fact.symbol and order.live and not order.why_held:
                 matching = gateway.exchange.market(fact.symbol).matching
                 if (order.status == "Submitted") != matching and order.status != "PendingCancel":
                     self._stand(order)
@@ -322,8 +316,12 @@ class Reports:
         """OCA type 1: any fill cancels the rest of the group (the exchange itself only reduces it)."""
         gateway = self._gateway
         for other in gateway.trading.book.open(order.account):
-            if other is not order and other.oca and other.oca == order.oca and other.live:
+            if other is order or not other.oca or other.oca != order.oca:
+                continue
+            if other.live:
                 gateway.exchange.cancel_order(other.account, other.xid, "OCA group")
+            elif other.waiting or not other.transmitted:
+                self.ended(other, "Cancelled", "OCA group", told=True)
 
 
 def _perm(fill: Fill) -> int:

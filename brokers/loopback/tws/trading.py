@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from brokers.exchange.messages import Cancel, Change, New
+from brokers.exchange.messages import Action, Cancel, Change, New
 from brokers.loopback.tws import times
 from brokers.loopback.tws.contracts import Listed
 from brokers.loopback.tws.layout import Values
@@ -24,7 +24,7 @@ class Trading:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self.book = OrderBook(gateway)
+        self.book: OrderBook = OrderBook()
         self._changes = 0
 
     # -- new and changed orders
@@ -181,10 +181,14 @@ class Trading:
             )
         )
         self.book.save(order)
+        self._to_exchange(order, request)
+
+    def _to_exchange(self, order: TwsOrder, request: Action) -> None:
+        """Hands a request over; while the session to the exchange is down it waits for it."""
         try:
-            gateway.session(order.account).send(request)
+            self._gateway.session(order.account).send(request)
         except NotSent:
-            order.waiting = True
+            self._gateway.when_restored(lambda: self._to_exchange(order, request))
 
     def market_opened(self, symbol: str) -> None:
         """Sends what waited for the market of an instrument."""
@@ -231,7 +235,7 @@ class Trading:
             limit=wanted.limit,
             stop=wanted.stop,
         )
-        gateway.session(order.account).send(Change(change))
+        self._to_exchange(order, Change(change))
 
     @staticmethod
     def _rewrite(order: TwsOrder, values: Values, raw: list[str], wanted: Terms) -> None:
@@ -275,8 +279,7 @@ class Trading:
                 if child.parent_perm == order.perm_id:
                     self._cancel(child)
             return
-        order_id = order.xid or ""
-        gateway.session(order.account).send(Cancel(order_id=order_id, broker_id=order.broker_id))
+        self._to_exchange(order, Cancel(order_id=order.xid, broker_id=order.broker_id))
 
     # -- lists
 
