@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _OFFER: Final = re.compile(rb"v(\d+)(?:\.\.(\d+))?(?: .*)?", re.DOTALL)
 _ORDERS: Final = frozenset({"place_order", "cancel_order", "global_cancel"})
+_IDS: Final = ("orderId", "reqId")
 _log = logging.getLogger(__name__)
 
 MAX_BACKLOG: Final = 64 * 1024 * 1024
@@ -120,6 +121,9 @@ class Client:
             raise WireError(f"{message.name} came {'before' if self.client_id < 0 else 'after'} start_api")
         self.requests.append(message.name)
         if self._too_fast():
+            return
+        if missing := [n for n in _IDS if n in values and values[n] is None]:
+            self.error(-1, 321, f"Error validating request: {missing[0]} is missing")
             return
         rule = gateway.script.incoming(message.name)
         if rule is None:
@@ -243,7 +247,7 @@ class Client:
 
 def _subject(values: Values) -> int:
     """The id that an error about a message would carry."""
-    for name in ("orderId", "reqId"):
+    for name in _IDS:
         if values.get(name) is not None:
             return int(values[name])
     return -1

@@ -68,8 +68,12 @@ class Gateway:
         self.clients: dict[int, Client] = {}
         """By client id: those that have logged on."""
         self.problems: list[str] = []
-        self.server_up = True
-        """False after 1100: the gateway has lost the server."""
+        self._lost: Literal[0, 1100, 2110] = 0
+        """By command: the code that told of it."""
+        self._away = False
+        """The session to the exchange is down."""
+        self._stale = False
+        """What happened at the exchange meanwhile is still to be taken over."""
         self.mute = False
         """Whether new lines are accepted and never answered."""
         self.dribble: tuple[int, float] | None = None
@@ -139,6 +143,11 @@ class Gateway:
         if self.recorder is not None:
             self.recorder.close()
 
+    @property
+    def server_up(self) -> bool:
+        """False after 1100: the gateway has lost the server."""
+        return not self._lost and not self._away
+
     def problem(self, text: str) -> None:
         """Something that should not be: logged as an error and kept."""
         self.problems.append(text)
@@ -171,12 +180,15 @@ class Gateway:
 
     def _on_fact(self, account: str, fact: AnyFact) -> None:
         if isinstance(fact, LinkDown):
-            self.lose_server()
+            if self.server_up:
+                self._tell_lost(1100)
+            self._away = self._stale = True
             self._reopen(account)
         elif isinstance(fact, LinkUp):
-            if not self.server_up and all(s.up for s in self._sessions.values()):
-                self.reports.take_over()
-                self.restore_server()
+            if self._away and all(s.up for s in self._sessions.values()):
+                self._away = False
+                if self.server_up:
+                    self._restored(data_lost=False)
         elif self.server_up:
             self.reports.on_fact(account, fact)
         else:
@@ -236,7 +248,10 @@ class Gateway:
 
     def lose_server(self, code: Literal[1100, 2110] = 1100) -> None:
         """The gateway loses IB; sockets stay open. Callbacks are kept, market data stops, orders wait."""
-        self.server_up = False
+        self._lost = code
+        self._tell_lost(code)
+
+    def _tell_lost(self, code: Literal[1100, 2110]) -> None:
         texts = {
             1100: "Connectivity between IB and Trader Workstation has been lost.",
             2110: "Connectivity between Trader Workstation and server is broken. It will be restored "
@@ -245,8 +260,13 @@ class Gateway:
         self.error(code, texts[code])
 
     def restore_server(self, *, data_lost: bool = False) -> None:
-        """IB is back: 1102, then the kept callbacks; or 1101, which ends all market data subscriptions."""
-        self.server_up = True
+        """IB is back: 1102, then the kept callbacks; or 1101, which ends all market data subscriptions. While
+        the session to the exchange is down it waits for that."""
+        self._lost = 0
+        if not self._away:
+            self._restored(data_lost=data_lost)
+
+    def _restored(self, *, data_lost: bool) -> None:
         if data_lost:
             for client in self.clients.values():
                 client.ticks.clear()
@@ -260,6 +280,9 @@ class Gateway:
         facts, self._late_facts = self._late_facts, []
         for account, fact in facts:
             self.reports.on_fact(account, fact)
+        if self._stale:
+            self._stale = False
+            self.reports.take_over()
         requests, self._late_requests = self._late_requests, []
         for request in requests:
             request()
@@ -321,7 +344,7 @@ class Gateway:
         self.drop_clients(how)
         self._late_facts.clear()
         self._late_requests.clear()
-        self.server_up = True
+        self._lost = 0
         if forget_executions:
             self.executions.forget()
         book = self.trading.book

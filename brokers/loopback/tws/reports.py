@@ -122,8 +122,12 @@ class Reports:
                 self._of_order(order, fact)
 
     def _of_order(self, order: TwsOrder, fact: OrderFact) -> None:
+        if order.broker_id is None and fact.broker_id is not None and not isinstance(fact, Rejected):
+            order.broker_id, order.live = (
+                fact.broker_id,
+                True,
+            )  # the first report need not be the acknowledgement
         if isinstance(fact, Acknowledged):
-            order.broker_id, order.live = fact.broker_id, True
             self._stand(order)
         elif isinstance(fact, Rejected):
             if not fact.duplicate:
