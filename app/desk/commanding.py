@@ -24,6 +24,7 @@ from app.desk.storypage import StoryPage
 from app.desk.view.alerts import unacknowledged
 from app.desk.view.killing import brief, scope_all, scope_symbol
 from app.desk.view.orders import is_working
+from app.desk.view.status import mode
 from app.grammar.tokens import Misspoken
 from app.grammar.verbs import Arming, Spoken, parse
 from engine.control.commands import (
@@ -227,8 +228,8 @@ class Commanding(Recorded, _Base):
         """Shows a screen; keys that follow are for it."""
         snapshot = self._shown
         screen = entry(name)
-        if not screen.exists_in(snapshot.mode if snapshot is not None else ""):
-            self.note(f"{screen.label}: only in mode {' or '.join(screen.modes)}", "heading")
+        if not screen.exists_in(mode(snapshot) if snapshot is not None else ""):
+            self.note(f"{screen.label}: for recordings; open one with 'breakwater replay --desk'", "heading")
             return
         await self.desk.choose(name)
         # The panes have not been painted at their size yet.
@@ -241,8 +242,8 @@ class Commanding(Recorded, _Base):
     @property
     def place(self) -> Place:
         """Where the operator is."""
-        mode = self._lined.mode if self._lined is not None else ""
-        return Place(self.desk.sheet.id or "", mode, isinstance(self.desk.focused, Grid))
+        where = mode(self._lined) if self._lined is not None else ""
+        return Place(self.desk.sheet.id or "", where, isinstance(self.desk.focused, Grid))
 
     def action_palette(self) -> None:
         """Everything that can be done here, by name."""

@@ -224,7 +224,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "One row of the recording back",
         "screen",
         ",",
-        modes=("REPLAY",),
+        modes=("RECORDED",),
     ),
     Key(
         "replay_on",
@@ -234,7 +234,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "One row of the recording on",
         "screen",
         ".",
-        modes=("REPLAY",),
+        modes=("RECORDED",),
     ),
     Key(
         "replay_far_back",
@@ -244,7 +244,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "A hundred rows back",
         "screen",
         "{",
-        modes=("REPLAY",),
+        modes=("RECORDED",),
     ),
     Key(
         "replay_far_on",
@@ -254,7 +254,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "A hundred rows on",
         "screen",
         "}",
-        modes=("REPLAY",),
+        modes=("RECORDED",),
     ),
     Key(
         "replay_before",
@@ -264,7 +264,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "To the fill, alarm, halt or kill before",
         "screen",
         "(",
-        modes=("REPLAY",),
+        modes=("RECORDED",),
     ),
     Key(
         "replay_next",
@@ -274,7 +274,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "To the next fill, alarm, halt or kill",
         "screen",
         ")",
-        modes=("REPLAY",),
+        modes=("RECORDED",),
     ),
     Key(
         "replay_play",
@@ -284,7 +284,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "Plays the recording, faster, and stands again",
         "screen",
         "P",
-        modes=("REPLAY",),
+        modes=("RECORDED",),
     ),
     Key(
         "replay_jump",
@@ -294,7 +294,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "Jump to a time: 14:30:07, -5m, or to a row: #412",
         "screen",
         "J",
-        modes=("REPLAY",),
+        modes=("RECORDED",),
     ),
     Key("up", ("up", "k"), "row(-1)", "Up", "One row up", "table", "Up, k"),
     Key("down", ("down", "j"), "row(1)", "Down", "One row down", "table", "Down, j"),
@@ -396,7 +396,7 @@ def where(key: Key) -> str:
     if key.group == "everywhere":
         return "everywhere"
     if key.group == "screen":
-        return "every screen" if not key.modes else "in a replay"
+        return "every screen" if not key.modes else "in a recording"
     return {"table": "tables"}.get(key.group) or f"{entry(key.group).label} screen"
 
 

@@ -48,7 +48,7 @@ class Recorded(_Base):
     def _move(self, how: Callable[[Recording], str]) -> None:
         link = self._link
         if not hasattr(link, "jump"):
-            text = "this engine plays its recording by itself; 'breakwater replay --desk' goes back and forth"
+            text = "this is for recordings; 'breakwater replay --desk' opens a journal"
             self.note(text, "heading")
             return
         said = how(link)  # type: ignore[arg-type]

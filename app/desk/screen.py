@@ -18,6 +18,7 @@ from app.desk.panes.lines import AlarmLine, Banner, FooterLine, StatusLine, WhyL
 from app.desk.screens import entry
 from app.desk.sheet import Sheet
 from app.desk.view.cells import Cell
+from app.desk.view.status import mode
 from engine.control.snapshot import ScreenRole, Snapshot
 
 FIXED_LINES = 4
@@ -154,7 +155,7 @@ class DeskScreen(Screen[None]):
         self.query_one(WhyLine).look(snapshot, role)
         self.query_one(AlarmLine).look(snapshot, zone, lit)
         self.query_one(KillPanel).look(snapshot)
-        self.query_one(FooterLine).look(self.sheet.id or "", snapshot.mode)
+        self.query_one(FooterLine).look(self.sheet.id or "", mode(snapshot))
         self.fit_height()
 
     def fit_height(self) -> None:

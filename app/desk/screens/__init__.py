@@ -145,7 +145,7 @@ SCREENS: Final[tuple[ScreenEntry, ...]] = (
         "The flight recorder: timeline and rows of the journal",
         "app.desk.screens.replay:ReplaySheet",
         8,
-        ("REPLAY",),
+        ("RECORDED",),
     ),
 )
 

@@ -41,6 +41,11 @@ class Field(NamedTuple):
     forms: tuple[tuple[int, Cells], ...]
 
 
+def mode(snapshot: Snapshot) -> str:
+    """The engine's mode; RECORDED where there is no engine but a journal."""
+    return "RECORDED" if snapshot.recorded else snapshot.mode
+
+
 def armed(snapshot: Snapshot, armed: bool) -> Cell:
     """One word for: may an opening order leave now, and does this desk (`armed`) send any?"""
     if snapshot.recorded:
