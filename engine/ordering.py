@@ -12,6 +12,7 @@ from engine.core import Core
 from engine.intake import Intake, Told
 from engine.model import NS, Instrument, OffGrid, Order, OrderType, Replace
 from engine.orders_groups import bracket, in_order
+from engine.orders_record import OrderRecord
 from engine.replacing import Replacer
 from engine.risk.ask import Ask, NoSuchOrder
 from engine.risk.controls.margin import Margin
@@ -126,6 +127,7 @@ class OrderDesk:
                 correlation=correlation,
                 created=self._core.clock.now(),
             )
+            self._still_protects(record, change, instrument)
         except OffGrid as error:
             reply(Answer(ok=False, text=str(error)))
             return
@@ -136,6 +138,19 @@ class OrderDesk:
             reply(Answer(ok=False, text=f"{command.order_id} is {life.status} already"))
             return
         self._previewed(change, self._gate.preview(change, self._view), reply)
+
+    def _still_protects(self, child: OrderRecord, change: Replace, instrument: Instrument) -> None:
+        """A stop or target of an entry that has not filled yet stays on its side of it: else it would close at
+        once what fills. Later it may go anywhere, to lock in a profit. Raises `OffGrid`."""
+        parent = self._core.books.orders.get(child.order.parent or "")
+        if parent is None or parent.life.cum:
+            return
+        is_stop = child.order.type is OrderType.STOP
+        entry = parent.life.limit if parent.life.limit is not None else parent.life.stop
+        profit, loss = (None, change.stop) if is_stop else (change.limit, None)
+        wrong = in_order(parent.order.side, entry, profit, loss, instrument.price)
+        if wrong:
+            raise OffGrid(wrong)
 
     # -- previews
 

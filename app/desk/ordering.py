@@ -72,6 +72,13 @@ class Ordering(Commanding):
 
             self.push_screen(Ask("ARM", body, words={"ARM": "yes"}, hint=hint, kind="arm"), chosen)
 
+    def action_kill(self) -> None:
+        """Whoever kills sends no orders for a while: the desk is SAFE from here on."""
+        if self.arming.armed:
+            self.arming.safe()
+            self._armed_changed()
+        super().action_kill()
+
     def _set_armed(self, armed: bool) -> None:
         if armed:
             self.arming.arm()

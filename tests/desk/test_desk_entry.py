@@ -490,3 +490,57 @@ def test_the_history_is_private_short_and_kept(tmp_path: Path) -> None:
     assert History(tmp_path).lines == []
     assert History(tmp_path / "nowhere").lines == []
     History(tmp_path / "nowhere").add("ack")
+
+
+def test_whoever_kills_is_safe_afterwards() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o", "f12")
+        assert not app.arming.armed and [type(c) for c in link.sent] == [Kill]
+
+    drive(test, link=Gate())
+
+
+# -- pictures
+
+SCENES: dict[str, tuple[tuple[str, ...], Answer]] = {
+    "ticket": (("f4", "down", "f9"), Answer(ok=True, text="", data=PASS)),
+    "ticket-refused": (
+        ("f4", "down", "f9"),
+        Answer(
+            ok=False,
+            text="refused",
+            data={
+                **PASS,
+                "refusals": "max_position: worst case +60 lots, the limit is 50\norder_qty: 60 of 20",
+            },
+        ),
+    ),
+    "ticket-confirm": (
+        ("ctrl+o", "colon", *"buy 2 ESM3 @ 4185 stop 4180 target 4200 gtd 14:30", "enter"),
+        Answer(ok=True, text="", data=PASS),
+    ),
+    "modify": (("f3", "down", "m", *["backspace"] * 9, *"4100.25"), Answer(ok=True, text="", data=PASS)),
+    "limit": (("f5", "down", "l", "3"), limits("tighter")),
+    "limit-wider": (("f5", "down", "l", "3"), limits("wider")),
+    "command-preview": (("colon", *"buy 2 ESM3 @ 4185"), Answer(ok=True, text="", data=PASS)),
+    "command-wrong": (("colon", *"buy 2 ESM3 4185 "), Answer(ok=True, text="", data=PASS)),
+}
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+@pytest.mark.parametrize("scene", SCENES)
+def test_pictures(scene: str, size: tuple[int, int], text_picture: Any) -> None:
+    keys, answer = SCENES[scene]
+    link = Gate()
+    link.verdict = answer
+
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, *keys)
+        if isinstance(app.screen, Form):
+            await checked(pilot)
+        else:
+            await asyncio.sleep(0.4)
+        await painted(pilot)
+        text_picture(text_of(app))
+
+    drive(test, link=link, size=size)

@@ -171,6 +171,25 @@ def test_a_change_is_previewed_by_the_same_gate() -> None:
     Rig.play(script)
 
 
+def test_a_stop_stays_on_its_side_of_an_entry_that_has_not_filled() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.command(submit(Side.BUY, "2", "5998.00", take_profit="6002.50", stop_loss="5990.00"))
+        await rig.sleep(0.5)
+        (stop,) = [r for r in rig.engine.core.books.orders.working("ES") if r.order.type is OrderType.STOP]
+        for preview in (True, False):
+            answer = await rig.command(Modify(order_id=stop.order.id, stop=Decimal(5999), preview=preview))
+            assert not answer.ok and "must be above stop 5999.00" in answer.text, answer
+        rig.move("ES", 23_990)
+        await rig.sleep(0.5)
+        assert rig.position() == 2
+        rig.move("ES", 24_004)
+        await rig.sleep(0.5)
+        answer = await rig.command(Modify(order_id=stop.order.id, stop=Decimal(5999)))
+        assert answer.ok, "a profit may be locked in"
+
+    Rig.play(script)
+
+
 def test_a_bracket_protects_what_was_entered_and_its_ends_cancel_one_another() -> None:
     async def script(rig: Rig) -> None:
         answer = await rig.command(

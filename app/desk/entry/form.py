@@ -6,8 +6,9 @@ that stands on the screen was about, never what was typed since.
 
 from __future__ import annotations
 
+import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -250,18 +251,19 @@ class Form(ModalScreen[AnyCommand | None]):
         """Fields, what is wrong or what it would mean, and what Enter does."""
         if not self._composed:
             return
-        lines: list[Line] = [self._line(field) for field in self.fields.values() if field.shown]
-        lines.append(())
         if self._problem is not None:
-            lines += _wrapped(f"△ {self._problem}", "alarm-warning")
+            middle = _wrapped(f"△ {self._problem}", "alarm-warning")
         elif self._answer is None:
-            lines.append((Cell("… the engine is asked", "muted"),))
+            middle = [(Cell("… the engine is asked", "muted"),)]
         else:
-            lines += self.meaning(self._answer)
-        lines.append(())
-        lines += self._last()
+            middle = self.meaning(self._answer)
+        head: list[Line] = [self._line(field) for field in self.fields.values() if field.shown]
+        last = self._last()
+        room = max(0, self.size.height - 2 - len(head) - len(last))
+        # Where it does not all fit, what Enter does must still stand there.
+        middle = [(), *middle, ()] if len(middle) + 2 <= room else middle[:room]
         shown = self.query_one("#form", Lines)
-        shown.show(*lines)
+        shown.show(*head, *middle, *last)
         shown.refresh(layout=True)
 
     def _line(self, field: Field) -> Line:
@@ -286,14 +288,9 @@ class Form(ModalScreen[AnyCommand | None]):
             ]
         lines: list[Line] = [(Cell(self._said, "alarm-warning"),)] if self._said else []
         state = "" if self.may_send else "SAFE, preview only (Ctrl+O arms). "
-        hint = f"{state}Tab next field, Enter previews, Esc leaves."
+        hint = f"{state}Tab next, Enter previews, Esc leaves."
         return [*lines, (Cell(hint, "muted"),)]
 
 
 def _wrapped(text: str, meaning: str) -> list[Line]:
-    import textwrap
-
     return [(Cell(line, meaning),) for line in textwrap.wrap(text, WIDTH)] or [()]
-
-
-Answered = Callable[[Answer], None]
