@@ -65,6 +65,7 @@ def run_attached(
             safe_after=desk.safe_after * 60,
             sizes=desk.sizes,
             on_signal="signal",
+            over=lambda: link.outdated,
         )
         code, goodbye = _ended(result, link, directory)
     finally:

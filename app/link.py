@@ -22,6 +22,7 @@ from engine.control.client import terminal_name
 from engine.control.commands import Answer, AnyCommand, Kill
 from engine.control.frames import Frame, WrongBase, patched
 from engine.control.link import AnswerSink, role_of
+from engine.control.mark import build_mark
 from engine.control.news import Batch, Event, News, stream_of
 from engine.control.questions import MAX_ASKED, AnyQuestion, ReplySink, decode_reply
 from engine.control.replies import Declined
@@ -88,6 +89,8 @@ class SocketLink:
         self._ready = threading.Event()
         self._answered = threading.Event()
         self._refusal = ""
+        self.outdated = ""
+        """Why this screen and the engine, started anew from another build, cannot talk; empty: they can."""
         self._writer: asyncio.StreamWriter | None = None
         self._closing: asyncio.Event | None = None
         self._goodbye: str | None = None
@@ -245,6 +248,7 @@ class SocketLink:
             hello = wire.Hello(version=wire.PROTOCOL, client="desk", tty=self._tty)
             attach = wire.Attach(
                 id=0,
+                mark=build_mark(),
                 read_only=self._read_only,
                 take_control=self._take_control,
                 rate=self._rate,
@@ -286,6 +290,9 @@ class SocketLink:
                 sink = self._pending.pop(request, None) if answer.final else self._pending.get(request)
                 if sink is not None:
                     sink(answer)
+            case wire.Problem(code="version", text=text):
+                self.outdated = self._refusal = text
+                self._answered.set()
             case wire.Problem(id=request, text=text):
                 sink = self._pending.pop(request, None)
                 if sink is not None:

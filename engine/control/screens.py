@@ -21,6 +21,7 @@ from engine.control import wire
 from engine.control.commands import Answer, AnyCommand
 from engine.control.conversation import Conversation
 from engine.control.frames import delta
+from engine.control.mark import build_mark
 from engine.control.news import News
 from engine.control.questions import MAX_ASKED, Answerer, AnyReply, encode
 from engine.control.replies import Declined
@@ -68,12 +69,15 @@ class Screens:
 
     def __init__(self, stage: Stage, report: Callable[[str, str], None]) -> None:
         self.stage = stage
+        self.mark = build_mark()
+        """That of this build; screens must have the same."""
         self.counters: dict[str, int] = dict.fromkeys(
             ("attached", "frames", "wholes", "skipped", "events", "dropped_slow", "malformed", "errors"), 0
         )
         self._report = report
         self._screens: set[_Screen] = set()
         self._expected = 0
+        self._closed = False
         self._engine: asyncio.AbstractEventLoop | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -85,7 +89,7 @@ class Screens:
     @property
     def full(self) -> bool:
         """Whether no more may attach."""
-        return self._expected >= MAX_SCREENS
+        return self._closed or self._expected >= MAX_SCREENS
 
     # ---- on the engine's thread
 
@@ -102,6 +106,7 @@ class Screens:
 
     async def close(self, within: float) -> None:
         """Sends the last snapshot to those who read, and lets go of all."""
+        self._closed = True
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return

@@ -318,6 +318,11 @@ class _Client(Conversation):
         if screens is None or transport is None:
             self.problem(request.id, "no_screens", "this engine serves no screens")
             return
+        if request.mark != screens.mark:
+            text = "this screen is of another build than the engine; run both from the same installation"
+            self.problem(request.id, "version", text)
+            self.finish()
+            return
         if self.unsent or screens.full:
             self.problem(request.id, "busy", f"{MAX_SCREENS} screens are attached; close one of them")
             self.finish()

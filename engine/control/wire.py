@@ -77,10 +77,12 @@ class Do(Value, frozen=True, tag_field="msg", tag="do", kw_only=True):
 
 
 class Attach(Value, frozen=True, tag_field="msg", tag="attach", kw_only=True):
-    """Makes this connection a screen's: `Attached` comes back, then a snapshot, then frames and news. `rate`:
-    frames a second at the most; `run` and `after`: the news that it has had already, of which run."""
+    """Makes this connection a screen's: `Attached` comes back, then a snapshot, then frames and news. `mark`:
+    that of the client's build, `engine.control.mark`; `rate`: frames a second at the most; `run` and `after`:
+    the news that it has had already, of which run."""
 
     id: int
+    mark: str
     read_only: bool = False
     take_control: bool = False
     rate: float = 20.0

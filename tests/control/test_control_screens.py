@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +25,7 @@ from engine.control import wire
 from engine.control.client import ControlClient
 from engine.control.commands import Answer, Cancel, Kill, Pause
 from engine.control.frames import patched
+from engine.control.mark import build_mark
 from engine.control.news import News
 from engine.control.questions import MAX_ASKED, AnyReply, StoryOf
 from engine.control.replies import StoryTold
@@ -281,7 +284,7 @@ class Slow:
         self.sock.settimeout(PATIENCE)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.sock.connect(str(wire.socket_path(directory)))
-        for message in (wire.Hello(version=wire.PROTOCOL), wire.Attach(id=1)):
+        for message in (wire.Hello(version=wire.PROTOCOL), wire.Attach(id=1, mark=build_mark())):
             self.sock.sendall(wire.frame(wire.encode(message)))
         self.deframer = wire.Deframer(wire.MAX_REPLY)
 
@@ -367,6 +370,30 @@ def test_a_screen_that_vanishes_said_no_goodbye(served: Served) -> None:
     assert served.seats.left == [(1, False, "its connection ended without a goodbye")]
 
 
+def test_a_screen_of_another_build_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.link.build_mark", lambda: "another")
+    link = SocketLink(served.directory)
+    link.start()
+    assert "another build" in link.attached(PATIENCE)
+    assert "another build" in link.outdated
+    link.close(None)
+    assert not served.seats.joined
+
+
+def test_every_process_of_a_build_has_the_same_mark() -> None:
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", "from engine.control.mark import build_mark; print(build_mark())"],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    assert said == {build_mark()}
+
+
 def test_no_more_screens_than_there_are_places(served: Served) -> None:
     some = [Slow(served.directory) for _ in range(MAX_SCREENS)]
     until(lambda: len(served.seats.joined) == MAX_SCREENS, "all of them")
@@ -390,7 +417,7 @@ def test_what_follows_attach_in_the_same_bytes_is_not_lost(served: Served, piece
     """The connection changes threads between two messages, wherever the bytes are cut."""
     messages = [
         wire.Hello(version=wire.PROTOCOL),
-        wire.Attach(id=1),
+        wire.Attach(id=1, mark=build_mark()),
         *(wire.Do(id=n, command=Pause(strategy=f"s{n}")) for n in range(40)),
     ]
     data = b"".join(wire.frame(wire.encode(message)) for message in messages)
@@ -464,7 +491,7 @@ def test_a_flood_of_commands_lets_the_engine_s_loop_breathe(served: Served) -> N
     sock.connect(str(wire.socket_path(served.directory)))
     messages = [
         wire.Hello(version=wire.PROTOCOL),
-        wire.Attach(id=0),
+        wire.Attach(id=0, mark=build_mark()),
         *(wire.Do(id=n, command=Cancel(order_id=str(n))) for n in range(640)),
     ]
     sock.sendall(b"".join(wire.frame(wire.encode(message)) for message in messages))
@@ -482,7 +509,7 @@ def test_questions_take_turns_with_everything_else(served: Served) -> None:
     sock.connect(str(wire.socket_path(served.directory)))
     messages = [
         wire.Hello(version=wire.PROTOCOL),
-        wire.Attach(id=0),
+        wire.Attach(id=0, mark=build_mark()),
         *(wire.Query(id=n, question=StoryOf(ident=str(n))) for n in range(1, MAX_ASKED + 2)),
     ]
     sock.sendall(b"".join(wire.frame(wire.encode(message)) for message in messages))

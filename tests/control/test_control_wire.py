@@ -53,6 +53,7 @@ requests = st.one_of(
     st.builds(
         wire.Attach,
         id=st.integers(0, 2**60),
+        mark=words,
         read_only=st.booleans(),
         take_control=st.booleans(),
         rate=st.floats(allow_nan=False, allow_infinity=False),
