@@ -76,8 +76,16 @@ class Adapter(Protocol):
 
     It owns no order state, retries nothing, queues nothing while the link is down. `submit`, `replace` and
     `cancel` hand over at once and return; answers arrive as facts, on the engine's thread, never from
-    within the call. They raise `NotSent` only when it is certain that nothing left. Queries raise
-    `QueryFailed`; they never answer with something empty because they could not ask.
+    within the call. They raise `NotSent` only when it is certain that nothing left: the line is down or in
+    doubt, its lane is full for this second, the venue lacks what is asked, the order is not one that this
+    session can touch, or the same order went before. Queries raise `QueryFailed`; they never answer with
+    something empty because they could not ask, and "not found" only where the broker never had the order.
+
+    It keeps the venue's message limit in lanes, cancels first, and keeps nothing for later. After every
+    session but the first, LinkUp is followed by a Gap; another Gap comes whenever something may have been
+    missed or is not as it was told: a message that could not be read, one order that has become two, an ended
+    order that is open. What an adapter decodes on a thread of its own, it hands over without loss and in
+    order. `tests/conformance` holds each of these sentences against every adapter.
     """
 
     name: Final[str]  # type: ignore[misc]

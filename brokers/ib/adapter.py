@@ -307,7 +307,14 @@ class IbAdapter:
     # -- what comes in, on the engine's thread
 
     def _take(self, wire: Wire, message: raw.Raw) -> None:
-        """One callback. Those of a session that was left are true all the same, unless they are about the
+        """One callback. What we fail to understand is not dropped in silence: everything is compared."""
+        try:
+            self._understand(wire, message)
+        except Exception as error:  # noqa: BLE001 - it must neither stop what follows nor go unnoticed
+            self.gap(f"a message of TWS was not understood: {error!r} at {message!r:.300}")
+
+    def _understand(self, wire: Wire, message: raw.Raw) -> None:
+        """Those of a session that was left are true all the same, unless they are about the
         session."""
         current = wire is self._wire
         if isinstance(message, raw.Closed):

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from brokers.base import exchange_capabilities
+from brokers.ib.orders import capabilities
 from brokers.paper import PaperAdapter
 from engine.facts import AnyFact, Corrected, Executed, Gap, OpenOrders, OrderReport, Positions, Rejected
 from engine.model import Order, OrderStatus
@@ -30,6 +32,20 @@ def test_the_readme_shows_what_passed() -> None:
 def test_ranges_are_read_as_they_are_written() -> None:
     assert table.ranges({1, 2, 3, 5, 8, 7}) == "1-3 5 7-8"
     assert table.numbers("1-3 5 7-8") == {1, 2, 3, 5, 7, 8}
+
+
+ABILITIES = {"replace_in_place": 55, "reduce_only": 29, "post_only": 28, "oco": 74, "bracket": 70}
+"""Fields of a capability record, and the case that shows each."""
+
+
+def test_capability_records_say_what_the_suite_observed() -> None:
+    records = {"paper": exchange_capabilities(40), "loopback": exchange_capabilities(40)}
+    records |= {name: capabilities(40) for name in table.read() if name.startswith("ib ")}
+    assert set(records) == set(table.read())
+    for name, result in table.read().items():
+        for field, number in ABILITIES.items():
+            assert getattr(records[name], field) is (number in result.passed), (name, field)
+            assert (number in result.refused) is not (number in result.passed), (name, field)
 
 
 class Eager(PaperAdapter):
