@@ -1,7 +1,7 @@
 """Whether two processes mean the same by what they say: a fingerprint of everything that a screen is sent.
 
-`wire.PROTOCOL` is raised by hand; this changes by itself with any field of a snapshot, a record or a reply, so
-that a screen of another build is told so and does not guess.
+`wire.PROTOCOL` is raised by hand; this changes by itself with any field of a snapshot, a record or a reply,
+so that a screen of another build is told so and does not guess.
 """
 
 from __future__ import annotations
