@@ -140,8 +140,8 @@ class OrderDesk:
         self._previewed(change, self._gate.preview(change, self._view), reply)
 
     def _still_protects(self, child: OrderRecord, change: Replace, instrument: Instrument) -> None:
-        """A stop or target of an entry that has not filled yet stays on its side of it: else it would close at
-        once what fills. Later it may go anywhere, to lock in a profit. Raises `OffGrid`."""
+        """A stop or target of an entry that has not filled yet stays on its side of it: else it would close
+        at once what fills. Later it may go anywhere, to lock in a profit. Raises `OffGrid`."""
         parent = self._core.books.orders.get(child.order.parent or "")
         if parent is None or parent.life.cum:
             return

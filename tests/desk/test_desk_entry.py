@@ -511,7 +511,7 @@ SCENES: dict[str, tuple[tuple[str, ...], Answer]] = {
             text="refused",
             data={
                 **PASS,
-                "refusals": "max_position: worst case +60 lots, the limit is 50\norder_qty: 60 of 20",
+                "refusals": "max_position: worst case +60, the limit is 50\norder_qty: 60 of 20",
             },
         ),
     ),
@@ -544,3 +544,13 @@ def test_pictures(scene: str, size: tuple[int, int], text_picture: Any) -> None:
         text_picture(text_of(app))
 
     drive(test, link=link, size=size)
+
+
+def test_what_enter_does_stands_there_on_the_lowest_screen() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o", "colon", *"buy 2 ESM3 trigger 4190 @ 4191 gtd 14:30", "enter")
+        await checked(pilot)
+        await pilot.pause()
+        assert "Enter again does it" in text_of(app) and "▶ buy 2 ESM3" in text_of(app)
+
+    drive(test, link=Gate(), size=(80, 20))
