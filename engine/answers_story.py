@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
-from engine.control.questions import MAX_LINES, ReplySink
+from engine.control.questions import ReplySink
 from engine.control.replies import Declined, Latency, StoryLine, StoryTold
 from engine.core import Core
 from engine.facts import Acknowledged, Executed
@@ -21,10 +21,12 @@ from engine.recorder.story import Line, Story, drive, gather
 from engine.recorder.words import Words
 from engine.records import AlertRaised, CommandTaken, FactTaken, Intended, OrderStored, Refused, Sent, decode
 
-GATHERED: Final = 2_000
+GATHERED: Final = 500
 """Rows after which a story is looked no further for."""
 EFFECTS: Final = 5_000
 """Newest executions of an instrument among which those of a story are looked for."""
+LINES: Final = 200
+"""Lines of a story in one answer: each costs the engine's thread some 10 µs."""
 _BEGINNINGS: Final = (OrderStored, Refused, CommandTaken, Intended, AlertRaised)
 """What a story that is all at hand begins with."""
 
@@ -83,14 +85,14 @@ class Stories:
 def story_told(story: Story, words: Words, effects: Mapping[ExecutionKey, str]) -> StoryTold:
     """A story in words; of one that is too long the middle is left out."""
     lines, left_out = story.lines, 0
-    if len(lines) > MAX_LINES:
-        left_out = len(lines) - MAX_LINES
-        lines = [*lines[: MAX_LINES // 2], *lines[-(MAX_LINES - MAX_LINES // 2) :]]
+    if len(lines) > LINES:
+        left_out = len(lines) - LINES
+        lines = [*lines[: LINES // 2], *lines[-(LINES // 2) :]]
     return StoryTold(
         ident=story.ident,
         symbol=story.symbol,
-        orders=tuple(story.orders[:MAX_LINES]),
-        correlations=tuple(story.correlations[:MAX_LINES]),
+        orders=tuple(story.orders[:LINES]),
+        correlations=tuple(story.correlations[:LINES]),
         lines=tuple(_line(line, words, story.symbol, effects) for line in lines),
         latencies=latencies(story),
         left_out=left_out,

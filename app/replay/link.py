@@ -37,6 +37,7 @@ from engine.control.snapshot import ScreenRole, Snapshot
 from engine.journal.errors import Corrupt
 from engine.model import NS, Instrument
 from engine.recorder import Moment, Recorder, Tape, open_tape, tell
+from engine.recorder.checkpoints import Checkpoints
 from engine.recorder.words import Words
 from engine.records import decode
 
@@ -76,7 +77,6 @@ class ReplayLink:
         self._begin = begin
         self._clock = clock
         self._index = Index()
-        self._follower = picture.Follower()
         self._snapshot: Snapshot | None = None
         self._seq = 0
         self._target: int | None = None
@@ -200,17 +200,22 @@ class ReplayLink:
         config, instruments = self._configured(tape)
         self._words = Words(instruments)
         self._told_at = self._clock()
-        follow, restart = self._follower.follow, self._follower.restart
 
         def visit(moment: Moment) -> None:
-            follow(moment)
             self._index.take(moment)
             now = self._clock()
-            if now - self._told_at >= _PROGRESS:
+            if now - self._told_at >= _PROGRESS and not self.ready.is_set():
                 self._told_at = now
                 self._publish("the journal is being read")
 
-        self._recorder = Recorder(tape, config, instruments, visit=visit, restart=restart)
+        self._recorder = Recorder(
+            tape,
+            config,
+            instruments,
+            companion=picture.Follower,
+            checkpoints=Checkpoints(),
+            visit=visit,
+        )
         try:
             self._recorder.seek(tape.last)
         except Corrupt as error:
@@ -239,6 +244,12 @@ class ReplayLink:
             self._publish()
         if self._target == target:
             self._target = None
+
+    @property
+    def _follower(self) -> picture.Follower:
+        follower = self._recorder.companion
+        assert isinstance(follower, picture.Follower)
+        return follower
 
     def _publish(self, what: str = "") -> None:
         self._seq += 1

@@ -30,10 +30,6 @@ class Follower:
     """What a moment needs beyond the books: followed row by row."""
 
     def __init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        """The journal is folded anew."""
         self.kill: KillView | None = None
         self.fills: dict[ExecutionKey, tuple[str, FillMark]] = {}
         """Executions with their symbol, for the charts; the newest at the end."""

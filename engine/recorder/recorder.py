@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from engine.books import Books
 from engine.config import EngineConfig
 from engine.journal.rows import Row
 from engine.model import Instrument
+from engine.recorder.checkpoints import Checkpoints
 from engine.recorder.tape import Tape
 from engine.records import AnyRecord, decode
 
@@ -21,9 +22,18 @@ class Moment(NamedTuple):
     books: Books
 
 
+class Companion(Protocol):
+    """Something that is followed beside the books: what a reader wants to know and the books do not hold. It
+    must be picklable."""
+
+    def follow(self, moment: Moment) -> None:
+        """One further row."""
+
+
 class Recorder:
-    """Stands at one row of a tape. Forward it applies rows; back it folds anew from the beginning, because a
-    state cannot be taken back. The state that it hands out is valid until it moves.
+    """Stands at one row of a tape. Forward it applies rows; back it folds anew, from the last kept state or
+    from the beginning, because a state cannot be taken back. The state that it hands out is valid until it
+    moves.
 
     `config` is what the books keep to (how many closed orders stay in memory); it does not change what is
     traded, held or halted.
@@ -35,18 +45,25 @@ class Recorder:
         config: EngineConfig,
         instruments: Iterable[Instrument] = (),
         *,
+        companion: Callable[[], Companion] | None = None,
+        checkpoints: Checkpoints | None = None,
         visit: Callable[[Moment], object] | None = None,
-        restart: Callable[[], object] | None = None,
     ) -> None:
-        """`visit`: handed every moment on the way, going forward; `restart`: told when it begins anew."""
+        """`companion` makes a fresh one for each fold; without `checkpoints` no states are kept; `visit` is
+        handed each moment on the way."""
         self.tape = tape
-        self._visit = visit
-        self._restart = restart
         self._config = config
         self._instruments = tuple(instruments)
-        self._books = Books(config, self._instruments)
+        self._make = companion
+        self._visit = visit
+        self._checkpoints = checkpoints
+        self._restart()
+
+    def _restart(self) -> None:
+        self._books = Books(self._config, self._instruments)
         self._row: Row | None = None
         self._record: AnyRecord | None = None
+        self.companion: Companion | None = self._make() if self._make is not None else None
 
     @property
     def seq(self) -> int:
@@ -62,17 +79,25 @@ class Recorder:
         state up to that row can still be sought."""
         wanted = max(0, min(seq, self.tape.last))
         if wanted < self.seq:
-            self._books = Books(self._config, self._instruments)
-            self._row = self._record = None
-            if self._restart is not None:
-                self._restart()
+            self._go_back(wanted)
         for row in self.tape.rows(self.seq, wanted):
             record = decode(row.kind, row.body)
             self._books.apply(record, row.ts)
             self._row, self._record = row, record
+            if self.companion is not None:
+                self.companion.follow(self.moment())
             if self._visit is not None:
                 self._visit(self.moment())
+            if self._checkpoints is not None and self._checkpoints.due(row.seq):
+                self._checkpoints.keep(row.seq, (row, record, self._books, self.companion))
         return self.moment()
+
+    def _go_back(self, wanted: int) -> None:
+        kept = self._checkpoints.before(wanted) if self._checkpoints is not None else None
+        if kept is None:
+            self._restart()
+        else:
+            self._row, self._record, self._books, self.companion = kept
 
     def at(self, ts: int) -> Moment:
         """The state at engine time `ts` (UTC ns)."""

@@ -19,6 +19,7 @@ from engine.journal.errors import Corrupt
 from engine.journal.livecopy import NoCopy, copy_live
 from engine.model import Side
 from engine.recorder import Recorder, open_tape, tell
+from engine.recorder.checkpoints import Checkpoints
 from engine.records import decode
 from tests.engine.rig import CL, ES, Rig
 
@@ -108,6 +109,26 @@ def test_the_story_of_an_order_is_its_life_in_order(journal: tuple[Path, Rig, st
         by_correlation = tell(tape, story.correlations[0])
         assert by_correlation is not None
         assert [line.row for line in by_correlation.lines] == [line.row for line in story.lines]
+
+
+@pytest.mark.parametrize("most", [10_000_000, 120_000])
+def test_states_that_are_kept_are_those_of_a_fold_from_the_beginning(
+    journal: tuple[Path, Rig, str], most: int
+) -> None:
+    """Whatever was kept and whatever had to go, every row gives the state that it gives without."""
+    path, rig, _ = journal
+    expected = digests(path, rig)
+    with open_tape(path) as tape:
+        kept = Checkpoints(every=5, most=most)
+        recorder = Recorder(tape, rig.config, [ES, CL], checkpoints=kept)
+        recorder.seek(tape.last)
+        assert len(kept) > 1
+        rng = random.Random(7)
+        for _ in range(80):
+            seq = rng.randrange(len(expected))
+            assert recorder.seek(seq).books.digest() == expected[seq]
+            assert recorder.seq == seq
+        assert len(kept) * 5 <= 2 * tape.last, "going over the same rows again keeps nothing twice"
 
 
 def test_the_story_of_an_alarm_leads_to_its_order_and_that_of_a_command_to_all_it_did(
