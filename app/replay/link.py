@@ -48,7 +48,7 @@ SPEEDS: Final = (0.0, 1.0, 10.0, 60.0, 600.0)
 """Through which the play key goes."""
 _TICK: Final = 0.1
 """Seconds between two pictures while it plays."""
-_PROGRESS: Final = 0.25
+_PROGRESS: Final = 1.0
 """Seconds between two pictures while the journal is read."""
 
 Configured = Callable[[Tape], tuple[EngineConfig, Sequence[Instrument]]]
