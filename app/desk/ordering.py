@@ -4,6 +4,7 @@ that is typed, with its history, its completion and what the engine thinks of it
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
@@ -13,12 +14,14 @@ from textual.widgets import Input
 from app.desk.commanding import Commanding
 from app.desk.dialogs import Ask, wrapped
 from app.desk.entry.arming import Arming as ArmState
+from app.desk.entry.confirm import QUIET, OneKey
 from app.desk.entry.form import CALM, Form
 from app.desk.entry.limit import LimitChange
 from app.desk.entry.modify import Change
 from app.desk.entry.ticket import Ticket
 from app.desk.history import History
 from app.desk.painting import Lines
+from app.desk.panes.market import Ladder
 from app.desk.panes.orders import OrdersPane
 from app.desk.screen import CommandLine
 from app.desk.speaking import context
@@ -33,6 +36,8 @@ from engine.control.commands import Answer, AnyCommand, Modify, SetLimit, Submit
 from engine.control.snapshot import OrderRow, PositionRow
 from engine.model import OrderType, Side, TimeInForce
 
+STALE_AFTER: Final = 1.0
+"""Seconds without a snapshot after which no price on the screen is traded on with one key."""
 SMALL: Final = Decimal(1)
 """Size of an order for whose symbol none is set (`desk.sizes`)."""
 
@@ -45,6 +50,7 @@ class Ordering(Commanding):
         self.arming = ArmState(self._now, safe_after)
         self.history = history
         self._sizes = dict(sizes)
+        self._one_key = OneKey()
         self._typed = 0
         """Counts changes of the command line; an answer about an older one is not shown."""
 
@@ -155,7 +161,8 @@ class Ordering(Commanding):
         return self._sizes.get(symbol, self._sizes.get("*", SMALL))
 
     def trade_at(self, side: Side, symbol: str, price: Decimal) -> None:
-        """A limit order at this price with one key: sent where the desk is ARMED, else previewed."""
+        """A limit order at this price with one key: sent where the desk is ARMED, else previewed. A key that
+        is held sends one order."""
         order = Submit(
             symbol=symbol,
             side=side,
@@ -164,23 +171,38 @@ class Ordering(Commanding):
             limit=price,
             tif=TimeInForce.DAY,
         )
-        if self.arming.armed:
+        if not self.arming.armed:
+            self.open_form(Ticket(self.known_words(), order))
+            return
+        if self._link.age() > STALE_AFTER:
+            self.note("NOT SENT: no news from the engine, this price may be long gone", "halted")
+            return
+        at = time.monotonic()
+        acts = self._one_key.pressed(at)
+        if acts:
+            self.send(order, say(order))
+        elif acts is None:
+            self.set_timer(QUIET, lambda: self._trade_if_alone(order, at))
+
+    def _trade_if_alone(self, order: Submit, at: float) -> None:
+        if not self.arming.armed:
+            return
+        if self._one_key.stands(at):
             self.send(order, say(order))
         else:
-            self.open_form(Ticket(self.known_words(), order))
+            self.note("the key is held: one order was sent, no more", "alarm-warning")
 
-    def cancel_at(self, symbol: str, price: Decimal) -> None:
-        """Cancels our orders that rest at this price; one that protects a position is asked about."""
-        snapshot = self._link.latest()
-        found = [
-            order
-            for order in (snapshot.orders if snapshot is not None else ())
-            if order.symbol == symbol and price in (order.limit, order.stop) and is_working(order)
-        ]
-        for order in found:
-            self._cancel(order.id)
+    def action_cancel_order(self) -> None:
+        """On the ladder: our orders at the price under the cursor; elsewhere the selected order."""
+        ladder = self.desk.focused
+        if not isinstance(ladder, Ladder):
+            super().action_cancel_order()
+            return
+        found = ladder.orders_here
+        for own in found:
+            self._cancel(own.id)
         if not found:
-            self.note(f"no order of ours in {symbol} at {price:f}", "heading")
+            self.note("no order of ours stands at that price", "heading")
 
     def known_words(self) -> Context:
         """Names and the time, for the command language."""

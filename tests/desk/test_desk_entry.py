@@ -21,6 +21,7 @@ from app.desk.entry.arming import Arming
 from app.desk.entry.confirm import GUARD, Confirm
 from app.desk.entry.form import Form
 from app.desk.history import KEPT, History
+from app.desk.panes.market import Ladder
 from app.desk.screen import CommandLine
 from engine.control.commands import Answer, AnyCommand, Cancel, Flatten, Kill, Modify, Pause, SetLimit, Submit
 from engine.model import OrderType, Side, TimeInForce
@@ -379,23 +380,75 @@ def test_a_limit_that_lets_more_through_takes_a_typed_word() -> None:
 # -- the ladder's keys
 
 
-def test_one_key_trades_where_it_is_armed_and_previews_where_it_is_not() -> None:
+async def to_ladder(app: DeskApp, pilot: Desk) -> Ladder:
+    """The cursor stands on the best bid, where an order of ours is."""
+    await press(pilot, "7")
+    await painted(pilot)
+    ladder = app.desk.query_one(Ladder)
+    for _ in range(40):
+        if any(own.price == ladder.price for own in ladder.orders_here):
+            return ladder
+        await press(pilot, "down")
+    raise AssertionError("no order of ours on the ladder")
+
+
+def test_one_key_on_the_ladder_trades_where_it_is_armed_and_previews_where_it_is_not() -> None:
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
-        app.trade_at(Side.SELL, "ESM3", D("4186.00"))
-        await pilot.pause()
+        ladder = await to_ladder(app, pilot)
+        await press(pilot, "s")
         assert isinstance(app.screen, Form) and link.sent == []
-        await press(pilot, "escape", "ctrl+o")
-        app.trade_at(Side.SELL, "ESM3", D("4186.00"))
-        await pilot.pause()
+        await press(pilot, "escape")
+        await press(pilot, "ctrl+o", "b")
         (sent,) = link.sent
         assert isinstance(sent, Submit)
-        assert (sent.side, sent.size, sent.limit, sent.type) == (Side.SELL, 1, D("4186.00"), OrderType.LIMIT)
-        app.cancel_at("ESM3", D("1.00"))
-        assert "no order of ours in ESM3" in str(app.desk.query_one("#note").plain)  # type: ignore[attr-defined]
-        mine = next(o for o in link.snapshot.orders if o.symbol == "NQM3" and o.limit is not None)
-        app.cancel_at("NQM3", mine.limit)
-        await pilot.pause()
-        assert any(isinstance(c, Cancel) for c in link.sent[1:])
+        assert (sent.symbol, sent.side, sent.size) == (ladder.symbol, Side.BUY, 1)
+        assert (sent.limit, sent.type, sent.tif) == (ladder.price, OrderType.LIMIT, TimeInForce.DAY)
+        assert not isinstance(app.screen, Form)
+
+    drive(test, link=Gate())
+
+
+def test_a_held_key_on_the_ladder_sends_one_order() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await to_ladder(app, pilot)
+        await press(pilot, "ctrl+o", "b")
+        await asyncio.sleep(0.6)
+        for _ in range(15):
+            await press(pilot, "b")
+            await asyncio.sleep(0.03)
+        await asyncio.sleep(0.3)
+        assert len(link.sent) == 1
+        assert "the key is held" in text_of(app)
+        await asyncio.sleep(1.0)
+        await press(pilot, "b")
+        assert len(link.sent) == 2, "let go and pressed anew"
+        await asyncio.sleep(0.4)
+        await press(pilot, "b")
+        await asyncio.sleep(0.3)
+        assert len(link.sent) == 3, "a second deliberate press waits until it stands alone"
+
+    drive(test, link=Gate())
+
+
+def test_x_on_the_ladder_cancels_ours_at_that_price_on_a_safe_desk_as_well() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        ladder = await to_ladder(app, pilot)
+        ours = [own.id for own in ladder.orders_here]
+        await press(pilot, "x")
+        assert [c.order_id for c in link.sent] == ours
+        await press(pilot, "home", "x")
+        assert len(link.sent) == len(ours) and "no order of ours" in text_of(app)
+
+    drive(test, link=Gate())
+
+
+def test_an_old_price_is_not_traded_on() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await to_ladder(app, pilot)
+        await press(pilot, "ctrl+o")
+        link.stale = 1.5
+        await press(pilot, "b")
+        assert link.sent == [] and "NOT SENT" in text_of(app)
 
     drive(test, link=Gate())
 

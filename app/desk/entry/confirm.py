@@ -14,6 +14,27 @@ QUIET: Final = 0.15
 """Seconds after the press in which no other may come: a held key repeats faster."""
 
 
+APART: Final = 1.0
+"""Seconds after which the same key is certainly pressed anew: no terminal waits longer to repeat one."""
+
+
+class OneKey:
+    """A key that trades at once. Held, it acts once: what might be a repeat waits until it stands alone."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+
+    def pressed(self, at: float) -> bool | None:
+        """True: act now. False: not at all. None: act `QUIET` seconds later, if `stands` says so then."""
+        apart = at - self._last
+        self._last = at
+        return True if apart >= APART else None if apart >= GUARD else False
+
+    def stands(self, at: float) -> bool:
+        """Whether the press of that time was the last one."""
+        return self._last == at
+
+
 class Confirm:
     """One question; `show` it, then ask `pressed` and, `QUIET` seconds later, `stands`."""
 

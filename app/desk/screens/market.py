@@ -15,6 +15,7 @@ from app.desk.sheet import Sheet
 from engine.control.questions import BAR_SECONDS, MAX_BARS, MAX_LEVELS, AnyQuestion, AnyReply, MarketOf
 from engine.control.replies import Declined, MarketSeen
 from engine.control.snapshot import Snapshot
+from engine.model import Side
 
 EVERY = 0.2
 """Seconds between two looks at the book."""
@@ -138,6 +139,14 @@ class MarketSheet(Sheet):
         self._seconds = BAR_SECONDS[(place + 1) % len(BAR_SECONDS)]
         self.query_one(PriceChart).tell(None, self._seconds, self._zone, f"bars of {span(self._seconds)} …")
         self._bars.ask()
+
+    def action_ladder(self, side: str) -> None:
+        """A limit order at the price under the cursor."""
+        ladder, app = self.query_one(Ladder), self._desk
+        if ladder.price is None or not ladder.symbol:
+            self.say("b and s trade at the ladder's price: put the cursor on one")
+            return
+        app.trade_at(Side.BUY if side == "buy" else Side.SELL, ladder.symbol, ladder.price)
 
     def action_centre(self) -> None:
         """The touch into the middle of the ladder."""
