@@ -205,6 +205,7 @@ def test_any_day_adds_up(version: int, plan: list[tuple[str, Any]]) -> None:
     assert ours == {(xid, broker) for xid, broker in working if xid not in silent}
     assert silent <= {xid for xid, _ in working}  # never acknowledged, and there all the same
     world.say(REQUEST["executions"], everything(99))
+    world.run(1)
     listed = [v for n, v in world.wire.told if n == "execution" and v["reqId"] == 99]
     assert (
         len({v["execId"].rpartition(".")[0] for v in listed})

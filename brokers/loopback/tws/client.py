@@ -28,6 +28,7 @@ _ORDERS: Final = frozenset({"place_order", "cancel_order", "global_cancel"})
 _IDS: Final = ("orderId", "reqId")
 _log = logging.getLogger(__name__)
 
+_CHUNK: Final = 65_536
 MAX_BACKLOG: Final = 64 * 1024 * 1024
 """Bytes that may wait for a client that does not read; then it is cut off."""
 
@@ -60,6 +61,7 @@ class Client:
         self._sent: deque[int] = deque()
         self._strikes = 0
         self._dribble = bytearray()
+        self._buffer = bytearray()
 
     # -- coming in
 
@@ -80,6 +82,7 @@ class Client:
             pass  # it left without a word
         finally:
             self._note("close")
+            self._flush()
             self._gone = True
             gateway.left(self)
             self._writer.close()
@@ -188,9 +191,14 @@ class Client:
 
     def send(self, name: str, values: Values) -> None:
         """Sends a message, unless the script has something else in mind."""
+        if self._gone or self.silent:
+            return
         body = write(REPLY[name], values, self.version)
-        order_id = _subject(values)
-        self._gateway.script.outgoing(self, name, order_id, lambda: self._put(body))
+        script = self._gateway.script
+        if script.idle:
+            self._put(body)
+        else:
+            script.outgoing(self, name, _subject(values), lambda: self._put(body))
 
     def error(self, subject: int, code: int, text: str) -> None:
         """Message 4; `subject`: order id, request id, or −1."""
@@ -198,6 +206,7 @@ class Client:
 
     def cut(self, how: How) -> None:
         """Ends the line: with a FIN after what is written, or with a RST at once."""
+        self._flush()
         self._gone = True
         if how == "fin":
             self._writer.close()
@@ -210,20 +219,34 @@ class Client:
     def _put(self, body: bytes) -> None:
         if self._gone or self.silent:
             return
-        self._note("out", tuple(split(body[4:])))
+        if self._gateway.recorder is not None:
+            self._note("out", tuple(split(body[4:])))
         self._write(body)
 
     def _write(self, body: bytes) -> None:
         if self._writer.is_closing():
             return
         if self._gateway.dribble is not None or self._dribble:
+            self._flush()
             idle = not self._dribble
             self._dribble += body
             if idle:
                 self._drip()
             return
-        self._writer.write(body)
+        if not self._buffer:
+            self._gateway.clock.call_soon(self._flush)
+        self._buffer += body
+        if len(self._buffer) > _CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Hands what was said in one turn of the loop to the socket at once, as one write."""
+        if not self._buffer or self._writer.is_closing():
+            return
+        self._writer.write(bytes(self._buffer))
+        self._buffer.clear()
         if self._writer.transport.get_write_buffer_size() > MAX_BACKLOG:
+            self._gateway.problem(f"client {self.client_id} does not read; it is cut off")
             self.cut("rst")
 
     def _drip(self) -> None:

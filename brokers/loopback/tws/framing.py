@@ -34,10 +34,11 @@ def frame(body: bytes) -> bytes:
 
 def join(fields: Sequence[str]) -> bytes:
     """Fields → a whole frame. Raises `WireError` for a text with a NUL in it."""
-    for text in fields:
-        if "\0" in text:
-            raise WireError(f"a field must not contain NUL: {text!r}")
-    return frame("".join(text + "\0" for text in fields).encode())
+    body = "\0".join(fields) + "\0" if fields else ""
+    if body.count("\0") != len(fields):
+        odd = next(text for text in fields if "\0" in text)
+        raise WireError(f"a field must not contain NUL: {odd!r}")
+    return frame(body.encode())
 
 
 def split(body: bytes) -> list[str]:
@@ -86,7 +87,7 @@ def to_text(kind: str, value: Any, name: str) -> str:
     if value is None:
         return UNSET_DOUBLE if kind == "~" else ""
     if kind == "":
-        if type(value) is str or isinstance(value, str):
+        if isinstance(value, str):
             return str(value)
     elif kind == "#":
         if isinstance(value, int) and not isinstance(value, bool):

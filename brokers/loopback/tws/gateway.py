@@ -28,6 +28,7 @@ from brokers.loopback.tws.script import How, Script
 from brokers.loopback.tws.store import Store
 from brokers.loopback.tws.trading import Trading
 from engine.facts import AnyFact, LinkDown, LinkUp
+from engine.feeds.mbo import MboMessage
 from engine.model import NS, ExecutionKey, MarketState, OrderType, Quote, Side, TimeInForce, Trade
 from engine.ports import Clock, NotSent
 
@@ -205,6 +206,10 @@ class Gateway:
             self.clock.call_later(NS // 10, self._reopen, account)
 
     # -- market data (engine.ports.MarketSink)
+
+    def on_mbo(self, message: MboMessage) -> None:
+        """Order by order, for true places in the exchange's queues; clients see the quotes made from it."""
+        self.exchange.on_mbo(message)
 
     def on_quote(self, quote: Quote) -> None:
         self.exchange.on_quote(quote)

@@ -72,9 +72,31 @@ def names(layout: Layout) -> Iterator[str]:
             yield from names(part.parts)
 
 
+_known: dict[int, frozenset[str]] = {}
+_plans: dict[tuple[int, int], Layout] = {}
+"""By the layout's `id`: layouts are constants of modules and live as long as the process."""
+
+
+def _names(layout: Layout) -> frozenset[str]:
+    known = _known.get(id(layout))
+    if known is None:
+        known = _known[id(layout)] = frozenset(names(layout))
+    return known
+
+
+def _plan(layout: Layout, version: int) -> Layout:
+    """The parts of a layout that are there in a version."""
+    plan = _plans.get((id(layout), version))
+    if plan is None:
+        plan = tuple(p for p in layout if isinstance(p, Many | When) or p.since <= version < p.before)
+        _plans[id(layout), version] = plan
+    return plan
+
+
 def encode(layout: Layout, values: Values, version: int) -> list[str]:
-    """Values → texts. Missing values are "not set". Raises `WireError` for a value that has no field."""
-    unknown = values.keys() - set(names(layout))
+    """Values → texts. Missing values are "not set". `layout` is a constant of a module. Raises `WireError`
+    for a value that has no field."""
+    unknown = values.keys() - _names(layout)
     if unknown:
         raise WireError(f"no field for {', '.join(sorted(unknown))}")
     out: list[str] = []
@@ -83,8 +105,14 @@ def encode(layout: Layout, values: Values, version: int) -> list[str]:
 
 
 def _encode(layout: Layout, values: Values, version: int, out: list[str]) -> None:
-    for part in layout:
-        if isinstance(part, When):
+    for part in _plan(layout, version):
+        if type(part) is Field:
+            name, kind = part.name, part.kind
+            value = values.get(name)
+            out.append(to_text(kind, False if value is None and kind == "?" else value, name))
+        elif isinstance(part, Const):
+            out.append(part.text)
+        elif isinstance(part, When):
             if part.test(values):
                 _encode(part.parts, values, version, out)
         elif isinstance(part, Many):
@@ -92,14 +120,6 @@ def _encode(layout: Layout, values: Values, version: int, out: list[str]) -> Non
             out.append(str(len(items)))
             for item in items:
                 out += encode(part.item, item, version)
-        elif part.since <= version < part.before:
-            if isinstance(part, Const):
-                out.append(part.text)
-            else:
-                value = values.get(part.name)
-                out.append(
-                    to_text(part.kind, False if value is None and part.kind == "?" else value, part.name)
-                )
 
 
 def decode(layout: Layout, texts: Sequence[str], version: int) -> Values:

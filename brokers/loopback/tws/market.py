@@ -78,10 +78,16 @@ class MarketRoom:
             self._timer.cancel()
 
     def day(self, symbol: str) -> Day:
-        return self._days.setdefault(symbol, Day())
+        found = self._days.get(symbol)
+        if found is None:
+            found = self._days[symbol] = Day()
+        return found
 
     def series(self, symbol: str, kind: str) -> Series:
-        return self._series.setdefault((symbol, kind), Series())
+        found = self._series.get((symbol, kind))
+        if found is None:
+            found = self._series[symbol, kind] = Series()
+        return found
 
     # -- from the feed
 

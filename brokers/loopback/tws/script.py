@@ -125,6 +125,11 @@ class Script:
 
     # -- for the line
 
+    @property
+    def idle(self) -> bool:
+        """True where every message just goes out."""
+        return not (self._out or self._overtaken)
+
     def outgoing(self, client: Client, name: str, order_id: int, put: Callable[[], None]) -> None:
         """Decides what happens to a message; `put` writes it."""
         rule = self._strike(self._out, name)
