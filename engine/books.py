@@ -27,7 +27,7 @@ from engine.facts import (
 )
 from engine.halts import Halt, HaltBook
 from engine.lifecycle_types import Anomaly, OrderEvent, Request
-from engine.model import FLATTENER, ExecutionKey, Fill, Instrument
+from engine.model import FLATTENER, ExecutionKey, Fill, Instrument, Side
 from engine.orders import FOREIGN, OrderBook
 from engine.orders_record import OrderRecord, Outcome
 from engine.positions import Attribution, Position, PositionBook
@@ -87,6 +87,8 @@ class Applied:
     was_closed: bool = False
     symbol: str = ""
     """Whose position changed by a bust or correction."""
+    only_fee: bool = False
+    """The correction told a commission and left side, quantity and price as they were."""
 
 
 class Books:
@@ -311,7 +313,9 @@ class Books:
         self.positions.correct(old, symbol, fill, owners)
         self._touch(symbol, ts)
         self._touch(fill.symbol, ts)
-        return Applied(outcome.record, outcome.anomalies, symbol=symbol)
+        before = outcome.fill
+        only_fee = before is not None and _traded(before) == _traded(fill)
+        return Applied(outcome.record, outcome.anomalies, symbol=symbol, only_fee=only_fee)
 
     @staticmethod
     def _rescale(owners: Attribution, qty: int) -> Attribution:
@@ -404,3 +408,8 @@ class Books:
             sorted(self.overrides.items()),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _traded(fill: Fill) -> tuple[str, Side, int, int]:
+    """What was traded, whatever it cost."""
+    return fill.symbol, fill.side, fill.qty, fill.price

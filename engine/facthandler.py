@@ -293,6 +293,9 @@ class FactHandler:
         """A bust or a correction changed what had been booked."""
         core = self._core
         self._engine.answers.memories.revise(fact, core.clock.now())
+        if applied.only_fee:
+            core.metrics.count("fees_told")
+            return
         core.metrics.count("revisions")
         record = applied.record
         what = record.order.id if record is not None else applied.symbol

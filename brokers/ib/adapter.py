@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from brokers.base import Outlet, require_recorded
-from brokers.ib import raw
+from brokers.ib import codes, raw
 from brokers.ib.config import IbConfig
 from brokers.ib.confirm import Confirmer
 from brokers.ib.contracts import Resolved
@@ -384,6 +384,8 @@ class IbAdapter:
         if change is not None:
             self._line_changed(change)
             return
+        if error.code in codes.FARM_BACK and not self.market.farm_lost:
+            return  # told at each log-on: all is well
         self.market.hear(error)
         if self._questions.error(error) or self.setup.error(error):
             return

@@ -37,7 +37,7 @@ class MarketData:
         self._wanted: dict[str, None] = {}
         self._symbols: dict[int, str] = {}
         self._barred: set[int] = set()
-        self._farm_lost = False
+        self.farm_lost = False
 
     def subscribe(self, symbols: Sequence[str]) -> None:
         for symbol in symbols:
@@ -97,10 +97,10 @@ class MarketData:
         if symbol is not None and error.code in codes.NO_DATA | {200}:
             self._out(symbol, str(error.code), f"{symbol}: no live data: {error.text}")
         elif error.code in codes.FARM_LOST:
-            self._farm_lost = True
-        elif error.code in codes.FARM_BACK and self._farm_lost:
+            self.farm_lost = True
+        elif error.code in codes.FARM_BACK and self.farm_lost:
             # Ticks do not always resume by themselves after this: ask anew.
-            self._farm_lost = False
+            self.farm_lost = False
             self.forget()
             self.resubscribe()
 

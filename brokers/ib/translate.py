@@ -266,6 +266,9 @@ class Translator:
         if (codes.is_warning(code) and not change_failed) or code == codes.ENDED_BY_VENUE:
             if code == codes.ENDED_BY_VENUE:
                 ticket.reason = text
+                if ticket.cancel_asked and error.text.endswith("reason:"):
+                    ticket.reason = ""  # the answer to our own cancel, which its status tells as well
+                    return
             self._notice(ticket, code, error.text)
             return
         if ticket.cancel_asked and code in codes.CANCEL_FAILED | codes.NO_SUCH_ORDER:

@@ -113,7 +113,8 @@ def test_one_command_starts_gateway_and_engine_and_trades() -> None:
             assert probe.connect_ex(("127.0.0.1", port)) != 0, "the gateway went with its run"
         out = folder / "journal.jsonl"
         export(folder / "state" / "journal.db", out)
-        assert '"broker":"ib-paper"' in out.read_text().replace(" ", "")
+        rows = out.read_text().replace(" ", "")
+        assert '"broker":"ib-paper"' in rows and '"code":"bust"' not in rows
 
 
 def test_without_a_gateway_it_says_where_to_look(tmp_path: Path) -> None:

@@ -225,6 +225,27 @@ def test_corrections_and_busts_move_quantity_price_profit_and_fees_together() ->
     Rig.play(script)
 
 
+def test_a_commission_that_is_told_apart_is_no_alarm() -> None:
+    """Found on the desk at the loopback gateway of Interactive Brokers, which tells each commission after its
+    execution: every fill raised a critical alarm."""
+
+    async def script(rig: Rig) -> None:
+        deaf(rig)
+        bought, _ = rig.send(Side.BUY, 4, 23_990)
+        await rig.sleep(0.3)
+        now, held = rig.clock.now(), rig.engine.core.books.positions.get("ES")
+        fill = execution(rig, bought, 4, exec_id="1", fee="0")
+        rig.engine.on_fact(Executed(ts=now, fill=fill))
+        alerts = rig.alerts()
+        rig.engine.on_fact(Corrected(ts=now, key=fill.key, fill=replace(fill, fee=Decimal("9.00"))))
+        assert (held.held.qty, held.held.fees) == (4, 9)
+        assert rig.alerts() == alerts and "bust" not in alerts
+        rig.engine.on_fact(Corrected(ts=now, key=fill.key, fill=replace(fill, price=23_980)))
+        assert "bust" in rig.alerts()
+
+    Rig.play(script)
+
+
 def test_a_netted_fill_is_taken_back_from_those_who_got_it() -> None:
     async def script(rig: Rig) -> None:
         deaf(rig)
