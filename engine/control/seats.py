@@ -26,7 +26,11 @@ class Hooks(Protocol):
     """What is done when the last screen is lost."""
 
     def command(
-        self, command: AnyCommand, who: str, answer: Callable[[Answer], None] | None = None
+        self,
+        command: AnyCommand,
+        who: str,
+        answer: Callable[[Answer], None] | None = None,
+        seat: int = NO_SEAT,
     ) -> None: ...
 
     def halt(self, scope: Literal["account", "instrument"], target: str, code: str, reason: str) -> None: ...
@@ -64,8 +68,10 @@ class Seats:
         seat, self._next = self._next, self._next + 1
         self._seats[seat] = _Seat(who, read_only, self._core.clock.now())
         self._log("info", f"{who} looks on" if read_only else f"{who} has a screen", "ATTACHED", who)
-        if not read_only and (take or not self._control):
+        if not read_only and not self._control:
             self._give(seat)
+        elif take:
+            self._hooks.command(TakeControl(), who, None, seat)  # by the way that journals it
         self._hooks.publish()
         return seat
 

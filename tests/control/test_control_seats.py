@@ -34,6 +34,7 @@ class World:
     timers: list[Timer] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
     acted: list[int] = field(default_factory=list)
+    seats: Seats | None = None
 
     def now(self) -> int:
         return self.ts
@@ -65,8 +66,12 @@ class World:
     def halt(self, *_: object) -> None:
         self.acted.append(self.ts)
 
-    def command(self, *_: object) -> None:
-        self.acted.append(self.ts)
+    def command(self, command: object, _who: str, _answer: object = None, seat: int = 0) -> None:
+        if isinstance(command, TakeControl):
+            assert self.seats is not None
+            self.seats.take(seat)
+        else:
+            self.acted.append(self.ts)
 
 
 steps = st.one_of(
@@ -94,6 +99,7 @@ def test_one_in_control_and_a_policy_that_acts_when_due(policy: Any, after: floa
     world = World()
     config = ScreenConfig(on_last_ui_lost=policy, ui_lost_after=after)
     seats = Seats(world, config, world)  # type: ignore[arg-type]
+    world.seats = seats
     due: int | None = None
     """When the policy acts, unless somebody is in control before."""
     loss = False

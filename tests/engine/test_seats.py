@@ -69,8 +69,8 @@ def test_control_is_taken_over_only_when_asked_for_and_that_is_journalled() -> N
         seats.join("cid", take=True)
         assert roles(rig)["cid"] == "control"
         taken = await journalled(rig, CommandTaken)
-        assert [r.command for r in taken if isinstance(r.command, TakeControl)] == [TakeControl()]
-        assert [r.ok for r in await journalled(rig, CommandAnswered)] == [True, False]
+        assert [r.who for r in taken if isinstance(r.command, TakeControl)] == ["somebody", "cid"]
+        assert [r.ok for r in await journalled(rig, CommandAnswered)] == [True, False, True]
 
     Rig.play(script)
 

@@ -453,3 +453,16 @@ def test_ctl_news_tells_each_event_once_and_follows(attached: Workstation, headl
     finally:
         follower.kill()
         follower.wait()
+
+
+def test_a_configuration_that_is_being_edited_keeps_nobody_out(
+    headless: Engines, start: Start, tmp_path: Path
+) -> None:
+    headless()
+    attach(start).close()  # the engine is there
+    half = tmp_path / "half.toml"
+    half.write_text("[desk]\ntheme = 'no such theme'\n[risk\n", encoding="utf-8")
+    desk = start("--config", str(half), word="attach")
+    desk.armed()
+    desk.type(F12)
+    desk.shows(" HALTED ")
