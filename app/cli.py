@@ -8,6 +8,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from app.commands import attach, ctl, doctor, drill, exchange, init, journal, replay, run, venue
 from app.exitcodes import MEANING, ExitCode, table
@@ -110,7 +111,7 @@ _DEFAULTS: dict[str, object] = {
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Raises `SystemExit` with code 2 and a message for what is not understood."""
-    args = build().parse_args(argv)
+    args = build().parse_args(join_negative(argv))
     for name, value in _DEFAULTS.items():
         if not hasattr(args, name):
             setattr(args, name, value)
@@ -118,6 +119,21 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         args.command = "desk"
         args.handler = run.desk
     return args
+
+
+_TIMES: Final = ("--at", "--from", "--to")
+"""Options whose value may count back from the end."""
+
+
+def join_negative(argv: Sequence[str]) -> list[str]:
+    """`--at -5m` as `--at=-5m`: argparse would take a value that begins with a minus for an option."""
+    words: list[str] = []
+    for word in argv:
+        if words and words[-1] in _TIMES and word[:1] == "-" and word[1:2].isdigit():
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
 
 
 def version() -> str:

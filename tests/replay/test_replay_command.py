@@ -107,6 +107,18 @@ def test_no_journal_and_none_at_all(tmp_path: Path) -> None:
     assert done.returncode == 5 and "not a Breakwater journal" in done.stderr
 
 
+def test_a_time_that_counts_back_from_the_end_is_no_option(journal: Path) -> None:
+    end = json.loads(replay(str(journal), "--json").stdout)
+    back = json.loads(replay(str(journal), "--at", "-1s", "--json").stdout)
+    assert back["ts"] <= end["ts"] - 1_000_000_000 and back["row"] < end["row"]
+
+
+def test_the_desk_goes_with_a_moment_and_nothing_else(journal: Path) -> None:
+    for words in (("--story", "#1"), ("--from", "+1s"), ("--json",)):
+        done = replay(str(journal), "--desk", *words)
+        assert done.returncode == 2 and "--desk goes with" in done.stdout + done.stderr, done
+
+
 def test_times_as_people_write_them(journal: Path) -> None:
     second = START // NS
     with open_tape(journal) as tape:

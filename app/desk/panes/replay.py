@@ -31,7 +31,7 @@ class Timeline(Lines):
 
 
 class RowsPane(Grid):
-    """Rows around the moment, which stays in the middle while nobody moves the cursor."""
+    """Rows around the moment, which stays in the middle until the operator moves the cursor away from it."""
 
     keeps_places: ClassVar[bool] = False
 
@@ -45,10 +45,11 @@ class RowsPane(Grid):
             self._told = None
             self.show(Table("Rows of the journal", replay.COLUMNS, (), text))
             return
-        moved = self._told is None or told.at != self._told.at
+        before, selected = self._told, self.selected
+        with_it = before is None or selected is None or selected.key == str(before.at)
         self._told = told
         self.show(replay.table(told, zone))
-        if moved:
+        if before is None or told.at != before.at or with_it:
             self.follow()
 
     def on_resize(self) -> None:
@@ -63,8 +64,12 @@ class RowsPane(Grid):
         for index, row in enumerate(self.rows):
             if row.key == str(self._told.at):
                 self.move_to(index)
-                height = max(1, self.size.height - HEADER)
-                self.scroll_to(y=max(0, index - height // 2), animate=False)
+                # After what `move_to` scrolls, and once the new number of rows is known to the view.
+                self.call_after_refresh(self._centre, index)
+
+    def _centre(self, index: int) -> None:
+        height = max(1, self.size.height - HEADER)
+        self.scroll_to(y=max(0, index - height // 2), animate=False, immediate=True)
 
     def story_of(self, row: Row) -> str:
         """The story of the order, or of the cause, that a row is about."""
