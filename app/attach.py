@@ -52,18 +52,12 @@ def run_attached(
     try:
         result = run_desk_app(
             link,
-            theme=desk.theme,
-            zone=desk.zone,
+            **desk.looks(),
             redact=Renderer(settings.secrets.values()).blank,
             frame_rate=rate,
-            bell=desk.bell,
-            mouse=desk.mouse,
-            plain=desk.slow,
-            glyphs=desk.glyphs,
             who="attach",
             report_dir=directory,
-            safe_after=desk.safe_after * 60,
-            sizes=desk.sizes,
+            state_dir=directory,
             on_signal="signal",
             over=lambda: link.outdated,
         )

@@ -130,22 +130,14 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
         if not asked:
             result = run_desk_app(
                 engine.link,
-                theme=settings.desk.theme,
-                zone=settings.desk.zone,
+                **settings.desk.looks(),
                 redact=Renderer(settings.secrets.values()).blank,
                 frame_rate=5.0 if settings.desk.slow else settings.screen.frame_rate,
-                bell=settings.desk.bell,
-                notify=settings.desk.notify,
-                mouse=settings.desk.mouse,
-                plain=settings.desk.slow,
-                glyphs=settings.desk.glyphs,
                 who=who,
                 report_dir=options.state_dir,
                 over=engine.over,
-                safe_after=settings.desk.safe_after * 60,
-                sizes=settings.desk.sizes,
                 state_dir=options.state_dir,
-                keymap=settings.desk.keymap,
+                welcome=options.config is None,
             )
         if result.report is not None:
             say(f"the screen failed; its report is {result.report}\n")

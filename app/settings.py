@@ -126,6 +126,21 @@ class DeskConfig(Section):
     """For thin links: half the frames, and the terminal's own sixteen colours, which take half the bytes.
     Off, because most links carry all of it."""
 
+    def looks(self) -> dict[str, Any]:
+        """What every way to show the desk takes of this, as arguments of `app.desk.app.run_desk_app`."""
+        return {
+            "theme": self.theme,
+            "zone": self.zone,
+            "bell": self.bell,
+            "notify": self.notify,
+            "mouse": self.mouse,
+            "plain": self.slow,
+            "glyphs": self.glyphs,
+            "keymap": self.keymap,
+            "safe_after": self.safe_after * 60,
+            "sizes": self.sizes,
+        }
+
     @field_validator("theme")
     @classmethod
     def _can_be_loaded(cls, theme: str) -> str:

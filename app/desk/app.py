@@ -41,6 +41,7 @@ from app.desk.view.cells import clean
 from app.desk.view.formats import age as age_text
 from app.desk.view.formats import clock
 from app.desk.view.killing import scope_all
+from app.desk.welcome import WelcomePage
 from engine.control.link import Link
 from engine.control.snapshot import Snapshot
 
@@ -64,10 +65,10 @@ class DeskApp(Ordering, App[DeskResult]):
     journalled with every command, `report_dir` where a crash report goes, `bell` whether a new alarm rings,
     `notify` how it asks for a notification of the desktop, `over` a sentence once the engine has ended in
     order and the screen is to end with it, `state_dir` where the desk remembers columns and sorting (None:
-    nowhere), `keymap` names the operator's own keys, `plain` keeps to the terminal's own sixteen colours,
-    `glyphs` whether it shows more than ASCII, `redact` blanks secrets out of a crash report,
-    `safe_after` seconds without a key after which it is SAFE again (0: never), `sizes` of orders that are
-    entered with one key, by symbol.
+    nowhere), `keymap` names the operator's own keys, `welcome` explains the desk at its first start, `plain`
+    keeps to the terminal's own sixteen colours, `glyphs` whether it shows more than ASCII, `redact` blanks
+    secrets out of a crash report, `safe_after` seconds without a key after which it is SAFE again (0: never),
+    `sizes` of orders that are entered with one key, by symbol.
     """
 
     CSS_PATH = cast("list[str | PurePath]", _STYLES)
@@ -90,6 +91,7 @@ class DeskApp(Ordering, App[DeskResult]):
         over: Callable[[], str] = lambda: "",
         state_dir: Path | None = None,
         keymap: str | Path = "",
+        welcome: bool = False,
         plain: bool = False,
         glyphs: Glyphs = "auto",
         redact: Callable[[str], str] = str,
@@ -129,6 +131,7 @@ class DeskApp(Ordering, App[DeskResult]):
         self.set_up_orders(History(state_dir), safe_after, sizes or {})
         self.remembered = Remembered(state_dir)
         """The operator's looks."""
+        self._welcome = welcome
         self._shown: Snapshot | None = None
         """What the panes show."""
         self._lined: Snapshot | None = None
@@ -152,6 +155,10 @@ class DeskApp(Ordering, App[DeskResult]):
     def on_ready(self) -> None:
         """Starts to paint."""
         self.paint()
+        if self._welcome and not self.remembered.looks.welcomed:
+            self.remembered.looks.welcomed = True
+            self.remembered.keep()
+            self.push_screen(WelcomePage())
         if self._rate > 0:
             self.set_interval(1 / self._rate, self.paint, name="frames")
 
@@ -330,6 +337,7 @@ def run_desk_app(
     over: Callable[[], str] = lambda: "",
     state_dir: Path | None = None,
     keymap: str | Path = "",
+    welcome: bool = False,
     plain: bool = False,
     glyphs: Glyphs = "auto",
     redact: Callable[[str], str] = str,
@@ -360,6 +368,7 @@ def run_desk_app(
                 over=over,
                 state_dir=state_dir,
                 keymap=keymap,
+                welcome=welcome,
                 plain=plain,
                 glyphs=glyphs,
                 redact=redact,

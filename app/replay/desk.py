@@ -34,15 +34,7 @@ def run_desk(args: argparse.Namespace) -> int:
         if link.failure is not None:
             raise link.failure
         desk = _settings(args).desk
-        result = run_desk_app(
-            link,
-            theme=desk.theme,
-            zone=desk.zone,
-            bell=False,
-            mouse=desk.mouse,
-            plain=desk.slow,
-            glyphs=desk.glyphs,
-        )
+        result = run_desk_app(link, **{**desk.looks(), "bell": False, "notify": "no"})
     finally:
         link.close()
     if result.report is not None:
