@@ -119,7 +119,7 @@ def test_kill_dash_nine_then_another_terminal(attached: Workstation, start: Star
     attached.process.kill()
     attached.until(lambda: not screens(attached), "the engine to notice")
     again = attach(start)
-    again.shows(" ARMED ", "the screen in control was lost")
+    again.shows(" SAFE ", "the screen in control was lost")
     again.type(F12)
     again.shows(" HALTED ", "✓ halted")
     ticks.went_on()
@@ -160,7 +160,7 @@ def test_a_stopped_screen_is_dropped_and_comes_back(attached: Workstation) -> No
     ticks.went_on()
     attached.signal(signal.SIGCONT)
     attached.until(lambda: screens(attached) == {"control": 1}, "the screen again")
-    attached.shows(" ARMED ", "was lost (it did not read for 5 s")
+    attached.shows(" SAFE ", "was lost (it did not read for 5 s")
     assert attached.order(resting[0]).status == "WORKING"
     assert attached.counted("screens.dropped_slow") == 1
 

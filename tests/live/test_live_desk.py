@@ -27,7 +27,7 @@ def test_it_is_seen_to_trade_within_ten_seconds(start: Start) -> None:
     took = time.monotonic() - began
     print(f"an order stood on the screen after {took:.1f} s")
     assert took < TRADING_WITHIN
-    assert " PAPER  ARMED " in desk.text()
+    assert " PAPER  SAFE " in desk.text()
     assert [row.state for row in desk.strategies()] == ["running", "running"]
 
 

@@ -47,7 +47,7 @@ def test_the_desk_says_which_strategy_was_stopped_and_why(start: Start, tmp_path
 
     desk.until(told, "each of them with its reason")
     desk.shows("▲ ALARM", "was stopped: ", "ALM 4!")
-    assert " ARMED " in desk.text(), "the others, and the operator, go on"
+    assert " SAFE " in desk.text(), "the others, and the operator, go on"
     assert desk.ctl("kill").returncode == 0
     desk.until(desk.flat, "what they held to be closed")
 

@@ -111,7 +111,7 @@ class Workstation(PseudoTerminal):
 
     def armed(self) -> None:
         """Waits until the desk stands and orders may leave."""
-        self.shows(" ARMED ", "F12 KILL")
+        self.shows(" SAFE ", "F12 KILL")
 
     def answer(self, keys: bytes, question: str) -> None:
         """Types at a question, once it has stood long enough to take an answer."""
