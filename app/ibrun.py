@@ -56,7 +56,7 @@ def order_mark(state: Path, client_id: int) -> Path:
     return state / f"ib-client-{client_id}.json"
 
 
-async def open_feed(settings: Settings, state: Path, clock: Clock) -> IbFeed:
+async def open_feed(settings: Settings, state: Path | None, clock: Clock) -> IbFeed:
     """Logs on and looks the contracts up, because the engine needs them before it exists. Raises `FeedError`
     with the remedy."""
     adapter = IbAdapter(
@@ -64,7 +64,7 @@ async def open_feed(settings: Settings, state: Path, clock: Clock) -> IbFeed:
         settings.account,
         clock,
         real_money=settings.profile == "live",
-        mark=order_mark(state, settings.ib.client_id),
+        mark=None if state is None else order_mark(state, settings.ib.client_id),
     )
     try:
         await adapter.prepare()

@@ -14,7 +14,7 @@ from getpass import getuser
 from pathlib import Path
 from typing import Protocol
 
-from app import logs
+from app import ibrun, logs
 from app.options import RunOptions
 from app.paths import exchange_ledger_path, journal_path
 from app.problems import Problem
@@ -123,6 +123,10 @@ def misplaced_strategies(settings: Settings, listed: Iterable[str], where: str) 
 async def instruments_of(settings: Settings, feed: str, seed: int, clock: Clock) -> Sequence[Instrument]:
     """What a feed lists, without running it. Raises `FeedError` with the remedy."""
     address = address_of(feed)
+    if ibrun.is_ib(feed):
+        looked = await ibrun.open_feed(settings, None, clock)
+        await looked.adapter.close()
+        return looked.instruments
     if address is not None:
         return (await remote_feed((address,), clock)).instruments
     made = open_feed(feed, seed=seed, start_ns=clock.now(), on_bad=settings.feed.on_bad_line)

@@ -172,3 +172,27 @@ def test_both_are_killed_the_gateway_first_and_the_engine_first(
     engine.begin()
     engine.until(lambda p: p if p.trading else None, "it trades after the second double kill")
     quiet(engine, "nothing unknown after both were killed")
+
+
+def test_drills_run_against_an_account_at_ib() -> None:
+    """What needs no power over the exchange: limits over the wire, and the kill switch."""
+    with short_folder() as folder:
+        gateway = GatewayProcess(folder)
+        try:
+            config = folder / "ib.toml"
+            config.write_text(CONFIG.format(port=gateway.port).partition("[[strategies]]")[0])
+            env = {k: v for k, v in os.environ.items() if not k.startswith(("BREAKWATER_", "XDG_"))}
+            command = [sys.executable, "-m", "app.cli", "drill", "--only", "4.41", "--json"]
+            command += ["--against", str(config)]
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env={**env, "HOME": str(folder)},
+                capture_output=True,
+                text=True,
+                timeout=150,
+            )
+            assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-1_000:]
+            assert '"passed"' in done.stdout
+        finally:
+            gateway.kill()
