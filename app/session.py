@@ -38,7 +38,7 @@ from engine.journal import Journal
 from engine.journal.tools import rotate
 from engine.model import Instrument, MarketState, Quote, Trade
 from engine.ports import Adapter, Clock, Feed, NotSent, QueryFailed
-from engine.recorder.recent import RecentRows
+from engine.recorder.recent import KEPT, RecentRows
 from engine.records import EMERGENCY, GateOverridden, RunStarted, decode
 from engine.sessions import calendar
 
@@ -312,9 +312,11 @@ async def remote_feed(addresses: Sequence[Address], clock: Clock) -> Feed:
 async def replay_rows(books: Books, journal: Journal, recent: RecentRows) -> int:
     """Folds the journal into the books, and keeps its newest rows at hand; returns how many there were."""
     count = 0
+    recent.forgotten = max(0, journal.seq - KEPT)
     async for row in journal.rows():
         books.apply(decode(row.kind, row.body), row.ts)
-        recent.extend((row,))
+        if row.seq > recent.forgotten:
+            recent.extend((row,))
         count += 1
     return count
 

@@ -38,6 +38,7 @@ class Answers:
         """An `engine.control.questions.Answerer`, for the engine's thread. A question that cannot be answered
         is declined, whatever went wrong."""
         engine = self._engine
+        begin = engine.core.clock.perf()
         try:
             match question:
                 case MarketOf():
@@ -54,6 +55,7 @@ class Answers:
             engine.metrics.count("question_errors")
             engine.core.log("error", f"a question failed: {error!r}", component="questions")
             sink(Declined(text=f"this question failed: {error!r}"))
+        engine.metrics.stage("answer", engine.core.clock.perf() - begin)
 
 
 def no_log(_question: LogTail, sink: ReplySink) -> None:

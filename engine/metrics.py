@@ -29,9 +29,11 @@ STAGES: Final = (
     "risk tick",
     "risk period",
     "risk lateness",
+    "answer",
 )
-"""Order in which screens show the stages. Stages up to `sent` and the last four are the host's time; from
-`sent` to acknowledgement and fill it is engine time, which in a replay is the recording's."""
+"""Order in which screens show the stages. Stages up to `sent` and the last five are the host's time; from
+`sent` to acknowledgement and fill it is engine time, which in a replay is the recording's. `answer`: what a
+screen's question takes on the engine's thread."""
 
 
 def _bucket(value: int) -> int:
