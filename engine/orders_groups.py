@@ -175,13 +175,13 @@ def oco_actions(members: Sequence[Leg]) -> tuple[GroupAction, ...]:
 
 
 def _fit(order_id: str, life: OrderLife, total: int, gone: str) -> list[GroupAction]:
-    """Brings a member to a total quantity, if it is not on its way there."""
+    """Brings a member to a total quantity, unless something about it is unanswered: of two changes on their
+    way nobody knows which arrives last."""
     if life.is_closed or life.pending_cancel:
         return []
     if total <= life.cum:
         return [CancelLeg(order_id=order_id, reason=gone)]
-    asked = life.replaces[-1].qty if life.replaces else life.qty
-    if asked == total or life.status not in _RESIZABLE:
+    if life.replaces or life.qty == total or life.status not in _RESIZABLE:
         return []
     return [Resize(order_id=order_id, qty=total)]
 

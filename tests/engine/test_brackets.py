@@ -102,7 +102,7 @@ def test_children_follow_partial_fills() -> None:
 
 def test_an_entry_that_ends_unfilled_takes_its_children_with_it() -> None:
     async def script(rig: Rig) -> None:
-        answer = await enter(rig, limit="5990.00")
+        answer = await enter(rig, limit="5999.00")
         await rig.command(Cancel(order_id=answer.data["order_id"]))
         await rig.sleep(0.5)
         assert records(rig) == []

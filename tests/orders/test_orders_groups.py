@@ -52,6 +52,13 @@ def test_children_grow_with_the_entry_and_only_once() -> None:
     assert bracket_actions(parent(7), legs) == (Resize(order_id="tp", qty=7),)
 
 
+def test_a_change_that_is_unanswered_is_waited_for() -> None:
+    """Found by the simulation, seed 91150: an operator's change and ours crossed on the way to the venue."""
+    legs = [child("sl", qty=4, replaces=(rep("r", 9),))]
+    assert bracket_actions(parent(7), legs) == ()
+    assert bracket_actions(parent(7), [child("sl", qty=9)]) == (Resize(order_id="sl", qty=7),)
+
+
 def test_what_is_not_answered_yet_is_left_alone() -> None:
     legs = [child("tp", qty=4, status=S.PENDING_NEW), child("sl", qty=4, status=S.UNKNOWN)]
     assert bracket_actions(parent(7), legs) == ()

@@ -72,6 +72,7 @@ class EngineSettings:
             "remainder_after": rng.choice((0.0, 2.0, 10.0)),
             "replace": rng.choice(("in_place", "in_place", "cancel_then_new")),
             "on_stop": rng.choice(("cancel", "keep")),
+            "brackets": random.Random(f"brackets {options.seed}").choice(("venue", "engine")),
         }
         self._on_stop = rng.choice(("cancel", "keep", "flatten"))
         self._every = options.order_ms / 1000
