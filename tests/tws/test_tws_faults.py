@@ -481,6 +481,28 @@ async def test_a_gateway_in_trouble_writes_what_its_recording_explains(venue: Ve
     assert check(recorder.path) == [] and len(list(read(recorder.path))) > 100
 
 
+@venue_test()
+async def test_a_status_may_be_pretended(venue: Venue) -> None:
+    ib = await venue.connect()
+    trade = await working(venue, ib)
+    tap = Tap(ib)
+    venue.gateway.pretend(trade.order.permId, "Inactive", "locate")
+    await until(lambda: tap.of("orderStatus"))
+    assert (tap.of("orderStatus")[0][1], tap.of("orderStatus")[0][9]) == ("Inactive", "locate")
+    (left,) = venue.gateway.trading.book.open()
+    assert (left.status, left.why_held) == ("Submitted", "")
+
+
+@venue_test(what_if="unset")
+async def test_a_what_if_may_be_answered_with_nothing_set(venue: Venue) -> None:
+    ib = await venue.connect()
+    tap = Tap(ib, "openOrder")
+    ib.client.placeOrder(ib.client.getReqId(), es(), limit("BUY", 1, 5000.25, whatIf=True))
+    await until(lambda: tap.calls)
+    order, state = tap.of("openOrder")[0][2:]
+    assert order.whatIf and float(state.initMarginAfter) > 1e308 and state.commission > 1e308
+
+
 # -- the session between gateway and exchange
 
 

@@ -110,6 +110,16 @@ def test_what_is_wrong_is_named_and_ends_it_with_2(words: list[str], complaint: 
     assert done.returncode == 2 and complaint in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_port_that_is_taken_says_what_to_do() -> None:
+    with process("--feed", "none") as venue:
+        words = [sys.executable, "-m", "brokers.loopback.tws", "--feed", "none"]
+        again = [*words, "--port", str(venue.ready["port"])]
+        done = subprocess.run(again, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"breakwater venue tws: port {venue.ready['port']} cannot be opened")
+    assert "--port 0" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_it_remembers_its_orders_over_kill_9(tmp_path: Path) -> None:
     before: dict[str, Any] = {}
 

@@ -44,7 +44,7 @@ It is a simulation: no order leaves this machine, and it was never compared with
 """
 
 
-def parse(arguments: Sequence[str], prog: str = "python -m brokers.loopback.tws") -> argparse.Namespace:
+def parse(arguments: Sequence[str], prog: str = "breakwater venue tws") -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=prog,
         description="A gateway that speaks the TWS socket protocol over a simulated exchange, on 127.0.0.1.",
@@ -79,7 +79,7 @@ def parse(arguments: Sequence[str], prog: str = "python -m brokers.loopback.tws"
     return parser.parse_args(arguments)
 
 
-async def main(arguments: Sequence[str], prog: str = "python -m brokers.loopback.tws") -> int:
+async def main(arguments: Sequence[str], prog: str = "breakwater venue tws") -> int:
     """Runs until SIGTERM or SIGINT. Returns the exit code."""
     options = parse(arguments, prog)
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s", level=logging.WARNING)

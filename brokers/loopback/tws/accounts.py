@@ -366,7 +366,6 @@ class Accounts:
         change = (lots * instrument.initial_margin * rate, lots * instrument.maintenance_margin * rate)
         fee = instrument.fee * order.qty
         return {
-            "whatIf": True,
             "initMarginBefore": before[0],
             "maintMarginBefore": before[1],
             "equityWithLoanBefore": equity,

@@ -52,8 +52,8 @@ class Client:
         self.bars: dict[int, Live] = {}
         self.silent = gateway.mute
         """Nothing goes out any more and nothing that comes in counts, while the socket stays open."""
-        self.requests: list[str] = []
-        """Names of the requests that came, in order."""
+        self.requests: deque[str] = deque(maxlen=10_000)
+        """Names of the latest requests, in order."""
         self._gateway = gateway
         self._number = number
         self._writer = writer

@@ -33,6 +33,8 @@ class TwsConfig(Section):
     """Messages per second and client above which a message is dropped with error 100."""
     rate_strikes: int = Field(3, ge=1, le=1_000)
     """Seconds with dropped messages after which the client is disconnected."""
+    what_if: Literal["margins", "unset"] = "margins"
+    """Whether a what-if is answered with figures, or with all of them "not set" as TWS sometimes does."""
     max_active: int = Field(20, ge=1, le=1_000_000)
     """Active orders per account, contract and side; more are refused with 201."""
     market_data: Literal["live", "delayed", "none"] = "live"

@@ -14,7 +14,7 @@ from brokers.loopback.tws.gateway import Gateway
 _OF: Final[dict[str, tuple[str, ...]]] = {
     "": (
         *("error", "lose_server", "restore_server", "farm", "drop_clients", "go_silent", "speak_again"),
-        *("reissue_ids", "restart", "manual_order", "end_market_data", "correct", "bust", "drip"),
+        *("reissue_ids", "restart", "manual_order", "end_market_data", "correct", "bust", "drip", "pretend"),
     ),
     "script.": (
         *("drop", "duplicate", "delay", "overtake", "hold", "shuffle", "error_before", "cut_at", "release"),

@@ -17,6 +17,7 @@ from brokers.loopback.tws.accounts import Accounts
 from brokers.loopback.tws.client import Client
 from brokers.loopback.tws.config import TwsConfig
 from brokers.loopback.tws.contracts import ContractBook, Listed
+from brokers.loopback.tws.door import listen
 from brokers.loopback.tws.executions import Executions
 from brokers.loopback.tws.handlers import HANDLERS
 from brokers.loopback.tws.layout import Values
@@ -34,6 +35,8 @@ from engine.ports import Clock, NotSent
 
 _log = logging.getLogger(__name__)
 
+_MOST_PROBLEMS: Final = 1_000
+"""Complaints that are kept; all are logged."""
 FARMS: Final = (
     (2104, "Market data farm connection is OK:usfuture"),
     (2106, "HMDS data farm connection is OK:ushmds"),
@@ -113,8 +116,7 @@ class Gateway:
 
     async def listen(self, port: int = 0) -> tuple[asyncio.Server, int]:
         """Opens the door on 127.0.0.1; 0: any port. Returns the listener and the port."""
-        listener = await asyncio.start_server(self.serve, "127.0.0.1", port)
-        return listener, listener.sockets[0].getsockname()[1]
+        return await listen(self.serve, port)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one client until it leaves."""
@@ -151,7 +153,8 @@ class Gateway:
 
     def problem(self, text: str) -> None:
         """Something that should not be: logged as an error and kept."""
-        self.problems.append(text)
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append(text)
         _log.error("%s", text)
 
     # -- for the rooms
@@ -373,6 +376,17 @@ class Gateway:
     def bust(self, exec_id: str) -> None:
         """An execution is taken back. Raises `KeyError`."""
         self.exchange.bust(self._standing(exec_id))
+
+    def pretend(self, perm_id: int, status: str, why_held: str = "") -> None:
+        """Says once that an order has another status than it has (Inactive for one that is merely held, say);
+        nothing changes at the exchange. Raises `KeyError`."""
+        order = self.trading.book.by_perm(perm_id)
+        if order is None:
+            raise KeyError(f"there is no order with permanent id {perm_id}")
+        said, order.status = order.status, status
+        held, order.why_held = order.why_held, why_held
+        self.reports.announce(order)
+        order.status, order.why_held = said, held
 
     def _standing(self, exec_id: str) -> ExecutionKey:
         execution = self.executions.by_stem.get(exec_id.rpartition(".")[0])

@@ -17,6 +17,9 @@ class OrderBook:
 
     def __init__(self) -> None:
         self._orders: dict[int, TwsOrder] = {}
+        self._open: dict[int, TwsOrder] = {}
+        """Those that are not done; one that is done leaves with its next save."""
+        self._by_xid: dict[str, list[TwsOrder]] = {}
         self._by_client: dict[tuple[int, int], TwsOrder] = {}
         self._used: dict[int, int] = {}
         """Highest order id by client."""
@@ -51,7 +54,11 @@ class OrderBook:
     # -- orders
 
     def add(self, order: TwsOrder) -> None:
+        """Takes an order in under all its names; of two with one number the later one has it."""
         self._orders[order.perm_id] = order
+        self._by_xid.setdefault(order.xid, []).append(order)
+        if not order.done:
+            self._open[order.perm_id] = order
         if order.order_id > 0:
             self._by_client[order.client_id, order.order_id] = order
             self._used[order.client_id] = max(self._used.get(order.client_id, 0), order.order_id)
@@ -60,24 +67,31 @@ class OrderBook:
     def find(self, client_id: int, order_id: int) -> TwsOrder | None:
         """The client's order with that number; for client 0 also a manual one that it has bound."""
         if order_id < 0 and client_id == 0:
-            return next((o for o in self._orders.values() if o.order_id == order_id), None)
+            return next((o for o in self._by_xid.get("", ()) if o.order_id == order_id), None)
         return self._by_client.get((client_id, order_id))
 
     def by_perm(self, perm_id: int) -> TwsOrder | None:
         return self._orders.get(perm_id)
 
     def at_exchange(self, xid: str, broker_id: str | None) -> TwsOrder | None:
-        """The order behind an exchange's report."""
-        first = None
-        for order in self._orders.values():
-            if order.xid == xid and (xid or order.broker_id == broker_id):
-                if broker_id is not None and order.broker_id == broker_id:
-                    return order
-                first = first or order
-        return first
+        """The order behind an exchange's report: that with the broker's id, else the first with ours. `xid`
+        is empty for a manual order, which goes by the broker's id alone."""
+        same = self._by_xid.get(xid, ())
+        for order in same:
+            if broker_id is not None and order.broker_id == broker_id:
+                return order
+        return same[0] if xid and same else None
+
+    def all(self) -> list[TwsOrder]:
+        """Every order that is remembered, oldest first."""
+        return list(self._orders.values())
 
     def open(self, account: str | None = None) -> list[TwsOrder]:
-        return [o for o in self._orders.values() if not o.done and account in (None, o.account)]
+        return [o for o in self._open.values() if not o.done and account in (None, o.account)]
+
+    def reopen(self, order: TwsOrder) -> None:
+        """An order that was over works again."""
+        self._open[order.perm_id] = order
 
     def completed(self) -> Iterator[TwsOrder]:
         return (o for o in self._orders.values() if o.done and (o.live or o.cum or o.foreign))
@@ -87,6 +101,8 @@ class OrderBook:
         for order in list(self._orders.values()):
             if orders or order.done:
                 del self._orders[order.perm_id]
+                self._open.pop(order.perm_id, None)
+                self._by_xid[order.xid].remove(order)
                 if self._store is not None:
                     self._store.forget_order(order)
                 self._by_client.pop((order.client_id, order.order_id), None)
@@ -100,15 +116,15 @@ class OrderBook:
 
     def load(self, store: Store) -> None:
         """Keeps the orders in a file from now on, and takes over what it has."""
-        self._store = store
         for order in store.orders():
-            self._orders[order.perm_id] = order
-            if order.order_id > 0:
-                self._by_client[order.client_id, order.order_id] = order
-                self._used[order.client_id] = max(self._used.get(order.client_id, 0), order.order_id)
+            self.add(order)
             self._negative = min(self._negative, order.order_id)
             self._perm = max(self._perm, order.perm_id + 1)
+        self._store = store
 
     def save(self, order: TwsOrder) -> None:
+        """After every change."""
+        if order.done:
+            self._open.pop(order.perm_id, None)
         if self._store is not None:
             self._store.save_order(order)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from brokers.loopback.tws.door import listen
 from brokers.loopback.tws.framing import GREETING, Unframer, WireError, join, split
 from brokers.loopback.tws.messages import read_request
 from brokers.loopback.tws.recording import Entry, read
@@ -33,8 +34,7 @@ class Replay:
 
     async def listen(self, port: int = 0) -> tuple[asyncio.Server, int]:
         """Opens the door on 127.0.0.1; 0: any port."""
-        listener = await asyncio.start_server(self._serve, "127.0.0.1", port)
-        return listener, listener.sockets[0].getsockname()[1]
+        return await listen(self._serve, port)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

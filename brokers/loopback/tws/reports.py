@@ -306,6 +306,7 @@ class Reports:
                 at_venue = gateway.exchange.books.find(order.account, order.xid or None, order.broker_id)
                 if order.status == "Filled" and at_venue is not None and not at_venue.closed:
                     order.done, order.status = False, "Submitted"
+                    gateway.trading.book.reopen(order)
                 elif order.status == "Filled" and order.leaves:
                     order.status = "Submitted"  # the exchange ends it next
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brokers.exchange.messages import Action, Cancel, Change, New
 from brokers.loopback.tws import times
@@ -248,7 +248,10 @@ class Trading:
     def _what_if(self, client: Client, values: Values, raw: list[str], listed: Listed, wanted: Terms) -> None:
         order = self._make(client, values, raw, listed, wanted, 0)
         order.status = "PreSubmitted"
-        client.send("open_order", open_values(order, listed, **self._gateway.accounts.what_if(order, listed)))
+        state: dict[str, Any] = {"whatIf": True}
+        if self._gateway.config.what_if == "margins":
+            state |= self._gateway.accounts.what_if(order, listed)
+        client.send("open_order", open_values(order, listed, **state))
 
     # -- cancels
 
