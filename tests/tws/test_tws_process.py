@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from brokers.loopback.tws import GatewayThread, make_gateway
 from brokers.loopback.tws.recording import check
 from engine.clock import RealClock
 from engine.model import Quote
+from tests.feeds.recordings import recording
 from tests.tws.tws_kit import LIBRARY, Tap, es, limit, needs_library, until
 
 if LIBRARY:
@@ -110,6 +112,24 @@ def test_what_is_wrong_is_named_and_ends_it_with_2(words: list[str], complaint: 
     assert done.returncode == 2 and complaint in done.stderr and "Traceback" not in done.stderr
 
 
+def test_books_of_other_instruments_are_not_opened(tmp_path: Path) -> None:
+    async def place(port: int) -> None:
+        ib = await connect(port)
+        trade = ib.placeOrder(es(), limit("BUY", 1, 4000, tif="GTC"))
+        await until(lambda: trade.orderStatus.status == "Submitted", seconds=20)
+        ib.disconnect()
+
+    with process("--feed", "none", "--directory", str(tmp_path)) as venue:
+        asyncio.run(place(venue.ready["port"]))
+        venue.end()
+    words = [sys.executable, "-m", "brokers.loopback.tws", "--port", "0", "--directory", str(tmp_path)]
+    done = subprocess.run(
+        [*words, "--feed", "synthetic:GC"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "hold ES, which this feed does not list" in done.stderr
+
+
 def test_a_port_that_is_taken_says_what_to_do() -> None:
     with process("--feed", "none") as venue:
         words = [sys.executable, "-m", "brokers.loopback.tws", "--feed", "none"]
@@ -150,6 +170,68 @@ def test_it_remembers_its_orders_over_kill_9(tmp_path: Path) -> None:
     with process("--feed", "walk:ES@50", "--directory", str(tmp_path / "venue")) as venue:
         assert venue.ready["restored"]
         asyncio.run(look(venue.ready["port"]))
+
+
+@pytest.mark.slow
+def test_killed_with_orders_under_way_it_has_each_of_them_once_or_not_at_all(tmp_path: Path) -> None:
+    """kill -9 at a random moment after orders were sent, eight times over on the same books."""
+    rng = random.Random(11)
+    known: set[str] = set()
+    filled: dict[str, float] = {}
+
+    async def send(venue: Process, turn: int) -> None:
+        ib = await connect(venue.ready["port"])
+        for number in range(4):
+            side, price = rng.choice((("BUY", 6000), ("SELL", 4000), ("BUY", 4000)))
+            ib.placeOrder(es(), limit(side, 1, price, tif="GTC", orderRef=f"{turn}-{number}"))
+        await asyncio.sleep(rng.uniform(0, 0.012))
+        os.kill(venue.child.pid, signal.SIGKILL)
+        await until(lambda: not ib.isConnected(), seconds=20)
+
+    async def look(venue: Process) -> None:
+        ib = await connect(venue.ready["port"])
+        fills = [f.execution for f in ib.fills()]
+        refs = [f.orderRef for f in fills] + [t.order.orderRef for t in ib.openTrades()]
+        assert len(refs) == len(set(refs)) and all(refs)
+        assert known <= set(refs)  # what was there once stays
+        assert len({f.execId for f in fills}) == len(fills)
+        assert filled.items() <= {f.execId: f.price for f in fills}.items()
+        held = sum(f.shares if f.side == "BOT" else -f.shares for f in fills)
+        assert held == sum(p.position for p in ib.positions())
+        known.update(refs)
+        filled.update({f.execId: f.price for f in fills})
+        ib.disconnect()
+
+    words = ("--feed", "walk:ES@50", "--directory", str(tmp_path / "venue"))
+    for turn in range(8):
+        with process(*words) as venue:
+            asyncio.run(send(venue, turn))
+        with process(*words) as venue:
+            asyncio.run(look(venue))
+            venue.end(signal.SIGKILL)
+    assert filled and len(known) > len(filled)
+
+
+@pytest.mark.data
+def test_a_recorded_hour_is_traded_in_its_own_time() -> None:
+    path = recording("es_mbo_20231225/es_mbo_20231225.csv.gz")
+
+    async def session(port: int) -> None:
+        ib = await connect(port)
+        (details,) = await ib.reqContractDetailsAsync(ibi.Future("ES", exchange="CME"))
+        assert details.contract.localSymbol == "ESH4"
+        assert details.contract.lastTradeDateOrContractMonth == "20240315"
+        ticker = ib.reqMktData(details.contract)
+        await until(lambda: ticker.bid > 4000, seconds=40)
+        trade = ib.placeOrder(details.contract, limit("BUY", 1, ticker.ask + 5))
+        await until(lambda: trade.fills, seconds=40)
+        execution = trade.fills[0].execution
+        assert 4790 < execution.price < 4820
+        assert f"{execution.time:%Y-%m-%d}" in ("2023-12-25", "2023-12-26")
+        ib.disconnect()
+
+    with process("--feed", f"replay:{path}", "--speed", "600") as venue:
+        asyncio.run(session(venue.ready["port"]))
 
 
 def test_it_records_the_wire_and_checks_it(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from engine.model import NS
 
 SPAN: Final = 5
 """Seconds of the smallest bar, that of the real-time bars."""
-_KEEP: Final = 17_280
-"""Bars kept for each instrument and kind: a day of them."""
+_KEEP: Final = 2_880
+"""Five-second bars kept for each instrument and kind: four hours."""
+_KEEP_MINUTES: Final = 10_080
+"""One-minute bars kept: a week."""
 _UNITS: Final = {"sec": 1, "secs": 1, "min": 60, "mins": 60, "hour": 3600, "hours": 3600, "day": 86_400}
 _DURATIONS: Final = {"S": 1, "D": 86_400, "W": 7 * 86_400, "M": 30 * 86_400, "Y": 365 * 86_400}
 
@@ -66,12 +68,12 @@ class Series:
 
     def __init__(self) -> None:
         self._bars: deque[Bar] = deque(maxlen=_KEEP)
+        self._minutes: deque[Bar] = deque(maxlen=_KEEP_MINUTES)
 
     def add(self, ts: int, price: int, lots: int) -> None:
-        start = ts // NS // SPAN * SPAN
-        if not self._bars or self._bars[-1].start < start:
-            self._bars.append(Bar(start, price, price, price, price))
-        self._bars[-1].add(price, lots)
+        seconds = ts // NS
+        _add(self._bars, seconds // SPAN * SPAN, price, lots)
+        _add(self._minutes, seconds // 60 * 60, price, lots)
 
     def at(self, start: int) -> Bar | None:
         """The bar that begins there; a flat one at the last close where nothing happened."""
@@ -83,9 +85,9 @@ class Series:
         return None
 
     def between(self, since: int, until: int, span: int) -> list[Bar]:
-        """Bars of `span` seconds within [since, until), in seconds."""
+        """Bars of `span` seconds within [since, until), in seconds. Whole minutes reach further back."""
         out: list[Bar] = []
-        for bar in self._bars:
+        for bar in self._minutes if span % 60 == 0 else self._bars:
             if not since <= bar.start < until:
                 continue
             start = bar.start // span * span
@@ -99,3 +101,9 @@ class Series:
             else:
                 out.append(msgspec.structs.replace(bar, start=start))
         return out
+
+
+def _add(bars: deque[Bar], start: int, price: int, lots: int) -> None:
+    if not bars or bars[-1].start < start:
+        bars.append(Bar(start, price, price, price, price))
+    bars[-1].add(price, lots)

@@ -37,7 +37,7 @@ def make_gateway(
 ) -> Gateway:
     """A gateway that has not been started. `months`: how many delivery months each root lists. `directory`:
     where books and orders are kept; without one they are gone with the process. `record`: file for the wire.
-    The same seed gives the same latencies and faults."""
+    The same seed gives the same latencies and faults. Raises `ValueError` where the books do not fit."""
     rng = random.Random(seed)
     listed = list_contracts(instruments, clock.now(), months=months)
     if directory is not None:
@@ -50,6 +50,8 @@ def make_gateway(
         account or AccountConfig(),
         ledger=None if directory is None else directory / "exchange.db",
     )
+    if directory is not None:
+        _require_listed(venue, directory)
     return Gateway(
         venue,
         listed,
@@ -58,6 +60,21 @@ def make_gateway(
         recorder=None if record is None else Recorder(record),
         store=None if directory is None else directory / "orders.db",
     )
+
+
+def _require_listed(venue: Exchange, directory: Path) -> None:
+    """Books speak only of what is listed. Raises `ValueError` with the remedy, and lets go of them."""
+    books = venue.books
+    spoken = {o.symbol for o in books.orders.values()} | {e.fill.symbol for e in books.executions}
+    for account in books.accounts.values():
+        spoken |= set(account.holdings)
+    missing = sorted(spoken - set(venue.instruments))
+    if missing:
+        venue.close()
+        raise ValueError(
+            f"the books in {directory} hold {', '.join(missing)}, which this feed does not list; start with "
+            "the feed that they were made with, or choose another directory"
+        )
 
 
 class GatewayThread:
