@@ -38,7 +38,7 @@ def test_the_desk_says_which_strategy_was_stopped_and_why(start: Start, tmp_path
     sections = [section(name, *bad[:3]) for name, bad in BAD.items()]
     desk = start("--config", str(config(tmp_path, *sections)), size=(80, 24))
     desk.armed()
-    desk.type(b"s")
+    desk.type(b"9")
     desk.shows("Strategies · 4 STOPPED")
 
     def told() -> bool:
