@@ -52,7 +52,7 @@ class Terminal(PseudoTerminal):
     def painted(self) -> None:
         """Waits until the desk stands on the terminal."""
         self.event("ready")
-        self.until(lambda: b"KILL" in self.output and b"ARMED" in self.output, "the first picture")
+        self.until(lambda: b"KILL" in self.output and b"SAFE" in self.output, "the first picture")
 
     def frames(self, number: int) -> None:
         """Waits until the desk has painted so many more."""
@@ -139,7 +139,7 @@ def test_after_sigstop_and_sigcont_the_desk_stands_as_before(terminal: Terminal)
     with terminal.lock:
         terminal.screen.reset()
     terminal.signal(signal.SIGCONT)
-    terminal.until(lambda: " ARMED " in terminal.text() and "F12 KILL" in terminal.text(), "the desk again")
+    terminal.until(lambda: " SAFE " in terminal.text() and "F12 KILL" in terminal.text(), "the desk again")
     assert termios.tcgetattr(terminal.slave)[:4] == raw[:4]
     terminal.type(F12)
     assert terminal.event("sent")["sent"] == "Kill"
@@ -225,6 +225,26 @@ def test_the_kill_leaves_while_the_screen_is_frozen(terminal: Terminal, key: byt
     order = [next(iter(event)) for event in terminal.events()]
     assert order.index("sent") < order.index("thawed")
     assert order.count("sent") == 1, "the loop sees the same key later and must not send it again"
+
+
+@pytest.mark.parametrize(
+    ("opened", "stands"),
+    [(b"\x1b[20~", "ORDER TICKET"), (b":buy 2", "buy 2"), (b"\x1b[20~\x0f", "ARMED")],
+    ids=["ticket", "command line", "armed ticket"],
+)
+def test_the_kill_leaves_a_frozen_screen_from_forms_and_inputs(
+    terminal: Terminal, opened: bytes, stands: str
+) -> None:
+    terminal.painted()
+    terminal.type(opened)
+    terminal.until(lambda: stands in terminal.text(), stands)
+    terminal.signal(signal.SIGUSR1)
+    terminal.event("frozen")
+    terminal.type(F12)
+    assert terminal.event("sent") == {"sent": "Kill", "thread": "desk-input"}
+    terminal.event("thawed")
+    terminal.until(lambda: "Type FLATTEN" in terminal.text(), "the question of stage two")
+    assert [event["sent"] for event in terminal.events() if "sent" in event] == ["Kill"]
 
 
 def test_a_crash_gives_the_terminal_back_and_leaves_the_engine(tmp_path: Path) -> None:
