@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import ClassVar
 
-from app.desk.grid import Grid
+from app.desk.grid import HEADER, Grid
 from app.desk.view import log
-from app.desk.view.cells import Row, Table
+from app.desk.view.cells import Row, Table, steady
 from engine.control.questions import MAX_LINES
 from engine.control.replies import LogLine, LogLines
 
@@ -24,6 +24,7 @@ class LogPane(Grid):
         self._newer: list[LogLine] = []
         """Held back while somebody reads."""
         self._missed = 0
+        self._shown = 0
         self.level = "info"
         self.ident = ""
         """The id that all lines are about; empty: lines of all."""
@@ -60,14 +61,25 @@ class LogPane(Grid):
         self.last = 0
         self.show(Table("Log", log.COLUMNS, (), text))
 
+    def on_focus(self) -> None:
+        """Who looks here closely can scroll through all of it."""
+        super().on_focus()
+        self.draw()
+
+    def on_resize(self) -> None:
+        """More room takes more lines."""
+        super().on_resize()
+        self.draw()
+
     def draw(self) -> None:
         """Shows what there is, and what is held back as a number."""
         if not self.reading:
             self._lines.extend(self._newer)
             self._newer = []
+            self._shown = steady(len(self._lines), max(1, self.size.height - HEADER), self._focused)
         self.show(
             log.table(
-                self._lines,
+                list(self._lines)[-self._shown :] if self._shown else (),
                 self.zone,
                 level=self.level,
                 ident=self.ident,

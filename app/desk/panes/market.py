@@ -13,7 +13,7 @@ from app.desk.grid import HEADER, Grid
 from app.desk.painting import Lines
 from app.desk.view import chart, market
 from app.desk.view.arranging import Arrangement
-from app.desk.view.cells import Cell, Table
+from app.desk.view.cells import Cell, Table, steady
 from engine.control.questions import MAX_PRINTS
 from engine.control.replies import MarketSeen, OwnOrder, Print
 
@@ -139,6 +139,7 @@ class TapePane(Grid):
         super().__init__(id=id)
         self._prints: deque[Print] = deque(maxlen=MAX_PRINTS)
         self._missed = 0
+        self._named = ("", "UTC")
 
     @property
     def last(self) -> int:
@@ -156,7 +157,24 @@ class TapePane(Grid):
         if before:
             self._missed += missed
         self._prints.extend(p for p in prints if p.n > before)
-        self.show(market.tape(self._prints, symbol, zone, self._missed))
+        self._named = symbol, zone
+        self._draw()
+
+    def on_focus(self) -> None:
+        """Who looks here closely can scroll through all of it."""
+        super().on_focus()
+        self._draw()
+
+    def on_resize(self) -> None:
+        """More lines take more prints."""
+        super().on_resize()
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self._prints:
+            return
+        count = steady(len(self._prints), max(1, self.size.height - HEADER), self._focused)
+        self.show(market.tape(list(self._prints)[-count:], *self._named, self._missed))
 
     def tell(self, text: str) -> None:
         """Nothing to show, and why."""

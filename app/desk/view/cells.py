@@ -164,6 +164,14 @@ def _title(place: Laid, mark: str) -> str:
     return fit(title[: place.width], place.width, number=True)
 
 
+def steady(count: int, room: int, whole: bool) -> int:
+    """How many of `count` rows of a list that grows by itself are shown: what has room, or (`whole`) nearly
+    all, by fifties. A table whose length changes with every line is laid out anew with every line."""
+    if count <= room:
+        return count
+    return max(room, count // 50 * 50) if whole else room
+
+
 def stable_order(before: Sequence[str], rows: Sequence[Row]) -> list[Row]:
     """Rows in the order in which their keys stood `before`; new ones after them, as they come."""
     by_key = {row.key: row for row in rows}
