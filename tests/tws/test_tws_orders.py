@@ -70,6 +70,9 @@ async def test_a_refused_change_says_so_and_the_old_order_stays(venue: Venue) ->
     other = ibi.Order(**{**vars(limit("SELL", 2, 5010)), "orderId": trade.order.orderId})
     ib.client.placeOrder(other.orderId, es(), other)
     await until(lambda: 105 in tap.codes())
+    trade.order.tif = "IOC"
+    ib.client.placeOrder(trade.order.orderId, es(), trade.order)
+    await until(lambda: tap.codes() == [201, 105, 105])
 
 
 @venue_test()

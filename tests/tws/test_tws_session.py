@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -39,14 +40,24 @@ async def test_log_in_agrees_on_the_version_and_tells_accounts_ids_and_farms(ven
     ib.disconnect()
 
 
-@venue_test(max_version=165)
-async def test_an_older_gateway_is_agreed_on_too(venue: Venue) -> None:
-    ib = await venue.connect()
-    assert ib.client.serverVersion() == 165
-    (details,) = await ib.reqContractDetailsAsync(es())
-    assert details.minTick == 0.25
-    trade = ib.placeOrder(es(), limit("BUY", 1, 5000.25))
-    await until(lambda: trade.orderStatus.status == "Filled")
+@pytest.mark.parametrize("version", [157, 158, 160, 162, 163, 164, 166, 169, 170])
+def test_an_older_gateway_is_agreed_on_too(tmp_path: Path, version: int) -> None:
+    @venue_test(max_version=version)
+    async def run(venue: Venue) -> None:
+        ib = await venue.connect()
+        assert ib.client.serverVersion() == version
+        (details,) = await ib.reqContractDetailsAsync(es())
+        assert details.minTick == 0.25
+        trade = ib.placeOrder(es(), limit("BUY", 1, 5000.25))
+        await until(lambda: trade.orderStatus.status == "Filled")
+        rest = ib.placeOrder(es(), limit("BUY", 1, 4990, orderRef="rest"))
+        await until(lambda: rest.orderStatus.status == "Submitted")
+        ib.client.cancelOrder(rest.order.orderId)
+        await until(lambda: rest.orderStatus.status == "Cancelled")
+        refs = {t.order.orderRef for t in await ib.reqCompletedOrdersAsync(False)}
+        assert refs == {"", "rest"}
+
+    run(tmp_path)
 
 
 @venue_test(problems=True)

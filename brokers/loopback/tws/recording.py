@@ -39,6 +39,8 @@ class Recorder:
 
     def note(self, entry: Entry) -> None:
         self._file.write(msgspec.json.encode(entry) + b"\n")
+        if entry.way != "out":
+            self._file.flush()  # a process that is killed leaves all up to the last request
 
     def flush(self) -> None:
         self._file.flush()

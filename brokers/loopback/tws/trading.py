@@ -219,6 +219,7 @@ class Trading:
             listed.instrument.symbol == order.symbol
             and wanted.side is order.side
             and wanted.type is order.type
+            and (wanted.tif, wanted.expire) == (order.tif, order.expire)  # the exchange cannot change it
             and values["account"] == order.account
         )
         if not same:
