@@ -128,7 +128,9 @@ def _executed(line: Line) -> bool:
 def _line(line: Line, words: Words, symbol: str, effects: Mapping[ExecutionKey, str]) -> StoryLine:
     row = line.row
     text = words.record(line.record, symbol)
-    if _executed(line):
+    if isinstance(line.record, OrderStored) and line.record.order.arrival is not None:
+        text += f"; its maker saw {words.price(symbol, line.record.order.arrival)}"
+    elif _executed(line):
         text += effects.get(line.record.fact.fill.key, "")  # type: ignore[union-attr]
     return StoryLine(
         row=row.seq,

@@ -79,6 +79,7 @@ class MarketMemory:
         "_high",
         "_low",
         "_open",
+        "_seen",
         "_traded",
         "_volume",
         "marks",
@@ -95,6 +96,8 @@ class MarketMemory:
         self._begin = 0
         self._open = self._high = self._low = self._close = 0
         self._volume = 0
+        self._seen = False
+        """Whether anything is known of the present span: a price of zero is a price."""
         self._traded = False
 
     # -- what comes in
@@ -107,7 +110,7 @@ class MarketMemory:
             self._roll(now)
         price = 2 * trade.price
         if not self._traded:
-            self._traded = True
+            self._traded = self._seen = True
             self._open = self._high = self._low = price
         elif price > self._high:
             self._high = price
@@ -122,7 +125,8 @@ class MarketMemory:
             self._roll(now)
         if self._traded or mark_twice is None:
             return
-        if not self._close:
+        if not self._seen:
+            self._seen = True
             self._open = self._high = self._low = mark_twice
         self._high = max(self._high, mark_twice)
         self._low = min(self._low, mark_twice)
@@ -139,7 +143,7 @@ class MarketMemory:
     # -- bars
 
     def _current(self) -> Bar | None:
-        if not self._begin or not (self._traded or self._close):
+        if not self._seen:
             return None
         return Bar(self._begin, self._open, self._high, self._low, self._close, self._volume, self._traded)
 
@@ -154,7 +158,7 @@ class MarketMemory:
                     bars.append(bar._replace(ts=start))
         self._begin = now // _BASE * _BASE
         self._open = self._high = self._low = self._close = self._volume = 0
-        self._traded = False
+        self._seen = self._traded = False
 
     def bars(self, seconds: int, most: int) -> list[Bar]:
         """The newest bars of one span, oldest first, the unfinished one included. Raises `KeyError` for a

@@ -235,6 +235,12 @@ class Commanding(Recorded, _Base):
         # The panes have not been painted at their size yet.
         self.call_after_refresh(self.paint)
 
+    async def show_log(self, ident: str) -> None:
+        """The log, with only what is about an id."""
+        await self.action_show("log")
+        sheet: Any = self.desk.sheet
+        sheet.about(ident)
+
     def action_help(self) -> None:
         """Keys and commands."""
         self.push_screen(HelpPage(self.keys, self.place))

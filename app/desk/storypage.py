@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from app.desk.asking import Asker
@@ -36,6 +37,10 @@ def told_row(table: Table, row: Row, width: int) -> list[tuple[Cell, ...]]:
 class StoryPage(Page):
     """Asks for the story, and again when the order has changed."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("l", "log", "Log", show=False, id="page.log", tooltip="Its lines of the log")
+    ]
+
     def __init__(self, table: Table, row: Row, ident: str, zone: str) -> None:
         super().__init__()
         self._table = table
@@ -49,7 +54,7 @@ class StoryPage(Page):
 
     def compose(self) -> ComposeResult:
         box = Vertical(Lines(id="storyrow"), Lines(id="storyhead"), Grid(id="story"), classes="box")
-        box.border_title = self._table.title.split(" ·")[0] + " · Esc closes"
+        box.border_title = self._table.title.split(" ·")[0] + " · Esc closes · l: its lines of the log"
         yield box
 
     def on_mount(self) -> None:
@@ -57,6 +62,14 @@ class StoryPage(Page):
         self.query_one("#story", Grid).focus()
         self._draw()
         self._asker.pulse()
+
+    async def action_log(self) -> None:
+        """Closes, and shows the lines of the log that are about it: from the tick that caused it on."""
+        told = self._told
+        ident = told.correlations[0] if isinstance(told, StoryTold) and told.correlations else self._ident
+        self.dismiss(None)
+        app: Any = self.app
+        await app.show_log(ident)
 
     def look(self, snapshot: Snapshot) -> None:
         """Follows the order: its row in the newest snapshot says whether its story has gone on."""

@@ -304,3 +304,20 @@ def test_the_recorders_keys_say_what_they_need_on_an_engine() -> None:
         assert "replay --desk" in text_of(app)
 
     run(test)
+
+
+def test_from_a_story_one_key_leads_to_its_lines_of_the_log() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f3")
+        await press(pilot, "enter")
+        await painted(pilot)
+        await press(pilot, "l")
+        await painted(pilot)
+        assert not isinstance(app.screen, StoryPage)
+        asked = [q for q in link.asked if isinstance(q, LogTail)][-1]
+        assert (asked.about, asked.level) == ("c00000002", "debug")
+        assert "about c00000002" in text_of(app)
+        await press(pilot, "o")
+        assert [q for q in link.asked if isinstance(q, LogTail)][-1].about == ""
+
+    run(test)

@@ -62,6 +62,13 @@ class LogSheet(Sheet):
         elif isinstance(reply, Declined):
             pane.tell(reply.text)
 
+    def about(self, ident: str) -> None:
+        """Shows only what is about an id, also what is of little weight."""
+        pane = self.query_one(LogPane)
+        pane.anew("debug", ident)
+        pane.focus()
+        self._tail.ask()
+
     # Keys
 
     def action_level(self) -> None:

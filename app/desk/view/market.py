@@ -108,7 +108,7 @@ def centred(seen: MarketSeen, rows: int, before: Decimal | None, *, still: bool)
     if before is not None:
         margin = 0 if still else min(2, max(0, (rows - 1) // 2))
         lowest = before - seen.tick * (rows - 1)
-        inside = [p for p in (seen.bid, seen.ask, None if seen.bid or seen.ask else centre) if p is not None]
+        inside = [p for p in (seen.bid, seen.ask) if p is not None] or [centre]
         if all(lowest + margin * seen.tick <= p <= before - margin * seen.tick for p in inside):
             return before
     return centre + seen.tick * (rows // 2)
