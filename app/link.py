@@ -97,7 +97,7 @@ class SocketLink:
         self._whole = False
         """Whether frames may be applied; False until a whole snapshot has come."""
         self._tried = FIRST_TRY
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name="link", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="link", daemon=True)
 
     # ---- the screen's side
 
@@ -197,6 +197,13 @@ class SocketLink:
             self._write(wire.Goodbye(why=self._goodbye))
         if self._closing is not None:
             self._closing.set()
+
+    def _work(self) -> None:
+        try:
+            asyncio.run(self._main())
+        finally:  # also where it could not even begin: nobody waits for it, nothing looks alive
+            self._alive = False
+            self._ready.set()
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()

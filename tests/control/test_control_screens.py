@@ -370,6 +370,21 @@ def test_a_screen_that_vanishes_said_no_goodbye(served: Served) -> None:
     assert served.seats.left == [(1, False, "its connection ended without a goodbye")]
 
 
+def test_a_screen_reaches_paths_beyond_what_the_kernel_takes(tmp_path: Path) -> None:
+    served = Served(tmp_path / ("deep" * 20) / ("er" * 40))
+    served.start()
+    link = SocketLink(served.directory)
+    link.start()
+    got: list[Answer] = []
+    try:
+        until(lambda: link.latest() is not None, "a snapshot")
+        link.send(Kill(flatten=False), "desk", got.append)
+        until(lambda: len(got) == 2, "both answers")
+    finally:
+        link.close("seen")
+        served.stop()
+
+
 def test_a_screen_of_another_build_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.link.build_mark", lambda: "another")
     link = SocketLink(served.directory)
