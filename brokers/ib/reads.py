@@ -103,7 +103,9 @@ class Reads:
                 perm=order.perm_id, ref=order.ref, client_id=order.client_id, number=order.order_id
             )
             if ticket is not None and is_ours(ticket.ref):
-                ours.append(self._report(ticket, order, status, resolved, asked))
+                told = self._report(ticket, order, status, resolved, asked)
+                if not told.status.is_closed:
+                    ours.append(told)
             else:
                 filled = 0 if status is None else int(status.filled / resolved.instrument.lot)
                 filled = max(filled, self._book.filled_of(perm))
@@ -116,12 +118,14 @@ class Reads:
         perm = str(order.perm_id) if order.perm_id else None
         said = 0 if status is None else int(status.filled / resolved.instrument.lot)
         cum = max(said, self._book.filled_of(perm))
+        stands = standing_of(order, resolved)
         return report(
             ticket,
             ts,
             perm,
-            stands=standing_of(order, resolved),
+            stands=stands,
             cum=cum,
+            final=OrderStatus.FILLED if cum >= stands.qty > 0 else None,  # whatever its status still says
             name=status.status if status is not None else order.status,
         )
 

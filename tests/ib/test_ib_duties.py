@@ -414,6 +414,23 @@ def test_of_a_bracket_only_the_last_is_transmitted() -> None:
     play(script)
 
 
+def test_an_order_that_was_changed_down_to_what_is_filled_is_done() -> None:
+    """Found by a storm: TWS may go on listing it as Submitted with nothing left."""
+
+    async def script(bench: IbBench) -> None:
+        order_id = await submit(bench, B, 15, 101)
+        await until_filled(bench, order_id, 10)
+        await replace(bench, order_id, 10, 101)
+        await until_seen(bench, Replaced, order_id)
+        await bench.settle()
+        (order,) = [o for o in bench.gateway.trading.book._orders.values() if o.cum]
+        order.done, order.status = False, "Submitted"
+        assert (await bench.adapter.open_orders()).ours == ()
+        assert await status_of(bench, order_id) is OrderStatus.FILLED
+
+    play(script)
+
+
 def test_nothing_waits_in_the_librarys_own_queue() -> None:
     async def script(bench: IbBench) -> None:
         taken = 0
