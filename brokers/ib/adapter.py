@@ -106,6 +106,8 @@ class IbAdapter:
         )
         self._translator = Translator(self._tickets, self, self._by_con_id.get, clock.now)
         self._outgoing = Outgoing(
+            config,
+            clock,
             self._tickets,
             self._mark,
             self._pacer,

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from engine.config import Symbol
+from engine.config_link import MaintenanceWindow
 from engine.section import Section
 
 
@@ -43,6 +44,8 @@ class IbContract(Section):
     that is there, else always."""
     asset_class: str = Field("", max_length=32)
     """What it counts as, because limits go by asset class. By default as in our catalogue, else its kind."""
+    outside_rth: bool = True
+    """Whether its orders work outside regular hours too, because protection that sleeps at night is none."""
     nonpositive_price: bool = False
     """Whether prices of zero and below are real, because some futures have them."""
     fee: Decimal = Field(Decimal(0), ge=0)
@@ -74,5 +77,10 @@ class IbConfig(Section):
     """live, because delayed quotes may be 15 minutes old: they are only to look at, never to trade on."""
     what_if: bool = True
     """Whether margins of the contracts are asked of IB at each start, because its figures change."""
+    max_active: int = Field(20, ge=1, le=1_000)
+    """Orders at work per contract and side, because IB takes no more and refuses those beyond."""
+    quiet: tuple[MaintenanceWindow, ...] = ()
+    """Windows in which no order and no change is sent, because IB resets its servers at night and tells
+    executions late; cancels and flattening go. Zone, begin and end are as in link.maintenance."""
     contracts: dict[Symbol, IbContract] = Field(default_factory=dict)
     """By our symbol: what is traded and what it is at IB, because one symbol may stand for many contracts."""

@@ -28,6 +28,8 @@ class Resolved(NamedTuple):
     """Market rule in TWS's prices: (from this price on, increment); empty: the tick everywhere."""
     last_day: date | None
     """Last trading day."""
+    outside_rth: bool = True
+    """Whether orders work outside regular hours."""
 
     def objection(self, ticks: int | None) -> str:
         """Why a price cannot be sent; empty where it can. The tick is the smallest step; higher prices may
@@ -146,7 +148,7 @@ def resolve(
         multiplier=details.contract.multiplier,
     )
     ordered = tuple(sorted(steps)) if len({step for _, step in steps}) > 1 else ()
-    return Resolved(instrument, contract, magnifier, ordered, last_day(details))
+    return Resolved(instrument, contract, magnifier, ordered, last_day(details), config.outside_rth)
 
 
 def _catalogued(symbol: str) -> Instrument | None:

@@ -6,17 +6,20 @@ Everything here is on the engine's thread. What cannot be sent for certain is re
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
+from brokers.ib.config import IbConfig
 from brokers.ib.contracts import Resolved
 from brokers.ib.idmark import IdMark
 from brokers.ib.pacing import Lane, Pacer
 from brokers.ib.terms import OrderTerms, terms_of
 from brokers.ib.tickets import Ticket, Tickets
-from engine.model import Order, OrderType, Replace, TimeInForce
-from engine.ports import Capabilities, NotSent
+from engine.connection_rules import window_end
+from engine.model import NS, Order, OrderType, Purpose, Replace, TimeInForce
+from engine.ports import Capabilities, Clock, NotSent
 
 _LIMITED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
@@ -42,6 +45,8 @@ class Outgoing:
 
     def __init__(
         self,
+        config: IbConfig,
+        clock: Clock,
         tickets: Tickets,
         mark: IdMark,
         pacer: Pacer,
@@ -52,6 +57,8 @@ class Outgoing:
         place: Callable[[OrderTerms], None],
         cancel: Callable[[int], None],
     ) -> None:
+        self._config = config
+        self._clock = clock
         self._tickets = tickets
         self._mark = mark
         self._pacer = pacer
@@ -66,6 +73,8 @@ class Outgoing:
 
     def submit(self, order: Order) -> None:
         """Takes an order. It leaves at the end of this turn of the loop, together with its bracket."""
+        if order.purpose is not Purpose.FLATTEN:
+            self._not_now()
         resolved = self._check(order)
         parent = self._parent(order)
         self._pacer.take(Lane.ORDERS)
@@ -78,6 +87,7 @@ class Outgoing:
             parent.number if parent else 0,
             resolved.magnifier,
         )
+        terms = terms._replace(outside_rth=resolved.outside_rth)
         self._tickets.add(
             Ticket(
                 ref=order.id,
@@ -116,7 +126,22 @@ class Outgoing:
         objection = resolved.objection(order.limit) or resolved.objection(order.stop)
         if objection:
             raise NotSent(objection)
+        active = sum(t.symbol == order.symbol and t.side is order.side and not t.over for t in self._tickets)
+        if active >= self._config.max_active:
+            raise NotSent(
+                f"{active} orders to {order.side.name.lower()} {order.symbol} are at work, and IB takes "
+                f"no more than {self._config.max_active} per contract and side"
+            )
         return resolved
+
+    def _not_now(self) -> None:
+        """Raises `NotSent` in a quiet window."""
+        end = window_end(self._config.quiet, self._clock.now())
+        if end is not None:
+            until = datetime.fromtimestamp(end // NS, UTC)
+            raise NotSent(
+                f"in the quiet window of ib.quiet, until {until:%H:%M} UTC, only cancels and flattening go"
+            )
 
     def _parent(self, order: Order) -> Ticket | None:
         if order.parent is None:
@@ -143,6 +168,7 @@ class Outgoing:
     # -- changes and cancels
 
     def replace(self, change: Replace) -> None:
+        self._not_now()
         ticket = self._own(change.order_id)
         resolved = self._where(ticket.symbol)
         if resolved is None:

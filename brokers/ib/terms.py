@@ -57,7 +57,6 @@ class OrderTerms(NamedTuple):
     oca_group: str = ""
     oca_type: int = 0
     outside_rth: bool = True
-    """Stops and limits work in all hours: protection that sleeps at night is none."""
     transmit: bool = True
     what_if: bool = False
 

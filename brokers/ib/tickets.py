@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from brokers.ib.terms import OrderTerms, Wanted
 from engine.model import OrderType, Replace, Side
+
+
+KEPT: Final = 4_000
+"""Tickets from which on ended ones are let go."""
 
 
 class Standing(NamedTuple):
@@ -92,12 +96,24 @@ class Tickets:
             ticket.last = None
 
     def add(self, ticket: Ticket) -> Ticket:
+        if len(self._by_ref) >= KEPT:
+            self._forget()
         self._by_ref[ticket.ref] = ticket
         if ticket.number:
             self._by_number[ticket.number] = ticket
         if ticket.perm:
             self._by_perm[ticket.perm] = ticket
         return ticket
+
+    def _forget(self) -> None:
+        """Lets go of the older half of those that ended; memory must not grow with the day. What still comes
+        for one of them is known by its reference."""
+        ended = [t for t in self._by_ref.values() if t.over]
+        for ticket in ended[: max(len(ended) // 2, 1)]:
+            del self._by_ref[ticket.ref]
+            for perm in (ticket.perm, *ticket.twins):
+                self._by_perm.pop(perm, None)
+            self._by_number.pop(ticket.number, None)
 
     def by_ref(self, ref: str) -> Ticket | None:
         return self._by_ref.get(ref)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from engine.config_link import MaintenanceWindow
 from engine.facts import (
     Acknowledged,
     BrokerNotice,
@@ -427,6 +429,36 @@ def test_an_order_that_was_changed_down_to_what_is_filled_is_done() -> None:
         order.done, order.status = False, "Submitted"
         assert (await bench.adapter.open_orders()).ours == ()
         assert await status_of(bench, order_id) is OrderStatus.FILLED
+
+    play(script)
+
+
+def test_no_more_orders_at_work_than_ib_takes() -> None:
+    async def script(bench: IbBench) -> None:
+        resting = [await working(bench, limit=90) for _ in range(3)]
+        assert refused(lambda: bench.adapter.submit(recorded(make(bench, B, 1, 90))))
+        assert not refused(lambda: bench.adapter.submit(recorded(make(bench, S, 1, 110))))
+        await cancel(bench, resting[0])
+        await until_seen(bench, Canceled, resting[0])
+        await working(bench, limit=90)
+
+    play(script, max_active=3)
+
+
+def test_in_a_quiet_window_only_cancels_go() -> None:
+    async def script(bench: IbBench) -> None:
+        order_id = await working(bench)
+        begin = datetime.fromtimestamp(bench.clock.now() // 1_000_000_000 - 120, UTC)
+        window = MaintenanceWindow(
+            zone="UTC", begin=f"{begin:%H:%M}", end=f"{begin + timedelta(minutes=30):%H:%M}"
+        )
+        bench.ib._outgoing._config = bench.ib.config.model_copy(update={"quiet": (window,)})
+        with pytest.raises(NotSent, match="quiet window"):
+            bench.adapter.submit(recorded(make(bench, B, 1, 99)))
+        with pytest.raises(NotSent, match="quiet window"):
+            bench.adapter.replace(recorded(Replace(id=fresh("r"), order_id=order_id, qty=1, limit=99)))
+        await cancel(bench, order_id)
+        await until_seen(bench, Canceled, order_id)
 
     play(script)
 

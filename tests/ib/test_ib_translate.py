@@ -256,6 +256,32 @@ def test_a_stop_triggers_and_a_child_is_released() -> None:
     assert child.names() == ["Acknowledged", "Suspended", "Released"]
 
 
+def test_ended_orders_are_let_go_and_open_ones_never() -> None:
+    tickets, kept = Tickets(client_id=1), []
+    sent = OrderTerms(1, WHERE.contract, OURS, "DU1", "BUY", Decimal(5), "LMT", "DAY")
+    for n in range(1, 6_001):
+        ref = f"s-ab12x1yz-{n}"
+        ticket = tickets.add(
+            Ticket(
+                ref=ref,
+                symbol="ES",
+                side=Side.BUY,
+                type=OrderType.LIMIT,
+                contract=WHERE.contract,
+                sent=sent,
+                number=n,
+                client_id=1,
+                perm=n,
+            )
+        )
+        ticket.over = n % 100 != 0
+        if not ticket.over:
+            kept.append(ref)
+    assert len(list(tickets)) <= 4_000
+    assert all(tickets.by_ref(ref) is not None for ref in kept)
+    assert tickets.by_ref("s-ab12x1yz-1") is tickets.by_perm(1) is tickets.by_number(1) is None
+
+
 def test_an_old_number_of_a_new_session_is_another_order() -> None:
     desk = Desk().hear(opened())
     desk.tickets.new_session()

@@ -75,7 +75,14 @@ class IbBench(VenueBench):
         self.gateway = gateway
         self.port = port
         config = IbConfig(
-            **{"port": port, "contracts": CONTRACTS, "answer_within": 1.0, "what_if": False, **settings}
+            **{
+                "port": port,
+                "contracts": CONTRACTS,
+                "answer_within": 1.0,
+                "what_if": False,
+                "max_active": 900,
+                **settings,
+            }
         )
         self.ib = IbAdapter(config, account, clock, real_money=real_money, mark=mark)
         self.adapter: Adapter = self.ib
