@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 from brokers.ib.terms import OrderTerms, Wanted
 from engine.model import OrderType, Replace, Side
 
-
 KEPT: Final = 4_000
 """Tickets from which on ended ones are let go."""
 
