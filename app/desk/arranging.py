@@ -10,6 +10,7 @@ from app.desk.remembered import Remembered
 from app.desk.view import arranging
 from app.desk.view.arranging import Arrangement, Chosen
 from app.desk.view.cells import Laid, Row, Table, clean
+from app.desk.view.rows import Rows
 
 if TYPE_CHECKING:
     _Base = Widget
@@ -26,7 +27,7 @@ class Arranging(_Base):
     sought: str = ""
     """What was searched for last."""
     _table: Table
-    _rows: list[Row]
+    _rows: Rows
     _laid: tuple[Laid, ...]
     _cursor: int
 

@@ -23,12 +23,16 @@ from textual.strip import Strip
 from app.desk.arranging import Arranging
 from app.desk.keys import bindings
 from app.desk.painting import ByMeaning
-from app.desk.view.arranging import arrange, choose, described, pinned_first
-from app.desk.view.cells import Cell, Column, Laid, Row, Table, fit, heading, lay, longest, stable_order
+from app.desk.view.arranging import Arrangement, arrange, choose, described, pinned_first
+from app.desk.view.cells import Cell, Column, Laid, Row, Table, fit, heading, lay, longest
+from app.desk.view.rows import Rows, stable_order
 
 HOLD = 10.0
 """Seconds for which rows keep their places after the operator's last key in the table. Not for ever: what is
 new and important would stay out of sight below what is old."""
+LARGE = 500
+"""Rows from which on a sorted or filtered table is sorted anew only every `SETTLE` seconds."""
+SETTLE = 1.0
 _RULE = Style(underline=True)
 HEADER = 1
 """Lines that the column titles take; they do not scroll."""
@@ -68,7 +72,9 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
         self._columns: tuple[Column, ...] = ()
         """Those of the table, with the operator's wishes."""
         self._hidden: frozenset[int] = frozenset()
-        self._rows: list[Row] = []
+        self._rows = Rows.of(())
+        self._arranged_at = float("-inf")
+        self._arranged_how = Arrangement()
         self._laid: tuple[Laid, ...] = ()
         self._laid_width = 0
         self._needs: tuple[int, ...] = ()
@@ -95,7 +101,7 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
         return self._table
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> Rows:
         """The rows in the order in which they stand."""
         return self._rows
 
@@ -133,11 +139,10 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
             self.border_title = table.title.replace("[", "(").replace("]", ")")
         self._table = table
         how = self.arrangement
-        self._rows = arrange(table.columns, table.rows, how)
-        if held:
-            kept = stable_order([row.key for row in old_rows], self._rows)
-            self._rows = pinned_first(kept, how.pinned)
-        ruled = next((row.key for row in reversed(self._rows) if row.key in how.pinned), "")
+        self._rows = self._arranged(table, held, old_rows)
+        ruled = (
+            next((key for key in reversed(self._rows.keys) if key in how.pinned), "") if how.pinned else ""
+        )
         if ruled != self._ruled:
             self._ruled = ruled
             self.refresh()
@@ -158,14 +163,27 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
             self._lay_out()
         if columns_changed or len(self._rows) != len(old_rows):
             self.virtual_size = Size(self._width, len(self._rows) + HEADER)
-            live = {row.key for row in self._rows}
+            live = set(self._rows.keys)
             for key in [key for key in self._strips if key not in live]:
                 del self._strips[key]
         if not self._rows and table.empty != old_empty:
             self.refresh()
         self._refresh_changes(old_rows)
 
-    def _refresh_changes(self, old_rows: list[Row]) -> None:
+    def _arranged(self, table: Table, held: bool, old_rows: Rows) -> Rows:
+        """The rows as they stand now. A large table that is sorted or filtered is so anew once a second; in
+        between the same rows stay in their places: sorting looks at every cell."""
+        how = self.arrangement
+        large = len(table.rows) > LARGE and bool(how.wanted or how.sort)
+        if large and how == self._arranged_how and self._now() - self._arranged_at < SETTLE:
+            every = Rows.of(table.rows)
+            places = {key: index for index, key in enumerate(every.keys)}
+            return every.picked([places[key] for key in old_rows.keys if key in places])
+        self._arranged_at, self._arranged_how = self._now(), how
+        found = arrange(table.columns, table.rows, how)
+        return pinned_first(stable_order(old_rows.keys, found), how.pinned) if held else found
+
+    def _refresh_changes(self, old_rows: Rows) -> None:
         top = self.scroll_offset.y
         height = self.size.height - HEADER
         dirty: list[Region] = []
@@ -203,14 +221,14 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
             self._cursor = top
 
     def _keep_cursor(self) -> None:
-        self._cursor = max(0, min(self._cursor, len(self._rows) - 1))
-        if not self._cursor_key or (self._rows and self._rows[self._cursor].key == self._cursor_key):
+        keys = self._rows.keys
+        self._cursor = max(0, min(self._cursor, len(keys) - 1))
+        if not self._cursor_key or (keys and keys[self._cursor] == self._cursor_key):
             return
-        for index, row in enumerate(self._rows):
-            if row.key == self._cursor_key:
-                self._cursor = index
-                return
-        self._cursor_key = ""
+        if self._cursor_key in keys:
+            self._cursor = keys.index(self._cursor_key)
+        else:
+            self._cursor_key = ""
 
     # Layout and styles
 

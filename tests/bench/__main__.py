@@ -11,7 +11,7 @@ import sqlite3
 import sys
 import time
 
-SECTIONS = ("risk", "orders", "fills", "scaling", "journal", "replay", "ticks")
+SECTIONS = ("risk", "orders", "fills", "scaling", "journal", "replay", "ticks", "screen")
 
 
 def main(arguments: list[str]) -> int:

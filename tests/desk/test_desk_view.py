@@ -31,8 +31,9 @@ from app.desk.view import killing as killview
 from app.desk.view import positions as positionview
 from app.desk.view import risk as riskview
 from app.desk.view import strategies as strategyview
-from app.desk.view.cells import Cell, Column, Row, clean, fit, lay, longest, stable_order
+from app.desk.view.cells import Cell, Column, Row, clean, fit, lay, longest
 from app.desk.view.meanings import FILLED, MEANINGS
+from app.desk.view.rows import stable_order
 from engine.control.snapshot import KillView
 
 ZONE = "America/Chicago"

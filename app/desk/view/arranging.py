@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from app.desk.view.cells import Column, Row
+from app.desk.view.rows import Rows
 
 Chosen = Literal["always", "never"]
 
@@ -64,26 +65,36 @@ def holds(row: Row, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-def arrange(columns: Sequence[Column], rows: Sequence[Row], how: Arrangement) -> list[Row]:
-    """The rows as they are to stand: filtered, sorted, the pinned ones first (those pass any filter)."""
-    found = list(rows)
+def arrange(columns: Sequence[Column], rows: Sequence[Row], how: Arrangement) -> Rows:
+    """The rows as they are to stand: filtered, sorted, the pinned ones first (those pass any filter).
+
+    Only a filter or a sorting looks at the cells.
+    """
+    found = Rows.of(rows)
     if how.wanted:
         words = how.wanted.casefold().split()
-        found = [row for row in found if row.key in how.pinned or holds(row, words)]
+        pinned = frozenset(how.pinned)
+        found = found.picked(
+            [index for index, row in enumerate(found) if row.key in pinned or holds(row, words)]
+        )
     place = next((index for index, column in enumerate(columns) if column.title == how.sort), None)
     if place is not None:
-        known = [row for row in found if sort_value(row.cells[place].text)[0] < 2]
-        unknown = [row for row in found if sort_value(row.cells[place].text)[0] == 2]
-        known.sort(key=lambda row: sort_value(row.cells[place].text), reverse=how.descending)
-        found = known + unknown
+        values = [sort_value(row.cells[place].text) for row in found]
+        known = [index for index, value in enumerate(values) if value[0] < 2]
+        unknown = [index for index, value in enumerate(values) if value[0] == 2]
+        known.sort(key=values.__getitem__, reverse=how.descending)
+        found = found.picked([*known, *unknown])
     return pinned_first(found, how.pinned)
 
 
-def pinned_first(rows: Sequence[Row], pinned: Sequence[str]) -> list[Row]:
+def pinned_first(rows: Rows, pinned: Sequence[str]) -> Rows:
     """The same rows, those that are pinned on top."""
     if not pinned:
-        return list(rows)
-    return [row for row in rows if row.key in pinned] + [row for row in rows if row.key not in pinned]
+        return rows
+    wanted = frozenset(pinned)
+    top = [index for index, key in enumerate(rows.keys) if key in wanted]
+    rest = [index for index, key in enumerate(rows.keys) if key not in wanted]
+    return rows.picked([*top, *rest])
 
 
 def find(rows: Sequence[Row], text: str, start: int, step: int) -> int | None:

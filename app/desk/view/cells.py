@@ -52,7 +52,7 @@ class Table(NamedTuple):
 
     title: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     empty: str
     """Said where there are no rows."""
 
@@ -170,10 +170,3 @@ def steady(count: int, room: int, whole: bool) -> int:
     if count <= room:
         return count
     return max(room, count // 50 * 50) if whole else room
-
-
-def stable_order(before: Sequence[str], rows: Sequence[Row]) -> list[Row]:
-    """Rows in the order in which their keys stood `before`; new ones after them, as they come."""
-    by_key = {row.key: row for row in rows}
-    held = [by_key.pop(key) for key in before if key in by_key]
-    return held + [row for row in rows if row.key in by_key]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table
+from app.desk.view.rows import Rows
 from engine.control.snapshot import OrderRow, Snapshot
 from engine.model import OrderStatus, Side
 
@@ -58,6 +61,11 @@ def side_cell(side: str) -> Cell:
     return Cell(side)
 
 
+def key(order: OrderRow) -> str:
+    """What names an order's row: our id, or the broker's where there is none of ours."""
+    return order.id or order.broker_id
+
+
 def row(order: OrderRow, zone: str) -> Row:
     """One order as cells."""
     try:
@@ -75,7 +83,7 @@ def row(order: OrderRow, zone: str) -> Row:
         if part
     ]
     return Row(
-        order.id or order.broker_id,
+        key(order),
         (
             Cell(f"{glyph} {word}", meaning),
             Cell(formats.age(order.age), "muted"),
@@ -97,6 +105,37 @@ def row(order: OrderRow, zone: str) -> Row:
     )
 
 
+class Tally(NamedTuple):
+    """How many orders there are of each kind."""
+
+    all: int
+    working: int
+    filled: int
+    rejected: int
+    unknown: int
+
+
+_last: tuple[tuple[OrderRow, ...], Tally] = ((), Tally(0, 0, 0, 0, 0))
+
+
+def tally(orders: tuple[OrderRow, ...]) -> Tally:
+    """Counts the orders of a snapshot, once: several lines of the screen tell of them."""
+    global _last
+    if _last[0] is not orders:
+        statuses = Counter(map(attrgetter("status"), orders))
+        _last = (
+            orders,
+            Tally(
+                all=len(orders),
+                working=sum(count for status, count in statuses.items() if status not in _CLOSED),
+                filled=sum(map(bool, map(attrgetter("filled"), orders))),
+                rejected=statuses[OrderStatus.REJECTED.value],
+                unknown=statuses[OrderStatus.UNKNOWN.value],
+            ),
+        )
+    return _last[1]
+
+
 WHICH: Final[dict[str, Callable[[OrderRow], bool]]] = {
     "all": lambda _: True,
     "working": is_working,
@@ -108,21 +147,22 @@ WHICH: Final[dict[str, Callable[[OrderRow], bool]]] = {
 
 def table(snapshot: Snapshot, zone: str, which: str = "all") -> Table:
     """The orders of a kind, in the snapshot's order: working first, then the newest closed."""
-    working = sum(map(is_working, snapshot.orders))
-    unknown = sum(order.status == OrderStatus.UNKNOWN.value for order in snapshot.orders)
-    title = f"Orders · {working} working · {len(snapshot.orders) - working} closed"
-    if unknown:
-        title += f" · {unknown} UNKNOWN"
+    count = tally(snapshot.orders)
+    title = f"Orders · {count.working} working · {count.all - count.working} closed"
+    if count.unknown:
+        title += f" · {count.unknown} UNKNOWN"
     if which != "all":
         title = f"Orders · {which.upper()} only · {title.removeprefix('Orders · ')}"
-    rows = tuple(row(order, zone) for order in snapshot.orders if WHICH[which](order))
+    shown = snapshot.orders if which == "all" else tuple(filter(WHICH[which], snapshot.orders))
+    rows = Rows.from_items(shown, key, lambda order: row(order, zone))
     return Table(title, COLUMNS, rows, f"no {which} orders" if which != "all" else "no orders today")
 
 
 def kinds(snapshot: Snapshot, which: str) -> tuple[Cell, ...]:
     """The kinds with their counts in one line; the one that is shown stands in brackets."""
     cells: list[Cell] = []
-    for kind, belongs in WHICH.items():
-        text = f"{kind} {sum(map(belongs, snapshot.orders))}"
+    count = tally(snapshot.orders)
+    for kind in WHICH:
+        text = f"{kind} {getattr(count, kind)}"
         cells.append(Cell(f" [{text}] ", "heading") if kind == which else Cell(f"  {text}  ", "muted"))
     return (*cells, Cell("  v: next kind", "muted"))

@@ -14,7 +14,7 @@ from app.desk.view import formats
 from app.desk.view.alerts import unacknowledged
 from app.desk.view.cells import Cell, clean
 from app.desk.view.health import WORDS
-from app.desk.view.orders import is_working
+from app.desk.view.orders import tally
 from engine.control.snapshot import HealthWord, ScreenRole, Snapshot
 
 Cells = tuple[Cell, ...]
@@ -123,7 +123,7 @@ def fields(snapshot: Snapshot, age: float, zone: str, sends: bool = False) -> li
     word: HealthWord = "down" if stopped else health.engine
     loop = formats.age(age) if stopped else f"{health.risk_p99_ms:.1f}ms"
     engine = _link("ENG", word, loop)
-    working = sum(map(is_working, snapshot.orders))
+    working = tally(snapshot.orders).working
     progress = formats.percent(snapshot.feed_progress) if snapshot.feed_progress is not None else ""
     feed = Cell(f"{snapshot.feed} {progress}".strip(), "muted")
     return [

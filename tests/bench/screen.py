@@ -1,0 +1,180 @@
+"""Section `screen`: what a frame costs, how soon a key is seen, how soon the desk stands, what it weighs."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import select
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+from textual.screen import Screen
+
+from app.collector import tame_collector
+from tests.bench.figures import Figures, spread, table
+from tests.bench.screen_child import Moving, pictures
+
+ROWS, CHANGED = 5_000, 50
+UPDATES = 200
+"""Orders that change from frame to frame, ten frames a second: 2,000 updates a second."""
+SIZE = (200, 50)
+TARGETS = {"cpu_ms": 10.0, "bytes": 8_192.0, "key_p50_ms": 20.0, "key_p95_ms": 100.0, "start_s": 0.6}
+SCREENS = {"desk": "", "orders": "f3"}
+"""Screens whose frames are measured, and the keys that lead there."""
+ECHO = b"~"
+"""A sign that no picture of the desk has."""
+
+
+def run(quick: bool) -> Figures:
+    frames, keys, starts = (20, 15, 1) if quick else (200, 150, 5)
+    found: Figures = {name: asyncio.run(_frames(key, frames)) for name, key in SCREENS.items()}
+    with _desk(ROWS, UPDATES) as (master, process):
+        found["key_ms"] = _keys(master, keys)
+        found["rss_mb"] = {"5,000 orders": _rss_mb(process)}
+    found["start_s"], found["rss_mb"]["14 orders"] = _starts(starts)
+    table(
+        f"Frames at {ROWS:,} orders, {CHANGED} changed cells, {SIZE[0]}×{SIZE[1]} (≤ 10 ms, ≤ 8,192 bytes)",
+        ("screen", "CPU ms p50", "CPU ms p99", "bytes"),
+        [
+            (name, *(found[name]["cpu_ms"][k] for k in ("p50", "p99")), found[name]["bytes"])
+            for name in SCREENS
+        ],
+    )
+    key, weight = found["key_ms"], found["rss_mb"]
+    print(f"  key to paint under {10 * UPDATES:,} updates a second: p50 {key['p50']:.1f} ms (≤ 20), ", end="")
+    print(f"p95 {key['p95']:.1f} ms (≤ 100)")
+    print(f"  start of the process to first paint: {found['start_s']:.2f} s (≤ 0.6); memory ", end="")
+    print(f"{weight['14 orders']:.0f} MB, with {ROWS:,} orders {weight['5,000 orders']:.0f} MB")
+    found["targets"] = TARGETS
+    return found
+
+
+async def _frames(key: str, frames: int) -> Figures:
+    """CPU of this thread and bytes for the terminal, a frame."""
+    from app.desk.app import DeskApp
+
+    written = 0
+
+    class Counting(DeskApp):
+        def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+            nonlocal written
+            if hasattr(renderable, "render_segments"):
+                written += len(renderable.render_segments(self.console).encode())
+            super()._display(screen, renderable)
+
+    link = Moving(pictures(ROWS, CHANGED))
+    app = Counting(link, frame_rate=0)
+    spent = []
+    tame_collector()
+    async with app.run_test(size=SIZE) as pilot:
+        if key:
+            await pilot.press(key)
+        for number in range(frames + 5):
+            if number == 5:
+                written = 0
+            began = time.thread_time_ns()
+            app.paint()
+            await pilot.pause()
+            spent.append(time.thread_time_ns() - began)
+    return {"cpu_ms": spread(spent[5:], 1_000_000), "bytes": round(written / frames)}
+
+
+@contextmanager
+def _desk(rows: int, changed: int) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """The desk in a process on a terminal of its own."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("TEXTUAL", "NO_COLOR"))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.screen_child", str(rows), str(changed)],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        cwd=Path(__file__).resolve().parents[2],
+        env={**environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
+    )
+    os.close(slave)
+    try:
+        _until(master, b"KILL", 60.0)
+        yield master, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _drain(master, process)
+        os.close(master)
+
+
+def _until(master: int, wanted: bytes, patience: float) -> None:
+    """Reads until something stands in what was written. Raises `TimeoutError`."""
+    seen = b""
+    end = time.monotonic() + patience
+    while wanted not in seen:
+        if not select.select([master], [], [], max(0.0, end - time.monotonic()))[0]:
+            raise TimeoutError(f"no {wanted!r} on the terminal within {patience} s")
+        seen = seen[-64:] + os.read(master, 65_536)
+
+
+def _drain(master: int, process: subprocess.Popen[bytes]) -> None:
+    """Reads on while the process ends, so that it can."""
+    end = time.monotonic() + 10.0
+    while process.poll() is None and time.monotonic() < end:
+        if select.select([master], [], [], 0.05)[0]:
+            try:
+                os.read(master, 65_536)
+            except OSError:
+                break
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def _keys(master: int, count: int) -> dict[str, float]:
+    """From the key's byte to its sign in what the desk writes; the sign is taken back each time."""
+    os.write(master, b"\x1bOR:")
+    _read_for(master, 1.0)
+    taken = []
+    for number in range(count):
+        _read_for(master, 0.03 + 0.007 * (number % 11))  # at any moment between two frames
+        began = time.perf_counter()
+        os.write(master, ECHO)
+        _until(master, ECHO, 10.0)
+        taken.append(1_000 * (time.perf_counter() - began))
+        os.write(master, b"\x7f")
+    taken.sort()
+    return {"n": count, "p50": statistics.median(taken), "p95": taken[int(count * 0.95)], "max": taken[-1]}
+
+
+def _read_for(master: int, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if select.select([master], [], [], left)[0]:
+            os.read(master, 65_536)
+
+
+def _starts(count: int) -> tuple[float, float]:
+    """Median seconds from the start of the process to the footer on the terminal, and its memory then."""
+    took, weights = [], []
+    for _ in range(count):
+        began = time.perf_counter()
+        with _desk(14, 0) as (_, process):
+            took.append(time.perf_counter() - began)
+            weights.append(_rss_mb(process))
+    return statistics.median(took), statistics.median(weights)
+
+
+def _rss_mb(process: subprocess.Popen[bytes]) -> float:
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
