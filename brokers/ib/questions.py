@@ -117,8 +117,10 @@ class Questions:
             if question is not None:
                 question.finish()
         elif isinstance(message, OpenOrder):
-            if message.what_if:
+            if message.what_if and message.margins[0] is not None:
                 self._one(message.order_id, message)
+            elif message.what_if:
+                self._note(message.order_id, message)  # it may answer again, with figures
             else:
                 self._note("completed" if message.client_id == -1 else "orders", message)
         elif isinstance(message, Status):

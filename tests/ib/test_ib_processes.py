@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from app.drill.processes import ROOT, EngineProcess, short_folder
+from brokers.loopback.tws import GatewayThread
+from brokers.loopback.walk import INSTRUMENTS, Walk
 from engine.control.commands import Pause
 from engine.control.snapshot import Snapshot
 from tests.ib.kit import needs_library
@@ -172,6 +175,33 @@ def test_both_are_killed_the_gateway_first_and_the_engine_first(
     engine.begin()
     engine.until(lambda p: p if p.trading else None, "it trades after the second double kill")
     quiet(engine, "nothing unknown after both were killed")
+
+
+def test_tws_loses_ib_and_restarts_at_night() -> None:
+    """1100 and 1102, 1101, then a restart that forgets: the engine stops, waits, reads and goes on."""
+    with (
+        short_folder() as folder,
+        GatewayThread(feed=Walk("ES,NQ@25", INSTRUMENTS, random.Random(3))) as venue,
+    ):
+        config = folder / "breakwater.toml"
+        config.write_text(CONFIG.format(port=venue.port))
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("BREAKWATER_", "XDG_"))}
+        engine = EngineProcess(folder / "state", config, "", env={**env, "HOME": str(folder)})
+        engine.begin()
+        try:
+            for data_lost in (False, True):
+                engine.until(lambda p: p.trading and len(p.orders) > 0, "orders at the gateway")
+                venue.call(lambda gateway: gateway.lose_server())
+                engine.until(lambda p: p if not p.trading else None, "it stops while IB is away")
+                venue.call(lambda gateway, lost=data_lost: gateway.restore_server(data_lost=lost))  # type: ignore[misc]
+                engine.until(lambda p: p if p.trading else None, "it trades again")
+            venue.call(lambda gateway: gateway.restart())
+            engine.until(lambda p: p if not p.trading else None, "it stops while TWS restarts")
+            engine.until(lambda p: p if p.trading else None, "it trades after the restart")
+            quiet(engine, "nothing unknown after the night")
+            assert not venue.call(lambda gateway: list(gateway.problems))
+        finally:
+            engine.kill()
 
 
 def test_drills_run_against_an_account_at_ib() -> None:
