@@ -23,6 +23,8 @@ from app.problems import BadConfig
 from app.settings import Settings, load
 from engine.control.commands import Answer, Shutdown
 
+NEWS_KEPT: Final = 1_000
+"""Events that a screen keeps at hand."""
 ATTACH_WITHIN: Final = 2.0
 """Seconds that the engine gets to take the screen in before it is shown, empty, all the same."""
 STOP_WITHIN: Final = 10.0
@@ -42,7 +44,7 @@ def run_attached(
     )
     desk = settings.desk
     rate = min(settings.screen.frame_rate, 5.0) if desk.slow else settings.screen.frame_rate
-    link = SocketLink(directory, read_only=read_only, take_control=take_control, rate=rate)
+    link = SocketLink(directory, read_only=read_only, take_control=take_control, rate=rate, history=NEWS_KEPT)
     link.start()
     if refusal := link.attached(ATTACH_WITHIN):
         link.close(None)

@@ -23,7 +23,7 @@ from engine.control.commands import Answer, AnyCommand, Kill
 from engine.control.frames import Frame, WrongBase, patched
 from engine.control.link import AnswerSink, role_of
 from engine.control.mark import build_mark
-from engine.control.news import Batch, Event, News, stream_of
+from engine.control.news import KEPT, Batch, Event, News, stream_of
 from engine.control.questions import MAX_ASKED, AnyQuestion, ReplySink, decode_reply
 from engine.control.replies import Declined
 from engine.control.snapshot import ScreenRole, Snapshot
@@ -51,7 +51,7 @@ class SocketLink:
     """`engine.control.link.Link` over the socket of a state directory. `start` it, and `close` it.
 
     `rate`: frames a second at the most; `take_control`: from whoever is in control, once, at the first
-    connection. `clock`: the host's monotonic clock, s, which the engine's stamps are by.
+    connection; `history`: so many of the newest events stay at hand. `clock`: the host's monotonic clock, s, which the engine's stamps are by.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class SocketLink:
         read_only: bool = False,
         take_control: bool = False,
         rate: float = 10.0,
+        history: int = KEPT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = wire.socket_path(directory)
@@ -72,7 +73,7 @@ class SocketLink:
         self._held: tuple[Snapshot, float] | None = None
         self._seat = 0
         self._alive = True
-        self._news = News()
+        self._news = News(history)
         self._heard = threading.Condition()
         self.told = 0
         """Number of the newest event of which the engine has told, when it took this screen in."""

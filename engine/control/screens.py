@@ -209,17 +209,20 @@ class Screens:
     def _finish(self, within: float) -> None:
         loop = asyncio.get_running_loop()
         newest = self.stage.newest()
-        for screen in list(self._screens):
-            screen.show(newest, float("inf"))
-            screen.bid("the engine has stopped")
         deadline = loop.time() + within
 
         def ended() -> None:
-            if self._screens and loop.time() < deadline:
+            for screen in list(self._screens):  # also one that has only just come
+                if not screen.leaving:
+                    screen.show(newest, float("inf"))
+                    screen.bid("the engine has stopped")
+            if (self._screens or self._coming) and loop.time() < deadline:
                 loop.call_later(LOOK_EVERY, ended)
                 return
             for screen in list(self._screens):
                 screen.abort()
+            for task in list(self._coming):
+                task.cancel()
             loop.call_soon(loop.stop)
 
         ended()

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from control_harness import make_snapshot, order_row
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.control import wire
@@ -95,13 +95,13 @@ def over_the_wire(frame: Frame) -> Frame:
     return msgspec.json.decode(wire.encode(frame), type=Frame)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(snapshots(), snapshots())
 def test_a_frame_leads_from_any_snapshot_to_any_other(a: Snapshot, b: Snapshot) -> None:
     assert patched(a, over_the_wire(delta(a, b))) == b
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(snapshots(), min_size=2, max_size=6))
 def test_a_chain_of_frames_stays_true(chain: list[Snapshot]) -> None:
     held = chain[0]

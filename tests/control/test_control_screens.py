@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import socket
 import subprocess
@@ -368,6 +369,20 @@ def test_a_screen_that_vanishes_said_no_goodbye(served: Served) -> None:
     slow.sock.close()
     until(lambda: served.seats.left, "it to go")
     assert served.seats.left == [(1, False, "its connection ended without a goodbye")]
+
+
+def test_the_end_of_the_engine_leaves_nobody_half_connected(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    some = [Slow(served.directory) for _ in range(4)]
+    served.run(served.server.close())
+    gc.collect()
+    assert not any(thread.name == "screens" and thread.is_alive() for thread in threading.enumerate())
+    assert "pending" not in caplog.text
+    for one in some:
+        assert all(not isinstance(message, wire.Problem) for message in one.read_all())
+        one.sock.close()
+    served.start()
 
 
 def test_a_screen_reaches_paths_beyond_what_the_kernel_takes(tmp_path: Path) -> None:
