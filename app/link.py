@@ -51,7 +51,8 @@ class SocketLink:
     """`engine.control.link.Link` over the socket of a state directory. `start` it, and `close` it.
 
     `rate`: frames a second at the most; `take_control`: from whoever is in control, once, at the first
-    connection; `history`: so many of the newest events stay at hand. `clock`: the host's monotonic clock, s, which the engine's stamps are by.
+    connection; `history`: so many of the newest events stay at hand. `clock`: the host's monotonic clock, s,
+    which the engine's stamps are by.
     """
 
     def __init__(
