@@ -50,7 +50,7 @@ QUIET: Final = frozenset(
 """Surprises that a healthy venue produces every day: counted and logged, not alarmed."""
 
 NOT_FOUND_MEANS_LOST: Final = 2
-"""Answers "no such order", at least `answer_after` apart, before an order is given up: the first may have
+"""Answers "no such order", at least `lost_after` apart, before an order is given up: the first may have
 overtaken the order itself."""
 
 
@@ -343,7 +343,8 @@ class FactHandler:
         now = self._core.clock.mono()
         if record.not_found <= 1:
             self._missing_since[order_id] = now
-        apart = int(self._core.config.orders.answer_after * NS)
+        orders = self._core.config.orders
+        apart = int(max(orders.answer_after, orders.lost_after) * NS)
         since = self._missing_since.setdefault(order_id, now)
         if record.not_found < NOT_FOUND_MEANS_LOST or now - since < apart:
             return

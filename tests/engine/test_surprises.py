@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from engine.config import OrderConfig
 from engine.facts import Executed
 from engine.model import NS, ExecutionKey, Side
 from tests.engine.rig import Rig
@@ -65,6 +66,21 @@ def test_a_lost_order_is_asked_about_then_given_up_and_never_sent_again() -> Non
         assert rig.exchange.audit(rig.config.account).orders == ()
 
     Rig.play(script)
+
+
+def test_an_order_is_not_given_up_while_its_request_may_be_under_way() -> None:
+    """Seed 1296: asked about after one second, it was given up after two, and then it reached the venue."""
+
+    async def script(rig: Rig) -> None:
+        rig.exchange.faults.arm("lose_request")
+        order, _ = rig.send(Side.BUY, 2)
+        await rig.sleep(5.5)
+        assert rig.status(order) == "UNKNOWN"
+        assert rig.engine.view.exposure("ES")[0] == 2
+        await rig.sleep(30)
+        assert rig.status(order) == "CANCELED"
+
+    Rig.play(script, config={"orders": OrderConfig(answer_after=1.0, lost_after=5.0)})
 
 
 def test_an_unanswered_question_leaves_the_order_unknown_with_its_exposure() -> None:

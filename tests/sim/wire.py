@@ -12,7 +12,7 @@ import contextvars
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from brokers.exchange.config import ExchangeConfig
 from brokers.exchange.exchange import Exchange
@@ -25,6 +25,9 @@ from engine.sim.schedule import SimLoop
 
 FLOOD = 400
 """Reports that may wait for a slow consumer before the venue drops its session."""
+LATEST: Final = 5 * NS
+"""A request arrives within so long or never: no engine could tell a later one from a lost one, and
+`orders.lost_after` says how long this one waits."""
 
 
 class Wire:
@@ -119,7 +122,7 @@ class WiredSession:
             raise NotSent("the line refused the message")
         delay = 1
         if wire.hits("delay_request"):
-            delay += int(wire.rng.expovariate(1.0) * NS)
+            delay += min(int(wire.rng.expovariate(1.0) * NS), LATEST)
         wire.into_world(delay, self._arrive, request)
         if wire.hits("duplicate_request"):
             wire.into_world(delay + int(wire.rng.random() * NS // 2), self._arrive, request)
