@@ -346,6 +346,31 @@ async def test_orders_that_a_restart_loses_come_with_their_ids_handed_out_again(
 
 
 @venue_test()
+async def test_a_restart_while_the_server_is_lost_misses_no_fill(venue: Venue) -> None:
+    ib = await venue.connect()
+    await working(venue, ib, orderRef="mine")
+    venue.gateway.lose_server()
+    venue.quote(19_959, 19_960)
+    await pause()
+    venue.gateway.restart(forget_executions=False)
+    again = await venue.connect()
+    assert [f.execution.orderRef for f in again.fills()] == ["mine"]
+    assert again.openTrades() == [] and [p.position for p in again.positions()] == [2]
+
+
+@venue_test()
+async def test_an_order_that_is_under_way_at_a_restart_arrives(venue: Venue) -> None:
+    ib = await venue.connect()
+    ib.placeOrder(es(), limit("BUY", 2, 4990, orderRef="mine", tif="GTC"))
+    await until(lambda: venue.gateway.trading.book.all())
+    venue.gateway.restart()
+    again = await venue.connect()
+    await until(lambda: [t.order.orderRef for t in again.openTrades()] == ["mine"])
+    (order,) = venue.gateway.trading.book.open()
+    await until(lambda: order.status == "Submitted")
+
+
+@venue_test()
 async def test_reissued_ids_make_one_number_two_orders(venue: Venue) -> None:
     ib = await venue.connect()
     first = await working(venue, ib)

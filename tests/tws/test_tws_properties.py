@@ -63,13 +63,25 @@ class World:
         config = TwsConfig(rate_limit=1_000_000)
         self.gateway: Gateway = make_gateway(self.clock, config=config, exchange=EXCHANGE)
         self.gateway.start()
-        self.wire = Wire(version)
-        self.client = Client(self.gateway, 1, self.wire)  # type: ignore[arg-type]
-        self.client.version = version
-        self.say(REQUEST["start_api"], {"clientId": 1, "capabilities": ""})
+        self.log_on(version)
         self.gateway.on_quote(Quote("ES", self.clock.now(), 20_000, 5, 20_001, 5))
         self.run(10)
         self.contract = self.gateway.contracts.listed[0]
+
+    def log_on(self, version: int) -> None:
+        """A client with a new wire; what a former one was told is forgotten, but not the lists at log-on."""
+        self.wire = Wire(version)
+        self.client = Client(self.gateway, 1, self.wire)  # type: ignore[arg-type]
+        self.client.version = version
+        self.gateway._lines[self.client] = None
+        self.say(REQUEST["start_api"], {"clientId": 1, "capabilities": ""})
+        self.say(REQUEST["open_orders"], {})
+
+    def restart(self, lose_orders: bool) -> None:
+        version = self.client.version
+        self.gateway.restart("fin", forget_executions=False, lose_orders=lose_orders)
+        self.gateway.left(self.client)
+        self.log_on(version)
 
     def say(self, message: Message, values: Values) -> None:
         self.client._take(split(write(message, values, self.client.version)[4:]))
@@ -126,6 +138,7 @@ steps = st.one_of(
     st.tuples(st.just("list"), st.none()),
     st.tuples(st.just("manual"), st.tuples(st.sampled_from(list(Side)), small, prices)),
     st.tuples(st.just("reissue"), st.integers(1, 5)),
+    st.tuples(st.just("restart"), st.booleans()),
 )
 
 
@@ -164,6 +177,8 @@ def act(world: World, kind: str, what: Any) -> None:
         world.say(REQUEST["completed_orders"], {"apiOnly": False})
     elif kind == "manual":
         gateway.manual_order("ES", what[0], what[1], limit=what[2])
+    elif kind == "restart":
+        world.restart(what)
     elif kind == "reissue":
         gateway.reissue_ids(1, what)
 
@@ -204,6 +219,11 @@ def test_any_day_adds_up(version: int, plan: list[tuple[str, Any]]) -> None:
     silent = {o.xid for o in book if not o.live and o.transmitted and not o.waiting}
     assert ours == {(xid, broker) for xid, broker in working if xid not in silent}
     assert silent <= {xid for xid, _ in working}  # never acknowledged, and there all the same
+    # the last that the client was told of each of its open orders is how it stands
+    said = {v["permId"]: (v["status"], v["filled"]) for n, v in world.wire.told if n == "order_status"}
+    for order in book:
+        if order.client_id == 1 and order.live:
+            assert said[order.perm_id] == (order.status, order.cum), order.perm_id
     world.say(REQUEST["executions"], everything(99))
     world.run(1)
     listed = [v for n, v in world.wire.told if n == "execution" and v["reqId"] == 99]

@@ -110,7 +110,9 @@ class Gateway:
             session = self.exchange.open_session(account, functools.partial(self._on_fact, account))
             self._sessions[account] = session
             session.open()
-        self.reports.take_over()
+        for order in self.trading.book.open():
+            order.unsent = False  # whatever waited for an earlier session is gone with its process
+        self.reports.take_over(line_was_cut=True)
         self.accounts.start()
         self.market.start()
 
@@ -290,7 +292,7 @@ class Gateway:
             self.reports.on_fact(account, fact)
         if self._stale:
             self._stale = False
-            self.reports.take_over()
+            self.reports.take_over(line_was_cut=True)
         requests, self._late_requests = self._late_requests, []
         for request in requests:
             request()
@@ -347,20 +349,24 @@ class Gateway:
         lose_orders: bool = False,
     ) -> None:
         """The gateway restarts: everybody is dropped and what only it knew is gone (untransmitted orders,
-        completed orders, and by choice executions and the counters of ids). `lose_orders`: open orders are
-        lost at the exchange too, without a word."""
+        completed orders, and by choice executions and the counters of ids). `lose_orders`: open orders of
+        clients are lost at the exchange too, without a word."""
         self.drop_clients(how)
         self._late_facts.clear()
         self._late_requests.clear()
         self._lost = 0
+        self.reports.take_over(
+            line_was_cut=False
+        )  # what was kept back was known to the exchange all the time
         if forget_executions:
             self.executions.forget()
         book = self.trading.book
         for order in book.open():
-            if not order.transmitted or lose_orders:
+            if not order.transmitted or order.unsent:
                 order.done = True
-                if order.xid and order.live:
-                    self.exchange.cancel_order(order.account, order.xid, "lost in a restart")
+            elif lose_orders and order.live and not order.foreign:
+                order.done = True
+                self.exchange.cancel_order(order.account, order.broker_id or order.xid, "lost in a restart")
         book.forget(ids=forget_ids, orders=False)
 
     def drip(self, size: int = 0, pause: float = 0.0) -> None:

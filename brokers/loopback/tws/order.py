@@ -53,6 +53,8 @@ class TwsOrder(msgspec.Struct, kw_only=True, eq=False):
     transmitted: bool = True
     waiting: bool = False
     """Held here until its market opens."""
+    unsent: bool = False
+    """Held here because the session to the exchange was down."""
     live: bool = False
     """The exchange has taken it; from then on a refusal concerns a change only."""
     done: bool = False

@@ -44,9 +44,9 @@ class Reports:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def take_over(self) -> None:
-        """Brings the gateway's orders and executions to what the exchange has: after a restart of the
-        process, and when the session to the exchange is back."""
+    def take_over(self, *, line_was_cut: bool) -> None:
+        """Brings the gateway's orders and executions to what the exchange has. `line_was_cut`: what it does
+        not know never reached it, and is over; otherwise it may still be under way."""
         gateway = self._gateway
         book, venue, executions = gateway.trading.book, gateway.exchange.books, gateway.executions
         for kept in venue.executions:
@@ -58,7 +58,7 @@ class Reports:
         for order in book.open():
             at_venue = venue.find(order.account, order.xid or None, order.broker_id)
             if at_venue is None:
-                if order.transmitted and not order.waiting:
+                if line_was_cut and order.transmitted and not (order.waiting or order.unsent):
                     self.ended(order, "Cancelled", "it never reached the exchange", told=False)
                 continue
             order.live, order.broker_id = True, at_venue.broker_id

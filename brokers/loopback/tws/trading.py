@@ -185,9 +185,11 @@ class Trading:
 
     def _to_exchange(self, order: TwsOrder, request: Action) -> None:
         """Hands a request over; while the session to the exchange is down it waits for it."""
+        order.unsent = False
         try:
             self._gateway.session(order.account).send(request)
         except NotSent:
+            order.unsent = isinstance(request, New)
             self._gateway.when_restored(lambda: self._to_exchange(order, request))
 
     def market_opened(self, symbol: str) -> None:
