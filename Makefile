@@ -41,7 +41,7 @@ test: $(STAMP)  ## the whole test suite
 	@touch $@
 
 test-ib: $(STAMP) $(OTHER)/.installed .venv-ibapi/.installed  ## gateway and adapter with every client: ib_insync, ib_async, the vendor's own
-	$(BIN)/python -m pytest -q tests/tws tests/ib tests/conformance/test_ib.py
+	$(BIN)/python -m pytest -q tests/tws
 	$(OTHER)/bin/python -m pytest -q tests/ib tests/conformance/test_ib.py
 
 conformance: $(STAMP) $(OTHER)/.installed  ## run every adapter through the numbered suite and write the README's table

@@ -133,6 +133,9 @@ class Instrument(Value, frozen=True, kw_only=True):
     """Margin to open one lot, in `currency`."""
     maintenance_margin: Decimal = Decimal(0)
     """Margin to keep one lot, in `currency`."""
+    margin_known: bool = True
+    """False where the broker was asked for the margins and did not say: they are unknown then, not zero, and
+    what opens is refused."""
     fee: Decimal = Decimal(0)
     """Commission and exchange fee for one lot, in `currency`."""
     fee_rate: Decimal = Decimal(0)

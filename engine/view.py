@@ -132,7 +132,7 @@ class EngineView:
 
     def margin_needed(self, symbol: str, lots: int) -> Decimal | None:
         instrument = self._books.instruments.get(symbol)
-        if instrument is None:
+        if instrument is None or not instrument.margin_known:
             return None
         rate = self._books.fx(instrument.currency)
         return None if rate is None else instrument.initial_margin * lots * rate

@@ -134,6 +134,7 @@ def resolve(
         nonpositive_price=config.nonpositive_price or (known is not None and known.nonpositive_price),
         initial_margin=config.initial_margin,
         maintenance_margin=config.maintenance_margin,
+        margin_known=config.initial_margin > 0,
         fee=config.fee or (known.fee if known is not None else Decimal(0)),
     )
     contract = Wanted(

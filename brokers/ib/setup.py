@@ -151,10 +151,13 @@ class Setup:
         except QueryFailed as error:
             self.refused_orders = str(error)
             return resolved
+        if initial is None or initial <= 0:
+            return resolved
         instrument = msgspec.structs.replace(
             resolved.instrument,
-            initial_margin=max(initial or Decimal(0), Decimal(0)),
-            maintenance_margin=max(maintenance or Decimal(0), Decimal(0)),
+            initial_margin=initial,
+            maintenance_margin=max(maintenance or initial, Decimal(0)),
+            margin_known=True,
         )
         return resolved._replace(instrument=instrument)
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.control.commands import Flatten, Reset
 from engine.model import NS, OrderType, Side, TimeInForce
@@ -353,3 +354,16 @@ def test_a_new_trading_day_measures_its_loss_anew_and_a_trip_still_holds() -> No
         assert refusal_of(rig, Side.BUY, 1) == "daily_loss"
 
     Rig.play(script, config=limits(daily_loss_amount=5_000), start=midnight - 15 * NS)
+
+
+def test_a_margin_that_the_broker_did_not_tell_is_unknown_not_zero() -> None:
+    """Interactive Brokers is asked by a what-if, which may never be answered."""
+
+    async def script(rig: Rig) -> None:
+        instruments = rig.engine.core.books.instruments
+        instruments["ES"] = replace(instruments["ES"], margin_known=False)
+        assert refusal_of(rig, Side.BUY, 1) == "margin"
+        instruments["ES"] = replace(instruments["ES"], margin_known=True)
+        await rig.fill(Side.BUY, 1)
+
+    Rig.play(script)

@@ -276,6 +276,20 @@ def test_a_commission_may_come_before_its_execution() -> None:
     play(script)
 
 
+def test_a_trade_by_hand_is_found_where_we_are_not_the_master_client() -> None:
+    """Then TWS does not tell it, and the list of executions does."""
+
+    async def script(bench: IbBench) -> None:
+        await bench.manual_trade(S, 2)
+        await bench.settle()
+        assert not of(bench, Executed)
+        (fill,) = (await bench.adapter.executions(0)).fills
+        assert (fill.order_id, fill.side, fill.qty) == (None, S, 2)
+        assert [p.qty for p in (await bench.adapter.positions()).positions] == [-2]
+
+    play(script)
+
+
 def test_filled_without_executions_makes_it_ask() -> None:
     async def script(bench: IbBench) -> None:
         order_id = await working(bench)
