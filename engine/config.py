@@ -168,7 +168,7 @@ class OrderConfig(Section):
     trouble is not flooded."""
     lost_after: float = Field(5.0, gt=0, le=600)
     """Seconds between the broker's first and its last "no such order" after which an order that was sent is
-    given up, and never less than answer_after: until then the request itself may still be under way, and
+    given up, and never less than answer_after, because until then the request may still be under way, and
     would open a position that nobody expects any more."""
     partial_fill: PartialFillPolicy = PartialFillPolicy.LET_RIDE
     """What happens to the rest of a partly filled order: let_ride or cancel_remainder. let_ride, because the
