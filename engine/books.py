@@ -194,7 +194,8 @@ class Books:
                 self.alerts.clear("connect")
             case HaltReset(scope=scope, target=target):
                 if (halt := self.halts.get(scope, target)) is not None:
-                    self.alerts.clear(halt.code, target)
+                    # The kill's alarm is called `halt`, those of other halts are called as what halted.
+                    self.alerts.clear("halt" if halt.code == "kill" else halt.code, target)
                 if scope == "account" and not target:
                     # The person who lifts the halt has decided what becomes of an unfinished procedure.
                     self.kills = ()

@@ -21,7 +21,7 @@ LINES: Final[tuple[str, ...]] = (
     "breakwater init writes a configuration in which every key is explained.",
 )
 KEYS: Final[tuple[tuple[str, str], ...]] = (
-    ("F12", "halts and cancels everything at once, from anywhere. Try it: it is paper"),
+    ("F12", "halts and cancels everything at once, from anywhere: try it here"),
     ("F1", "says what every key does where you are; Ctrl+P finds it by name"),
     ("Ctrl+Q", "asks what to end: the screen or the engine"),
 )

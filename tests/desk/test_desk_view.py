@@ -216,6 +216,22 @@ def test_why_a_strategy_was_stopped_pushes_its_figures_out() -> None:
         assert laid[-1].column.title == "Reason" and laid[-1].width >= len(reason)
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("6704.000000", "6704.00"),
+        ("6704.333333", "6704.333333"),
+        ("6704.3333333333", "6704.333333"),
+        ("1994.1", "1994.1"),
+        ("-37.500000", "−37.50"),
+        ("91833", "91833"),
+        ("0.00012500", "0.000125"),
+    ],
+)
+def test_an_average_price_has_no_idle_zeros(value: str, shown: str) -> None:
+    assert formats.average(D(value)) == shown
+
+
 def test_stable_order() -> None:
     rows = [Row(key, ()) for key in "cadb"]
     assert [row.key for row in stable_order(["a", "b", "x", "c"], rows)] == ["a", "b", "c", "d"]

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from engine.alerts import Alert, AlertBook
-from engine.control.commands import Acknowledge, Adopt, Pause, Reset, Resume, Shelve
+from engine.control.commands import Acknowledge, Adopt, Kill, Pause, Reset, Resume, Shelve
 from engine.control.snapshot import AlertRow
 from engine.model import NS, Side
 from engine.records import ControlReset, ControlTripped
@@ -57,6 +57,16 @@ def test_the_alarm_of_a_halt_is_over_when_the_halt_is_reset() -> None:
         assert not alarm(rig, "drill").cleared
         assert (await rig.command(Reset(scope="instrument", target="ES"))).ok
         assert alarm(rig, "drill").cleared
+
+    Rig.play(script)
+
+
+def test_the_alarm_of_a_kill_is_over_when_the_halt_is_reset() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.command(Kill(flatten=False))
+        assert not alarm(rig, "halt").cleared
+        assert (await rig.command(Reset(scope="halt"))).ok
+        assert alarm(rig, "halt").cleared and not alarm(rig, "halt").acknowledged
 
     Rig.play(script)
 

@@ -45,6 +45,17 @@ def price(value: Decimal | None) -> str:
     return _signed(f"{value:f}", False)
 
 
+def average(value: Decimal | None) -> str:
+    """An average price: its own decimals, up to six, without the zeros beyond the second."""
+    if value is None:
+        return NONE
+    whole, _, decimals = f"{value:f}".partition(".")
+    if len(decimals) > 6:
+        whole, _, decimals = f"{round(value, 6):f}".partition(".")
+    decimals = decimals[:2] + decimals[2:].rstrip("0")
+    return _signed(f"{whole}.{decimals}" if decimals else whole, False)
+
+
 def size(value: Decimal | None, *, sign: bool = False, unknown: str = UNKNOWN) -> str:
     """Contracts or coins without trailing zeros; `sign` puts + before positive ones."""
     if value is None:

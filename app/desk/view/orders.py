@@ -93,7 +93,7 @@ def row(order: OrderRow, zone: str) -> Row:
             side_cell(order.side),
             Cell(formats.price(order.limit)),
             Cell(formats.price(order.stop)),
-            Cell(formats.price(order.avg_price)),
+            Cell(formats.average(order.avg_price)),
             Cell(order.type),
             Cell(order.tif),
             Cell(order.strategy or "-", "order-foreign" if order.foreign else "text"),

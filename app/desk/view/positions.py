@@ -84,7 +84,7 @@ def row(position: PositionRow) -> Row:
             Cell(formats.size(position.executed, sign=True)),
             Cell(formats.size(position.broker, sign=True)),
             _diff_cell(position),
-            Cell(formats.price(position.avg_price)),
+            Cell(formats.average(position.avg_price)),
             formats.pnl(position.realised_pnl),
             Cell(formats.money(position.fees, sign=False), "muted"),
             Cell(position.market_state, "text" if position.market_state == "OPEN" else "health-warn"),
