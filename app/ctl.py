@@ -191,6 +191,10 @@ def make(args: argparse.Namespace) -> c.AnyCommand:
             return c.Pause(strategy=args.strategy)
         case "resume":
             return c.Resume(strategy=args.strategy)
+        case "strategy":
+            if args.leave and args.what != "stop":
+                raise Usage(f"{args.leave} goes with stop only")
+            return _said(" ".join(filter(None, (args.what, args.name, args.leave))))
         case "reload":
             return c.Reload()
         case "adopt":

@@ -120,8 +120,8 @@ class DeskConfig(Section):
     """Minutes without a key after which an ARMED desk is SAFE again and only previews orders; 0: never. Ten,
     because a desk that nobody looks at should not send what falls onto its keyboard."""
     sizes: dict[str, Decimal] = Field(default_factory=dict)
-    """Number of contracts or coins, by symbol, of an order entered with one key; `"*"` for all others. Default:
-    1, because a slip should be small."""
+    """Number of contracts or coins, by symbol, of an order entered with one key; `"*"` for all others.
+    Default: 1, because a slip should be small."""
     slow: bool = False
     """For thin links: half the frames, and the terminal's own sixteen colours, which take half the bytes.
     Off, because most links carry all of it."""

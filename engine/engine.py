@@ -439,6 +439,9 @@ class Engine:
     def pause_strategy(self, name: str) -> str:
         return self.strategies.pause(name)
 
+    def stop_strategy(self, name: str, who: str, leave: str) -> str:
+        return self.strategies.stop_one(name, who, leave)
+
     def resume_strategy(self, name: str) -> str:
         return self.strategies.resume(name)
 

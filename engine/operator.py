@@ -29,6 +29,7 @@ from engine.control.commands import (
     SetLimit,
     Shelve,
     Shutdown,
+    StopStrategy,
     Submit,
     TakeControl,
 )
@@ -68,6 +69,8 @@ class Hooks(Protocol):
     def pause_strategy(self, name: str) -> str: ...
 
     def resume_strategy(self, name: str) -> str: ...
+
+    def stop_strategy(self, name: str, who: str, leave: str) -> str: ...
 
     def request_stop(self, reason: str) -> None: ...
 
@@ -186,6 +189,9 @@ class Operator:
                 self._pause(strategy, who, correlation, reply)
             case Resume(strategy=strategy):
                 self._resume(strategy, who, correlation, reply)
+            case StopStrategy(strategy=strategy, leave=leave):
+                problem = self._hooks.stop_strategy(strategy, who, leave)
+                reply(Answer(ok=not problem, text=problem or f"{strategy} is being stopped"))
             case Reload():
                 self._limits.reload(who, correlation, reply)
             case SetLimit():

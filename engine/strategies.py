@@ -45,6 +45,12 @@ _ENGINE_KEYS: Final = frozenset(
 """Keys of the log that a strategy's own fields must not pass for; they get an underscore."""
 
 
+STOPPED: Final = "strategy_stopped"
+"""Code of the halt of a strategy that a person stopped."""
+STOP_WITHIN: Final = 5.0
+"""Seconds of host time in which it may end in its own way."""
+
+
 class StrategyDesk:
     """All strategies of one engine; implements `engine.strategy.host.HostSink`."""
 
@@ -55,6 +61,8 @@ class StrategyDesk:
         self._intake = intake
         self._view = view
         self._parts = parts
+        self._leave: dict[str, str] = {}
+        """What a person said that becomes of what a strategy leaves behind, where one is being stopped."""
         self._configs = {s.name: s for s in core.config.strategies}
         self._hosts: dict[str, StrategyHost] = {}
         self._subscribers: dict[str, list[StrategyHost]] = {}
@@ -98,7 +106,7 @@ class StrategyDesk:
                         symbol, int(config.bar_seconds * NS), self._deliver_bar(host)
                     )
             halt = self._core.books.halts.strategy(config.name)
-            if halt is not None and halt.code == "strategy_failed":
+            if halt is not None and halt.code in ("strategy_failed", STOPPED):
                 self._core.alarm(
                     "warning",
                     "strategy",
@@ -140,6 +148,25 @@ class StrategyDesk:
             Halted(scope="strategy", target=name, code="paused", reason="paused by the operator")
         )
         host.pause("paused by the operator")
+        return ""
+
+    def stop_one(self, name: str, who: str, leave: str) -> str:
+        """Lets one strategy end in its own way and stops its process, until a person resumes it. `leave`:
+        what becomes of its orders and its share of positions, instead of its `on_stop`. Returns a problem."""
+        host = self._hosts.get(name)
+        if host is None or not host.live:
+            known = ", ".join(sorted(self._hosts)) or "none"
+            return (
+                f"no strategy {name}; known are {known}"
+                if host is None
+                else f"{name} is {host.state} already"
+            )
+        reason = f"stopped by {who}"
+        self._core.commit(HaltReset(scope="strategy", target=name, who=who))
+        self._core.commit(Halted(scope="strategy", target=name, code=STOPPED, reason=reason))
+        if leave:
+            self._leave[name] = leave
+        host.stop(STOP_WITHIN, reason)
         return ""
 
     def give_up(self, name: str, reason: str) -> None:
@@ -302,12 +329,12 @@ class StrategyDesk:
             )
             core.alarm("critical", "strategy", f"strategy {name} was stopped: {reason}")
         if state in ("failed", "stopped"):
-            self._wind_up(config, state)
+            self._wind_up(config, state, self._leave.pop(name, config.on_stop))
 
-    def _wind_up(self, config: StrategyConfig, state: State) -> None:
+    def _wind_up(self, config: StrategyConfig, state: State, leave: str) -> None:
         """What happens to the orders, intentions and position that a strategy leaves behind."""
         core = self._core
-        if config.on_stop != "keep":
+        if leave != "keep":
             for record in list(core.books.orders.working(strategy=config.name)):
                 if record.order.purpose is Purpose.TRADE and not record.life.pending_cancel:
                     self._intake.cancel(record.order.id)
@@ -316,14 +343,10 @@ class StrategyDesk:
             held = core.books.positions.strategy_qty(config.name, symbol)
             # What it intended in its last words holds; one that failed had no last words, so nothing moves.
             lots = intended if state == "stopped" else held
-            if config.on_stop == "flatten":
+            if leave == "flatten":
                 # Its own share alone: what other strategies hold of the instrument is theirs.
                 lots = 0 if held or intended else None
-            if (
-                lots is not None
-                and lots != intended
-                and (intended is not None or config.on_stop == "flatten")
-            ):
+            if lots is not None and lots != intended and (intended is not None or leave == "flatten"):
                 core.commit(Intended(strategy=config.name, symbol=symbol, lots=lots))
                 self.targets.intend(symbol, Cause(core.ids.correlation()))
 

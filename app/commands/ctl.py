@@ -95,6 +95,15 @@ def _safety(verb: Any) -> None:
     reset.add_argument("target", nargs="?", help="symbol or control's name, for the last two")
     for name, text in (("pause", "no opening orders"), ("resume", "opening orders again")):
         verb(name, f"{text}, of one strategy or of all").add_argument("strategy", nargs="?")
+    strategy = verb("strategy", "start, stop, pause or resume a strategy")
+    strategy.add_argument("what", choices=("start", "stop", "pause", "resume"))
+    strategy.add_argument("name")
+    strategy.add_argument(
+        "leave",
+        nargs="?",
+        choices=("keep", "cancel", "flatten"),
+        help="with stop: what becomes of its orders and its share of positions",
+    )
     verb("reload", "read the configuration again and take over its risk limits")
     verb("adopt", "take the broker's position of a symbol as the truth").add_argument("symbol")
     verb("ack", "acknowledge an alert, or all").add_argument("alert", help="number, or all")

@@ -70,6 +70,8 @@ def _next(before: list[str], context: Context) -> Iterable[str]:
             return map(str, context.alerts)
         case "strategy", 1:
             return context.strategies
+        case "strategy", 2 if before[0].lower() == "stop":
+            return ("keep", "cancel", "flatten")
         case "scope", 1:
             return _SCOPES
         case "scope", 2:

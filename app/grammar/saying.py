@@ -53,6 +53,8 @@ def say(command: c.AnyCommand | Arming) -> str:
             return _join("reset", scope, target or None)
         case c.SetLimit(name=name, value=value, preview=preview):
             return _join("limit", name, value, "preview" if preview else None)
+        case c.StopStrategy(strategy=strategy, leave=leave):
+            return _join("stop", strategy, leave)
         case c.TakeControl():
             return "take control"
         case c.Reload():

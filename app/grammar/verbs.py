@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from app.grammar.orders import modify, submit
 from app.grammar.tokens import Context, Misspoken, Reader, Word, decimal, near, shown
@@ -23,6 +23,7 @@ from engine.control.commands import (
     SetLimit,
     Shelve,
     Shutdown,
+    StopStrategy,
     TakeControl,
 )
 from engine.model import Value
@@ -165,6 +166,25 @@ def _pause(reader: Reader, verb: Word) -> Spoken:
     return Spoken(Resume(strategy=strategy), "y")
 
 
+_LEAVES: Final = ("keep", "cancel", "flatten")
+
+
+def _stop(reader: Reader, _: Word) -> Spoken:
+    word = reader.next("say which strategy to stop; shutdown stops the engine")
+    strategy = reader.name(word, reader.context.strategies, "strategy")
+    leave = reader.take(*_LEAVES)
+    reader.done("say stop STRATEGY, and keep, cancel or flatten for what it leaves behind")
+    what: Any = "" if leave is None else leave.lower
+    return Spoken(StopStrategy(strategy=strategy, leave=what), "y")
+
+
+def _start(reader: Reader, _: Word) -> Spoken:
+    word = reader.next("say which strategy to start")
+    strategy = reader.name(word, reader.context.strategies, "strategy")
+    reader.done("one strategy at a time")
+    return Spoken(Resume(strategy=strategy), "y")
+
+
 def _reload(reader: Reader, _: Word) -> Spoken:
     reader.done("say reload alone")
     return Spoken(Reload())
@@ -244,6 +264,13 @@ VERBS: Final[dict[str, Verb]] = {
         "scope",
     ),
     "resume": Verb("resume [STRATEGY]", "allow opening orders again (confirmed)", _pause, "strategy"),
+    "start": Verb("start STRATEGY", "start a stopped strategy again (confirmed)", _start, "strategy"),
+    "stop": Verb(
+        "stop STRATEGY [keep|cancel|flatten]",
+        "stop a strategy; the word says what becomes of its orders and position (confirmed)",
+        _stop,
+        "strategy",
+    ),
     "take": Verb("take control", "have this screen give the orders", _take),
     "shutdown": Verb("shutdown", "stop the engine (confirmed)", _shutdown),
 }

@@ -84,6 +84,14 @@ class Resume(Command, frozen=True, tag="resume"):
     strategy: str | None = None
 
 
+class StopStrategy(Command, frozen=True, tag="stop_strategy"):
+    """Let a strategy end and stop its process, over restarts as well, until it is resumed. `leave` says what
+    becomes of its orders and its share of positions; empty: its own `on_stop`."""
+
+    strategy: str
+    leave: Literal["", "cancel", "keep", "flatten"] = ""
+
+
 class Reload(Command, frozen=True, tag="reload"):
     """Read the configuration again and take over its risk limits."""
 
@@ -144,6 +152,7 @@ AnyCommand = (
     | Reset
     | Pause
     | Resume
+    | StopStrategy
     | Reload
     | SetLimit
     | Adopt

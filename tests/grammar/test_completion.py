@@ -34,6 +34,7 @@ CONTEXT = Context(
         ("cancel all N", ["NQZ6"]),
         ("flatten ", ["ESZ6", "ESH7", "NQZ6", "all"]),
         ("pause t", ["trend"]),
+        ("stop trend ", ["keep", "cancel", "flatten"]),
         ("ack ", ["3", "17"]),
         ("reset c", ["control"]),
         ("reset control d", ["daily_loss", "drawdown"]),

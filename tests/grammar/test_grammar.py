@@ -27,6 +27,7 @@ from engine.control.commands import (
     Resume,
     SetLimit,
     Shutdown,
+    StopStrategy,
     Submit,
     TakeControl,
 )
@@ -123,6 +124,9 @@ def test_orders(line: str, command: object) -> None:
         ("limit ESZ6.max_order_qty file", SetLimit(name="ESZ6.max_order_qty", value="file"), "y"),
         ("limit spread_action kill", SetLimit(name="spread_action", value="kill"), "y"),
         ("take control", TakeControl(), ""),
+        ("stop trend", StopStrategy(strategy="trend"), "y"),
+        ("stop TREND flatten", StopStrategy(strategy="trend", leave="flatten"), "y"),
+        ("start trend", Resume(strategy="trend"), "y"),
     ],
 )
 def test_everything_else(line: str, command: object, confirm: str) -> None:
@@ -172,6 +176,9 @@ def test_everything_else(line: str, command: object, confirm: str) -> None:
         ("limit ESZ6 -", "-", "is no figure"),
         ("limit ESZ6 3 4", "4", "one limit at a time"),
         ("take", "", "say take control"),
+        ("stop", "", "shutdown stops the engine"),
+        ("stop trend kindly", "kindly", "keep, cancel or flatten"),
+        ("start nope", "nope", "no strategy nope"),
         ("pause trend too", "too", "one strategy at a time"),
     ],
 )
@@ -256,6 +263,7 @@ _commands = st.one_of(
         value=st.one_of(st.just("file"), st.just("kill"), _sizes.map(lambda d: f"{d:f}%"), _sizes.map(str)),
         preview=st.booleans(),
     ),
+    st.builds(StopStrategy, strategy=_names, leave=st.sampled_from(["", "keep", "cancel", "flatten"])),
     st.just(TakeControl()),
     st.just(Reload()),
     st.just(Shutdown()),
