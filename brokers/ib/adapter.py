@@ -198,6 +198,8 @@ class IbAdapter:
         if missed:
             self._outlet.soon(Gap(ts=now, reason=missed))
         for resolved in self._resolved.values():
+            if self.connects == 1:
+                self._outlet.soon(BrokerNotice(ts=now, code="contract", text=resolved.told()))
             for text in self.setup.warnings(resolved, self.today()):
                 self._outlet.soon(BrokerNotice(ts=now, code="expiry", text=text))
         self.market.resubscribe()

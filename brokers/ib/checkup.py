@@ -135,13 +135,8 @@ async def _look(
             continue
         adapter.take_up(resolved)
         found.append(resolved)
-        i = resolved.instrument
-        text = (
-            f"{resolved.contract.local_symbol} at {i.venue}, number {resolved.contract.con_id}, "
-            f"tick {i.tick}, multiplier {i.multiplier} {i.currency}"
-        )
         warnings = adapter.setup.warnings(resolved, adapter.today())
-        yield Finding(f"ib {symbol}", "WARN" if warnings else "PASS", "\n".join([text, *warnings]))
+        yield Finding(f"ib {symbol}", "WARN" if warnings else "PASS", "\n".join([resolved.told(), *warnings]))
     if found:
         yield await _orders(adapter, found[0])
         async for finding in _data(adapter, config, found, told):

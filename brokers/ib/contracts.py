@@ -31,6 +31,15 @@ class Resolved(NamedTuple):
     outside_rth: bool = True
     """Whether orders work outside regular hours."""
 
+    def told(self) -> str:
+        """Which contract it is, for the record."""
+        i, c = self.instrument, self.contract
+        end = "" if self.last_day is None else f", last trading day {self.last_day}"
+        return (
+            f"{i.symbol} is {c.local_symbol} at {i.venue}, number {c.con_id}, tick {i.tick}, multiplier "
+            f"{i.multiplier} {i.currency}{end}"
+        )
+
     def objection(self, ticks: int | None) -> str:
         """Why a price cannot be sent; empty where it can. The tick is the smallest step; higher prices may
         have a larger one."""

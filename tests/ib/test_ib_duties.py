@@ -290,6 +290,36 @@ def test_a_trade_by_hand_is_found_where_we_are_not_the_master_client() -> None:
     play(script)
 
 
+def test_what_is_held_in_a_contract_that_we_do_not_trade_is_shown() -> None:
+    """The second month of ES is nobody's symbol here; its position is told under the exchange's name."""
+
+    async def script(bench: IbBench) -> None:
+        (later,) = [c for c in bench.gateway.contracts._by_id.values() if c.follows == "ES"]
+        bench.exchange.manual_trade(bench.account, later.instrument.symbol, B, 2, 100)
+        await bench.until(
+            lambda: any(
+                n.code == "execution" and later.local_symbol in n.text for n in of(bench, BrokerNotice)
+            ),
+            "the notice",
+        )
+        assert not of(bench, Executed)
+        held = {p.symbol: p.qty for p in (await bench.adapter.positions()).positions}
+        assert held == {later.local_symbol: 2}
+
+    play(script, tws={"master_client": 1})
+
+
+def test_the_journal_is_told_which_contract_it_is() -> None:
+    async def script(bench: IbBench) -> None:
+        texts = [n.text for n in of(bench, BrokerNotice) if n.code == "contract"]
+        assert len(texts) == 2 and all("last trading day" in t and "number" in t for t in texts)
+        await bench.drop()
+        await reconnect(bench)
+        assert len([n for n in of(bench, BrokerNotice) if n.code == "contract"]) == 2
+
+    play(script)
+
+
 def test_filled_without_executions_makes_it_ask() -> None:
     async def script(bench: IbBench) -> None:
         order_id = await working(bench)
