@@ -107,7 +107,8 @@ class KillLine:
             except Unreachable as error:
                 self._lost()
                 if time.monotonic() >= deadline:
-                    sent.answer(Answer(ok=False, text=f"KILL NOT SENT: {error}. Act at the broker directly"))
+                    text = f"{error}. Act at the broker directly"
+                    sent.answer(Answer(ok=False, text=text, data={"outcome": "not sent"}))
                     return
                 time.sleep(pause)
                 pause = BETWEEN_TRIES
@@ -141,7 +142,7 @@ class KillLine:
                     f"the kill is sent, and the engine has not answered for {SILENT_AFTER:g} s: it is stuck "
                     "or stopped. It acts on it as soon as it runs; until then act at the broker directly"
                 )
-                sent.answer(Answer(ok=False, text=text, final=False))
+                sent.answer(Answer(ok=False, text=text, final=False, data={"outcome": "unknown"}))
 
     def _lost(self) -> None:
         """The line broke: what the engine has on disk it finishes by itself, the rest is sent again."""
@@ -153,6 +154,6 @@ class KillLine:
                     "the connection broke while the kill runs: the engine goes on with it, also after a "
                     "restart. Look at its verdict on the screen or with 'breakwater ctl status'"
                 )
-                sent.answer(Answer(ok=False, text=text))
+                sent.answer(Answer(ok=False, text=text, data={"outcome": "unknown"}))
             else:
                 self._queue.put(sent)

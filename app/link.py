@@ -150,11 +150,11 @@ class SocketLink:
         """`who` is not sent: the engine takes the kernel's word for it."""
         sink = answer or (lambda _: None)
         if self._kills is None:
-            sink(Answer(ok=False, text=READ_ONLY))
+            sink(Answer(ok=False, text=READ_ONLY, data={"outcome": "not sent"}))
         elif isinstance(command, Kill):
             self._kills.send(command, sink)
         elif not self._on_loop(self._send, command, sink):
-            sink(Answer(ok=False, text="not sent: this screen is closing"))
+            sink(Answer(ok=False, text="this screen is closing", data={"outcome": "not sent"}))
 
     def ask(self, question: AnyQuestion, sink: ReplySink) -> None:
         if not self._on_loop(self._ask, question, sink):
@@ -174,7 +174,8 @@ class SocketLink:
 
     def _send(self, command: AnyCommand, sink: AnswerSink) -> None:
         if self._writer is None:
-            sink(Answer(ok=False, text="NOT SENT: there is no connection to the engine"))
+            text = "there is no connection to the engine"
+            sink(Answer(ok=False, text=text, data={"outcome": "not sent"}))
             return
         self._request += 1
         self._pending[self._request] = sink
@@ -239,7 +240,7 @@ class SocketLink:
         self._whole = False
         pending, self._pending = self._pending, {}
         for sink in pending.values():
-            sink(Answer(ok=False, text=LOST))
+            sink(Answer(ok=False, text=LOST, data={"outcome": "unknown"}))
         asked, self._asked = self._asked, {}
         for waiting in asked.values():
             waiting(Declined(text="the connection broke before the answer; ask again"))

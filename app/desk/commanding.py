@@ -49,6 +49,8 @@ else:
 
 KILL_REPEAT: Final = 0.25
 """Seconds within which a held kill key counts as one press."""
+_FAILED: Final = {"unknown": "? NOT KNOWN", "not sent": "✕ NOT SENT"}
+"""What is said of a command that the engine has not refused, by its answer's outcome."""
 NOTE_STAYS: Final = 20.0
 """Seconds for which an answer is shown."""
 
@@ -122,7 +124,7 @@ class Commanding(Recorded, _Base):
         if answer.ok:
             self.note(f"{'✓' if answer.final else '…'} {said}: {text}", "heading")
         else:
-            self.note(f"✕ REFUSED {said}: {text}", "halted")
+            self.note(f"{_FAILED.get(answer.data.get('outcome', ''), '✕ REFUSED')} {said}: {text}", "halted")
 
     def note(self, text: str, meaning: str = "muted") -> None:
         """Says something on the note line for a while."""

@@ -171,4 +171,5 @@ class Answer(Value, frozen=True, kw_only=True):
     text: str
     final: bool = True
     data: dict[str, str] = msgspec.field(default_factory=dict)
-    """Details by name, such as order_id."""
+    """Details by name, such as order_id. A link that cannot say what the engine did puts `outcome` there:
+    `unknown` (it was sent, and may be done) or `not sent`."""

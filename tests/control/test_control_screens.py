@@ -179,7 +179,8 @@ def test_a_kill_that_reaches_nobody_says_so(tmp_path: Path, monkeypatch: pytest.
     got: list[Answer] = []
     link.send(Kill(), "desk", got.append)
     until(lambda: got, "an answer")
-    assert not got[0].ok and got[0].text.startswith("KILL NOT SENT: no engine runs here")
+    assert not got[0].ok and got[0].text.startswith("no engine runs here")
+    assert got[0].data == {"outcome": "not sent"}
     assert "Act at the broker" in got[0].text
     assert not link.alive()
     link.close(None)
@@ -584,10 +585,11 @@ def test_a_pending_command_of_a_lost_connection_is_not_taken_for_done(
     served.run(served.server.close())
     until(lambda: len(got) == 2, "the last one")
     assert not got[1].ok and "is not known" in got[1].text
+    assert got[1].data == {"outcome": "unknown"}
     until(lambda: not link.alive(), "the engine to be seen gone")
     link.send(Cancel(order_id="y"), "desk", got.append)
     until(lambda: len(got) == 3, "the refusal")
-    assert got[2].text.startswith("NOT SENT")
+    assert got[2].data == {"outcome": "not sent"}
     served.start()
     until(lambda: link.alive(), "the engine again")
 

@@ -736,3 +736,15 @@ def test_answers_after_the_end_disturb_nobody() -> None:
     app = drive(test)
     app.on_loop(app.note, "late")
     asyncio.run(asyncio.sleep(0))
+
+
+@pytest.mark.parametrize(("outcome", "word"), [("unknown", "? NOT KNOWN"), ("not sent", "✕ NOT SENT")])
+def test_what_the_engine_has_not_refused_is_not_called_so(outcome: str, word: str) -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        link.answer = Answer(ok=False, text="the connection broke", data={"outcome": outcome})
+        await press(pilot, "r")
+        await pilot.pause()
+        assert f"{word} reload risk limits: the connection broke" in text_of(app)
+        assert "REFUSED" not in text_of(app)
+
+    drive(test)
