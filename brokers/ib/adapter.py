@@ -197,6 +197,8 @@ class IbAdapter:
             self._outlet.soon(fact)
         if missed:
             self._outlet.soon(Gap(ts=now, reason=missed))
+        if self.connects == 1 and self.setup.refused_orders:
+            self._outlet.soon(BrokerNotice(ts=now, code="orders", text=self.setup.refused_orders))
         for resolved in self._resolved.values():
             if self.connects == 1:
                 self._outlet.soon(BrokerNotice(ts=now, code="contract", text=resolved.told()))

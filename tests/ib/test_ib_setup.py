@@ -188,6 +188,7 @@ def test_a_what_if_without_an_answer_leaves_the_margin_unknown() -> None:
 def test_read_only_is_seen_by_the_what_if() -> None:
     async def script(bench: IbBench) -> None:
         assert "Read-Only" in bench.ib.setup.refused_orders
+        assert any(n.code == "orders" and "Read-Only" in n.text for n in of(bench, BrokerNotice))
 
     contracts = {"ES": FRONT.model_copy(update={"roll_days": 0})}
     play(script, tws={"read_only": True}, what_if=True, contracts=contracts)
