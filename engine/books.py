@@ -64,7 +64,7 @@ from engine.records import (
     Transferred,
     Unanswered,
 )
-from engine.risk.setting import Override
+from engine.risk.override import Override
 from engine.strategy.netting import attribute, needs, share_fill
 
 NET: Final = "net"

@@ -16,7 +16,8 @@ from engine.model import Side
 from engine.records import LimitsChanged
 from engine.risk.limits import Change, LimitsBook, LimitsRefused
 from engine.risk.loop import RiskLoop
-from engine.risk.setting import BACK, Override, key_of, keys_of, overlaid, put, shown, value_of, within_bounds
+from engine.risk.override import Override
+from engine.risk.setting import BACK, key_of, keys_of, overlaid, put, shown, value_of, within_bounds
 from engine.view import EngineView
 
 _NAMED = 5

@@ -14,7 +14,7 @@ from engine.alerts import Alert
 from engine.control.commands import AnyCommand
 from engine.facts import AnyFact
 from engine.model import Instrument, Order, Replace, Value
-from engine.risk.setting import Override
+from engine.risk.override import Override
 
 
 class Record(Value, frozen=True, tag_field="kind", kw_only=True):

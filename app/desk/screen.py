@@ -171,8 +171,9 @@ class DeskScreen(Screen[None]):
         `old`: nothing on screen is live, everything fades. `still`: the panes alone stand still and fade.
         """
         self.query_one(Banner).say(text, meaning, 3 if old else 1)
-        self._faded = old or still
-        self._fade()
+        if (old or still) != self._faded:
+            self._faded = old or still
+            self._fade()
         for widget in self._heads:
             widget.fade(old)
 

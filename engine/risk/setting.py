@@ -14,8 +14,9 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from engine.config import InstrumentLimits, RiskLimits
-from engine.model import Instrument, OffGrid, Value
+from engine.model import Instrument, OffGrid
 from engine.risk.limits import LimitsRefused, wider
+from engine.risk.override import Override
 
 _BY_CONTROL: Final[Mapping[str, tuple[str, str]]] = {
     "daily_loss": ("daily_loss_pct", "daily_loss_amount"),
@@ -41,15 +42,6 @@ _FIXED: Final = frozenset({"allowed", "instruments", "max_gross_by_class", "run_
 """What only the file says."""
 BACK: Final = "file"
 """The value that takes a run-time figure back."""
-
-
-class Override(Value, frozen=True):
-    """A figure that was set while the engine ran. Both as the file would write them; empty: not given."""
-
-    value: str
-    file: str
-    """What the file said then: where it says something else later, the file was changed, and holds."""
-    who: str = ""
 
 
 def known(instruments: Collection[str]) -> list[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from deskpilot import Desk, drive, painted, press, ripen, text_of
@@ -15,6 +18,7 @@ from app.desk.view import breakdown, health
 from engine.control.commands import Adopt, Kill, Pause, Reset, Resume
 
 D = Decimal
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("name", [screen.name for screen in SCREENS])
@@ -22,6 +26,13 @@ def test_a_registered_screen_is_there(name: str) -> None:
     sheet = entry(name).load()
     assert issubclass(sheet, Sheet) and sheet is not Sheet
     assert entry(name).help and entry(name).label
+
+
+def test_the_desk_loads_nothing_that_it_does_not_need() -> None:
+    """Half of the start of a screen was the configuration's models, of which it shows nothing."""
+    code = "import sys, app.desk.app; print(*{'pydantic', 'engine.config', 'sqlite3'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.split() == []
 
 
 def test_only_the_screen_that_is_shown_is_handed_snapshots() -> None:
