@@ -64,6 +64,8 @@ class Ordering(Commanding):
         snapshot = self._link.latest()
         if snapshot is not None and snapshot.recorded:
             self.note("this is a recording: there is nothing to arm", "heading")
+        elif self._link.role() != "control":
+            self.note("this screen only looks on: ':take control' first", "heading")
         elif snapshot is not None and snapshot.mode != "LIVE":
             self._set_armed(True)
         elif snapshot is not None and not self._asking("arm"):

@@ -607,3 +607,12 @@ def test_what_enter_does_stands_there_on_the_lowest_screen() -> None:
         assert "Enter again does it" in text_of(app) and "▶ buy 2 ESM3" in text_of(app)
 
     drive(test, link=Gate(), size=(80, 20))
+
+
+def test_a_screen_that_looks_on_cannot_be_armed() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        link.part = "view"
+        await press(pilot, "ctrl+o")
+        assert not app.arming.armed and "take control" in text_of(app)
+
+    drive(test, link=Gate())
