@@ -321,3 +321,20 @@ def test_from_a_story_one_key_leads_to_its_lines_of_the_log() -> None:
         assert [q for q in link.asked if isinstance(q, LogTail)][-1].about == ""
 
     run(test)
+
+
+def test_the_ladder_takes_the_place_of_the_chart_and_gives_it_back() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "7")
+        await painted(pilot)
+        ladder = app.desk.query_one(Ladder)
+        short = len(ladder.rows)
+        await press(pilot, "v")
+        await painted(pilot)
+        assert len(ladder.rows) > short + 5 and "bars of" not in text_of(app)
+        assert ladder.price == MID
+        await press(pilot, "v")
+        await painted(pilot)
+        assert len(ladder.rows) == short and "bars of" in text_of(app)
+
+    run(test)

@@ -37,6 +37,8 @@ class MarketSheet(Sheet):
         self._symbols: tuple[str, ...] = ()
         self._zone = "UTC"
         self._seconds = 60
+        self._charted = True
+        """Whether the operator wants a chart; the ladder has its place otherwise."""
         self._book = Asker(self, self._ask_book, self._took_book, EVERY)
         self._bars = Asker(self, self._ask_bars, self._took_bars, BARS_EVERY)
 
@@ -71,8 +73,11 @@ class MarketSheet(Sheet):
 
     def on_resize(self) -> None:
         """How much is asked for depends on how much has room; where there is little, the ladder has it."""
-        self.query_one(PriceChart).display = self.size.height >= LOW
+        self._fit_chart()
         self.call_after_refresh(self._ask_anew)
+
+    def _fit_chart(self) -> None:
+        self.query_one(PriceChart).display = self._charted and self.size.height >= LOW
 
     def _ask_anew(self) -> None:
         self._book.ask()
@@ -147,6 +152,12 @@ class MarketSheet(Sheet):
             self.say("b and s trade at the ladder's price: put the cursor on one")
             return
         app.trade_at(Side.BUY if side == "buy" else Side.SELL, ladder.symbol, ladder.price)
+
+    def action_chart(self) -> None:
+        """The ladder takes the place of the chart, or gives it back."""
+        self._charted = not self._charted
+        self._fit_chart()
+        self.call_after_refresh(self._ask_anew)
 
     def action_centre(self) -> None:
         """The touch into the middle of the ladder."""
