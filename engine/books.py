@@ -194,8 +194,10 @@ class Books:
                 self.alerts.clear("connect")
             case HaltReset(scope=scope, target=target):
                 if (halt := self.halts.get(scope, target)) is not None:
-                    # The kill's alarm is called `halt`, those of other halts are called as what halted.
-                    self.alerts.clear("halt" if halt.code == "kill" else halt.code, target)
+                    # The kill's alarm is called `halt`, those of other halts are called as what halted; a trade
+                    # of somebody else's is told of as well.
+                    for code in ("halt" if halt.code == "kill" else halt.code, "foreign_fill"):
+                        self.alerts.clear(code, target)
                 if scope == "account" and not target:
                     # The person who lifts the halt has decided what becomes of an unfinished procedure.
                     self.kills = ()
@@ -215,8 +217,10 @@ class Books:
                 return Applied(changed=self.alerts.shelve(number, until, reason))
             case KillBegan():
                 self.kills = (*self.kills, record)
-            case KillEnded():
+            case KillEnded(flat=flat):
                 self.kills = ()
+                if flat:
+                    self.alerts.clear("not_flat")
             case Adopted(symbol=symbol, signed=signed, price=price):
                 self.positions.adjust(symbol, signed, price, EXTERNAL)
                 self._touch(symbol, ts)

@@ -69,7 +69,8 @@ def judge_fills(given: ReconcileInput, fills: Fills) -> Iterator[Finding]:
     manual = POLICY[given.policy.on_manual_trade]
     for fill in fills.missing:
         order_id = fills.order_of(fill)
-        what = f"execution {fill.key.exec_id}: {signed(fill):+d} {fill.symbol} at {fill.price} ticks"
+        what = f"execution {fill.key.exec_id}: {signed(fill):+d} {fill.symbol} "
+        what += f"at {given.price(fill.symbol, fill.price)}"
         if order_id:
             yield Finding(
                 kind=Kind.MISSING_FILL,
@@ -105,8 +106,9 @@ def judge_fills(given: ReconcileInput, fills: Fills) -> Iterator[Finding]:
             severity="critical",
             action=Action.BOOK,
             text=(
-                f"execution {fill.key.exec_id} is {signed(fill):+d} {fill.symbol} at {fill.price} ticks at "
-                f"the venue, we have {signed(ours):+d} {ours.symbol} at {ours.price}"
+                f"execution {fill.key.exec_id} is {signed(fill):+d} {fill.symbol} "
+                f"at {given.price(fill.symbol, fill.price)} at the venue, "
+                f"we have {signed(ours):+d} {ours.symbol} at {given.price(ours.symbol, ours.price)}"
             ),
             symbol=fill.symbol,
             order_id=fills.order_of(fill),

@@ -108,6 +108,11 @@ def _nothing(_: ExecutionKey) -> Fill | None:
     return None
 
 
+def in_ticks(_symbol: str, ticks: int) -> str:
+    """A price where nobody knows the instrument's tick."""
+    return f"{ticks} ticks"
+
+
 class ReconcileInput(Value, frozen=True, kw_only=True):
     """One reading. What could not be read is None, never empty."""
 
@@ -125,6 +130,8 @@ class ReconcileInput(Value, frozen=True, kw_only=True):
     """Whether an execution was ever seen by us."""
     booked: Callable[[ExecutionKey], Fill | None] = _nothing
     """An execution as it counts in our positions; None where it does not, or is no longer in memory."""
+    price: Callable[[str, int], str] = in_ticks
+    """A price of a symbol, in ticks, as a person reads it."""
 
 
 class Finding(Value, frozen=True, kw_only=True):

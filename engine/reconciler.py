@@ -38,7 +38,7 @@ from engine.reconcile import (
     agrees,
     reconcile,
 )
-from engine.reconcile_types import DIFFERENCES
+from engine.reconcile_types import DIFFERENCES, in_ticks
 from engine.records import Adopted, FindingSeen
 from engine.view import EngineView
 
@@ -263,6 +263,7 @@ class Reconciler:
                 executions=executions,
                 known=books.orders.knows,
                 booked=books.orders.booked,
+                price=lambda symbol, ticks: core.price(symbol, ticks) or in_ticks(symbol, ticks),
             )
         )
         return self._confirmer.confirm(found, positions.as_of)
@@ -412,8 +413,10 @@ class Reconciler:
                 words[finding.symbol] = _WORDS[finding.kind]
         self.words = words
         for symbol, word in words.items():
-            if word == "agree":
-                for kind in (Kind.DRIFT, Kind.MANUAL_TRADE):
+            halt = self._core.books.halts.instrument(symbol)
+            for kind in (Kind.DRIFT, Kind.MANUAL_TRADE):
+                # What halted the instrument is over when a person has taken the halt back, not before.
+                if word == "agree" and (halt is None or halt.code != str(kind)):
                     self._core.clear_alarms(str(kind), symbol)
 
     def _behind_a_halt(self, finding: Finding) -> bool:

@@ -78,7 +78,8 @@ class Status:
         return tuple(texts)
 
     def position_states(self) -> Mapping[str, str]:
-        return self._engine.reconciler.words
+        # Without a link nobody knows what the broker holds now: what agreed before it broke says nothing.
+        return self._engine.reconciler.words if self._engine.core.link_up else {}
 
     def feed(self) -> tuple[str, float | None]:
         return self._engine.parts.feed_name, self._engine.parts.feed_progress()

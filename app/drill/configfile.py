@@ -16,6 +16,11 @@ def write_config(path: Path, settings: Settings, changes: Mapping[str, Any]) -> 
     """Writes all settings to a new file (0600), with whole sections or keys replaced by `changes`."""
     values = settings.model_dump(exclude={"secrets"})
     values.update(changes)
+    write_values(path, values)
+
+
+def write_values(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes sections and keys to a file (0600); what is not among them is as it is by default."""
     lines: list[str] = []
     _table((), values, lines)
     path.touch(mode=0o600)

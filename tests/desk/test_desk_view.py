@@ -396,6 +396,14 @@ def test_a_pause_of_one_instrument_is_not_called_a_pause_of_all() -> None:
         assert status.armed(snapshot(paused=paused), True).text == " PAUSED "
 
 
+def test_a_halted_instrument_is_said_with_its_reason_and_remedy() -> None:
+    one = snapshot(positions=(position("ESM3", 1, 1, state="halted: manual_trade"),))
+    assert status.armed(one, True).text == " LIMITED "
+    assert text(status.why(one)) == " LIMITED  ESM3 is halted: manual trade ▸ F4: d adopts, F8 flattens"
+    everything = snapshot(positions=one.positions, halted=True, halt_reason="operator")
+    assert text(status.why(everything)) == " HALTED  operator", "one instrument is no news then"
+
+
 def test_an_old_snapshot_shows_its_age_instead_of_the_loop() -> None:
     line = text(status.line(snapshot(), 3.2, ZONE, 120))
     assert "ENG ✕ 3.2s" in line and "11.4ms" not in line

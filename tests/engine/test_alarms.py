@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 
 from engine.alerts import Alert, AlertBook
-from engine.control.commands import Acknowledge, Adopt, Kill, Pause, Reset, Resume, Shelve
+from engine.control.commands import Acknowledge, Adopt, Flatten, Kill, Pause, Reset, Resume, Shelve
 from engine.control.snapshot import AlertRow
 from engine.model import NS, Side
 from engine.records import ControlReset, ControlTripped
-from tests.engine.rig import Rig
+from tests.engine.rig import HALTED, OPEN, Rig
 
 
 def alarm(rig: Rig, code: str) -> AlertRow:
@@ -81,6 +81,35 @@ def test_a_position_that_agrees_again_clears_the_drift() -> None:
         rows = {r.symbol: r.cleared for r in core.books.alerts.rows() if r.code == "drift"}
         assert rows["ES"], "the next comparison with the broker has found that they agree"
         assert (await rig.command(Adopt(symbol="ES"))).text
+
+    Rig.play(script)
+
+
+def test_a_manual_trade_is_not_over_before_a_person_has_decided() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 3)
+        rig.exchange.manual_trade(rig.config.account, "ES", Side.SELL, 2)
+        await rig.sleep(30)
+        assert rig.engine.reconciler.words["ES"] == "agree", "it is booked"
+        assert not alarm(rig, "manual_trade").cleared and not alarm(rig, "foreign_fill").cleared
+        assert (await rig.command(Adopt(symbol="ES"))).ok
+        assert alarm(rig, "manual_trade").cleared and alarm(rig, "foreign_fill").cleared
+
+    Rig.play(script)
+
+
+def test_not_flat_is_over_once_flat_is_proven() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 3)
+        rig.exchange.set_state("ES", HALTED)
+        rig.engine.command(Flatten(), "test")
+        await rig.sleep(20)
+        assert not alarm(rig, "not_flat").cleared
+        rig.exchange.set_state("ES", OPEN)
+        await rig.sleep(10)
+        assert alarm(rig, "not_flat").cleared and not alarm(rig, "halt").cleared
+        assert (await rig.command(Reset(scope="halt"))).ok
+        assert alarm(rig, "halt").cleared
 
     Rig.play(script)
 

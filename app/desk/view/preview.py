@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from decimal import Decimal
+from typing import Final
 
 from app.desk.view.cells import Cell
 from engine.control.commands import Answer
 
 Line = tuple[Cell, ...]
-MOST: int = 4
-"""Refusals that are listed."""
+MOST: Final = 5
+"""Lines that refusals take; the first one is whole in any case."""
+WIDTH: Final = 70
+"""Cells of a line of them."""
 
 
 def verdict(answer: Answer) -> list[Line]:
@@ -17,9 +21,17 @@ def verdict(answer: Answer) -> list[Line]:
     if answer.ok:
         return [(Cell("✓ ", "order-filled"), Cell("the gate would let it pass"))]
     reasons = answer.data.get("refusals", answer.text).split("\n")
-    lines = [(Cell("✕ ", "order-rejected"), Cell(reason, "order-rejected")) for reason in reasons[:MOST]]
-    if len(reasons) > MOST:
-        lines.append((Cell(f"  and {len(reasons) - MOST} more", "muted"),))
+    lines: list[Line] = []
+    for number, reason in enumerate(reasons):
+        parts = textwrap.wrap(reason, WIDTH - 2) or [""]
+        if lines and len(lines) + len(parts) > MOST:
+            lines.append((Cell(f"  and {len(reasons) - number} more", "muted"),))
+            break
+        marks = ("✕ ", *("  " for _ in parts[1:]))
+        lines += [
+            (Cell(mark, "order-rejected"), Cell(part, "order-rejected"))
+            for mark, part in zip(marks, parts, strict=True)
+        ]
     return lines
 
 

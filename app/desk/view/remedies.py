@@ -8,6 +8,8 @@ _DIFFERENCE: Final = "F4: d adopts, F8 flattens"
 _REMEDIES: Final[dict[str, str]] = {
     "drift": _DIFFERENCE,
     "manual_trade": _DIFFERENCE,
+    "foreign_fill": _DIFFERENCE,
+    "kill": "F4: R lets it trade again",
     "unknown_order": "F3: x cancels, :claim takes it",
     "unreadable": "F6: look at the link",
     "link_down": "it reconnects by itself; F6",

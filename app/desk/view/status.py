@@ -15,6 +15,7 @@ from app.desk.view.alerts import unacknowledged
 from app.desk.view.cells import Cell, clean
 from app.desk.view.health import WORDS
 from app.desk.view.orders import tally
+from app.desk.view.remedies import remedy
 from engine.control.snapshot import HealthWord, ScreenRole, Snapshot
 
 Cells = tuple[Cell, ...]
@@ -54,15 +55,30 @@ def armed(snapshot: Snapshot, armed: bool) -> Cell:
         return Cell(" HALTED ", "halted")
     if not snapshot.trading:
         return Cell(" NOT READY ", "paused")
-    if snapshot.paused:
+    if snapshot.paused or _halted_symbols(snapshot):
         return Cell(_pause_word(snapshot), "paused")
     return Cell(" ARMED ", "armed") if armed else Cell(" SAFE ", "heading")
+
+
+def _halted_symbols(snapshot: Snapshot) -> list[str]:
+    """Instruments that may not open, each with why and what to do about it; none while everything is halted."""
+    if snapshot.halted:
+        return []
+    found = []
+    for position in snapshot.positions:
+        head, _, code = position.state.partition(": ")
+        if head == "halted":
+            doing = remedy(code)
+            found.append(
+                f"{position.symbol} is halted: {code.replace('_', ' ')}" + (f" ▸ {doing}" if doing else "")
+            )
+    return found
 
 
 def _pause_word(snapshot: Snapshot) -> str:
     """PAUSED where nothing may open at all; LIMITED where single instruments or strategies alone may not."""
     scoped = tuple(f"{row.control} {row.scope}:" for row in snapshot.risk if row.scope)
-    return " LIMITED " if scoped and all(text.startswith(scoped) for text in snapshot.paused) else " PAUSED "
+    return " LIMITED " if all(text.startswith(scoped) for text in snapshot.paused) else " PAUSED "
 
 
 _ROLES: dict[ScreenRole, tuple[str, str]] = {
@@ -92,9 +108,9 @@ def why(snapshot: Snapshot, role: ScreenRole = "control") -> Cells:
     if not snapshot.trading:
         said.append(Cell(" NOT READY ", "paused"))
         said.append(Cell(f" {snapshot.trading_text or 'the three views do not agree yet'}", "heading"))
-    if snapshot.paused:
+    if reasons := (*snapshot.paused, *_halted_symbols(snapshot)):
         said.append(Cell(_pause_word(snapshot), "paused"))
-        said.append(Cell(" " + "; ".join(snapshot.paused), "heading"))
+        said.append(Cell(" " + "; ".join(reasons), "heading"))
     return tuple(said)
 
 

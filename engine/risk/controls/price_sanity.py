@@ -81,8 +81,8 @@ class PriceSanity(Control):
             if price is not None and not low <= price <= high:
                 self._trip(ask)
                 return self.refusal(
-                    f"the {what} of {price} ticks is further than {width} ticks from the reference "
-                    f"{reference}; check the price",
+                    f"the {what} {instrument.price(price)} is further than {instrument.price(width)} from "
+                    f"the reference {instrument.price(reference)}; check the price",
                     ask.symbol,
                 )
         if ask.type is OrderType.MARKET:

@@ -1,0 +1,67 @@
+"""Nights on which the account is not what it seems: trades by others, and orders with a nought too many."""
+
+from __future__ import annotations
+
+from engine.model import Side
+from tests.nights.conftest import Begin
+
+
+def test_somebody_else_trades_the_account(begin: Begin) -> None:
+    """Somebody sells two lots on the account by telephone, or a server runs that nobody remembers: Knight
+    Capital, 2012, looked for three quarters of an hour at positions that it had not asked for. The instrument
+    is halted, the screen says why and what to do; the operator takes the broker's figure as the truth."""
+    night = begin()
+    desk, venue = night.desk, night.venue
+    night.arms()
+    night.orders("buy 3 ES @ 5001")
+    desk.keys("F4")
+    desk.row("= AGREE", "ES", "+3", "+3", "=0")
+
+    venue.somebody_trades(Side.SELL, 2)
+    desk.row(" LIMITED ", "ES is halted: manual trade", "F4: d adopts, F8 flattens")
+    desk.row("ALARM", "ES", "F4: d adopts, F8 flattens")
+    desk.row("■ HALTED", "ES", "+1", "+1")
+    desk.row("ES", "foreign", "−2")
+    night.reads_refusal("buy 1 ES @ 4990", "ES is halted", "by another program")
+    night.reads_refusal("buy 1 ES @ 4990", "'adopt ES'")
+    night.orders("buy 1 NQ @ 17990")
+
+    desk.keys("d")
+    night.types_word("Type ADOPT", "ADOPT")
+    desk.row("= AGREE", "ES", "+1", "+1", "=0")
+    desk.shows(" ARMED ", lacks=[" LIMITED "])
+    night.orders("sell 1 ES @ 5000")
+    desk.row("= AGREE", "ES", "0", "0", "=0")
+    # The alarm is over and still waits for somebody to say that he knows.
+    desk.keys("F7")
+    desk.row("!○ cleared", "ES halted")
+    desk.keys("A")
+    desk.shows("ALM 0", "no unacknowledged alarms")
+    assert venue.held() == 0
+
+
+def test_a_fat_finger(begin: Begin) -> None:
+    """Mizuho, 2005: price and quantity swapped, 610,000 shares at 1 yen. Citi, 2022: a quantity where a
+    notional was meant, 711 warnings of which 18 could be read. Here the ticket says the first reason whole,
+    and Enter sends nothing, however often it is pressed."""
+    night = begin()
+    desk, venue = night.desk, night.venue
+    night.arms()
+    night.reads_refusal("buy 5000 ES @ 5001", "order_qty: 5000 lots, the cap for one order is 20", "more")
+    night.reads_refusal(
+        "buy 1 ES @ 50010", "price_sanity: the limit 50010.00 is further than", "check the price"
+    )
+    night.reads_refusal("sell 5001 ES @ 10", "order_qty: 5001 lots")
+    # The same through the ticket itself, with the keys of a hand that hurries.
+    desk.keys("F4", "F9")
+    desk.shows("ORDER TICKET", "Symbol   ES")
+    desk.keys("C-u")
+    desk.type("100")
+    desk.shows("100_", "the cap for one order is 20", lacks=["the engine is asked"])
+    desk.keys("Enter", "Enter", "Enter")
+    desk.shows("it would be refused: nothing is sent")
+    night.leaves("ORDER TICKET")
+    audit = venue.audit()
+    assert not audit.orders and not audit.executions
+    night.orders("buy 1 ES @ 5001")
+    desk.row("= AGREE", "ES", "+1", "+1")

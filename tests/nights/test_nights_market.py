@@ -1,0 +1,62 @@
+"""Nights on which the market is not there, or not where it was."""
+
+from __future__ import annotations
+
+from tests.nights.conftest import Begin
+from tests.nights.night import NARROW
+
+
+def test_a_halted_market_at_the_kill(begin: Begin) -> None:
+    """The venue stops for hours with positions open: CME in November 2025, Tokyo in 2020. A kill must not
+    claim what it cannot do: NOT FLAT stands there plainly, on a small screen too, until the market opens and
+    flat is proven."""
+    night = begin(size=NARROW, kill={"alarm_after": 1.0})
+    desk, venue = night.desk, night.venue
+    night.arms()
+    night.orders("buy 2 ES @ 5001")
+    desk.row("= AGREE", "ES", "+2", "+2")
+
+    venue.halts("ES")
+    night.kills_and_flattens()
+    desk.shows("ES: market is HALTED: waiting for it to open", "RUNNING")
+    desk.row("ALARM", "NOT FLAT after")
+    desk.shows(" HALTED ", lacks=["flat, confirmed"])
+    assert venue.held() == 2
+    night.says("reset halt")
+    night.types_word("Type RESET", "RESET")
+    desk.shows("REFUSED reset halt", "still running")
+    assert venue.held() == 2 and " HALTED " in desk.screen()
+
+    venue.opens("ES")
+    desk.shows("✓ flat, confirmed twice by the broker", " HALTED ")
+    desk.row("= AGREE", "ES", "0", "0", "=0")
+    assert venue.held() == 0
+    # What was not flat is over, and says so; the halt stays until a person takes it back.
+    desk.row("ALARM", "account halted", "find the cause, then :reset")
+    night.resets("reset halt")
+    desk.shows(" SAFE ", lacks=[" HALTED ", " LIMITED "])  # a kill also takes the desk's arming back
+    night.arms()
+    night.orders("buy 1 ES @ 4990")
+    desk.row("WORKING", "ES", "4990.00")
+
+
+def test_the_data_stands_still(begin: Begin) -> None:
+    """Quotes stop while everything else goes on, as at Nasdaq in 2013, for three hours: trading without data
+    is worse than no trading. What opens is refused with the reason; what reduces still goes."""
+    night = begin(risk={"stale_after": 1.0})
+    desk, venue = night.desk, night.venue
+    night.arms()
+    night.orders("buy 3 ES @ 5001")
+    desk.row("= AGREE", "ES", "+3", "+3")
+
+    with venue.without_data():
+        desk.shows(" LIMITED ", "stale_data ES", "STALE")
+        desk.row("WARN", "Data age", "F6: look at the feed")
+        night.reads_refusal("buy 1 ES @ 5000", "data of ES: stale; only orders that reduce pass")
+        night.orders("sell 1 ES @ 5000")
+        desk.row("= AGREE", "ES", "+2", "+2")
+    desk.shows(" ARMED ", lacks=[" LIMITED ", "STALE"])
+    desk.row("WARN (over)", "Data age")
+    night.orders("buy 1 ES @ 4990")
+    desk.row("WORKING", "ES", "4990.00")
+    assert venue.executed() == 4
