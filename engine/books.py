@@ -194,8 +194,8 @@ class Books:
                 self.alerts.clear("connect")
             case HaltReset(scope=scope, target=target):
                 if (halt := self.halts.get(scope, target)) is not None:
-                    # The kill's alarm is called `halt`, those of other halts are called as what halted; a trade
-                    # of somebody else's is told of as well.
+                    # The kill's alarm is called `halt`, those of other halts are called as what halted; a
+                    # trade of somebody else's is told of as well.
                     for code in ("halt" if halt.code == "kill" else halt.code, "foreign_fill"):
                         self.alerts.clear(code, target)
                 if scope == "account" and not target:

@@ -397,7 +397,7 @@ def test_a_pause_of_one_instrument_is_not_called_a_pause_of_all() -> None:
 
 
 def test_a_halted_instrument_is_said_with_its_reason_and_remedy() -> None:
-    one = snapshot(positions=(position("ESM3", 1, 1, state="halted: manual_trade"),))
+    one = snapshot(positions=(position("ESM3", 1, state="halted: manual_trade"),))
     assert status.armed(one, True).text == " LIMITED "
     assert text(status.why(one)) == " LIMITED  ESM3 is halted: manual trade ▸ F4: d adopts, F8 flattens"
     everything = snapshot(positions=one.positions, halted=True, halt_reason="operator")

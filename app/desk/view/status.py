@@ -61,7 +61,7 @@ def armed(snapshot: Snapshot, armed: bool) -> Cell:
 
 
 def _halted_symbols(snapshot: Snapshot) -> list[str]:
-    """Instruments that may not open, each with why and what to do about it; none while everything is halted."""
+    """Instruments that may not open, each with why and what to do; none while everything is halted."""
     if snapshot.halted:
         return []
     found = []
