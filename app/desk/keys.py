@@ -343,9 +343,7 @@ KEYS: Final[tuple[Key, ...]] = (
     ),
     Key("market_next", ("right_square_bracket",), "symbol(1)", "Next", "The next market", "market", "]"),
     Key("market_span", ("t",), "span", "Span", "Bars of 5 s, 1 min or 5 min", "market", "t"),
-    Key(
-        "market_chart", ("v",), "chart", "Chart", "A longer ladder, without the chart", "market", "v"
-    ),
+    Key("market_chart", ("v",), "chart", "Chart", "A longer ladder, without the chart", "market", "v"),
     Key(
         "market_centre",
         ("z",),
