@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -91,6 +92,9 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
         self._header: Strip | None = None
         self._said = ""
         """What the frame says of the arrangement."""
+        self.hint: tuple[tuple[str, str], ...] = ()
+        """Keys and what they do, for the lower frame."""
+        self._below = ""
         self.painted_rows = 0
         """Strips made since the start; a test's view of how little is painted."""
 
@@ -149,9 +153,9 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
         said = described(how, len(self._rows), len(table.rows))
         if said != self._said:
             self._said = said
-            self.border_subtitle = said.replace("[", "(").replace("]", ")")
             self._header = None
             self.refresh()
+        self._say_below(said)
         if columns_changed:
             self._columns, self._hidden = choose(table.columns, self.chosen)
         self._keep_cursor()
@@ -169,6 +173,19 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
         if not self._rows and table.empty != old_empty:
             self.refresh()
         self._refresh_changes(old_rows)
+
+    def _say_below(self, said: str) -> None:
+        """In the lower frame: how the table is arranged, else as many of its keys as have room."""
+        if not said:
+            room = self.size.width - 6
+            for shown, label in self.hint:
+                more = f"{' · ' if said else ''}{shown} {label}"
+                if cell_len(said) + cell_len(more) > room:
+                    break
+                said += more
+        if said != self._below:
+            self._below = said
+            self.border_subtitle = said.replace("[", "(").replace("]", ")")
 
     def _arranged(self, table: Table, held: bool, old_rows: Rows) -> Rows:
         """The rows as they stand now. A large table that is sorted or filtered is so anew once a second; in
@@ -277,6 +294,7 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
         self._needs = ()
         self._measure()
         self._lay_out()
+        self._say_below(self._said)
 
     def notify_style_update(self) -> None:
         # Called by Textual from the constructor on, before our own attributes exist.

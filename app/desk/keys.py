@@ -411,6 +411,13 @@ def footer(width: int, mode: str = "", keys: Sequence[Key] = KEYS) -> list[Key]:
     return found
 
 
+def hints(screen: str, keys: Sequence[Key] = KEYS) -> list[Key]:
+    """The keys that a screen names in the frame of its main pane: its own, and what goes with them."""
+    also = entry(screen).hints
+    own = [key for key in keys if key.group == screen]
+    return own + [key for name in also for key in keys if key.id == name]
+
+
 def where(key: Key) -> str:
     """Where a key works, in words."""
     if key.group == "everywhere":

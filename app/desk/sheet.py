@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from textual.containers import Container
 
+from app.desk import keys
 from app.desk.grid import Grid
 from app.desk.painting import ByMeaning
 from engine.control.snapshot import Snapshot
@@ -33,6 +34,10 @@ class Sheet(Container, can_focus=True):
     def on_mount(self) -> None:
         """Learns its panes; they are composed by now."""
         self._looking = [widget for widget in self.query("*") if callable(getattr(widget, "look", None))]
+        main = self.main_pane
+        if main is not None and self.id:
+            named = keys.hints(self.id, getattr(self.app, "keys", keys.KEYS))
+            main.hint = tuple((key.first, key.label.lower()) for key in named)
 
     @property
     def faders(self) -> list[ByMeaning]:

@@ -10,7 +10,7 @@ import pytest
 from app.desk import keys
 from app.desk.app import DeskApp
 from app.desk.grid import Grid
-from app.desk.screens import SCREENS, entry
+from app.desk.screens import SCREENS, ScreenEntry, entry
 
 SHEETS = [screen.name for screen in SCREENS]
 
@@ -22,6 +22,14 @@ def test_no_key_is_given_twice() -> None:
         count = Counter([*shared, *own])
         assert [name for name, times in count.items() if times > 1] == [], sheet
     assert len({key.id for key in keys.KEYS}) == len(keys.KEYS)
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
+def test_a_screen_names_its_own_keys_and_others_that_exist(screen: ScreenEntry) -> None:
+    named = [key.id for key in keys.hints(screen.name)]
+    assert set(screen.hints) <= {key.id for key in keys.KEYS}
+    assert named[len(named) - len(screen.hints) :] == list(screen.hints)
+    assert {key.id for key in keys.KEYS if key.group == screen.name} <= set(named)
 
 
 def test_every_action_exists() -> None:

@@ -43,6 +43,8 @@ class ScreenEntry(NamedTuple):
     """Place in the footer, as in `app.desk.keys.Key`."""
     modes: tuple[str, ...] = ()
     """Modes of the engine in which there is such a screen; empty: in all."""
+    hints: tuple[str, ...] = ()
+    """Ids of keys that its main pane names in its frame, after the keys that only this screen has."""
 
     def exists_in(self, mode: str) -> bool:
         """Is there such a screen in an engine of this mode?"""
@@ -73,6 +75,7 @@ SCREENS: Final[tuple[ScreenEntry, ...]] = (
         "Every order, working, filled or rejected",
         "app.desk.screens.orders:OrdersSheet",
         3,
+        hints=("modify", "cancel", "detail"),
     ),
     ScreenEntry(
         "positions",
@@ -82,6 +85,7 @@ SCREENS: Final[tuple[ScreenEntry, ...]] = (
         "Intended, executed and broker positions, and where they differ",
         "app.desk.screens.positions:PositionsSheet",
         4,
+        hints=("flatten_symbol",),
     ),
     ScreenEntry(
         "risk",
@@ -109,6 +113,7 @@ SCREENS: Final[tuple[ScreenEntry, ...]] = (
         "Alarms, and the log as it is written",
         "app.desk.screens.log:LogSheet",
         7,
+        hints=("detail",),
     ),
     ScreenEntry(
         "market",
