@@ -181,6 +181,8 @@ def make(args: argparse.Namespace) -> c.AnyCommand:
             return _said(" ".join(("cancel", *args.order)))
         case "cancel-all":
             return c.CancelAll(symbol=args.symbol, strategy=args.strategy)
+        case "cancel-everything":
+            return c.CancelEverything(account=args.account)
         case "flatten":
             return c.Flatten(symbol=args.symbol)
         case "kill":

@@ -184,6 +184,9 @@ class Links:
     def cancel(self, order_id: str, broker_id: str | None) -> None:
         self._adapter().cancel(order_id, broker_id)
 
+    def cancel_everything(self) -> None:
+        self._adapter().cancel_everything()
+
     def subscribe(self, symbols: Sequence[str]) -> None:
         self._adapter().subscribe(symbols)
 

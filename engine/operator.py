@@ -18,6 +18,7 @@ from engine.control.commands import (
     AnyCommand,
     Cancel,
     CancelAll,
+    CancelEverything,
     Claim,
     Flatten,
     Kill,
@@ -40,6 +41,7 @@ from engine.kill import KillSwitch
 from engine.limiting import LimitDesk
 from engine.ordering import OrderDesk
 from engine.orders_record import OrderRecord
+from engine.ports import NotSent
 from engine.reconcile import Kind
 from engine.records import (
     Adopted,
@@ -183,6 +185,8 @@ class Operator:
                 reply(Answer(ok=not problem, text=problem or f"cancel of {order_id} sent"))
             case CancelAll(symbol=symbol, strategy=strategy):
                 self._cancel_all(symbol, strategy, correlation, reply)
+            case CancelEverything(account=account):
+                self._cancel_everything(account, reply)
             case Reset():
                 self._reset(command, who, correlation, reply)
             case Pause(strategy=strategy):
@@ -243,6 +247,21 @@ class Operator:
         """What is wrong with a strategy's name; empty where orders may carry it."""
         known = sorted({"manual", *(s.name for s in self._core.config.strategies)})
         return "" if name in known else f"no strategy {name}; known are {', '.join(known)}"
+
+    def _cancel_everything(self, account: str, reply: AnswerSink) -> None:
+        core = self._core
+        ours = core.books.config.account
+        if account != ours:
+            reply(Answer(ok=False, text=f"this cancels what others placed too; name the account, {ours}"))
+            return
+        try:
+            core.adapter.cancel_everything()
+        except NotSent as problem:
+            reply(Answer(ok=False, text=str(problem)))
+            return
+        text = f"{core.adapter.name} was asked to cancel every order of {ours}, whoever placed it"
+        core.alarm("warning", "cancel_everything", text)
+        reply(Answer(ok=True, text=text))
 
     def _cancel_all(
         self, symbol: str | None, strategy: str | None, correlation: str, reply: AnswerSink

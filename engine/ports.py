@@ -64,6 +64,7 @@ class Capabilities(Value, frozen=True, kw_only=True):
     executions_history: bool = True
     positions: bool = True
     cancel_all: bool = False
+    """One request cancels every order of the account, whoever placed it."""
     message_limit: int | None = None
     """Messages per second that the venue accepts."""
 
@@ -112,6 +113,10 @@ class Adapter(Protocol):
     def replace(self, change: Recorded[Replace]) -> None: ...
 
     def cancel(self, order_id: str, broker_id: str | None) -> None: ...
+
+    def cancel_everything(self) -> None:
+        """The venue's own cancel of every order of the account, also those placed by hand or by other
+        programs. Never sent but by a person's word. Raises `NotSent` where there is none (`cancel_all`)."""
 
     async def query_order(self, order_id: str, broker_id: str | None) -> OrderReport | OrderNotFound: ...
 

@@ -79,6 +79,10 @@ def _orders(verb: Any) -> None:
     cancel_all = verb("cancel-all", "cancel all working orders, or those of a symbol or strategy")
     cancel_all.add_argument("symbol", nargs="?")
     cancel_all.add_argument("--strategy")
+    everything = verb(
+        "cancel-everything", "the broker's own cancel of all orders, also of others and by hand"
+    )
+    everything.add_argument("account", help="the account's id, because this reaches beyond what is ours")
     claim = verb("claim", "take an order that was placed elsewhere into our books")
     claim.add_argument("broker_id")
     claim.add_argument("--strategy", default="manual")

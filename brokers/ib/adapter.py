@@ -266,8 +266,7 @@ class IbAdapter:
         self._outgoing.cancel(order_id, broker_id)
 
     def cancel_everything(self) -> None:
-        """TWS's global cancel: every order of the account, also those of other programs and placed by hand.
-        Only for a person who confirmed just that. Raises `NotSent`."""
+        """TWS's global cancel: every order of the log-in, also those of other programs and placed by hand."""
         self._require_up()
         self._outgoing.cancel_everything(lambda: self._send(lambda wire: wire.global_cancel()))
 

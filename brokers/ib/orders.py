@@ -36,6 +36,7 @@ def capabilities(message_limit: int) -> Capabilities:
         replace_in_place=True,
         oco=True,
         bracket=True,
+        cancel_all=True,
         message_limit=message_limit,
     )
 

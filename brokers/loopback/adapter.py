@@ -119,6 +119,9 @@ class RemotePaperAdapter:
     def cancel(self, order_id: str, broker_id: str | None) -> None:
         self._act(Cancel(order_id=order_id, broker_id=broker_id), cancel=True)
 
+    def cancel_everything(self) -> None:
+        raise NotSent("this venue cancels order by order; say cancel-all")
+
     def _act(self, action: Action, *, cancel: bool) -> None:
         if not self._line.up:
             raise NotSent(f"the link to the exchange at {self.address} is down; wait for LinkUp")

@@ -97,6 +97,9 @@ class PaperAdapter:
         self._lanes.take(cancel=True)
         session.send(Cancel(order_id=order_id, broker_id=broker_id))
 
+    def cancel_everything(self) -> None:
+        raise NotSent("this venue cancels order by order; say cancel-all")
+
     # -- questions
 
     async def query_order(self, order_id: str, broker_id: str | None) -> OrderReport | OrderNotFound:

@@ -53,6 +53,13 @@ class CancelAll(Command, frozen=True, tag="cancel_all"):
     strategy: str | None = None
 
 
+class CancelEverything(Command, frozen=True, tag="cancel_everything"):
+    """The broker's own cancel of every order of the account, also those placed by hand or by other programs.
+    `account`: its id, typed, because this reaches beyond what is ours."""
+
+    account: str
+
+
 class Flatten(Command, frozen=True, tag="flatten"):
     """Close one symbol, or with None everything; ends with proof or NOT FLAT."""
 
@@ -147,6 +154,7 @@ AnyCommand = (
     | Modify
     | Cancel
     | CancelAll
+    | CancelEverything
     | Flatten
     | Kill
     | Reset

@@ -1,4 +1,4 @@
-"""Cases 150 to 154: what the kill switch relies on."""
+"""Cases 150 to 155: what the kill switch relies on."""
 
 from __future__ import annotations
 
@@ -88,3 +88,24 @@ async def cancels_go_in_a_storm_of_fills(bench: Bench) -> None:
     await bench.until(lambda: sum(filled(bench, o.id) for o in orders) == done, f"all {done} lots")
     left = [o for o in truth.orders if not o.status.is_closed]
     assert len((await bench.adapter.open_orders()).ours) == len(left)
+
+
+@case(155, "emergency", shows="global cancel")
+async def everything_is_cancelled_whoever_placed_it(bench: Bench) -> bool:
+    """Given an order of ours and one placed by hand, when everything is cancelled, then neither is
+    listed; where the venue has no such request, it is refused and nothing is sent."""
+    ours = await submit(bench, B, 1, 90)
+    await until_seen(bench, Acknowledged, ours)
+    await bench.foreign_order(S, 1, 120)
+    await bench.settle()
+    if not bench.adapter.capabilities.cancel_all:
+        assert refused(bench.adapter.cancel_everything)
+        assert len((await bench.adapter.open_orders()).ours) == 1
+        return False
+    bench.adapter.cancel_everything()
+    told = await until_seen(bench, Canceled, ours)
+    assert not told.unsolicited
+    await bench.settle()
+    answer = await bench.adapter.open_orders()
+    assert answer.ours == answer.foreign == ()
+    return True

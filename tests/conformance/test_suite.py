@@ -34,7 +34,14 @@ def test_ranges_are_read_as_they_are_written() -> None:
     assert table.numbers("1-3 5 7-8") == {1, 2, 3, 5, 7, 8}
 
 
-ABILITIES = {"replace_in_place": 55, "reduce_only": 29, "post_only": 28, "oco": 74, "bracket": 70}
+ABILITIES = {
+    "replace_in_place": 55,
+    "reduce_only": 29,
+    "post_only": 28,
+    "oco": 74,
+    "bracket": 70,
+    "cancel_all": 155,
+}
 """Fields of a capability record, and the case that shows each."""
 
 

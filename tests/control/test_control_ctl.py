@@ -88,6 +88,7 @@ def sent(served: Served, *words: str) -> c.AnyCommand:
         ("cancel manual-1", c.Cancel(order_id="manual-1")),
         ("cancel all ES", c.CancelAll(symbol="ES")),
         ("cancel-all", c.CancelAll()),
+        ("cancel-everything DU1", c.CancelEverything(account="DU1")),
         (
             "modify manual-1 size 3 @ -5010",
             c.Modify(order_id="manual-1", size=Decimal(3), limit=Decimal(-5010)),

@@ -15,6 +15,7 @@ from engine.control.commands import (
     Adopt,
     Cancel,
     CancelAll,
+    CancelEverything,
     Claim,
     Flatten,
     Modify,
@@ -468,5 +469,19 @@ def test_an_order_cancelled_while_it_waits_for_the_disk_never_leaves() -> None:
         assert rig.exchange.audit(rig.config.account).orders == ()
         assert rig.status(order) == "REJECTED" and rig.engine.view.exposure("ES") == (0, 0)
         assert "cancel_rejected" not in rig.alerts()
+
+    Rig.play(script)
+
+
+def test_the_brokers_own_cancel_of_everything_takes_the_accounts_name_and_a_broker_that_has_it() -> None:
+    async def script(rig: Rig) -> None:
+        refused = await rig.command(CancelEverything(account="another"))
+        assert not refused.ok and rig.config.account in refused.text
+        lacking = await rig.command(CancelEverything(account=rig.config.account))
+        assert not lacking.ok and "cancel-all" in lacking.text
+        asked: list[str] = []
+        rig.adapter.cancel_everything = lambda: asked.append("all")  # type: ignore[method-assign]
+        done = await rig.command(CancelEverything(account=rig.config.account))
+        assert done.ok and asked == ["all"] and "cancel_everything" in rig.alerts()
 
     Rig.play(script)
