@@ -70,9 +70,28 @@ async def test_a_refused_change_says_so_and_the_old_order_stays(venue: Venue) ->
     other = ibi.Order(**{**vars(limit("SELL", 2, 5010)), "orderId": trade.order.orderId})
     ib.client.placeOrder(other.orderId, es(), other)
     await until(lambda: 105 in tap.codes())
-    trade.order.tif = "IOC"
+    trade.order.tif = "GTC"
     ib.client.placeOrder(trade.order.orderId, es(), trade.order)
     await until(lambda: tap.codes() == [201, 105, 105])
+
+
+@venue_test()
+async def test_a_change_to_ioc_takes_what_is_there_and_ends(venue: Venue) -> None:
+    ib = await venue.connect()
+    trade = ib.placeOrder(es(), limit("BUY", 12, 4990))
+    await until(lambda: trade.orderStatus.status == "Submitted")
+    trade.order.tif = "IOC"
+    tap = Tap(ib)
+    venue.gateway.exchange.faults.arm("reject_replace")
+    ib.placeOrder(es(), trade.order)
+    await until(lambda: tap.codes() == [201])
+    await ib.reqAllOpenOrdersAsync()
+    assert tap.of("openOrder")[-1][2].tif == "DAY"
+    trade.order.tif, trade.order.lmtPrice = "IOC", 5000.25
+    ib.placeOrder(es(), trade.order)
+    await until(lambda: tap.of("orderStatus") and tap.of("orderStatus")[-1][1] == "Cancelled")
+    assert trade.orderStatus.filled == 10 and tap.of("openOrder")[-1][2].tif == "IOC"
+    assert await ib.reqAllOpenOrdersAsync() == []
 
 
 @venue_test()

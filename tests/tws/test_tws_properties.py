@@ -115,6 +115,7 @@ orders = st.fixed_dictionaries(
     }
 )
 steps = st.one_of(
+    st.tuples(st.just("ioc"), orders),
     st.tuples(st.just("order"), orders),
     st.tuples(st.just("order"), orders),
     st.tuples(st.just("cancel"), st.integers(-1, 12)),
@@ -144,6 +145,9 @@ steps = st.one_of(
 
 def act(world: World, kind: str, what: Any) -> None:
     gateway = world.gateway
+    if kind == "ioc":
+        what = {**what, "tif": "IOC", "orderType": "LMT", "month": 0, "transmit": True}
+        kind = "order"
     if kind == "order":
         listed = gateway.contracts.listed[what["month"]]
         price = listed.instrument.price

@@ -39,8 +39,8 @@ What goes wrong is said in three places:
 Nothing here was ever compared with a real TWS: the layouts come from three client implementations. What no
 source told is assumed: a bust is the next revision of its execution with size 0; an order that is kept back
 (transmit off) shows as PendingSubmit; the exits of a bracket are one group of OCA type 3; an order that
-expires is Cancelled without 202; a fill is told as execDetails, openOrder, orderStatus, commissionReport; a
-change of the time in force is refused with 105, which TWS would allow for DAY to IOC.
+expires is Cancelled without 202; a fill is told as execDetails, openOrder, orderStatus, commissionReport. A
+change of the time in force is refused with 105, but for the one to IOC.
 """
 
 from brokers.loopback.tws.build import GatewayThread, make_gateway

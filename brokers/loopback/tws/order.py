@@ -69,6 +69,8 @@ class TwsOrder(msgspec.Struct, kw_only=True, eq=False):
     """Execution stem → lots, ticks; a correction replaces its stem's entry."""
     last: int | None = None
     foreign: bool = False
+    to_ioc: bool = False
+    """The change under way makes it IOC."""
     changing: list[str] = msgspec.field(default_factory=list)
     """The request of a change that the exchange has not answered."""
 

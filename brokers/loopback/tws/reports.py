@@ -146,7 +146,7 @@ class Reports:
         elif isinstance(fact, Replaced):
             self._replaced(order, fact)
         elif isinstance(fact, ReplaceRejected):
-            order.changing = []
+            order.changing, order.to_ioc = [], False
             self.error(order, 201, f"Order rejected - reason:{fact.reason}")
         elif isinstance(fact, Suspended | Released):
             self._stand(order)
@@ -206,7 +206,9 @@ class Reports:
         if order.changing:
             order.raw, order.changing = order.changing, []
         order.qty, order.limit, order.stop = fact.qty, fact.limit, fact.stop
-        if order.status == "PendingSubmit" or not order.done:
+        if order.to_ioc:
+            self._gateway.trading.end_as_ioc(order)
+        if not order.done:
             self.announce(order)
 
     def _foreign(self, fact: ForeignOrder) -> None:

@@ -11,7 +11,7 @@ from brokers.loopback.tws.layout import Values
 from brokers.loopback.tws.order import TwsOrder, completed_values, open_values, status_values
 from brokers.loopback.tws.orderbook import OrderBook
 from brokers.loopback.tws.terms import Refused, Terms, terms
-from engine.model import MarketState, Order, Replace, Side
+from engine.model import MarketState, Order, Replace, Side, TimeInForce
 from engine.ports import NotSent
 
 if TYPE_CHECKING:
@@ -217,11 +217,12 @@ class Trading:
             else:
                 gateway.reports.announce(order)
             return
+        at_once = wanted.tif is TimeInForce.IOC and order.tif in (TimeInForce.DAY, TimeInForce.GTC)
         same = (
             listed.instrument.symbol == order.symbol
             and wanted.side is order.side
             and wanted.type is order.type
-            and (wanted.tif, wanted.expire) == (order.tif, order.expire)  # the exchange cannot change it
+            and (at_once or (wanted.tif, wanted.expire) == (order.tif, order.expire))
             and values["account"] == order.account
         )
         if not same:
@@ -238,6 +239,7 @@ class Trading:
             limit=wanted.limit,
             stop=wanted.stop,
         )
+        order.to_ioc = at_once
         self._to_exchange(order, Change(change))
 
     @staticmethod
@@ -275,6 +277,13 @@ class Trading:
     def cancel_all(self) -> None:
         """Message 58: everybody's orders, also manual ones."""
         for order in self.book.open():
+            self._cancel(order)
+
+    def end_as_ioc(self, order: TwsOrder) -> None:
+        """The exchange knows no change to IOC: whatever the new terms left is cancelled."""
+        order.to_ioc, order.tif = False, TimeInForce.IOC
+        at_venue = self._gateway.exchange.books.find(order.account, order.xid, order.broker_id)
+        if at_venue is not None and not at_venue.closed:
             self._cancel(order)
 
     def _cancel(self, order: TwsOrder) -> None:
