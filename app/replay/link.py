@@ -222,6 +222,9 @@ class ReplayLink:
             self._note = (
                 f"the journal is damaged: {error.details}; what comes before row {error.first_bad} is good"
             )
+        if tape.live:
+            copy = "a copy, taken when it was opened; the engine itself runs on"
+            self._note = f"{self._note}; {copy}" if self._note else copy
         begin = self._index.last if self._begin is None else self._begin(tape)
         self._recorder.seek(max(0, min(begin, self._index.last)))
         self._publish()
