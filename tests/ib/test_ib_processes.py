@@ -8,17 +8,19 @@ import random
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.drill.processes import ROOT, EngineProcess, short_folder
-from brokers.loopback.tws import GatewayThread
+from brokers.loopback.tws import Gateway, GatewayThread
 from brokers.loopback.walk import INSTRUMENTS, Walk
 from engine.control.commands import Pause
 from engine.control.snapshot import Snapshot
 from tests.ib.kit import needs_library
+from tests.ib.test_ib_storm import mischief
 
 pytestmark = [needs_library, pytest.mark.slow]
 
@@ -202,6 +204,52 @@ def test_tws_loses_ib_and_restarts_at_night() -> None:
             assert not venue.call(lambda gateway: list(gateway.problems))
         finally:
             engine.kill()
+
+
+def test_a_whole_engine_comes_to_rest_after_a_storm() -> None:
+    """Faults of wire and venue twice a second under a strategy that never rests; then books are compared."""
+    rng = random.Random("engine storm")
+    with (
+        short_folder() as folder,
+        GatewayThread(feed=Walk("ES,NQ@25", INSTRUMENTS, random.Random(3))) as venue,
+    ):
+        config = folder / "breakwater.toml"
+        config.write_text(CONFIG.format(port=venue.port))
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("BREAKWATER_", "XDG_"))}
+        engine = EngineProcess(folder / "state", config, "", env={**env, "HOME": str(folder)})
+        engine.begin()
+        try:
+            engine.until(lambda p: p.trading and len(p.orders) > 0, "orders at the gateway")
+            for _ in range(40):
+                venue.call(lambda gateway: mischief(gateway, rng))
+                time.sleep(rng.uniform(0.1, 0.7))
+            venue.call(_calm)
+            engine.until(lambda p: p if p.trading else None, "it trades after the storm")
+            quiet(engine, "nothing unknown after the storm")
+
+            def same(picture: Snapshot) -> bool:
+                held = {p.symbol: int(p.executed) for p in picture.positions if p.executed}
+                works = {o.id for o in picture.orders if str(o.status) in ("WORKING", "PARTIAL_FILL")}
+                return (held, works) == venue.call(_truth)
+
+            engine.until(lambda p: p if same(p) else None, "positions and orders of the venue")
+            assert not venue.call(lambda gateway: list(gateway.problems))
+        finally:
+            engine.kill()
+
+
+def _calm(gateway: Gateway) -> None:
+    gateway.script.clear()
+    gateway.exchange.faults.clear()
+    if not gateway.server_up:
+        gateway.restore_server()
+
+
+def _truth(gateway: Gateway) -> tuple[dict[str, int], set[str]]:
+    """What is held and what works, by the gateway's own books."""
+    held = gateway.exchange.audit("DU1234567").positions.get("DU1234567", {})
+    works = {o.request()["orderRef"] for o in gateway.trading.book.open() if not o.foreign}
+    return {symbol: lots for symbol, lots in held.items() if lots}, works
 
 
 def test_drills_run_against_an_account_at_ib() -> None:
