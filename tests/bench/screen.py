@@ -46,10 +46,10 @@ def run(quick: bool) -> Figures:
     found["start_s"], found["rss_mb"]["14 orders"] = _starts(starts)
     table(
         f"Frames at {ROWS:,} orders, {CHANGED} changed cells, {SIZE[0]}×{SIZE[1]} (≤ 10 ms, ≤ 8,192 bytes)",
-        ("screen", "CPU ms p50", "CPU ms p99", "bytes"),
+        ("screen", "CPU ms p50", "CPU ms p99", "of it waiting", "bytes"),
         [
-            (name, *(found[name]["cpu_ms"][k] for k in ("p50", "p99")), found[name]["bytes"])
-            for name in SCREENS
+            (name, one["cpu_ms"]["p50"], one["cpu_ms"]["p99"], one["idle_ms"]["p50"], one["bytes"])
+            for name, one in ((name, found[name]) for name in SCREENS)
         ],
     )
     key, weight = found["key_ms"], found["rss_mb"]
@@ -62,7 +62,8 @@ def run(quick: bool) -> Figures:
 
 
 async def _frames(key: str, frames: int) -> Figures:
-    """CPU of this thread and bytes for the terminal, a frame."""
+    """CPU of this thread and bytes for the terminal, a frame. `idle_ms`: what waiting for the screen costs by
+    itself, without a frame."""
     from app.desk.app import DeskApp
 
     written = 0
@@ -81,6 +82,11 @@ async def _frames(key: str, frames: int) -> Figures:
     async with app.run_test(size=SIZE) as pilot:
         if key:
             await pilot.press(key)
+        idle = []
+        for _ in range(frames):
+            began = time.thread_time_ns()
+            await pilot.pause()
+            idle.append(time.thread_time_ns() - began)
         for number in range(frames + 5):
             if number == 5:
                 written = 0
@@ -88,7 +94,11 @@ async def _frames(key: str, frames: int) -> Figures:
             app.paint()
             await pilot.pause()
             spent.append(time.thread_time_ns() - began)
-    return {"cpu_ms": spread(spent[5:], 1_000_000), "bytes": round(written / frames)}
+    return {
+        "cpu_ms": spread(spent[5:], 1_000_000),
+        "idle_ms": spread(idle, 1_000_000),
+        "bytes": round(written / frames),
+    }
 
 
 @contextmanager

@@ -9,17 +9,20 @@ from pathlib import Path
 
 import pytest
 from deskpilot import Desk, drive, painted, press, text_of
-from fakelink import FakeLink, change, orders, snapshot
+from fakelink import FakeLink, change, order, orders, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.desk.app import DeskApp
 from app.desk.columns import ColumnsPage
 from app.desk.finding import FindLine
+from app.desk.grid import LARGE, SETTLE
 from app.desk.remembered import FILE, Remembered
 from app.desk.view import formats
+from app.desk.view import orders as orderview
 from app.desk.view.arranging import Arrangement, arrange, choose, find, sort_value
 from app.desk.view.cells import Cell, Column, Row, lay
+from engine.control.snapshot import OrderRow
 
 COLUMNS = (Column("Name", 4), Column("Size", 6, 1, number=True))
 
@@ -172,6 +175,57 @@ def test_sorting_by_key_and_by_click() -> None:
             await pilot.click(grid, offset=(at + 1, 1))
             assert (grid.arrangement.sort, grid.arrangement.descending) == wanted
         assert [row.key for row in grid.rows] == [row.id for row in orders()]
+
+    drive(test)
+
+
+def test_a_large_sorted_table_is_sorted_anew_once_a_second_and_is_never_wrong() -> None:
+    clock = [100.0]
+
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        app.now = lambda: clock[0]
+        await press(pilot, "f3")
+        grid = app.desk.pane("orders")
+        app.desk.set_focus(app.desk.sheet)
+        await pilot.pause()
+        grid.sort_by("Left")
+        first = [row.key for row in grid.rows]
+        many[5] = change(many[5], leaves=Decimal(0))
+        gone = many.pop()
+        link.snapshot = snapshot(seq=2, orders=(*many, order(7_000)))
+        await painted(pilot)
+        assert [row.key for row in grid.rows] == [key for key in first if key != gone.id]
+        shown = next(row for row in grid.rows if row.key == many[5].id)
+        assert shown.cells[2].text == "0", "what a row says is never old, only where it stands"
+        clock[0] += SETTLE
+        link.snapshot = snapshot(seq=3, orders=(*many, order(7_000)))
+        await painted(pilot)
+        left = [int(row.cells[2].text) for row in grid.rows]
+        assert left == sorted(left) and len(left) == len(many) + 1
+
+    many = [order(number) for number in range(LARGE + 100)]
+    drive(test, link=FakeLink(snapshot(orders=tuple(many))))
+
+
+def test_of_many_orders_only_what_is_seen_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    real = orderview.row
+
+    def counted(row: OrderRow, zone: str) -> Row:
+        made.append(row.id)
+        return real(row, zone)
+
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f3")
+        monkeypatch.setattr(orderview, "row", counted)
+        link.snapshot = snapshot(seq=2, orders=tuple(order(number, "CANCELED") for number in range(5_000)))
+        await painted(pilot)
+        assert 10 < len(made) < 200 and len(app.desk.pane("orders").rows) == 5_000
+        made.clear()
+        await press(pilot, "end")
+        await painted(pilot)
+        assert app.desk.pane("orders").selected is not None
+        assert order(4_999).id in made and len(made) < 200
 
     drive(test)
 

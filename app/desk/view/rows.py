@@ -79,6 +79,8 @@ class Rows(Sequence[Row]):
 def stable_order(before: Sequence[str], rows: Sequence[Row]) -> Rows:
     """Rows in the order in which their keys stood `before`; new ones after them, as they come."""
     found = Rows.of(rows)
+    if found.keys == before:
+        return found  # as it nearly always is
     places = {key: index for index, key in enumerate(found.keys)}
     held = [places.pop(key) for key in before if key in places]
     return found.picked([*held, *places.values()])
