@@ -312,6 +312,27 @@ async def test_the_data_farms_come_and_go(venue: Venue) -> None:
         venue.gateway.farm(code, "usfuture")
     await until(lambda: len(tap.codes()) == 9)
     assert tap.of("error")[0][2] == "Market data farm connection is broken:usfuture"
+    with pytest.raises(ValueError, match="2109 is no code of a data farm"):
+        venue.gateway.farm(2109, "usfuture")  # type: ignore[arg-type]
+
+
+@venue_test()
+async def test_ticks_stand_still_while_the_market_data_farm_is_broken(venue: Venue) -> None:
+    ib = await venue.connect()
+    ticker = ib.reqMktData(es())
+    await until(lambda: ticker.bid == 5000)
+    venue.gateway.farm(2103, "usfuture")
+    venue.quote(20_004, 20_005)
+    await pause()
+    assert ticker.bid == 5000
+    later = ibi.IB()
+    tap = Tap(later)
+    await later.connectAsync("127.0.0.1", venue.port, clientId=2)
+    assert tap.codes() == [2103, 2106, 2158]
+    later.disconnect()
+    venue.gateway.farm(2104, "usfuture")
+    venue.quote(20_008, 20_009)
+    await until(lambda: ticker.bid == 5002)
 
 
 @venue_test()

@@ -80,6 +80,9 @@ class Client:
             gateway.problem(f"client {self.client_id}: {error}")
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # it left without a word
+        except Exception as error:
+            gateway.problem(f"client {self.client_id}: the gateway failed: {error!r}")
+            raise
         finally:
             self._note("close")
             self._flush()

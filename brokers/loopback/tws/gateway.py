@@ -19,6 +19,7 @@ from brokers.loopback.tws.config import TwsConfig
 from brokers.loopback.tws.contracts import ContractBook, Listed
 from brokers.loopback.tws.door import listen
 from brokers.loopback.tws.executions import Executions
+from brokers.loopback.tws.farms import Code, Farms
 from brokers.loopback.tws.handlers import HANDLERS
 from brokers.loopback.tws.layout import Values
 from brokers.loopback.tws.market import MarketRoom
@@ -37,12 +38,6 @@ _log = logging.getLogger(__name__)
 
 _MOST_PROBLEMS: Final = 1_000
 """Complaints that are kept; all are logged."""
-FARMS: Final = (
-    (2104, "Market data farm connection is OK:usfuture"),
-    (2106, "HMDS data farm connection is OK:ushmds"),
-    (2158, "Sec-def data farm connection is OK:secdefil"),
-)
-"""What TWS says when a client has logged on."""
 
 
 class Gateway:
@@ -82,6 +77,7 @@ class Gateway:
         """Whether new lines are accepted and never answered."""
         self.dribble: tuple[int, float] | None = None
         """Bytes at a time, and seconds between them; None: everything at once."""
+        self.farms = Farms()
         self.executions: Executions = Executions(self)
         self.reports: Reports = Reports(self)
         self.trading: Trading = Trading(self)
@@ -92,7 +88,6 @@ class Gateway:
         self._sessions: dict[str, Session] = {}
         self._late_facts: list[tuple[str, AnyFact]] = []
         self._late_requests: list[Callable[[], None]] = []
-        self._farms: dict[int, tuple[int, str]] = {code: (code, text) for code, text in FARMS}
         self._followers: dict[str, list[Listed]] = {}
         for contract in listed:
             if contract.follows is not None:
@@ -138,7 +133,9 @@ class Gateway:
     async def close(self) -> None:
         """Drops everybody, waits for the lines to end, and closes the books."""
         lines = [task for task in self._lines.values() if task is not None]
-        self.drop_clients("rst")
+        self.drop_clients("fin")
+        if lines and (await asyncio.wait(lines, timeout=1.0))[1]:
+            self.drop_clients("rst")  # somebody does not read what was left for him
         await asyncio.gather(*lines, return_exceptions=True)
         self.accounts.stop()
         self.market.stop()
@@ -152,6 +149,11 @@ class Gateway:
     def server_up(self) -> bool:
         """False after 1100: the gateway has lost the server."""
         return not self._lost and not self._away
+
+    @property
+    def data_up(self) -> bool:
+        """True where market data flows."""
+        return self.server_up and self.farms.market_data
 
     def problem(self, text: str) -> None:
         """Something that should not be: logged as an error and kept."""
@@ -176,7 +178,7 @@ class Gateway:
 
     def greetings(self) -> Iterator[tuple[int, str]]:
         """How the data farms are, for a client that has just logged on."""
-        yield from self._farms.values()
+        yield from self.farms.all()
         if not self.server_up:
             yield 1100, "Connectivity between IB and Trader Workstation has been lost."
 
@@ -297,21 +299,9 @@ class Gateway:
         for request in requests:
             request()
 
-    def farm(self, code: Literal[2103, 2104, 2105, 2106, 2107, 2108, 2119, 2157, 2158], name: str) -> None:
-        """A data farm changes its state; ticks of the market data farm stop with 2103 only if the test stops
-        the feed."""
-        what = {2103: "Market data", 2104: "Market data", 2119: "Market data", 2108: "Market data"}
-        what |= {2105: "HMDS data", 2106: "HMDS data", 2107: "HMDS data"}
-        what |= {2157: "Sec-def data", 2158: "Sec-def data"}
-        states = {
-            2103: "connection is broken",
-            2105: "connection is broken",
-            2157: "connection is broken",
-            2107: "connection is inactive but should be available upon demand",
-            2108: "connection is inactive but should be available upon demand",
-            2119: "is connecting",
-        }
-        self.error(code, f"{what[code]} farm {states.get(code, 'connection is OK')}:{name}")
+    def farm(self, code: Code, name: str) -> None:
+        """A data farm changes its state; ticks and bars stand still until its market data is OK (2104)."""
+        self.error(*self.farms.change(code, name))
 
     def drop_clients(self, how: How = "rst") -> None:
         """Ends every line, also those that have not logged on."""

@@ -98,7 +98,7 @@ class MarketRoom:
             self.series(quote.symbol, "BID").add(quote.ts, quote.bid, 0)
         if quote.ask is not None:
             self.series(quote.symbol, "ASK").add(quote.ts, quote.ask, 0)
-        if not self._gateway.server_up:
+        if not self._gateway.data_up:
             return
         for client in list(self._gateway.clients.values()):
             for req_id, ticks in client.ticks.items():
@@ -116,7 +116,7 @@ class MarketRoom:
         day.volume += trade.size
         day.last = trade
         self.series(trade.symbol, "TRADES").add(trade.ts, trade.price, trade.size)
-        if not self._gateway.server_up:
+        if not self._gateway.data_up:
             return
         for client in list(self._gateway.clients.values()):
             for req_id, ticks in client.ticks.items():
@@ -352,7 +352,7 @@ class MarketRoom:
         now = gateway.clock.now()
         start = (now + NS // 2) // NS // SPAN * SPAN - SPAN
         for client in list(gateway.clients.values()):
-            for req_id, live in client.bars.items() if gateway.server_up else ():
+            for req_id, live in client.bars.items() if gateway.data_up else ():
                 series = self.series(live.listed.instrument.symbol, live.kind)
                 if live.history is not None:
                     span = span_of(live.history["barSize"])
