@@ -83,6 +83,11 @@ class Grouper:
         for key in dict.fromkeys(self._open.values()):
             self._review(*key)
 
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Entries whose brackets are not over."""
+        return tuple(self._open)
+
     def on_fill(self, applied: Applied) -> None:
         if applied.record is not None:
             self.on_order(applied.record)

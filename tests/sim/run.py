@@ -20,6 +20,7 @@ from engine.sim.options import Options
 from tests.sim.agreement import Difference, beliefs, differences, untold, unwell
 from tests.sim.life import Life
 from tests.sim.operator import Operator
+from tests.sim.protection import unguarded
 from tests.sim.strategies import Dice
 from tests.sim.trouble import Trouble
 from tests.sim.world import AGREE_WITHIN, Result, World
@@ -132,6 +133,7 @@ async def _agree(world: World) -> Life:
                 _healthy(life)
                 _settled(engine, found)
                 await _believed(world, engine)
+                await _guarded(world, engine)
                 return life
         if world.loop.now_ns >= end + 5 * NS:
             raise Broken("agree", f"after {AGREE_WITHIN} s: {text}")
@@ -163,6 +165,18 @@ async def _believed(world: World, engine: Engine) -> None:
             return
         await world.clock.sleep(NS)
     raise Broken("belief", "; ".join(wrong))
+
+
+async def _guarded(world: World, engine: Engine) -> None:
+    """Brackets that the engine works: what is wrong for seconds on end is wrong."""
+    for _ in range(10):
+        if engine.kill.running or not engine.view.enabled:
+            return
+        wrong = unguarded(engine)
+        if not wrong:
+            return
+        await world.clock.sleep(NS)
+    raise Broken("protection", "; ".join(wrong))
 
 
 def _healthy(life: Life) -> None:

@@ -142,4 +142,15 @@ ORDERS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "bracket_holds_more_than_its_owner",
+        "stop and target of a bracket that the engine works outlive a position that others closed",
+        (
+            Edit(
+                "engine.grouping",
+                "bracket_actions(parent.life, legs, left[side], renewable)\n",
+                "bracket_actions(parent.life, legs, None, renewable)\n",
+            ),
+        ),
+    ),
 )

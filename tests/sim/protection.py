@@ -1,0 +1,57 @@
+"""What brackets that the engine works must come to: no lot too many, and none without its stop."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from engine.engine import Engine
+from engine.model import OrderType, Side
+from engine.orders_groups import leg, open_lots
+from engine.orders_record import OrderRecord
+
+Owner = tuple[str, str, Side]
+"""Strategy, symbol, and the side of the entries."""
+
+
+def unguarded(engine: Engine) -> list[str]:
+    """What is wrong right now; it may be on its way to be put right. What was alarmed is a person's."""
+    books = engine.core.books
+    needed: dict[Owner, int] = defaultdict(int)
+    stops: dict[Owner, int] = defaultdict(int)
+    targets: dict[Owner, int] = defaultdict(int)
+    stopless: set[Owner] = set()
+    found: list[str] = []
+    for entry in _entries(engine):
+        owner = (entry.order.strategy, entry.order.symbol, entry.order.side)
+        children = books.orders.children(entry.order.id)
+        if entry.order.id not in engine.groups.watched:
+            if any(not c.life.is_closed for c in children):
+                found.append(f"{entry.order.id}: nobody watches its children")
+            continue  # it is over: what a kill flattened, say, is nobody's to protect
+        needed[owner] += open_lots(entry.life, [leg(c) for c in children])
+        if not any(c.order.type is OrderType.STOP for c in children):
+            stopless.add(owner)
+        for child in children:
+            if not child.held:
+                side = stops if child.order.type is OrderType.STOP else targets
+                side[owner] += child.life.leaves
+    alarmed = {
+        a.symbol for a in books.alerts.rows(500) if a.code in ("unprotected", "lost_order", "overclosed")
+    }
+    for owner, lots in needed.items():
+        strategy, symbol, side = owner
+        held = max(0, books.positions.strategy_qty(strategy, symbol) * side.sign)
+        most = min(lots, held)
+        if max(stops[owner], targets[owner]) > most:
+            found.append(f"{owner}: stops of {stops[owner]}, targets of {targets[owner]}, {most} lots open")
+        halted = books.halts.account() is not None or books.halts.instrument(symbol) is not None
+        if stops[owner] < most and owner not in stopless and symbol not in alarmed and not halted:
+            found.append(f"{owner}: {most} lots open, stops of {stops[owner]}, and nobody was told")
+    return found
+
+
+def _entries(engine: Engine) -> list[OrderRecord]:
+    orders = engine.core.books.orders
+    known = [*orders.working(), *orders.recent_closed(1000)]
+    ids = dict.fromkeys(r.order.parent for r in known if r.order.emulated and r.order.parent is not None)
+    return [entry for entry in map(orders.get, ids) if entry is not None]
