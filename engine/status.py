@@ -70,7 +70,8 @@ class Status:
         if everybody is not None:
             texts.append(everybody.reason)
         if self._engine.core.journal.state is not StoreState.OK:
-            texts.append(f"store {self._engine.core.journal.state}")
+            journal = self._engine.core.journal
+            texts.append(f"store {journal.state}: {journal.trouble}; cancels and flattening still go")
         texts.extend(
             f"{control} {scope}: {why}".replace(" :", ":")
             for control, scope, why in self._engine.risk.holds()

@@ -79,12 +79,15 @@ def alive(pid: int) -> bool:
 class ExchangeProcess:
     """The exchange process. It outlives every engine; with its ledger also its own death."""
 
-    def __init__(self, folder: Path, seed: int, feed: str = "walk:ES,NQ@25") -> None:
+    def __init__(
+        self, folder: Path, seed: int, feed: str = "walk:ES,NQ@25", options: Sequence[str] = ()
+    ) -> None:
+        """`options`: more words of its command line, see `brokers.loopback.server`."""
         self.address = Address(path=folder / "x.sock")
         self.ledger = folder / "exchange.db"
         self._command = [sys.executable, "-m", "brokers.loopback.server", "--socket", str(self.address.path)]
         self._command += ["--seed", str(seed), "--feed", feed, "--cash", "10000000"]
-        self._command += ["--ledger", str(self.ledger)]
+        self._command += ["--ledger", str(self.ledger), *options]
         self.start()
 
     def start(self) -> None:

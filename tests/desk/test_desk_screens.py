@@ -162,12 +162,12 @@ def test_without_a_selected_row_nothing_is_asked() -> None:
 # Risk
 
 
-def test_a_control_is_reset_from_its_row() -> None:
+def test_a_control_is_reset_from_its_row_and_there_alone() -> None:
     async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
         await press(pilot, "f5", "R")
         await ripen(pilot)
         await press(pilot, *"RESET", "enter")
-        assert link.sent == [Reset(scope="control", target="spread")]
+        assert link.sent == [Reset(scope="control", target="spread:GCM3")]
 
     drive(test)
 

@@ -266,3 +266,22 @@ def test_an_order_that_left_memory_and_works_again_at_the_broker_halts_the_accou
         assert halt is not None and halt.code == "unknown_order" and first.id in halt.reason
 
     Rig.play(script, config={"orders": {"closed_in_memory": 10}})
+
+
+def test_without_a_link_nobody_says_that_positions_agree() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        await rig.sleep(10)
+
+        def word() -> str:
+            return next(row.state for row in rig.engine.picture.take().positions if row.symbol == "ES")
+
+        assert word() == "agree"
+        rig.exchange.shut_gateway("primary", "cable")
+        await rig.sleep(2)
+        assert not rig.engine.core.link_up and word() == "unknown"
+        rig.exchange.open_gateway("primary")
+        await rig.sleep(30)
+        assert rig.engine.core.link_up and word() == "agree"
+
+    Rig.play(script)

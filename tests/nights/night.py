@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from app.desk.entry.confirm import GUARD
+from app.drill import tmpdisk
 from app.drill.configfile import write_values
 from app.drill.processes import EngineProcess, wait_for
 from engine.control.client import ControlClient
-from engine.control.commands import Answer, AnyCommand
+from engine.control.commands import Answer, AnyCommand, Submit
+from engine.model import Side
 from tests.live.workstation import environment, program
 from tests.nights.terminal import Terminal
 from tests.nights.venue import Venue
@@ -37,23 +40,28 @@ class Night:
         *,
         size: tuple[int, int] = WIDE,
         apart: bool = False,
-        prefix: Callable[[Path], Sequence[str]] | None = None,
+        megabytes: int = 0,
+        faults: Mapping[str, float] | None = None,
         strategies: Sequence[Mapping[str, Any]] = (),
         **sections: Mapping[str, Any],
     ) -> None:
-        """`apart`: the engine is a process of its own and the desk attaches to it; `prefix`: words before
-        that engine's command, given its state directory; `sections` go over `PATIENT`."""
-        self.folder, self.size = folder, size
-        self.venue = Venue(folder)
+        """`apart`: the engine is a process of its own and the desk attaches to it; `megabytes`: the
+        size of a disk of that engine's own, 0: none; `faults` of the exchange, by ratio; `sections` go over
+        `PATIENT`."""
+        self.folder = folder
+        self.venue = Venue(folder, faults or {})
         self.desk = Terminal(name, folder, size)
         self.state = folder / "state"
         self.config = folder / "breakwater.toml"
         self._settings = {s: {**PATIENT.get(s, {}), **sections.get(s, {})} for s in {**PATIENT, **sections}}
         self._strategies = strategies
+        self._own_disk = bool(megabytes)
         self.write_config()
         self.engine: EngineProcess | None = None
         if apart:
-            words = prefix(self.state) if prefix is not None else ()
+            words = tmpdisk.prefix(self.state, megabytes) if megabytes else ()
+            if megabytes:
+                self.state.mkdir(mode=0o700)
             self.engine = EngineProcess(self.state, self.config, self._feed, prefix=words)
 
     @property
@@ -68,6 +76,8 @@ class Night:
     def begin(self) -> None:
         if self.engine is not None:
             self.engine.begin()
+            if self._own_disk:
+                self.engine.state = tmpdisk.seen_from_outside(self.engine.pid, self.state)
             self.engine.until(lambda p: p.trading, "the engine trades")
         self.sit_down()
 
@@ -102,7 +112,7 @@ class Night:
     def arms(self) -> None:
         """Lets this desk send orders."""
         self.desk.keys("C-o")
-        self.desk.shows(" ARMED ")
+        self.desk.shows("ARMED: this desk sends orders")
 
     def says(self, line: str) -> None:
         """Types a line into the command line."""
@@ -156,6 +166,14 @@ class Night:
         """A command given elsewhere than on the screen."""
         with ControlClient(self.engine.state if self.engine else self.state, tty="") as client:
             return client.command(command, 20)
+
+    def does_until_refused(self) -> None:
+        """Sends small orders until the engine takes none: what was to break has broken by then."""
+        for distance in range(400):
+            price = 4900 - Decimal(distance) / 4
+            if not self.does(Submit(symbol="ES", side=Side.BUY, size=Decimal(1), limit=price)).ok:
+                return
+        raise AssertionError("400 orders were taken")
 
     def at_venue(self, look: Callable[[Venue], bool], what: str) -> None:
         """Waits until it is so at the exchange."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from engine.control.commands import Submit
 from engine.model import Side
 from tests.nights.conftest import Begin
 
@@ -65,3 +68,35 @@ def test_a_fat_finger(begin: Begin) -> None:
     assert not audit.orders and not audit.executions
     night.orders("buy 1 ES @ 5001")
     desk.row("= AGREE", "ES", "+1", "+1")
+
+
+def test_a_storm_of_rejections(begin: Begin) -> None:
+    """Everbright, 2013: a retry that nobody had tried sent 26,082 orders in two minutes. Here orders that the
+    broker refuses again and again pause what opens; the reasons can be read, and a person lets it go on."""
+    night = begin(risk={"reject_storm": 3})
+    desk, venue = night.desk, night.venue
+    night.arms()
+    night.orders("buy 2 ES @ 5001")
+    desk.row("= AGREE", "ES", "+2", "+2")
+    venue.drill("ratio", fault="reject_new", ratio=1.0)
+    for price in (4990, 4991, 4992):
+        night.does(Submit(symbol="ES", side=Side.BUY, size=Decimal(1), limit=Decimal(price)))
+    desk.row(" PAUSED ", "reject_storm", "3 rejections within 10 s")
+    desk.row("WARN", "Reject storm tripped", "F3: v for why; F5: R resets")
+    desk.keys("F3", "v", "v", "v")
+    desk.shows("[rejected 3]", "REJECTED only")
+    desk.keys("Enter")
+    desk.shows("the broker rejects it: refused by the exchange's fault plan")
+    night.leaves("the broker rejects it")
+    night.reads_refusal("buy 1 ES @ 4993", "reject_storm: 3 rejections", "find the cause, then reset")
+    arrived = len(venue.audit().orders)
+
+    venue.drill("clear")
+    night.orders("sell 1 ES @ 4999")  # what reduces was never paused
+    desk.keys("F5")
+    desk.row("✕ TRIPPED", "Reject storm")
+    desk.keys("R")
+    night.types_word("Type RESET", "RESET")
+    desk.shows("✓ reset control reject_storm", lacks=[" PAUSED ", "TRIPPED"])
+    night.orders("buy 1 ES @ 4990")
+    assert len(venue.audit().orders) == arrived + 2 and venue.held() == 1

@@ -60,3 +60,37 @@ def test_the_data_stands_still(begin: Begin) -> None:
     night.orders("buy 1 ES @ 4990")
     desk.row("WORKING", "ES", "4990.00")
     assert venue.executed() == 4
+
+
+def test_the_price_falls_below_zero_and_the_day_ends(begin: Begin) -> None:
+    """20 April 2020: WTI settles at -37.63, and a broker's screens cannot show it. Here the price stands on
+    the screen with its sign, the day's loss ends the day, flat is proven, and the day is opened again by two
+    decisions, not by one."""
+    night = begin(risk={"daily_loss_amount": 20_000})
+    desk, venue = night.desk, night.venue
+    night.arms()
+    night.orders("buy 1 CL @ 10.01")
+    desk.row("= AGREE", "CL", "+1", "+1")
+
+    venue.moves("CL", "-37.63")
+    desk.row(" HALTED ", "Daily loss tripped", "of 20,000")
+    desk.row("ALARM", "Daily loss")
+    desk.shows("flatten everything in account PAPER: Daily loss", "✓ flat, confirmed twice by the broker")
+    desk.row("CL: sell 1 at -37.6")
+    assert venue.held("CL") == 0
+    desk.keys("F4")
+    desk.row("CL", "0", "0", "=0", "▼−47,6")
+    desk.keys("F3")
+    desk.row("FILLED", "CL", "SELL", "−37.6", "flatten")
+    desk.keys("F5")
+    desk.row("✕ TRIPPED", "Daily loss", "20,000", "kill")
+
+    night.resets("reset halt")
+    desk.row(" PAUSED ", "daily_loss")
+    night.reads_refusal("buy 1 CL @ -37.62", "daily_loss")
+    desk.keys("F5", "R")
+    night.types_word("Type RESET", "RESET")
+    desk.shows("the day's loss counts from now", lacks=[" PAUSED ", "TRIPPED"])
+    night.orders("buy 1 CL @ -37.62")
+    desk.keys("F4")
+    desk.row("= AGREE", "CL", "+1", "+1")

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
+
+import msgspec
 
 from app.drill.processes import ExchangeProcess
 from brokers.loopback.line import Line
 from brokers.loopback.walk import INSTRUMENTS
 from brokers.loopback.wire import Push
 from engine.clock import RealClock
-from engine.model import NS, MarketState, Quote, Side
+from engine.model import NS, Instrument, MarketState, Quote, Side
 from engine.ports import NotSent
 
 ACCOUNT = "PAPER"
+OIL = Instrument(
+    symbol="CL",
+    venue="SIM",
+    asset_class="energy",
+    tick=Decimal("0.01"),
+    multiplier=Decimal(1000),
+    nonpositive_price=True,
+    initial_margin=Decimal(8_000),
+    maintenance_margin=Decimal(7_000),
+    fee=Decimal("2.25"),
+)
+LISTED = (*INSTRUMENTS, OIL)
 BEAT = 0.1
 """Seconds between two quotes of an instrument."""
-TICK = {i.symbol: i.tick for i in INSTRUMENTS}
+TICK = {i.symbol: i.tick for i in LISTED}
 
 
 class Venue(ExchangeProcess):
@@ -29,9 +44,13 @@ class Venue(ExchangeProcess):
     Quotes come ten times a second from a thread, over a line of its own, until the feed is taken away.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, seed=1, feed="none")
-        self._bids = {"ES": Decimal(5000), "NQ": Decimal(18000)}
+    def __init__(self, folder: Path, faults: Mapping[str, float]) -> None:
+        listed, config = folder / "instruments.json", folder / "exchange.json"
+        listed.write_bytes(msgspec.json.encode(LISTED))
+        config.write_text(json.dumps({"faults": dict(faults)}))
+        options = ("--instruments", str(listed), "--config", str(config))
+        super().__init__(folder, seed=1, feed="none", options=options)
+        self._bids = {"ES": Decimal(5000), "NQ": Decimal(18000), "CL": Decimal(10)}
         self._fed = True
         self._ended = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._feed()), daemon=True)
@@ -70,6 +89,15 @@ class Venue(ExchangeProcess):
     def held(self, symbol: str = "ES") -> int:
         """Lots, by the exchange's own books."""
         return self.audit().positions.get(ACCOUNT, {}).get(symbol, 0)
+
+    def resting(self, symbol: str = "ES") -> list[Decimal]:
+        """Prices of the orders that work there, lowest first."""
+        tick = TICK[symbol]
+        return sorted(
+            o.limit * tick
+            for o in self.audit().orders
+            if o.symbol == symbol and o.limit is not None and not o.status.is_closed
+        )
 
     def executed(self, symbol: str = "ES") -> int:
         """Lots that were traded since the night began, both sides."""

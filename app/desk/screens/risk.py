@@ -42,5 +42,7 @@ class RiskSheet(Sheet):
         if row is None:
             self.say("R resets the selected control: select one first")
             return
-        control = row.key.partition("/")[0]
-        self.run_line("reset day_loss" if control == "daily_loss" else f"reset control {control}")
+        control, _, scope = row.key.partition("/")
+        # That of this row alone: what tripped for another symbol or strategy is another decision.
+        name = f"{control}:{scope}" if scope else control
+        self.run_line("reset day_loss" if control == "daily_loss" else f"reset control {name}")
