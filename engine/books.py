@@ -156,7 +156,8 @@ class Books:
                 return Applied(made)
             case ChildrenHeld(orders=orders):
                 for child in orders:
-                    self.orders.add(child, ts, held=True)
+                    if self.orders.rehold(child, ts) is None:
+                        self.orders.add(child, ts, held=True)
                     self._touch(child.symbol, ts)
             case Sent(order_id=order_id, what="submit"):
                 return self._event(order_id, life.Sent(), ts)

@@ -13,7 +13,7 @@ from engine.intake import Intake, Told
 from engine.model import NS, Instrument, OffGrid, Order, OrderType, Replace
 from engine.orders_groups import bracket, in_order
 from engine.orders_record import OrderRecord
-from engine.replacing import Replacer
+from engine.replacing import Replacer, as_changed
 from engine.risk.ask import Ask, NoSuchOrder
 from engine.risk.controls.margin import Margin
 from engine.risk.controls.max_position import cap_of
@@ -136,6 +136,10 @@ class OrderDesk:
             return
         if life.is_closed:
             reply(Answer(ok=False, text=f"{command.order_id} is {life.status} already"))
+            return
+        if record.held:
+            order = as_changed(record.order, change)
+            self._previewed(order, self._objections(order), reply)
             return
         self._previewed(change, self._gate.preview(change, self._view), reply)
 

@@ -121,6 +121,16 @@ class OrderShelf:
         """Open orders in the order of their creation, UNKNOWN, foreign and held ones included."""
         return self._index.records(symbol, strategy)
 
+    def rehold(self, order: Order, now: int) -> OrderRecord | None:
+        """A held child waits on other terms from now on; None where there is no such child."""
+        record = self._orders.get(order.id)
+        if record is None or not record.held:
+            return None
+        record.order = order
+        life = evolve(record.life, qty=order.qty, limit=order.limit, stop=order.stop)
+        self._moved(record, life, now)
+        return record
+
     def at_venue(self) -> list[OrderRecord]:
         """`working` without the children that wait here."""
         return [record for record in self.working() if not record.held]

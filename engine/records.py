@@ -59,8 +59,8 @@ class OrderStored(Record, frozen=True, tag="order"):
 
 
 class ChildrenHeld(Record, frozen=True, tag="children"):
-    """Protective orders of an entry whose bracket the engine works: they wait for its fills. Each is stored
-    as an order when it is released."""
+    """Protective orders of an entry whose bracket the engine works: they wait for its fills, on these terms.
+    Each is stored as an order when it is released."""
 
     orders: tuple[Order, ...]
 

@@ -20,10 +20,23 @@ from engine.intake import Intake, Told
 from engine.model import Order, OrderStatus, Replace, ReplacePolicy
 from engine.orders_record import OrderRecord
 from engine.ports import NotSent
-from engine.records import KINDS, NotSentNote, ReplaceRefused, ReplaceStored, ReplaceWaits, Sent
+from engine.records import (
+    KINDS,
+    ChildrenHeld,
+    NotSentNote,
+    ReplaceRefused,
+    ReplaceStored,
+    ReplaceWaits,
+    Sent,
+)
 from engine.risk.gate import Gate, Refusal
 from engine.sending import Approved, Recorded
 from engine.view import EngineView
+
+
+def as_changed(order: Order, change: Replace) -> Order:
+    """The order on the terms that were asked for."""
+    return msgspec.structs.replace(order, qty=change.qty, limit=change.limit, stop=change.stop)
 
 
 class Replacer:
@@ -48,10 +61,7 @@ class Replacer:
             text = "is not open" if record is not None else "is not known"
             return self._refused(change, Refusal("order", f"order {change.order_id} {text}"), on_answer)
         if record.held:
-            text = (
-                f"{change.order_id} waits here for its entry's fills and can be changed once they have come"
-            )
-            return self._refused(change, Refusal("order", text), on_answer)
+            return self._change_here(change, record, on_answer)
         order = record.order
         if order.replace_policy is ReplacePolicy.IN_PLACE and core.adapter.capabilities.replace_in_place:
             verdict = self._gate.check(change, self._view)
@@ -65,6 +75,18 @@ class Replacer:
             future.add_done_callback(partial(self._stored, change, order, on_answer))
             return None
         return self._cancel_first(change, record, on_answer)
+
+    def _change_here(self, change: Replace, record: OrderRecord, on_answer: Told | None) -> Refusal | None:
+        """A protective order that waits here for its entry's fills: the venue has nothing of it yet."""
+        order = as_changed(record.order, change)
+        refusal = self._intake.objection(order)
+        if refusal is not None:
+            return self._refused(change, refusal, on_answer)
+        self._core.commit(ChildrenHeld(orders=(order,)), change.correlation, order.id)
+        self._core.story("info", "changed while it waits", order.id, change.correlation)
+        if on_answer is not None:
+            on_answer(Answer(ok=True, text=f"{order.id} waits on the new terms"))
+        return None
 
     def _refused(self, change: Replace, refusal: Refusal, on_answer: Told | None) -> Refusal:
         core = self._core

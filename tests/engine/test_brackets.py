@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from engine.books import Books
-from engine.control.commands import Answer, Cancel, CancelAll, Flatten, Kill, Submit
+from engine.control.commands import Answer, Cancel, CancelAll, Flatten, Kill, Modify, Submit
 from engine.model import OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.orders_record import OrderRecord
 from engine.ports import NotSent
@@ -335,3 +335,28 @@ def test_a_stop_of_the_engine_leaves_no_entry_whose_protection_would_go_with_it(
         assert at_venue(rig) == [("LMT", 1)], plain
 
     Rig.play(script, config={"orders": {"brackets": "engine", "on_stop": "keep"}})
+
+
+def test_a_stop_that_waits_can_be_moved_and_is_released_where_it_was_moved_to(tmp_path: Path) -> None:
+    async def moves(rig: Rig) -> None:
+        await enter(rig, limit="5999.00", tif=TimeInForce.GTC)
+        (stop,) = [r for r in records(rig) if r.order.type is OrderType.STOP]
+        wrong = await rig.command(Modify(order_id=stop.order.id, stop=D("5999.50")))
+        assert not wrong.ok and "must be above stop 5999.50" in wrong.text
+        asked = await rig.command(Modify(order_id=stop.order.id, stop=D("5995.00"), preview=True))
+        assert asked.ok, asked
+        assert stop.life.stop == 23_990, "only asked"
+        answer = await rig.command(Modify(order_id=stop.order.id, stop=D("5995.00")))
+        assert answer.ok and stop.life.stop == 23_980, answer
+        assert at_venue(rig) == [("LMT", 2)]
+        await same_from_the_journal(rig)
+        rig.engine._stopping = "died"
+
+    async def fills(rig: Rig) -> None:
+        rig.move("ES", 23_994)
+        await rig.sleep(1)
+        (stop,) = [r for r in records(rig) if r.order.type is OrderType.STOP]
+        assert (stop.held, stop.life.stop, stop.life.status) == (False, 23_980, OrderStatus.WORKING)
+
+    for script in (moves, fills):
+        Rig.play(script, directory=tmp_path, config=OURS)
