@@ -17,6 +17,7 @@ from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
+from textual.markup import escape
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -185,7 +186,8 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
                 said += more
         if said != self._below:
             self._below = said
-            self.border_subtitle = said.replace("[", "(").replace("]", ")")
+            # Keys are named here, and `[` is one.
+            self.border_subtitle = escape(said)
 
     def _arranged(self, table: Table, held: bool, old_rows: Rows) -> Rows:
         """The rows as they stand now. A large table that is sorted or filtered is so anew once a second; in

@@ -338,3 +338,15 @@ def test_the_ladder_takes_the_place_of_the_chart_and_gives_it_back() -> None:
         assert len(ladder.rows) == short and "bars of" in text_of(app)
 
     run(test)
+
+
+def test_the_frame_names_the_bracket_keys_as_they_are_and_takes_no_markup() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "7")
+        await painted(pilot)
+        assert "[ before" in text_of(app) and "] next" in text_of(app)
+        await press(pilot, "f3", "f", *"[b]x[/b]", "enter")
+        await painted(pilot)
+        assert "[b]x[/b]" in text_of(app)
+
+    run(test)
