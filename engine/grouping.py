@@ -71,6 +71,8 @@ class Grouper:
         self._unwanted: dict[str, None] = {}
         """Orders that somebody else wanted cancelled."""
         self._seen: dict[str, int] = {}
+        self._put_off: dict[tuple[str, str], None] = {}
+        """What a kill or flatten had in hand when it was to be looked at."""
         self._busy = False
         self._dirty: dict[tuple[str, str], None] = {}
         follow = intake.taken_back
@@ -117,7 +119,8 @@ class Grouper:
             del self._due[which]
         for strategy, symbol in dict.fromkeys(self._open.values()):
             version = versions.get(symbol, 0)
-            if late or self._seen.get(symbol) != version:
+            waits = (strategy, symbol) in self._put_off and not self._kill.covers(symbol)
+            if late or waits or self._seen.get(symbol) != version:
                 self._review(strategy, symbol)
         self._seen = {symbol: versions.get(symbol, 0) for _, symbol in self._open.values()}
 
@@ -156,7 +159,10 @@ class Grouper:
 
     def _review_once(self, strategy: str, symbol: str) -> None:
         if self._kill.covers(symbol):
-            return  # it cancels what is there, and closes what is open
+            # It cancels what is there, and closes what is open. What is left then is looked at afterwards.
+            self._put_off[strategy, symbol] = None
+            return
+        self._put_off.pop((strategy, symbol), None)
         orders = self._core.books.orders
         held = self._core.books.positions.strategy_qty(strategy, symbol)
         left = {Side.BUY: max(0, held), Side.SELL: max(0, -held)}

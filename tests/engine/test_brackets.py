@@ -360,3 +360,22 @@ def test_a_stop_that_waits_can_be_moved_and_is_released_where_it_was_moved_to(tm
 
     for script in (moves, fills):
         Rig.play(script, directory=tmp_path, config=OURS)
+
+
+# Found by the simulation, seed 93085: after a kill nothing looked at the brackets any more.
+def test_a_kill_that_keeps_the_position_says_that_its_stop_is_gone() -> None:
+    async def script(rig: Rig) -> None:
+        await enter(rig)
+        assert (await rig.command(Kill(flatten=False))).ok
+        await rig.sleep(1)
+        assert (rig.position(), legs(rig)) == (2, {}) and "unprotected" in rig.alerts()
+
+    async def flattens(rig: Rig) -> None:
+        await enter(rig)
+        assert (await rig.command(Kill(flatten=True))).ok
+        await rig.sleep(1)
+        assert rig.position() == 0 and "unprotected" not in rig.alerts()
+        assert rig.engine.groups.watched == ()
+
+    Rig.play(script, config=OURS)
+    Rig.play(flattens, config=OURS)
