@@ -187,7 +187,7 @@ def _read_for(master: int, seconds: float) -> None:
 
 
 def _starts(count: int) -> tuple[float, float, float]:
-    """Medians from the start of the process to the footer on the terminal: seconds, seconds of CPU, memory."""
+    """Medians from the start of the process to the footer on its terminal: seconds, CPU seconds, memory."""
     took, cpu, weights = [], [], []
     for _ in range(count):
         began = time.perf_counter()
