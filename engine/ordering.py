@@ -127,6 +127,10 @@ class OrderDesk:
                 correlation=correlation,
                 created=self._core.clock.now(),
             )
+            if record.order.emulated and change.qty != life.qty:
+                raise OffGrid(
+                    f"the size of {command.order_id} follows what its entry fills; change its price"
+                )
             self._still_protects(record, change, instrument)
         except OffGrid as error:
             reply(Answer(ok=False, text=str(error)))

@@ -379,3 +379,16 @@ def test_a_kill_that_keeps_the_position_says_that_its_stop_is_gone() -> None:
 
     Rig.play(script, config=OURS)
     Rig.play(flattens, config=OURS)
+
+
+def test_the_size_of_a_stop_follows_its_entry_and_nobody_else() -> None:
+    async def script(rig: Rig) -> None:
+        await enter(rig)
+        (stop,) = [r for r in records(rig) if r.order.type is OrderType.STOP]
+        answer = await rig.command(Modify(order_id=stop.order.id, size=D(3)))
+        assert not answer.ok and "follows what its entry fills" in answer.text
+        assert (await rig.command(Modify(order_id=stop.order.id, size=D(2), stop=D("5998.00")))).ok
+        await rig.sleep(0.5)
+        assert (stop.life.qty, stop.life.stop) == (2, 23_992)
+
+    Rig.play(script, config=OURS)
