@@ -207,6 +207,15 @@ KEYS: Final[tuple[Key, ...]] = (
         "l",
     ),
     Key(
+        "stop_or_start",
+        ("S",),
+        "stop_or_start",
+        "Stop",
+        "Stop the strategy's process, its own on_stop for what it leaves, or start it again; y confirms",
+        "strategies",
+        "S",
+    ),
+    Key(
         "pause_or_resume",
         ("t",),
         "pause_or_resume",

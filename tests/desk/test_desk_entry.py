@@ -23,7 +23,19 @@ from app.desk.entry.form import Form
 from app.desk.history import KEPT, History
 from app.desk.panes.market import Ladder
 from app.desk.screen import CommandLine
-from engine.control.commands import Answer, AnyCommand, Cancel, Flatten, Kill, Modify, Pause, SetLimit, Submit
+from engine.control.commands import (
+    Answer,
+    AnyCommand,
+    Cancel,
+    Flatten,
+    Kill,
+    Modify,
+    Pause,
+    Resume,
+    SetLimit,
+    StopStrategy,
+    Submit,
+)
 from engine.model import OrderType, Side, TimeInForce
 
 D = Decimal
@@ -614,5 +626,18 @@ def test_a_screen_that_looks_on_cannot_be_armed() -> None:
         link.part = "view"
         await press(pilot, "ctrl+o")
         assert not app.arming.armed and "take control" in text_of(app)
+
+    drive(test, link=Gate())
+
+
+def test_a_strategy_is_stopped_and_started_from_its_row() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "9", "S")
+        await ripen(pilot)
+        await press(pilot, "y")
+        (sent,) = link.sent
+        states = {row.name: row.state for row in link.snapshot.strategies}
+        live = states[sent.strategy] in ("starting", "running", "paused")
+        assert isinstance(sent, StopStrategy if live else Resume)
 
     drive(test, link=Gate())

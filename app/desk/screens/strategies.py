@@ -33,6 +33,17 @@ class StrategiesSheet(Sheet):
             shares.strategy = name
             self.look_again()
 
+    def action_stop_or_start(self) -> None:
+        """Stops the selected strategy, or starts one that has stopped or failed (after a y)."""
+        row = self.query_one("#strategies", Grid).selected
+        snapshot = self.snapshot
+        states = {one.name: one.state for one in snapshot.strategies} if snapshot is not None else {}
+        if row is None or row.key not in states:
+            self.say("S stops or starts the selected strategy: select one first")
+            return
+        live = states[row.key] in ("starting", "running", "paused")
+        self.run_line(f"{'stop' if live else 'start'} {row.key}")
+
     def action_pause_or_resume(self) -> None:
         """Pauses the selected strategy, or lets it open positions again (after a y)."""
         row = self.query_one("#strategies", Grid).selected
