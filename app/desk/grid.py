@@ -46,6 +46,9 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("table")]
     keeps_places: ClassVar[bool] = True
     """Whether rows keep their places while the operator is at work here."""
+    leads: ClassVar[bool] = False
+    """Whether the cursor goes with the first row until the operator has chosen another: for tables that put
+    what is wrong first, and whose keys ask, with the row's name, before they do anything."""
 
     class Detail(Message):
         """The operator asks for everything about a row."""
@@ -84,6 +87,8 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
         self._ends: tuple[int, ...] = ()
         self._cursor = 0
         self._cursor_key = ""
+        self._moved = False
+        """Whether the operator has chosen a row that is not the first."""
         # `has_focus` changes only after our handlers of Focus and Blur.
         self._focused = False
         self._used_at = float("-inf")
@@ -241,6 +246,11 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
 
     def _keep_cursor(self) -> None:
         keys = self._rows.keys
+        if self.leads and self._cursor_key and keys and not self._moved and keys[0] != self._cursor_key:
+            self._dirty_line(self._cursor)
+            self._cursor, self._cursor_key = 0, keys[0]
+            self._dirty_line(0)
+            self.post_message(self.Moved(self))
         self._cursor = max(0, min(self._cursor, len(keys) - 1))
         if not self._cursor_key or (keys and keys[self._cursor] == self._cursor_key):
             return
@@ -366,6 +376,7 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
         old = self._cursor
         self._cursor = max(0, min(len(self._rows) - 1, index))
         self._cursor_key = self._rows[self._cursor].key
+        self._moved = self._cursor > 0
         top = self.scroll_offset.y
         height = max(1, self.size.height - HEADER)
         if self._cursor < top:

@@ -12,10 +12,12 @@ from deskpilot import Desk, drive, painted, press, ripen, text_of
 from fakelink import FakeLink, change, position, positions, risk, snapshot, strategies
 
 from app.desk.app import DeskApp
+from app.desk.grid import HOLD
 from app.desk.screens import SCREENS, entry
 from app.desk.sheet import Sheet
 from app.desk.view import breakdown, health
 from engine.control.commands import Adopt, Kill, Pause, Reset, Resume
+from engine.control.snapshot import PositionRow
 
 D = Decimal
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,6 +139,29 @@ def test_a_difference_is_adopted_from_the_row_with_the_typed_word() -> None:
         assert link.sent == [Adopt(symbol="GCM3")]
 
     drive(test)
+
+
+def test_the_cursor_goes_with_what_is_wrong_until_a_row_is_chosen() -> None:
+    """An alarm says "F4: d adopts": the key must be about what went wrong, not about what stood first before."""
+    calm = (position("CLM3", 1), position("ESM3", 1), position("NQM3", 1))
+    drifting = (*calm[:2], position("NQM3", 1, broker=D(2), diff=D(1), state="drift"))
+
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        async def shown(rows: tuple[PositionRow, ...], at: float) -> str:
+            app.now = lambda: at
+            link.snapshot = snapshot(positions=rows)
+            await painted(pilot)
+            row = app.desk.pane("positions").selected
+            return row.key if row is not None else ""
+
+        await press(pilot, "f4")
+        assert await shown(calm, 100.0) == "CLM3"
+        assert await shown(drifting, 100.0 + HOLD + 1) == "NQM3"
+        assert await shown(calm, 100.0 + 2 * HOLD + 2) == "CLM3"
+        await press(pilot, "down")
+        assert await shown(drifting, 100.0 + 4 * HOLD) == "ESM3", "a row that was chosen stays so"
+
+    drive(test, link=FakeLink(snapshot(positions=calm)))
 
 
 def test_the_halt_of_an_instrument_is_reset_from_the_row() -> None:

@@ -56,7 +56,9 @@ def test_a_fat_finger(begin: Begin) -> None:
     )
     night.reads_refusal("sell 5001 ES @ 10", "order_qty: 5001 lots")
     # The same through the ticket itself, with the keys of a hand that hurries.
-    desk.keys("F4", "F9")
+    desk.keys("F4", "Down")
+    desk.shows("By strategy · ES")
+    desk.keys("F9")
     desk.shows("ORDER TICKET", "Symbol   ES")
     desk.keys("C-u")
     desk.type("100")
@@ -82,7 +84,7 @@ def test_a_storm_of_rejections(begin: Begin) -> None:
     for price in (4990, 4991, 4992):
         night.does(Submit(symbol="ES", side=Side.BUY, size=Decimal(1), limit=Decimal(price)))
     desk.row(" PAUSED ", "reject_storm", "3 rejections within 10 s")
-    desk.row("WARN", "Reject storm tripped", "F3: v for why; F5: R resets")
+    desk.row("WARN", "Reject storm tripped", "F3: why; F5: R resets")
     desk.keys("F3", "v", "v", "v")
     desk.shows("[rejected 3]", "REJECTED only")
     desk.keys("Enter")

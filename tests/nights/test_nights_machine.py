@@ -16,7 +16,7 @@ def test_a_strategy_trades_without_end(begin: Begin) -> None:
     night = begin(strategies=[strategy], risk={"max_executions": 7})
     desk, venue = night.desk, night.venue
     desk.row(" LIMITED ", "executions runaway", "7 executions within 60 s")
-    desk.row("WARN", "Executions runaway tripped", "9: t pauses it; F5: R resets")
+    desk.row("WARN", "Executions runaway tripped", "9: who; F5: R resets")
     desk.row("= AGREE", "ES")
     night.arms()
     night.orders("buy 1 NQ @ 17990")  # for others nothing has changed

@@ -10,6 +10,8 @@ from engine.control.snapshot import Snapshot
 class PositionsPane(Grid):
     """Intended, executed and broker position of each instrument."""
 
+    leads = True
+
     def look(self, snapshot: Snapshot, zone: str) -> None:  # noqa: ARG002 - all panes alike
         """Shows the positions."""
         self.show(positions.table(snapshot))

@@ -10,6 +10,8 @@ from engine.control.snapshot import Snapshot
 class RiskPane(Grid):
     """How much of each limit is used."""
 
+    leads = True
+
     def __init__(self, id: str | None = None, *, gauge: int = risk.GAUGE) -> None:
         super().__init__(id=id)
         self._gauge = gauge
