@@ -142,7 +142,7 @@ def test_a_difference_is_adopted_from_the_row_with_the_typed_word() -> None:
 
 
 def test_the_cursor_goes_with_what_is_wrong_until_a_row_is_chosen() -> None:
-    """An alarm says "F4: d adopts": the key must be about what went wrong, not about what stood first before."""
+    """An alarm says "F4: d adopts": the key must be about what went wrong, not what stood first."""
     calm = (position("CLM3", 1), position("ESM3", 1), position("NQM3", 1))
     drifting = (*calm[:2], position("NQM3", 1, broker=D(2), diff=D(1), state="drift"))
 
