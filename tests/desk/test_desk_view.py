@@ -409,6 +409,13 @@ def test_an_old_snapshot_shows_its_age_instead_of_the_loop() -> None:
     assert "ENG ✕ 3.2s" in line and "11.4ms" not in line
 
 
+def test_an_old_snapshot_calls_nothing_armed() -> None:
+    assert " ARMED " in text(status.line(snapshot(), 0.5, ZONE, 120, True))
+    old = text(status.line(snapshot(), 3.0, ZONE, 120, True))
+    assert " STALE " in old and " ARMED " not in old
+    assert " HALTED " in text(status.line(snapshot(halted=True, halt_reason="x"), 3.0, ZONE, 120, True))
+
+
 def test_links_that_are_down_say_so() -> None:
     line = text(
         status.line(snapshot(health=health(broker="down", data="warn", data_age=7.0)), 0.1, ZONE, 120)

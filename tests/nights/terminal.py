@@ -36,6 +36,8 @@ class Terminal:
         settings = folder / "tmux.conf"
         settings.write_text("set -g status off\nset -g remain-on-exit on\nset -s escape-time 0\n")
         self._tmux = (program, "-L", name, "-f", str(settings))
+        self._environ = {**os.environ, "TMUX": "", "TMUX_TMPDIR": str(folder)}
+        """The server's socket lies in the night's folder, and goes with it."""
         self._size = size
         self._up = False
 
@@ -112,9 +114,11 @@ class Terminal:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid(), signal.SIGKILL)
         finally:
-            subprocess.run([*self._tmux, "kill-server"], capture_output=True, check=False)
+            subprocess.run([*self._tmux, "kill-server"], env=self._environ, capture_output=True, check=False)
 
     def _do(self, *words: str) -> str:
-        ran = subprocess.run([*self._tmux, *words], capture_output=True, text=True, check=False, timeout=20)
+        ran = subprocess.run(
+            [*self._tmux, *words], env=self._environ, capture_output=True, text=True, check=False, timeout=20
+        )
         assert ran.returncode == 0, f"tmux {' '.join(words)}: {ran.stderr}"
         return ran.stdout

@@ -48,7 +48,7 @@ def test_the_engine_is_killed_with_a_position_and_the_market_goes_on(begin: Begi
     desk.row("WORKING", "ES", "4999.00")
 
     engine.kill()
-    desk.shows("ENGINE GONE: nothing on this screen is live", "ENG ✕")
+    desk.shows("ENGINE GONE: nothing on this screen is live", "ENG ✕", " STALE ", lacks=[" ARMED "])
     venue.moves("ES", "4998")
     night.at_venue(lambda v: v.held() == 3, "the order fills with nobody there")
 

@@ -136,6 +136,9 @@ def fields(snapshot: Snapshot, age: float, zone: str, sends: bool = False) -> li
     alarms: Cells = (Cell(f"ALM {waiting}!", "alarm-unack") if waiting else Cell("ALM 0", "muted"),)
     broker = (*_link("BRK", health.broker, health.broker.upper() if health.broker != "ok" else ""), Cell(" "))
     stopped = age > 1.0
+    may = armed(snapshot, sends)
+    if stopped and may.meaning == "armed":
+        may = Cell(" STALE ", "stale")  # nobody knows whether an order would leave now
     word: HealthWord = "down" if stopped else health.engine
     loop = formats.age(age) if stopped else f"{health.risk_p99_ms:.1f}ms"
     engine = _link("ENG", word, loop)
@@ -143,7 +146,7 @@ def fields(snapshot: Snapshot, age: float, zone: str, sends: bool = False) -> li
     progress = formats.percent(snapshot.feed_progress) if snapshot.feed_progress is not None else ""
     feed = Cell(f"{snapshot.feed} {progress}".strip(), "muted")
     return [
-        Field(((0, (Cell(f" {snapshot.mode} ", _MODES[snapshot.mode]), armed(snapshot, sends))),)),
+        Field(((0, (Cell(f" {snapshot.mode} ", _MODES[snapshot.mode]), may)),)),
         Field(((1, alarms),)),
         _day(snapshot),
         Field(
