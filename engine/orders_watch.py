@@ -30,8 +30,8 @@ class Watch:
     def follow(self, record: OrderRecord, now: int, *, asked: bool) -> None:
         """After a change of the order. `asked`: it left just now.
 
-        No later request puts off the question about an unanswered one: an order that is cancelled again and
-        again is asked about all the same.
+        Neither a later request nor the answer to it puts off the question about an unanswered one: an order
+        that is cancelled again and again is asked about all the same.
         """
         flight = None if record.held else record.life.in_flight
         if flight is None:
@@ -48,6 +48,9 @@ class Watch:
             due, before = now + wait, self._flights.when(record.order.id)
             if before is not None and record.life.status is OrderStatus.UNKNOWN:
                 due = min(due, before)
+            if flight is Request.REPLACE and before is not None and not asked:
+                # What came between has been answered; the replace has waited since it was asked for.
+                due = max(now, min(due, *(r.created + self._answer_after for r in record.life.replaces)))
             self._flights.arm(record.order.id, due)
 
     def opened(self, record: OrderRecord, local_expiry: bool) -> None:

@@ -56,8 +56,8 @@ def order(oid: str = OID, qty: int = 10_000, **more: Any) -> Order:
     return Order(**{**base, **more})
 
 
-def rep(rid: str, qty: int, limit: int | None = 100, oid: str = OID) -> Replace:
-    return Replace(id=rid, order_id=oid, qty=qty, limit=limit)
+def rep(rid: str, qty: int, limit: int | None = 100, oid: str = OID, created: int = 0) -> Replace:
+    return Replace(id=rid, order_id=oid, qty=qty, limit=limit, created=created)
 
 
 def key(n: int | str, day: str = "2026-11-20") -> ExecutionKey:

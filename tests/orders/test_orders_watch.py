@@ -35,7 +35,7 @@ def test_each_request_has_a_time_of_its_own() -> None:
     b.add(order("a", 10), 0)
     b.apply("a", v.ack(), 1 * NS)
     assert b.next_due() is None
-    b.apply("a", ReplaceSent(replace=rep("r", 12, oid="a")), 2 * NS)
+    b.apply("a", ReplaceSent(replace=rep("r", 12, oid="a", created=2 * NS)), 2 * NS)
     assert b.next_due() == 7 * NS
     b.apply("a", CancelSent(), 3 * NS)
     assert b.next_due() == 8 * NS
@@ -43,10 +43,25 @@ def test_each_request_has_a_time_of_its_own() -> None:
     b.apply("a", CancelSent(), 9 * NS)  # asked for again: the question about the first is not put off
     assert b.due(13 * NS - 1) == []
     assert b.due(13 * NS) == [InFlight("a", Request.CANCEL, 1)]
-    b.apply("a", v.cancel_rejected(), 15 * NS)
-    assert b.due(20 * NS) == [InFlight("a", Request.REPLACE, 0)]
+    b.apply("a", v.cancel_rejected(), 15 * NS)  # the replace has waited all the while
+    assert b.due(15 * NS) == [InFlight("a", Request.REPLACE, 0)]
+    assert b.next_due() == 20 * NS
     b.apply("a", v.replaced("r", 12), 21 * NS)
     assert b.next_due() is None
+
+
+def test_refused_cancels_do_not_put_off_the_question_about_a_replace() -> None:
+    """Seed 4169: the rest of a filled order was cancelled every two seconds; each refusal began the wait for
+    the lost replace anew, so that the order stayed open for ever."""
+    b = book(answer_after=5)
+    v = Venue("a")
+    b.add(order("a", 10), 0)
+    b.apply("a", v.ack(), 1 * NS)
+    b.apply("a", ReplaceSent(replace=rep("r", 12, oid="a", created=2 * NS)), 2 * NS)
+    for second in range(3, 8, 2):
+        b.apply("a", CancelSent(), second * NS)
+        b.apply("a", v.cancel_rejected(), second * NS)
+    assert b.due(7 * NS) == [InFlight("a", Request.REPLACE, 0)]
 
 
 def test_a_contradiction_is_asked_about_at_once() -> None:
