@@ -69,7 +69,7 @@ def test_a_lost_order_is_asked_about_then_given_up_and_never_sent_again() -> Non
 
 
 def test_an_order_is_not_given_up_while_its_request_may_be_under_way() -> None:
-    """Seeds 1296 and 2977: asked about after one second, it was given up after two, and then it reached the venue."""
+    """Seeds 1296 and 2977: asked about after one second, it was given up after two, and reached the venue."""
 
     async def script(rig: Rig) -> None:
         rig.exchange.faults.arm("lose_request")
