@@ -1,8 +1,10 @@
 """Changing a working order by its policy: in place, or by a new order after the old one's confirmed cancel.
 
-A change in place is approved, stored and sent like an order. In cancel-then-new the change must pass the gate
-before the cancel leaves; the new order passes it again for what is left of the old one by then. The wait for
-the cancel is not kept over a restart: what is cancelled then stays cancelled, and its owner sees that.
+A change in place is approved, stored and sent like an order, one at a time: what is asked for while one is
+unanswered waits, the newest alone, since two under way may reach the venue in either order. In
+cancel-then-new the change must pass the gate before the cancel leaves; the new order passes it again for what
+is left of the old one by then. Neither wait is kept over a restart: a change that waited was never made, what
+is cancelled stays cancelled, and its owner sees that.
 """
 
 from __future__ import annotations
@@ -49,8 +51,13 @@ class Replacer:
         self._intake = intake
         self._waiting: dict[str, Replace] = {}
         """Changes by cancel-then-new that wait for their cancel to be confirmed, by order."""
+        self._next: dict[str, tuple[Replace, Told | None]] = {}
+        """Changes in place that wait for the one before them to be answered, by order. The gate judges them
+        again when they go, and they are stored then: nothing but their maker knows of them."""
         self.succeeded: Callable[[OrderRecord, Order, Refusal | None], None] = lambda *_: None
         """Told of the new order that takes an old one's place, or of why the gate refused it."""
+        self.fell: Callable[[OrderRecord], None] = lambda _: None
+        """Told of an order whose change was refused after it had waited."""
         intake.taken_back = self.taken_back
 
     def replace(self, change: Replace, on_answer: Told | None = None) -> Refusal | None:
@@ -64,6 +71,8 @@ class Replacer:
             return self._change_here(change, record, on_answer)
         order = record.order
         if order.replace_policy is ReplacePolicy.IN_PLACE and core.adapter.capabilities.replace_in_place:
+            if record.life.replaces:
+                return self._wait(change, record, on_answer)
             verdict = self._gate.check(change, self._view)
             if not isinstance(verdict, Approved):
                 return self._refused(change, verdict.reasons[0], on_answer)
@@ -75,6 +84,39 @@ class Replacer:
             future.add_done_callback(partial(self._stored, change, order, on_answer))
             return None
         return self._cancel_first(change, record, on_answer)
+
+    def _wait(self, change: Replace, record: OrderRecord, on_answer: Told | None) -> Refusal | None:
+        reasons = self._gate.preview(change, self._view)
+        if reasons:
+            return self._refused(change, reasons[0], on_answer)
+        self._drop(record, "a newer change was asked for")
+        self._next[record.order.id] = (change, on_answer)
+        text = "waits until the change before it is answered"
+        self._core.story("info", f"change {text}", record.order.id, change.correlation)
+        if on_answer is not None:
+            on_answer(Answer(ok=True, text=text, final=False))
+        return None
+
+    def _drop(self, record: OrderRecord, why: str) -> None:
+        """What waits for its turn never gets it."""
+        waited = self._next.pop(record.order.id, None)
+        if waited is not None:
+            self._refused(waited[0], Refusal("order", why), waited[1])
+            self.fell(record)
+
+    def _take_turn(self, record: OrderRecord) -> None:
+        """After anything that happened to an order: its next change goes once nothing else is under way."""
+        order_id, life = record.order.id, record.life
+        if order_id not in self._next:
+            return
+        if life.is_closed:
+            self._drop(record, f"order {order_id} is {life.status}")
+        elif life.pending_cancel:
+            self._drop(record, "its cancel is on the way")
+        elif not life.replaces:
+            change, on_answer = self._next.pop(order_id)
+            if self.replace(change, on_answer) is not None:
+                self.fell(record)
 
     def _change_here(self, change: Replace, record: OrderRecord, on_answer: Told | None) -> Refusal | None:
         """A protective order that waits here for its entry's fills: the venue has nothing of it yet."""
@@ -168,9 +210,13 @@ class Replacer:
     def taken_back(self, order_id: str) -> None:
         """Somebody wants the order cancelled for good."""
         self._waiting.pop(order_id, None)
+        record = self._core.books.orders.get(order_id)
+        if record is not None:
+            self._drop(record, "its cancel was asked for")
 
     def follow(self, record: OrderRecord, fact: AnyFact | None) -> None:
-        """An order that something happened to: is it one that a new order is to follow?"""
+        """An order that something happened to: does a change of it wait, or is a new order to follow it?"""
+        self._take_turn(record)
         change = self._waiting.get(record.order.id)
         if change is None:
             return

@@ -49,6 +49,7 @@ class StrategyOrders:
         self._intake = intake
         self._replacer = replacer
         replacer.succeeded = self._succeeded
+        replacer.fell = self._fell
         self._targets = targets
         self._configs = configs
         self._told = told
@@ -208,6 +209,11 @@ class StrategyOrders:
             self._parents[child.order.id] = ref
         if refusal is not None:
             self._told(name, _refusal(new, ref, f"{refusal.control}: {refusal.text}"))
+
+    def _fell(self, record: OrderRecord) -> None:
+        """A change that waited was refused: its owner hears how the order stands."""
+        if record.order.id in self._ref_of:
+            self._told(record.order.strategy, self.report(record))
 
     def _forget(self) -> None:
         """Drops the refs of orders that have left memory; nothing can be done about those any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from engine.control.commands import (
 )
 from engine.model import NS, OrderType, PartialFillPolicy, Purpose, ReplacePolicy, Side, TimeInForce
 from engine.ports import NotSent
-from engine.records import CommandTaken, LimitsChanged, decode
+from engine.records import CommandTaken, LimitsChanged, Sent, decode
 from tests.engine.rig import ES, Rig
 
 
@@ -222,6 +223,56 @@ def test_replace_by_cancel_then_new() -> None:
         assert rig.status(order) == "CANCELED"
         (new,) = rig.engine.core.books.orders.working("ES")
         assert (new.order.id != order.id, new.life.limit, new.life.qty) == (True, 23_984, 3)
+
+    Rig.play(script)
+
+
+def test_one_change_of_an_order_is_under_way_at_a_time_and_the_newest_follows_it() -> None:
+    """Seed 5844: of two changes under way the later one reached the venue first; the earlier one then stood,
+    larger than what the engine counted."""
+
+    async def script(rig: Rig) -> None:
+        order, _ = rig.send(Side.BUY, 3, 23_990)
+        await rig.sleep(0.3)
+        sizes = (5, 4, 2)
+        first, second, third = await asyncio.gather(
+            *(rig.command(Modify(order_id=order.id, size=Decimal(size))) for size in sizes)
+        )
+        assert first.ok and third.ok, (first, third)
+        assert not second.ok and "a newer change was asked for" in second.text
+        await rig.sleep(0.5)
+        record = rig.engine.core.books.orders.get(order.id)
+        assert record is not None and (record.life.qty, record.life.replaces) == (2, ())
+        (there,) = rig.exchange.audit(rig.config.account).orders
+        assert there.qty == 2
+        sent = [r for r in await journalled(rig) if isinstance(r, Sent) and r.what == "replace"]
+        assert len(sent) == 2
+
+    Rig.play(script)
+
+
+@pytest.mark.parametrize("end", ["cancel", "lost"])
+def test_a_change_that_waits_goes_no_more_once_its_order_is_taken_back(end: str) -> None:
+    async def script(rig: Rig) -> None:
+        order, _ = rig.send(Side.BUY, 3, 23_990)
+        await rig.sleep(0.3)
+        if end == "lost":
+            rig.exchange.faults.arm("lose_request")
+        asked = [
+            asyncio.ensure_future(rig.command(Modify(order_id=order.id, size=Decimal(n)))) for n in (5, 4)
+        ]
+        await asyncio.sleep(0)
+        if end == "cancel":
+            assert (await rig.command(Cancel(order_id=order.id))).ok
+        answers = await asyncio.gather(*asked)
+        await rig.sleep(20)
+        record = rig.engine.core.books.orders.get(order.id)
+        assert record is not None and not record.life.replaces
+        if end == "cancel":
+            assert not answers[1].ok and "cancel" in answers[1].text
+            assert record.life.status == "CANCELED"
+        else:  # the broker was asked, knows nothing of the first one, and gets the second
+            assert answers[1].ok and record.life.qty == 4
 
     Rig.play(script)
 
