@@ -219,6 +219,18 @@ def test_a_field_that_is_wrong_says_what_would_be_right() -> None:
     drive(test, link=Gate())
 
 
+def test_an_empty_field_is_named_and_not_read_as_its_neighbour() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await to_ticket(pilot)
+        await press(pilot, "backspace")
+        await checked(pilot)
+        assert "fill in size" in text_of(app)
+        await press(pilot, "enter")
+        assert link.sent == []
+
+    drive(test, link=Gate())
+
+
 @pytest.mark.parametrize("key", ["f12", "ctrl+backslash"])
 @pytest.mark.parametrize(
     "opened", [("f4", "down", "f9"), ("f3", "down", "m"), ("f5", "down", "l"), ("colon", "b")]

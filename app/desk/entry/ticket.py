@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from app.desk.entry.form import Field, Form
 from app.desk.view.preview import Line, meaning, verdict
 from app.grammar.saying import say
-from app.grammar.tokens import Context
+from app.grammar.tokens import Context, Misspoken
 from app.grammar.verbs import parse
 from engine.control.commands import Answer, AnyCommand, Submit
 from engine.model import OrderType, Side, TimeInForce
@@ -21,6 +21,8 @@ _TYPES: Final = {
 }
 _PRICED: Final = (LIMIT, "stop-limit")
 _TRIGGERED: Final = ("stop", "stop-limit")
+_NEEDED: Final = ("size", "symbol", "trigger", "price", "until")
+"""Without these, where they are shown, there is no order."""
 _FLAGS: Final = ("none", "reduce only", "post only", "reduce and post")
 
 
@@ -36,6 +38,10 @@ class Ticket(Form):
 
     def command(self, *, preview: bool) -> AnyCommand:
         text = {name: field.value.strip() for name, field in self.fields.items()}
+        needed = [self.fields[name] for name in _NEEDED]
+        missing = [field.label.lower() for field in needed if field.shown and not field.value.strip()]
+        if missing:
+            raise Misspoken(f"fill in {' and '.join(missing)}")
         kind, words = text["type"], [text["side"], text["size"], text["symbol"]]
         if kind == "market":
             words.append("mkt")
