@@ -512,7 +512,11 @@ def test_a_typed_order_is_confirmed_in_the_ticket() -> None:
         await checked(pilot)
         assert link.sent == [], "typed ahead"
         assert "gtc" in text_of(app)
+        form = app.screen
+        assert isinstance(form, Form)
+        form._confirm._shown = time.monotonic()  # this moment, however long the machine took until here
         await press(pilot, "enter")
+        assert link.sent == [], "before it can have been read"
         await asyncio.sleep(0.3)
         await confirm(pilot)
         (sent,) = link.sent
