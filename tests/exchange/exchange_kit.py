@@ -24,6 +24,7 @@ from engine.model import (
     Trade,
 )
 from engine.sim.loop import VirtualClock, VirtualLoop
+from tests.instruments import CL, ES
 
 F = TypeVar("F", bound=Fact)
 MS = 1_000_000
@@ -31,26 +32,6 @@ START = 1_700_000_000 * NS
 B, S = Side.BUY, Side.SELL
 FAST = {"order_latency_ms": 1, "order_jitter_ms": 0, "report_latency_ms": 1, "report_jitter_ms": 0}
 
-ES = Instrument(
-    symbol="ES",
-    venue="SIM",
-    asset_class="equity",
-    tick=Decimal("0.25"),
-    multiplier=Decimal(50),
-    initial_margin=Decimal(12_000),
-    maintenance_margin=Decimal(11_000),
-    fee=Decimal("2.25"),
-)
-CL = Instrument(
-    symbol="CL",
-    venue="SIM",
-    asset_class="energy",
-    tick=Decimal("0.01"),
-    multiplier=Decimal(1000),
-    nonpositive_price=True,
-    initial_margin=Decimal(6_000),
-    fee=Decimal("2.50"),
-)
 BTC = Instrument(
     symbol="BTC",
     venue="SIM",

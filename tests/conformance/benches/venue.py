@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 import random
-from decimal import Decimal
 from typing import Any
 
 from brokers.exchange import Exchange, ExchangeConfig, FaultConfig
 from brokers.exchange.messages import Audit
-from engine.model import ExecutionKey, Instrument, MarketState, Quote, Side, Trade
+from engine.model import ExecutionKey, MarketState, Quote, Side, Trade
 from engine.ports import Clock
-
-ES = Instrument(
-    symbol="ES",
-    venue="SIM",
-    asset_class="equity",
-    tick=Decimal("0.25"),
-    multiplier=Decimal(50),
-    initial_margin=Decimal(12_000),
-    maintenance_margin=Decimal(11_000),
-    fee=Decimal("2.25"),
-)
-CL = Instrument(
-    symbol="CL",
-    venue="SIM",
-    asset_class="energy",
-    tick=Decimal("0.01"),
-    multiplier=Decimal(1000),
-    nonpositive_price=True,
-    initial_margin=Decimal(6_000),
-    fee=Decimal("2.50"),
-)
+from tests.instruments import CL, ES
 
 QUICK = FaultConfig(
     late_ack_ms=60, delay_ms=60, reorder_ms=20, bust_ms=20, disconnect_ms=50, half_open_ms=60_000
