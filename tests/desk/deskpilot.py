@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 
 from app.desk.app import DeskApp
 from app.desk.dialogs import GUARD, Ask
+from app.desk.screen import DeskScreen
 
 Desk = Pilot[Any]
 NAMES = {" ": "space", ":": "colon", "?": "question_mark"}
@@ -82,3 +83,24 @@ def text_of(app: DeskApp) -> str:
     # The first call tells the compositor what lies beneath a dialog.
     compositor.render_update(full=True, screen_stack=app._background_screens)
     return "\n".join(strip.text for strip in compositor.render_strips())
+
+
+def frame_of(app: DeskApp) -> str:
+    """The lines that every screen has: what stands over its panes, and the keys below."""
+    lines = text_of(app).splitlines()
+    top, bottom = _body_rows(app)
+    return "\n".join((*lines[:top], *lines[bottom:]))
+
+
+def body_of(app: DeskApp) -> str:
+    """What is a screen's own: its panes and the lines between them and the footer; of a dialog, its box."""
+    lines = text_of(app).splitlines()
+    if isinstance(app.screen, DeskScreen):
+        top, bottom = _body_rows(app)
+        return "\n".join(lines[top:bottom])
+    box = app.screen.query_one(".box").region
+    return "\n".join(line[box.x : box.right] for line in lines[box.y : box.bottom])
+
+
+def _body_rows(app: DeskApp) -> tuple[int, int]:
+    return app.desk.query_one("#body").region.y, app.desk.query_one("#footer").region.y

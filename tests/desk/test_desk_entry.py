@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deskpilot import Desk, drive, painted, press, press_at, ripen, text_of
+from deskpilot import Desk, body_of, drive, painted, press, press_at, ripen, text_of
 from fakelink import FakeLink, change, order, snapshot
 
 from app.desk.app import DeskApp
@@ -622,7 +622,7 @@ def test_pictures(scene: str, size: tuple[int, int], text_picture: Any) -> None:
         else:
             await asyncio.sleep(0.4)
         await painted(pilot)
-        text_picture(text_of(app))
+        text_picture(body_of(app))
 
     drive(test, link=link, size=size)
 

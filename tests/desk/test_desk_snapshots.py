@@ -1,5 +1,9 @@
 """Stored pictures of the desk: as text for every pane and size, as SVG for what colours must show.
 
+A picture of one screen holds that screen's own: panes and notes, or a question's box. What all screens have
+in common (status, reason, alarm, kill panel, footer) has pictures of its own, one a status, at all widths.
+The desk and some whole situations are stored with everything, as they stand on a terminal.
+
 They are made anew with `python -m pytest tests/desk/test_desk_snapshots.py --snapshot-update`.
 """
 
@@ -11,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deskpilot import Desk, drive, painted, press, text_of
+from deskpilot import Desk, body_of, drive, frame_of, painted, press, text_of
 from fakeanswers import everything
 from fakelink import (
     FakeLink,
@@ -30,7 +34,7 @@ from app.desk.app import DeskApp
 from app.desk.grid import Grid
 from app.desk.screens import SCREENS
 from app.desk.view.orders import is_working
-from engine.control.snapshot import LinkRow, Snapshot
+from engine.control.snapshot import LinkRow, ScreenRole, Snapshot
 
 Compare = Callable[[str], None]
 PICTURES = Path(__file__).parent / "__snapshots__" / "test_desk_snapshots"
@@ -114,6 +118,20 @@ CASES = [
 ]
 
 
+WHOLE = {
+    ("desk", SMALL),
+    ("desk", MEDIUM),
+    ("desk", WIDE),
+    ("desk", (40, 10)),
+    ("halted", (60, 15)),
+    ("kill", (60, 15)),
+    *((scene, SMALL) for scene in ("halted", "disconnected", "stale", "waiting", "paused", "kill", "quit")),
+    ("notflat", MEDIUM),
+    ("replay", MEDIUM),
+}
+"""Whole situations, frame and all."""
+
+
 @pytest.mark.parametrize(
     ("scene", "size"), CASES, ids=[f"{scene}-{size[0]}x{size[1]}" for scene, size in CASES]
 )
@@ -125,11 +143,46 @@ def test_text(scene: str, size: tuple[int, int], text_picture: Compare) -> None:
     async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
         await press(pilot, *keys)
         await painted(pilot)
-        text = text_of(app)
-        assert {len(line) for line in text.splitlines()} == {size[0]}
-        text_picture(text)
+        assert {len(line) for line in text_of(app).splitlines()} == {size[0]}
+        text_picture(text_of(app) if (scene, size) in WHOLE else body_of(app))
 
     drive(test, link=link, size=size)
+
+
+STATUSES: dict[str, tuple[Callable[[], Snapshot], tuple[str, ...], float, ScreenRole]] = {
+    "safe": (snapshot, (), 0.1, "control"),
+    "armed": (snapshot, ("ctrl+o",), 0.1, "control"),
+    "halted": (halted_snapshot, (), 0.1, "control"),
+    "notflat": (ended, (), 0.1, "control"),
+    "flat": (proven_flat, (), 0.1, "control"),
+    "disconnected": (disconnected, (), 0.1, "control"),
+    "stale": (snapshot, (), 1.3, "control"),
+    "recorded": (recorded_snapshot, (), 0.0, "control"),
+    "looking on": (snapshot, (), 0.1, "view"),
+    "read only": (snapshot, (), 0.1, "read-only"),
+}
+WIDTHS = (40, 60, 80, 100, 120, 170, 200)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_frame(status: str, text_picture: Compare) -> None:
+    """All that stands on every screen, at every width."""
+    make, keys, age, role = STATUSES[status]
+    link = FakeLink(make())
+    link.stale, link.part = age, role
+
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, *keys)
+        found = []
+        for width in WIDTHS:
+            await pilot.resize_terminal(width, 24)
+            await painted(pilot)
+            frame = frame_of(app)
+            assert {len(line) for line in frame.splitlines()} == {width}
+            found.append(f"{width} columns\n{frame}")
+        text_picture("\n\n".join(found))
+
+    drive(test, link=link, size=(WIDTHS[0], 24))
 
 
 @pytest.mark.parametrize("size", [MEDIUM], ids=["120x40"])
@@ -144,7 +197,8 @@ def test_a_blank_screen_is_no_stored_picture(
         await press(pilot, *SCENES[name][1])
         await painted(pilot)
         wanted = stored.read_text(encoding="utf-8").splitlines()
-        assert [line.rstrip() for line in text_of(app).splitlines()] == wanted
+        picture = text_of if (name, size) in WHOLE else body_of
+        assert [line.rstrip() for line in picture(app).splitlines()] == wanted
         panes = [pane for pane in app.desk.sheet.query(Grid) if pane.size]
         assert panes
         for pane in panes:
@@ -152,7 +206,7 @@ def test_a_blank_screen_is_no_stored_picture(
                 patch.setattr(pane, "render_line", lambda y, pane=pane: Strip.blank(pane.size.width))
                 pane.refresh()
                 await pilot.pause()
-                assert [line.rstrip() for line in text_of(app).splitlines()] != wanted, pane
+                assert [line.rstrip() for line in picture(app).splitlines()] != wanted, pane
 
     drive(test, size=size)
 
