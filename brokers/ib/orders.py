@@ -145,7 +145,7 @@ class Outgoing:
             )
 
     def _parent(self, order: Order) -> Ticket | None:
-        if order.parent is None:
+        if order.parent is None or order.emulated:
             return None
         parent = self._tickets.by_ref(order.parent)
         if parent is None or not parent.number or parent.client_id != self._tickets.client_id:

@@ -70,7 +70,8 @@ def terms_of(
     order: Order, instrument: Instrument, contract: Wanted, order_id: int, parent_id: int, magnifier: int
 ) -> OrderTerms:
     """Our order in TWS's words. Time in force always explicit: an empty one is filled from a user's
-    preset."""
+    preset. Of a bracket that the engine works TWS is told neither parent nor group."""
+    group = "" if order.emulated else order.oco or ""
     dated = order.tif is TimeInForce.GTD and order.expire is not None
     return OrderTerms(
         order_id=order_id,
@@ -85,6 +86,6 @@ def terms_of(
         stop=None if order.stop is None else instrument.price(order.stop) * magnifier,
         good_till=utc_stamp(order.expire) if dated and order.expire is not None else "",
         parent_id=parent_id,
-        oca_group=order.oco or "",
-        oca_type=OCA_REDUCE if order.oco else 0,
+        oca_group=group,
+        oca_type=OCA_REDUCE if group else 0,
     )

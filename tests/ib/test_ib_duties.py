@@ -460,6 +460,23 @@ def test_of_a_bracket_only_the_last_is_transmitted() -> None:
     play(script)
 
 
+def test_of_a_bracket_that_the_engine_works_ib_is_told_nothing() -> None:
+    """Its parent may have filled long ago, and a group would cancel what the engine still wants."""
+
+    async def script(bench: IbBench) -> None:
+        entry = await submit(bench, B, 2)
+        await until_filled(bench, entry, 2)
+        child = make(bench, S, 2, 110, parent=entry, oco="g-1", emulated=True)
+        stray = make(bench, S, 2, stop=90, parent="manual-never-1", oco="g-1", emulated=True)
+        for order in (child, stray):
+            bench.adapter.submit(recorded(order))
+            await until_seen(bench, Acknowledged, order.id)
+        asked = [o.request() for o in bench.gateway.trading.book.open()]
+        assert [(a["parentId"], a["ocaGroup"], a["transmit"]) for a in asked] == [(0, "", True)] * 2
+
+    play(script)
+
+
 def test_an_order_that_was_changed_down_to_what_is_filled_is_done() -> None:
     """Found by a storm: TWS may go on listing it as Submitted with nothing left."""
 
