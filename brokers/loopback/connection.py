@@ -35,7 +35,8 @@ from engine.model import NS, Quote, Trade
 from engine.ports import NotSent, TimerHandle
 
 MAX_BACKLOG = 16 * 1024 * 1024
-"""Bytes that may wait for a client that does not read; then it is cut off."""
+"""Bytes that may wait for a client that does not read; then it is cut off at the next message. One answer
+may be larger: who reads it is not behind."""
 
 
 class Market(Protocol):
@@ -68,6 +69,8 @@ class ClientLine:
         self._market = market
         self._session: Session | None = None
         self._cut = False
+        self._large = 0
+        """Size of the largest message that may still wait to be read."""
 
     async def run(self) -> None:
         """Until the client leaves, breaks the protocol, or is cut off."""
@@ -101,9 +104,15 @@ class ClientLine:
         """Sends, unless the line is gone; a client that does not read is cut off."""
         if self._cut or self._writer.is_closing():
             return
-        self._writer.write(wire.frame(message))
-        if self._writer.transport.get_write_buffer_size() > MAX_BACKLOG:
+        if self._writer.transport.get_write_buffer_size() > MAX_BACKLOG + self._large:
             self._abort()
+            return
+        data = wire.frame(message)
+        if len(data) > wire.MAX_FRAME:
+            data = wire.frame(_too_large(message, len(data)))
+        self._writer.write(data)
+        waits = self._writer.transport.get_write_buffer_size()
+        self._large = min(waits, max(len(data), self._large))
 
     def cut(self, reason: str) -> None:
         """Says why and closes."""
@@ -229,3 +238,9 @@ class ClientLine:
             self.send(Failed(drill.n, str(error)))
             return
         self.send(Done(drill.n))
+
+
+def _too_large(message: FromExchange, size: int) -> FromExchange:
+    """What is said instead of a message that no client takes."""
+    reason = f"the answer has {size} bytes and a message may have {wire.MAX_FRAME}; ask for less"
+    return Failed(message.n, reason) if isinstance(message, Reply) else Goodbye(reason)

@@ -60,10 +60,12 @@ class Client:
     def of(self, kind: type[F]) -> list[F]:
         return [f for f in self.facts if isinstance(f, kind)]
 
-    def send(self, side: Side, qty: int, limit: int | None, tif: TimeInForce = TimeInForce.GTC) -> str:
+    def send(
+        self, side: Side, qty: int, limit: int | None, tif: TimeInForce = TimeInForce.GTC, name: str = ""
+    ) -> str:
         self._count += 1
         order = Order(
-            id=f"l-{self._count}",
+            id=name or f"l-{self._count}",
             strategy="l",
             account="A",
             symbol="ES",
@@ -308,6 +310,28 @@ def test_the_exchange_drops_a_client_that_has_gone_silent(tmp_path: Path) -> Non
         assert "nothing heard from the client" in client.of(LinkDown)[0].reason
         await client.until(lambda: bool(client.of(Gap)))
         await client.adapter.close()
+
+    with exchange_process(tmp_path, ledger=False) as process:
+        asyncio.run(run(process))
+
+
+def test_a_large_answer_arrives_and_one_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    """Neither cuts the line: a client that reads is not one that is behind."""
+
+    async def run(process: ExchangeProcess) -> None:
+        client = Client(process.address)
+        adapter = client.adapter
+        await adapter.connect()
+        client.quote(100, 20, 101, 10)
+        for n in range(1, 5):
+            client.send(Side.BUY, 1, 90, name=f"{n}" * (17 * 1024 * 1024))
+            await client.until(lambda n=n: len(client.of(Acknowledged)) == n)  # type: ignore[misc]
+            if n == 1:
+                (order,) = (await adapter.open_orders()).ours
+                assert len(order.order_id) == 17 * 1024 * 1024
+        with pytest.raises(QueryFailed, match=r"the answer has \d+ bytes.*ask for less"):
+            await adapter.open_orders()
+        assert (await adapter.positions()).positions == () and not client.of(LinkDown)
 
     with exchange_process(tmp_path, ledger=False) as process:
         asyncio.run(run(process))
