@@ -40,9 +40,7 @@ def practised(settings: Settings) -> Settings:
     """The settings of a run against the loopback gateway: its account, port, contracts. Others unchanged."""
     if settings.feed.source != LOOPBACK:
         return settings
-    contracts = {
-        symbol: IbContract(exchange=lookup(symbol).venue, expiry="front", roll_days=0) for symbol in SYMBOLS
-    }
+    contracts = {symbol: IbContract(exchange=lookup(symbol).venue, expiry="front") for symbol in SYMBOLS}
     ib = IbConfig(
         port=settings.ib.port if settings.ib.port != IbConfig().port else PORT,
         client_id=settings.ib.client_id,

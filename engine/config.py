@@ -35,6 +35,9 @@ class InstrumentLimits(Section):
     max_spread_ticks: int | None = Field(None, ge=1, le=1_000_000)
     """Ticks. Spread above which opening orders pause, because each market has its own width. Default:
     risk.max_spread_ticks."""
+    contract_close_days: int | None = Field(None, ge=0, le=365)
+    """Days. Its own risk.contract_close_days, because contracts that deliver must be left earlier. Default:
+    risk.contract_close_days."""
 
 
 class RiskLimits(Section):
@@ -141,6 +144,12 @@ class RiskLimits(Section):
     second."""
     execution_action: Action = "pause"
     """What too many executions do. pause, because a person must look before anything else happens."""
+    contract_warn_days: int = Field(10, ge=0, le=365)
+    """Days before a contract's last safe day (last trading day, or first notice) from which its end is
+    alarmed, once a day, because rolling takes a person's decision."""
+    contract_close_days: int = Field(2, ge=0, le=365)
+    """Days before a contract's last safe day from which only orders that reduce pass, because what is held
+    into the end is delivered, or closed by the broker at his prices."""
     warn_pct: Decimal = Field(Decimal("80"), gt=0, le=100)
     """Percent of a limit from which the screen says WARN, because a person needs time to act before it
     trips."""

@@ -18,6 +18,7 @@ from engine.chores import Chores
 from engine.config import EngineConfig, RiskLimits
 from engine.connection import Links
 from engine.connection_watch import LinkWatch
+from engine.contract_watch import ContractWatch
 from engine.control.commands import Answer, AnyCommand, Kill
 from engine.control.questions import LogTail, ReplySink
 from engine.control.seats import NO_SEAT, Seats
@@ -162,6 +163,7 @@ class Engine:
         self._kill_host.gate = self.gate
         self._kill_host.reconcile_soon = self.reconcile_soon
         self._kill_host.take_report = partial(self.take, source="open_orders")
+        self._contracts = ContractWatch(self.core, self.view)
         self.day = Day(self.core, self.view, self.risk)
         self.reactions = Reactions(self.core, self.intake, self.kill, self.view, self.controls.one(Margin))
         self.strategies = StrategyDesk(self.core, self.intake, self.replacer, self.view, parts)
@@ -354,6 +356,7 @@ class Engine:
             self.answers.sample()
             self.strategies.on_time(core.clock.now())
             self._host.look_at_clock()
+            self._contracts.check()
             if mono >= self._health_due:
                 self._health_due = mono + HEALTH_EVERY
                 self.status.log_health()

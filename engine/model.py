@@ -140,6 +140,9 @@ class Instrument(Value, frozen=True, kw_only=True):
     """Commission and exchange fee for one lot, in `currency`."""
     fee_rate: Decimal = Decimal(0)
     """Commission as a fraction of notional, added to `fee` (crypto venues)."""
+    ends: int | None = None
+    """UTC ns of the beginning of the last day on which it can be held safely: its last trading day, or its
+    first notice day where that is earlier. None: it never ends, or nobody says."""
 
     @property
     def tick_value(self) -> Decimal:

@@ -28,11 +28,14 @@ class IbContract(Section):
     currency: str = Field("USD", pattern=r"^[A-Z]{3,5}$")
     """Currency of its price, because a symbol may be listed in several."""
     expiry: str = Field("", pattern=r"^(front|\d{6}|\d{8})?$")
-    """yyyymm or yyyymmdd; front: the nearest month that expires later than roll_days from now, so that the
-    configuration need not change with the month."""
+    """yyyymm or yyyymmdd; front: the nearest month whose last safe day (last trading day, or first notice) is
+    later than roll_days from now, so that the configuration need not change with the month."""
     roll_days: int = Field(8, ge=0, le=365)
-    """Days before its last trading day from which a month is no longer the front one, because liquidity
-    leaves it before."""
+    """Days before its last safe day from which a month is no longer the front one, because liquidity leaves
+    it before; more than risk.contract_close_days, or the front month is one in which nothing is opened."""
+    notice_days: int = Field(0, ge=0, le=120)
+    """Days from its first notice day to its last trading day, because a contract that delivers must be left
+    before the notice (gold about 30, grains about 15); 0: only its last trading day counts."""
     local_symbol: str = Field("", max_length=32)
     """The exchange's own symbol with the month, as ESZ5, because it is exact where it is known."""
     trading_class: str = Field("", max_length=32)

@@ -4,7 +4,7 @@ list."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from brokers.ib.config import IbContract
 from brokers.ib.terms import Wanted
 from engine.feeds.errors import UnknownSymbol
 from engine.feeds.instruments import lookup
-from engine.model import Instrument
+from engine.model import NS, Instrument
 from engine.ports import NotSent
 
 
@@ -76,7 +76,7 @@ def choose(symbol: str, config: IbContract, found: Sequence[raw.Details], today:
     rest = list(found)
     if config.expiry == "front":
         first = today + timedelta(days=config.roll_days)
-        alive = [d for d in rest if (day := last_day(d)) is not None and day > first]
+        alive = [d for d in rest if (day := safe_day(d, config)) is not None and day > first]
         kinds = {(d.contract.trading_class, d.contract.multiplier) for d in alive}
         if len(kinds) <= 1 and alive:
             nearest = min(last_day(d) or date.max for d in alive)
@@ -106,6 +106,12 @@ def last_day(details: raw.Details) -> date | None:
     return date(int(text[:4]), int(text[4:6]), int(text[6:]))
 
 
+def safe_day(details: raw.Details, config: IbContract) -> date | None:
+    """The last day on which it can be held without a delivery notice: that of trading, or of first notice."""
+    day = last_day(details)
+    return None if day is None else day - timedelta(days=config.notice_days)
+
+
 def rule_of(details: raw.Details, exchange: str) -> int | None:
     """Number of the market rule that holds at the exchange we trade at."""
     exchanges, rules = details.exchanges.split(","), details.rules.split(",")
@@ -131,6 +137,7 @@ def resolve(
     magnifier = max(details.magnifier, 1)
     tick = smallest / magnifier
     known = _catalogued(symbol)
+    safe = safe_day(details, config)
     instrument = Instrument(
         symbol=symbol,
         venue=exchange,
@@ -145,6 +152,9 @@ def resolve(
         maintenance_margin=config.maintenance_margin,
         margin_known=config.initial_margin > 0,
         fee=config.fee or (known.fee if known is not None else Decimal(0)),
+        ends=None
+        if safe is None
+        else int(datetime(safe.year, safe.month, safe.day, tzinfo=UTC).timestamp()) * NS,
     )
     contract = Wanted(
         con_id=details.contract.con_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -19,6 +19,7 @@ from brokers.ib.pacing import Pacer
 from brokers.ib.questions import Questions
 from brokers.ib.reads import Send
 from brokers.ib.terms import OrderTerms, Wanted
+from engine.model import NS
 from engine.ports import NotSent, QueryFailed
 
 PAPER_PREFIX: Final = "D"
@@ -190,14 +191,20 @@ class Setup:
     @staticmethod
     def warnings(resolved: Resolved, today: date) -> list[str]:
         """What a person should know about a contract's end."""
-        if resolved.last_day is None:
+        ends = resolved.instrument.ends
+        if ends is None:
             return []
-        days = (resolved.last_day - today).days
+        day = datetime.fromtimestamp(ends // NS, UTC).date()
+        days = (day - today).days
         if days > SOON_DAYS:
             return []
+        text = (
+            f"{resolved.instrument.symbol} is {resolved.contract.local_symbol}, whose last safe day is {day} "
+            f"({days} days)"
+        )
+        if day != resolved.last_day:
+            return [text]
         return [
-            f"{resolved.instrument.symbol} is {resolved.contract.local_symbol}, whose last trading day is "
-            f"{resolved.last_day} ({days} days); a contract that delivers must be closed before its "
-            f"first notice "
-            f"day, which may be earlier: look at the exchange's calendar, or IB liquidates"
+            f"{text}; one that delivers must be closed before its first notice day, which may be earlier: "
+            f"set ib.contracts.{resolved.instrument.symbol}.notice_days, or IB liquidates"
         ]

@@ -13,6 +13,7 @@ Effect = Literal["wider", "tighter", "other"]
 
 _SMALLER_IS_WIDER: Final = frozenset(
     {"spread_pause", "duplicate_window", "reject_window", "error_window", "execution_window"}
+    | {"contract_warn_days", "contract_close_days"}
 )
 """Settings that let more through the smaller they are; of all other numbers it is the larger that does."""
 _ACTIONS: Final = ("refuse", "pause", "cancel", "kill")
@@ -22,6 +23,7 @@ _FALLBACK: Final[dict[str, Callable[[RiskLimits], int | None]]] = {
     "max_order_qty": lambda limits: limits.max_order_qty,
     "collar_ticks": lambda _: None,
     "max_spread_ticks": lambda limits: limits.max_spread_ticks,
+    "contract_close_days": lambda limits: limits.contract_close_days,
 }
 """What holds for an instrument without a limit of its own; None where that cannot be compared."""
 

@@ -32,6 +32,7 @@ _BY_CONTROL: Final[Mapping[str, tuple[str, str]]] = {
     "gross": ("", "max_gross"),
     "net": ("", "max_net"),
     "stale_data": ("", "stale_after"),
+    "contract_end": ("", "contract_close_days"),
     "duplicate": ("", "duplicate_window"),
     "reject_storm": ("", "reject_storm"),
     "error_rate": ("", "error_storm"),

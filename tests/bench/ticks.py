@@ -40,7 +40,7 @@ def _case(bursts: int, seconds: float) -> Figures:
         venue.call(_quote)
         begin = time.monotonic_ns() + int((LEAD_IN + 2) * 1e9)
         end = begin + int(seconds * 1e9)
-        contracts = {"ES": {"exchange": "CME", "expiry": "front", "roll_days": 0}}
+        contracts = {"ES": {"exchange": "CME", "expiry": "front"}}
         job = {
             "state": str(folder / "state"),
             "out": str(folder / "engine.json"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from app.drill.world import CL, ES, START, TOUCH, Plan, World
 from brokers.exchange.config import ExchangeConfig
 from engine.config import EngineConfig, JournalConfig
-from engine.model import MarketState
+from engine.model import Instrument, MarketState
 
 __all__ = ["CL", "ES", "HALTED", "OPEN", "RESERVED", "START", "Rig"]
 
@@ -32,6 +32,7 @@ class Rig(World):
         cash: int = 1_000_000,
         start: int = START,
         touch: dict[str, tuple[int, int]] | None = None,
+        instruments: Sequence[Instrument] = (ES, CL),
     ) -> T:
         """Runs a script against a fresh engine (or one that finds its state in `directory`)."""
         if directory is None:
@@ -44,6 +45,7 @@ class Rig(World):
                     cash=cash,
                     start=start,
                     touch=touch,
+                    instruments=instruments,
                 )
         plan = Plan(
             directory=directory,
@@ -52,6 +54,7 @@ class Rig(World):
             cash=Decimal(cash),
             touch=dict(touch or TOUCH),
             start=start,
+            instruments=instruments,
         )
         return cls.run(plan, script)
 

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from engine.control.commands import Flatten, Reset
 from engine.model import NS, OrderType, Side, TimeInForce
-from tests.engine.rig import HALTED, RESERVED, START, Rig
+from engine.risk.controls.contract_end import DAY
+from tests.engine.rig import CL, ES, HALTED, RESERVED, START, Rig
 
 
 def limits(**risk: Any) -> dict[str, Any]:
@@ -166,6 +167,25 @@ def test_a_static_limit_refuses(
         assert refusal_of(rig, side, qty, **fields) == control
 
     Rig.play(script, config=limits(**risk))
+
+
+def test_near_its_end_a_contract_is_alarmed_and_only_left() -> None:
+    """The window begins while it runs, with nothing but time; what is held is alarmed more loudly."""
+    soon = replace(ES, ends=START + 2 * DAY + 90 * NS)
+
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        alarms = [a for a in rig.engine.core.books.alerts.rows() if a.code == "contract_end"]
+        assert [a.severity for a in alarms] == ["warning"] and "in 2 days" in alarms[0].text
+        await rig.sleep(180)
+        assert rig.reading("contract_end", "ES").state == "TRIPPED"
+        assert refusal_of(rig, Side.BUY, 1) == "contract_end"
+        newest = next(a for a in rig.engine.core.books.alerts.rows() if a.code == "contract_end")
+        assert newest.severity == "critical" and "+2 are held" in newest.text
+        await rig.fill(Side.SELL, 2)
+        assert rig.position() == rig.venue_position() == 0
+
+    Rig.play(script, instruments=(soon, CL))
 
 
 def test_duplicate_order_is_refused_within_its_window() -> None:

@@ -68,7 +68,7 @@ def test_limits_by_the_names_of_their_controls(name: str, value: str, key: str, 
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("NOPE", "3", "there is no limit NOPE; known are CL, ES, daily_loss"),
+        ("NOPE", "3", "there is no limit NOPE; known are CL, ES, contract_end, daily_loss"),
         ("ES", "three", "three is no figure"),
         ("ES", "1.5", "lot"),
         ("ES", "-1", "greater than or equal to 0"),

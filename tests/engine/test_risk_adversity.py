@@ -188,6 +188,7 @@ def test_a_position_without_a_price_opens_nothing(tmp_path: Path) -> None:
             "market_state",
             "duplicate",
             "trading_state",
+            "contract_end",
             "instruments",
             "validity",
             "strategy_position",

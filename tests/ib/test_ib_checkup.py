@@ -21,7 +21,7 @@ from tests.conformance.benches.ib import ACCOUNT, gateway
 from tests.ib.kit import needs_library
 
 pytestmark = needs_library
-ES = {"ES": IbContract(exchange="CME", expiry="front", roll_days=0)}
+ES = {"ES": IbContract(exchange="CME", expiry="front")}
 
 
 def walk(

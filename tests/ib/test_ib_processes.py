@@ -35,11 +35,9 @@ answer_within = 2
 [ib.contracts.ES]
 exchange = "CME"
 expiry = "front"
-roll_days = 0
 [ib.contracts.NQ]
 exchange = "CME"
 expiry = "front"
-roll_days = 0
 [risk]
 daily_loss_pct = 50
 max_drawdown_pct = 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -12,6 +12,7 @@ from brokers.ib.contracts import Resolved, choose, resolve
 from brokers.ib.setup import Setup
 from brokers.ib.terms import Wanted
 from engine.facts import BrokerNotice
+from engine.model import NS
 from engine.ports import NotSent, QueryFailed
 from tests.conformance.benches.ib import IbBench
 from tests.conformance.benches.venue import ES
@@ -55,6 +56,16 @@ def test_exactly_one_contract_or_a_list() -> None:
 )
 def test_the_front_month_rolls_before_its_end(today: date, chosen: raw.Details) -> None:
     assert choose("ES", FRONT, [MAR, DEC], today) is chosen
+
+
+def test_a_month_that_delivers_is_left_before_its_first_notice() -> None:
+    gold = IbContract(exchange="CME", expiry="front", roll_days=8, notice_days=29)
+    assert choose("ES", gold, [MAR, DEC], date(2025, 11, 11)) is DEC
+    assert choose("ES", gold, [MAR, DEC], date(2025, 11, 12)) is MAR
+    found = resolve("ES", gold, DEC, RULES)
+    assert found.instrument.ends == int(datetime(2025, 11, 20, tzinfo=UTC).timestamp()) * NS
+    (text,) = Setup.warnings(found, date(2025, 11, 15))
+    assert "last safe day is 2025-11-20 (5 days)" in text and "notice_days" not in text
 
 
 def test_twins_by_multiplier_are_not_guessed() -> None:

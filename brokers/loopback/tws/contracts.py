@@ -70,6 +70,10 @@ def third_friday(year: int, month: int) -> date:
     return first + timedelta(days=(4 - first.weekday()) % 7 + 14)
 
 
+ROLL: Final = timedelta(days=14)
+"""Before its end a month is not the front one any more: markets have gone on to the next by then."""
+
+
 def list_contracts(
     instruments: Iterable[Instrument], now: int, *, months: int = 2, basis: int = 40
 ) -> tuple[Listed, ...]:
@@ -117,7 +121,7 @@ def _contracts(instrument: Instrument, now: int, months: int, basis: int, rule: 
     out: list[Listed] = []
     year, month = today.year, today.month
     while len(out) < months:
-        if MONTHS[month - 1] in codes and third_friday(year, month) > today:
+        if MONTHS[month - 1] in codes and third_friday(year, month) > today + ROLL:
             front = not out
             own = instrument if front else replace(instrument, symbol=_local(root, year, month))
             found = _future(own, root, venue, name, rule, year, month)

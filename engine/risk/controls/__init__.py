@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from engine.risk.control import Control
+from engine.risk.controls.contract_end import ContractEnd
 from engine.risk.controls.daily_loss import DailyLoss
 from engine.risk.controls.drawdown import Drawdown
 from engine.risk.controls.duplicate import Duplicates
@@ -88,6 +89,7 @@ def standard_controls() -> ControlSet:
             LoopHealth(),
             Validity(),
             AllowedInstruments(),
+            ContractEnd(),
             MarketStateGate(),
             OrderQuantity(),
             OrderRate(),
