@@ -108,6 +108,9 @@ class Books:
         self.ended: RunEnded | None = None
         self.kills: tuple[KillBegan, ...] = ()
         """What was asked of the emergency procedure that has not ended, in order."""
+        self.stops = 0
+        """Halts of the account, and kills: those that found it halted already, and a control's of one
+        instrument, as well."""
         self.tripped: dict[tuple[str, str], ControlTripped] = {}
         self.limits_version = 1
         self.overrides: dict[str, Override] = {}
@@ -185,6 +188,7 @@ class Books:
             case Transferred(symbol=symbol, seller=seller, buyer=buyer, lots=lots, price=price):
                 self.positions.transfer(symbol, seller, buyer, lots, price)
             case Halted(scope=scope, target=target, code=code, reason=reason):
+                self.stops += scope == "account" and not target
                 return Applied(
                     changed=self.halts.latch(
                         Halt(scope=scope, target=target, code=code, reason=reason, ts=ts)
@@ -204,6 +208,7 @@ class Books:
                     self.kills = ()
                 return Applied(changed=self.halts.reset(scope, target))
             case ControlTripped(control=control, scope=scope):
+                self.stops += record.action == "kill"
                 self.tripped[(control, scope)] = record
             case ControlReset(control=control, scope=scope):
                 self.tripped.pop((control, scope), None)
@@ -216,7 +221,8 @@ class Books:
                 return Applied(changed=self.alerts.clear(code, symbol) > 0)
             case AlertShelved(id=number, until=until, reason=reason):
                 return Applied(changed=self.alerts.shelve(number, until, reason))
-            case KillBegan():
+            case KillBegan(symbol=symbol):
+                self.stops += symbol is None
                 self.kills = (*self.kills, record)
             case KillEnded(flat=flat):
                 self.kills = ()

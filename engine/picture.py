@@ -101,6 +101,7 @@ class Picture:
             kill=self._kill_view(),
             limits_version=books.limits_version,
             screens=self._sources.screens(),
+            stops=books.stops,
         )
 
     # -- parts

@@ -41,12 +41,11 @@ from app.desk.view.cells import clean
 from app.desk.view.formats import age as age_text
 from app.desk.view.formats import clock
 from app.desk.view.killing import scope_all
+from app.desk.view.status import STALE_AFTER
 from app.desk.welcome import WelcomePage
 from engine.control.link import Link
 from engine.control.snapshot import Snapshot
 
-STALE_AFTER: Final = 1.0
-"""Seconds without a snapshot after which nothing on screen may look live."""
 BELL_EVERY: Final = 2.0
 """Seconds between two bells."""
 _THEMES = Path(str(resources.files("themes")))
@@ -179,7 +178,7 @@ class DeskApp(Ordering, App[DeskResult]):
                 self.desk.look(snapshot, self._zone)
                 self._shown = snapshot
             lit = int(self._now() * 2) % 2 == 0 if self._rate > 0 else True
-            self.watch_arming()
+            self.watch_arming(snapshot)
             sends = self.arming.armed
             self.desk.look_up(snapshot, age, self._zone, lit, self._link.role(), sends)
             self._lined = snapshot

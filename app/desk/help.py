@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
@@ -21,6 +22,10 @@ from app.desk.view.cells import Cell, Column, Row, Table
 from app.grammar.verbs import HELP
 
 COLUMNS = (Column("Key", 15), Column("Does", 40, stretch=True), Column("Where", 10, 1))
+LEAST = 20
+"""Cells of a line of a sentence, on however narrow a terminal."""
+GAPS = 4
+"""Cells between the columns, and of the scroll bar."""
 
 
 class Place(NamedTuple):
@@ -63,9 +68,28 @@ class HelpPage(Page):
 
     def on_mount(self) -> None:
         """Fills the page."""
+        self.query_one("#help", Grid).focus()
+        self._fill()
+
+    def on_resize(self) -> None:
+        """Another width wraps sentences elsewhere."""
+        self.call_after_refresh(self._fill)
+
+    def _fill(self) -> None:
+        if not self.is_mounted:
+            return
         grid = self.query_one("#help", Grid)
-        grid.show(Table("", COLUMNS, tuple(self.rows()), ""))
-        grid.focus()
+        where = max(len(table_of_keys.where(key)) for key in self._keys)
+        width = max(LEAST, (grid.size.width or self.app.size.width) - COLUMNS[0].width - where - GAPS)
+        grid.show(Table("", COLUMNS, tuple(self.wrapped(width)), ""))
+
+    def wrapped(self, width: int) -> Iterator[Row]:
+        """The rows, with sentences that are longer than `width` cells going on in rows below."""
+        for row in self.rows():
+            first, *rest = textwrap.wrap(row.cells[1].text, width) or [""]
+            yield Row(row.key, (row.cells[0], Cell(first, row.cells[1].meaning), row.cells[2]))
+            for number, more in enumerate(rest, 1):
+                yield Row(f"{row.key}+{number}", (Cell(""), Cell(more, row.cells[1].meaning), Cell("")))
 
     def rows(self) -> Iterator[Row]:
         """Sections of keys, the keys of other screens, the commands."""

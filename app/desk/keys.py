@@ -76,7 +76,8 @@ KEYS: Final[tuple[Key, ...]] = (
         ("ctrl+o",),
         "arm",
         "Arm",
-        "ARMED or SAFE: whether this desk sends orders or only previews them; on LIVE a typed word",
+        "ARMED or SAFE: whether this desk sends orders or only previews them; on LIVE a typed word. Every "
+        "kill or halt of the account, whoever's, makes it SAFE; a reset never arms",
         "everywhere",
         "Ctrl+O",
         9,

@@ -28,16 +28,15 @@ from app.desk.speaking import context
 from app.desk.view.cells import Cell
 from app.desk.view.orders import is_working
 from app.desk.view.preview import Line, one_line
+from app.desk.view.status import STALE_AFTER
 from app.grammar.completion import completed
 from app.grammar.saying import say
 from app.grammar.tokens import Context, Misspoken, words
 from app.grammar.verbs import VERBS, Arming, Spoken, parse
 from engine.control.commands import Answer, AnyCommand, Modify, SetLimit, Submit
-from engine.control.snapshot import OrderRow, PositionRow
+from engine.control.snapshot import OrderRow, PositionRow, Snapshot
 from engine.model import OrderType, Side, TimeInForce
 
-STALE_AFTER: Final = 1.0
-"""Seconds without a snapshot after which no price on the screen is traded on with one key."""
 SMALL: Final = Decimal(1)
 """Size of an order for whose symbol none is set (`desk.sizes`)."""
 
@@ -62,13 +61,16 @@ class Ordering(Commanding):
             self._set_armed(False)
             return
         snapshot = self._link.latest()
-        if snapshot is not None and snapshot.recorded:
+        if snapshot is None or not self._link.alive():
+            self.note("there is no engine to send orders to", "heading")
+        elif snapshot.recorded:
             self.note("this is a recording: there is nothing to arm", "heading")
         elif self._link.role() != "control":
             self.note("this screen only looks on: ':take control' first", "heading")
-        elif snapshot is not None and snapshot.mode != "LIVE":
-            self._set_armed(True)
-        elif snapshot is not None and not self._asking("arm"):
+        elif snapshot.mode != "LIVE":
+            self._set_armed(True, snapshot.stops)
+        elif not self._asking("arm"):
+            stops = snapshot.stops
             body = wrapped(
                 f"Orders of this desk go to LIVE account {snapshot.account}, real money.", "heading"
             )
@@ -76,7 +78,7 @@ class Ordering(Commanding):
 
             def chosen(outcome: str | None) -> None:
                 if outcome:
-                    self._set_armed(True)
+                    self._set_armed(True, stops)
 
             self.push_screen(Ask("ARM", body, words={"ARM": "yes"}, hint=hint, kind="arm"), chosen)
 
@@ -87,9 +89,9 @@ class Ordering(Commanding):
             self._armed_changed()
         super().action_kill()
 
-    def _set_armed(self, armed: bool) -> None:
+    def _set_armed(self, armed: bool, stops: int = 0) -> None:
         if armed:
-            self.arming.arm()
+            self.arming.arm(stops)
             self.note("ARMED: this desk sends orders. Ctrl+O makes it SAFE", "armed")
         else:
             self.arming.safe()
@@ -102,10 +104,11 @@ class Ordering(Commanding):
             if isinstance(screen, Form):
                 screen.look()
 
-    def watch_arming(self) -> None:
-        """With every frame: nobody there for too long."""
-        if self.arming.fell_safe():
-            self.note("SAFE again: nobody pressed a key. Ctrl+O arms", "heading")
+    def watch_arming(self, snapshot: Snapshot) -> None:
+        """With every frame: what makes the desk SAFE without its operator."""
+        why = self.arming.fell_safe(snapshot, self._link.role(), self._link.alive())
+        if why:
+            self.note(f"SAFE again: {why}. Ctrl+O arms", "heading")
             self._armed_changed()
 
     # Previews and forms

@@ -230,6 +230,9 @@ class Snapshot(Value, frozen=True, kw_only=True):
     kill: KillView | None
     limits_version: int
     screens: tuple[ScreenRow, ...] = ()
+    """Those attached, and the one in the engine's own process."""
     recorded: bool = False
     """A moment of a journal: nothing here lives, and nothing can be commanded."""
-    """Those attached, and the one in the engine's own process."""
+    stops: int = 0
+    """Counts what stopped the account or was begun to stop it, whoever did it. A screen that was armed at
+    another count is not armed any more: a halt that was latched and reset between two pictures counts."""

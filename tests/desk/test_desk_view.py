@@ -34,7 +34,7 @@ from app.desk.view import strategies as strategyview
 from app.desk.view.cells import Cell, Column, Row, clean, fit, lay, longest
 from app.desk.view.meanings import FILLED, MEANINGS
 from app.desk.view.rows import stable_order
-from engine.control.snapshot import KillView
+from engine.control.snapshot import KillView, Snapshot
 
 ZONE = "America/Chicago"
 
@@ -377,12 +377,32 @@ def test_the_status_line_never_overflows(width: int) -> None:
     assert cell_len(text(status.line(shot, 0.1, ZONE, width))) <= width
 
 
-def test_the_word_for_may_we_trade() -> None:
-    assert status.armed(snapshot(), True).text == " ARMED "
-    assert status.armed(snapshot(), False).text == " SAFE "
-    assert status.armed(snapshot(paused=("stale data",)), True).text == " PAUSED "
-    assert status.armed(snapshot(trading=False), True).text == " NOT READY "
-    assert status.armed(snapshot(trading=False, paused=("x",), halted=True), True).text == " HALTED "
+def words(shot: Snapshot, age: float = 0.1) -> str:
+    return text(status.conditions(shot, age))
+
+
+def test_what_keeps_orders_back_and_whether_this_desk_sends_any_are_two_words() -> None:
+    down = health(broker="down")
+    for shot, said in (
+        (snapshot(), ""),
+        (snapshot(paused=("stale data",)), " PAUSED "),
+        (snapshot(paused=("spread GCM3: 6 ticks of 4 ticks",)), " LIMITED "),
+        (snapshot(trading=False), " NOT READY "),
+        (snapshot(trading=False, health=down), " DISCONNECTED "),
+        (snapshot(halted=True), " HALTED "),
+    ):
+        assert words(shot) == said
+        for sends, stance in ((True, " ARMED "), (False, " SAFE ")):
+            for width in (40, 60, 80, 120, 200):
+                assert text(status.line(shot, 0.1, ZONE, width, sends)).startswith(f" PAPER {said}{stance}")
+    everything = snapshot(trading=False, paused=("x",), halted=True, health=down)
+    assert words(everything) == " HALTED  DISCONNECTED  PAUSED ", "the gravest first"
+    assert text(status.line(everything, 0.1, ZONE, 40, True)).startswith(" PAPER  HALTED  ARMED ")
+    recorded = text(status.line(snapshot(recorded=True), 0.0, ZONE, 80))
+    assert " RECORDED " in recorded and " SAFE " not in recorded, "there is nothing to arm"
+
+
+def test_the_reasons_stand_behind_their_words() -> None:
     assert status.why(snapshot()) == ()
     said = text(status.why(snapshot(halted=True, halt_reason="operator", paused=("a", "b"))))
     assert "operator" in said and "a; b" in said
@@ -390,15 +410,15 @@ def test_the_word_for_may_we_trade() -> None:
 
 def test_a_pause_of_one_instrument_is_not_called_a_pause_of_all() -> None:
     one = snapshot(paused=("spread GCM3: 6 ticks of 4 ticks",))
-    assert status.armed(one, True).text == " LIMITED "
+    assert words(one) == " LIMITED "
     assert text(status.why(one)) == " LIMITED  spread GCM3: 6 ticks of 4 ticks"
     for paused in (("paused by desk",), ("spread GCM3: 6 ticks", "order_rate: 46 of 45"), ("store DOWN",)):
-        assert status.armed(snapshot(paused=paused), True).text == " PAUSED "
+        assert words(snapshot(paused=paused)) == " PAUSED "
 
 
 def test_a_halted_instrument_is_said_with_its_reason_and_remedy() -> None:
     one = snapshot(positions=(position("ESM3", 1, state="halted: manual_trade"),))
-    assert status.armed(one, True).text == " LIMITED "
+    assert words(one) == " LIMITED "
     assert text(status.why(one)) == " LIMITED  ESM3 is halted: manual trade ▸ F4: d adopts, F8 flattens"
     everything = snapshot(positions=one.positions, halted=True, halt_reason="operator")
     assert text(status.why(everything)) == " HALTED  operator", "one instrument is no news then"
@@ -409,11 +429,11 @@ def test_an_old_snapshot_shows_its_age_instead_of_the_loop() -> None:
     assert "ENG ✕ 3.2s" in line and "11.4ms" not in line
 
 
-def test_an_old_snapshot_calls_nothing_armed() -> None:
-    assert " ARMED " in text(status.line(snapshot(), 0.5, ZONE, 120, True))
-    old = text(status.line(snapshot(), 3.0, ZONE, 120, True))
-    assert " STALE " in old and " ARMED " not in old
-    assert " HALTED " in text(status.line(snapshot(halted=True, halt_reason="x"), 3.0, ZONE, 120, True))
+def test_with_an_old_snapshot_nobody_knows_whether_an_order_would_leave() -> None:
+    assert text(status.line(snapshot(), 0.5, ZONE, 120, True)).startswith(" PAPER  ARMED ")
+    assert text(status.line(snapshot(), 3.0, ZONE, 120, True)).startswith(" PAPER  STALE  ARMED ")
+    halted = text(status.line(snapshot(halted=True, halt_reason="x"), 3.0, ZONE, 120, True))
+    assert halted.startswith(" PAPER  STALE  HALTED  ARMED "), "it was halted when last heard"
 
 
 def test_links_that_are_down_say_so() -> None:

@@ -21,7 +21,7 @@ from engine.control.questions import StoryOf
 from engine.control.replies import StoryTold
 from tests.desk.pseudoterminal import PATIENCE
 from tests.live.conftest import QUIET, Start
-from tests.live.workstation import CTRL_Q, F12, Headless, Workstation, environment, program, run
+from tests.live.workstation import CTRL_O, CTRL_Q, F12, Headless, Workstation, environment, program, run
 
 pytestmark = pytest.mark.slow
 
@@ -230,13 +230,18 @@ def test_two_viewers_and_control_is_handed_over(attached: Workstation, start: St
     assert screens(attached) == {"control": 1, "view": 1}
     second.type(b":pause\r")
     second.shows("REFUSED", "is in control")
+    attached.type(CTRL_O)
+    attached.shows(" ARMED ")
     second.type(b":take control\r")
-    attached.shows(" LOOKING ON ")
+    attached.shows(" LOOKING ON ", " SAFE ", "another screen is in control")
     second.until(lambda: "LOOKING ON" not in second.text(), "control")
+    second.type(CTRL_O)
+    second.shows(" ARMED ")
     second.type(b":pause\r")
-    second.shows(" PAUSED ")
+    second.shows(" PAUSED  ARMED ")
     attached.type(F12)  # whoever looks on may still kill
-    second.shows(" HALTED ", "✓ halted")
+    second.shows(" HALTED ", " SAFE ", "✓ halted")
+    second.until(lambda: "ARMED" not in second.text().split("\n", 1)[0], "SAFE again")
     reader = attach(start, "--read-only")
     reader.shows(" READ ONLY ", " HALTED ")
     reader.type(F12)

@@ -21,6 +21,7 @@ from tests.desk.pseudoterminal import PATIENCE, PseudoTerminal
 
 F12 = b"\x1b[24~"
 CTRL_Q = b"\x11"
+CTRL_O = b"\x0f"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 

@@ -17,7 +17,7 @@ def test_the_line_is_lost_and_an_order_fills_meanwhile(begin: Begin) -> None:
     desk.row("= AGREE", "ES", "=0")
 
     venue.drill("shut", gateway="primary")
-    desk.shows(" NOT READY ", "link to loopback is down", "BRK ✕ DOWN")
+    desk.shows(" DISCONNECTED ", " ARMED ", "link to loopback is down", "BRK ✕ DOWN")
     desk.row("ALARM", "link to loopback is down", "it reconnects by itself")
     desk.row("? UNKNOWN", "ES")
     desk.shows("IN DOUBT", lacks=["= AGREE"])
@@ -26,7 +26,7 @@ def test_the_line_is_lost_and_an_order_fills_meanwhile(begin: Begin) -> None:
     night.reads_refusal("buy 1 ES @ 4990", "trading_state")
 
     venue.drill("open", gateway="primary")
-    desk.shows("BRK ✓", lacks=["NOT READY"])
+    desk.shows("BRK ✓", lacks=["NOT READY", "DISCONNECTED"])
     desk.row("FILLED", "ES", "4999.00")
     desk.row("= AGREE", "ES", "+1", "+1", "=0")
     desk.row("+1 ES at 4999.00", "was never reported to us")

@@ -1,12 +1,15 @@
 """ARMED or SAFE: whether this desk sends orders or only previews them. It never gates kill, cancel, flatten.
 
-It is a state of one desk and of nothing else: it starts SAFE, and goes back to SAFE when nobody has pressed a
-key for a while.
+It is a state of one desk and of nothing else: only its operator arms it. It starts SAFE, and goes back to
+SAFE when nobody has pressed a key for a while, when the account is halted or a kill begins, whoever did it,
+when another screen takes control, and when the engine is gone. What is over again does not arm it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+from engine.control.snapshot import ScreenRole, Snapshot
 
 
 class Arming:
@@ -16,11 +19,14 @@ class Arming:
         self._now = now
         self._idle_after = idle_after
         self._touched = now()
+        self._stops = 0
         self.armed = False
 
-    def arm(self) -> None:
-        """Orders may be sent from now on."""
+    def arm(self, stops: int) -> None:
+        """Orders may be sent from now on. `stops`: the engine's count (`Snapshot.stops`) that the operator
+        saw when he decided so."""
         self.armed = True
+        self._stops = stops
         self._touched = self._now()
 
     def safe(self) -> None:
@@ -31,9 +37,18 @@ class Arming:
         """A key was pressed."""
         self._touched = self._now()
 
-    def fell_safe(self) -> bool:
-        """True once when nobody was there for too long."""
-        if not self.armed or not self._idle_after or self._now() - self._touched < self._idle_after:
-            return False
-        self.armed = False
-        return True
+    def fell_safe(self, snapshot: Snapshot, role: ScreenRole, alive: bool) -> str:
+        """Makes it SAFE where something says so: why, once; empty where it stays as it is."""
+        if not self.armed:
+            return ""
+        why = ""
+        if not alive:
+            why = "the engine is gone"
+        elif snapshot.stops != self._stops:
+            why = f"halted: {snapshot.halt_reason}" if snapshot.halted else "there was a kill or a halt"
+        elif role != "control":
+            why = "another screen is in control"
+        elif self._idle_after and self._now() - self._touched >= self._idle_after:
+            why = "nobody pressed a key"
+        self.armed = not why
+        return why

@@ -6,7 +6,7 @@ least important ones go; the clock outlives account, feed and orders.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rich.cells import cell_len
 
@@ -20,6 +20,8 @@ from engine.control.snapshot import HealthWord, ScreenRole, Snapshot
 
 Cells = tuple[Cell, ...]
 
+STALE_AFTER: Final = 1.0
+"""Seconds without a snapshot after which nothing on screen may look live."""
 SEPARATOR = Cell(" │ ", "muted")
 TIGHT = Cell("│", "muted")
 NARROW = 100
@@ -47,17 +49,33 @@ def mode(snapshot: Snapshot) -> str:
     return "RECORDED" if snapshot.recorded else snapshot.mode
 
 
-def armed(snapshot: Snapshot, armed: bool) -> Cell:
-    """One word for: may an opening order leave now, and does this desk (`armed`) send any?"""
+def conditions(snapshot: Snapshot, age: float = 0.0) -> Cells:
+    """Words for what keeps opening orders back, the gravest first; none while nothing does. `age`: of the
+    snapshot, in seconds."""
     if snapshot.recorded:
-        return Cell(" RECORDED ", "mode-replay")
+        return (Cell(" RECORDED ", "mode-replay"),)
+    found: list[Cell] = []
+    if age > STALE_AFTER:
+        found.append(Cell(" STALE ", "stale"))  # nobody knows whether an order would leave now
     if snapshot.halted:
-        return Cell(" HALTED ", "halted")
+        found.append(Cell(" HALTED ", "halted"))
     if not snapshot.trading:
-        return Cell(" NOT READY ", "paused")
+        found.append(_not_trading(snapshot))
     if snapshot.paused or _halted_symbols(snapshot):
-        return Cell(_pause_word(snapshot), "paused")
-    return Cell(" ARMED ", "armed") if armed else Cell(" SAFE ", "heading")
+        found.append(Cell(_pause_word(snapshot), "paused"))
+    return tuple(found)
+
+
+def _not_trading(snapshot: Snapshot) -> Cell:
+    return Cell(" DISCONNECTED " if snapshot.health.broker == "down" else " NOT READY ", "paused")
+
+
+def stance(snapshot: Snapshot, sends: bool) -> Cells:
+    """ARMED or SAFE: whether this desk sends orders or only previews them, whatever else is the matter. A
+    recording has neither."""
+    if snapshot.recorded:
+        return ()
+    return (Cell(" ARMED ", "armed") if sends else Cell(" SAFE ", "heading"),)
 
 
 def _halted_symbols(snapshot: Snapshot) -> list[str]:
@@ -94,8 +112,8 @@ _ROLES: dict[ScreenRole, tuple[str, str]] = {
 
 
 def why(snapshot: Snapshot, role: ScreenRole = "control") -> Cells:
-    """The sentence behind HALTED, NOT READY or PAUSED, and behind a screen that does not command; empty
-    while armed and in control."""
+    """The sentence behind each of the conditions, and behind a screen that does not command; empty while
+    nothing is the matter."""
     said: list[Cell] = []
     if snapshot.recorded:
         return (Cell(" RECORDED ", "mode-replay"), Cell(f" {snapshot.trading_text}", "heading"))
@@ -106,7 +124,7 @@ def why(snapshot: Snapshot, role: ScreenRole = "control") -> Cells:
         said.append(Cell(" HALTED ", "halted"))
         said.append(Cell(f" {snapshot.halt_reason or 'no reason given'}", "heading"))
     if not snapshot.trading:
-        said.append(Cell(" NOT READY ", "paused"))
+        said.append(_not_trading(snapshot))
         said.append(Cell(f" {snapshot.trading_text or 'the three views do not agree yet'}", "heading"))
     if reasons := (*snapshot.paused, *_halted_symbols(snapshot)):
         said.append(Cell(_pause_word(snapshot), "paused"))
@@ -135,10 +153,9 @@ def fields(snapshot: Snapshot, age: float, zone: str, sends: bool = False) -> li
     waiting = len(unacknowledged(snapshot))
     alarms: Cells = (Cell(f"ALM {waiting}!", "alarm-unack") if waiting else Cell("ALM 0", "muted"),)
     broker = (*_link("BRK", health.broker, health.broker.upper() if health.broker != "ok" else ""), Cell(" "))
-    stopped = age > 1.0
-    may = armed(snapshot, sends)
-    if stopped and may.meaning == "armed":
-        may = Cell(" STALE ", "stale")  # nobody knows whether an order would leave now
+    stopped = age > STALE_AFTER
+    head = Cell(f" {snapshot.mode} ", _MODES[snapshot.mode])
+    may, wrong = stance(snapshot, sends), conditions(snapshot, age)
     word: HealthWord = "down" if stopped else health.engine
     loop = formats.age(age) if stopped else f"{health.risk_p99_ms:.1f}ms"
     engine = _link("ENG", word, loop)
@@ -146,7 +163,7 @@ def fields(snapshot: Snapshot, age: float, zone: str, sends: bool = False) -> li
     progress = formats.percent(snapshot.feed_progress) if snapshot.feed_progress is not None else ""
     feed = Cell(f"{snapshot.feed} {progress}".strip(), "muted")
     return [
-        Field(((0, (Cell(f" {snapshot.mode} ", _MODES[snapshot.mode]), may)),)),
+        Field(((0, (head, *wrong[:1], *may)), (3, (head, *wrong, *may)))),
         Field(((1, alarms),)),
         _day(snapshot),
         Field(
