@@ -27,9 +27,10 @@ from brokers.ib.pacing import Pacer
 from brokers.ib.questions import Questions
 from brokers.ib.reads import Reads
 from brokers.ib.setup import Setup
+from brokers.ib.strangers import Strangers
 from brokers.ib.thread import Inbox, library_thread
 from brokers.ib.tickets import Ticket, Tickets
-from brokers.ib.translate import Translator, foreign, is_ours
+from brokers.ib.translate import Translator, is_ours
 from brokers.ib.wire import Wire
 from engine.facts import (
     AccountValues,
@@ -82,7 +83,7 @@ class IbAdapter:
         self._questions = Questions(clock, round(config.answer_within * NS))
         self._resolved: dict[str, Resolved] = {}
         self._by_con_id: dict[int, Resolved] = {}
-        self._foreign_seen: dict[int, object] = {}
+        self._strangers = Strangers(config.client_id, self._executions.filled_of, clock.now)
         self._wire: Wire | None = None
         self._inbox: Inbox | None = None
         self._held: list[AnyFact] | None = None
@@ -113,6 +114,7 @@ class IbAdapter:
             self._pacer,
             self.capabilities,
             where=self._resolved.get,
+            bound=self._strangers.number_of,
             soon=clock.call_soon,
             place=lambda terms: self._send(lambda wire: wire.place(terms)),
             cancel=lambda number: self._send(lambda wire: wire.cancel(number)),
@@ -161,6 +163,7 @@ class IbAdapter:
         self.setup.begin()
         self.market.forget()
         self._tickets.new_session()
+        self._strangers.new_session()
         try:
             version = await thread.run(
                 wire.open(config.host, config.port if self.line.port is None else self.line.port,
@@ -171,6 +174,8 @@ class IbAdapter:
             if not self._resolved:
                 for resolved in await self.setup.contracts(self.today()):
                     self.take_up(resolved)
+            if self._strangers.binds:
+                await self._reads.bind_manual_orders()
             await self._reads.listed()
             await self._reads.refresh()
             await self._reads.time()
@@ -335,6 +340,9 @@ class IbAdapter:
             self._open_order(message)
         elif isinstance(message, raw.Status):
             self._translator.status(message)
+            ended = self._strangers.status(message)
+            if ended is not None and not self._opening:
+                self.tell(ended)
         elif isinstance(message, raw.Execution):
             self._execution(message)
         elif isinstance(message, raw.Commission):
@@ -353,13 +361,11 @@ class IbAdapter:
         if self._translator.open_order(order) is not None or is_ours(order.ref):
             return
         resolved = self._by_con_id.get(order.contract.con_id)
-        if resolved is None or order.status == "Filled":
+        if resolved is None:
             return
-        seen = (order.qty, order.limit, order.aux, order.status)
-        if self._foreign_seen.get(order.perm_id) != seen and order.perm_id and not self._opening:
-            self._foreign_seen[order.perm_id] = seen
-            filled = self._executions.filled_of(str(order.perm_id))
-            self.tell(foreign(order, resolved, filled, self._clock.now()))
+        news = self._strangers.open_order(order, resolved)
+        if news is not None and not self._opening:
+            self.tell(news)
 
     def _execution(self, execution: raw.Execution) -> None:
         if execution.account != self.account:

@@ -70,7 +70,9 @@ class IbConfig(Section):
     nothing, because anything may listen there: whether money is real is told by the account."""
     client_id: int = Field(1, ge=0, le=2_147_483_647)
     """Our number at TWS. Keep it, because only the client that placed an order can change or cancel it; set
-    it as master client id in TWS as well, so that trades by hand are told at once."""
+    it as master client id in TWS as well, so that trades by hand are told at once. 0 binds orders placed by
+    hand: they are seen at once and can be cancelled one by one; under any other number they are seen when
+    open orders are read, and only the global cancel reaches them."""
     answer_within: float = Field(5.0, gt=0, le=60)
     """Seconds after which one question of ours counts as unanswered, because TWS may never answer."""
     message_limit: int = Field(40, ge=5, le=45)

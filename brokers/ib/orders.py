@@ -42,7 +42,8 @@ def capabilities(message_limit: int) -> Capabilities:
 
 
 class Outgoing:
-    """`place` and `cancel` hand over to the library's thread; `soon` runs at the end of this turn."""
+    """`place` and `cancel` hand over to the library's thread; `soon` runs at the end of this turn; `bound`
+    gives the number of an order placed by hand that is bound to this session, by its permId."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Outgoing:
         can: Capabilities,
         *,
         where: Callable[[str], Resolved | None],
+        bound: Callable[[int], int],
         soon: Callable[[Callable[[], None]], object],
         place: Callable[[OrderTerms], None],
         cancel: Callable[[int], None],
@@ -65,6 +67,7 @@ class Outgoing:
         self._pacer = pacer
         self._can = can
         self._where = where
+        self._bound = bound
         self._soon = soon
         self._place = place
         self._cancel = cancel
@@ -213,11 +216,15 @@ class Outgoing:
     def cancel(self, order_id: str, broker_id: str | None) -> None:
         perm = int(broker_id) if broker_id is not None and broker_id.isdecimal() else 0
         ticket = self._tickets.by_ref(order_id) or self._tickets.by_perm(perm)
+        if ticket is None and (number := self._bound(perm)):
+            self._pacer.take(Lane.CANCELS)
+            self._cancel(number)
+            return
         if ticket is None:
             what = f"order {broker_id}" if broker_id else f"order {order_id}"
             raise NotSent(
                 f"{what} was not placed by client id {self._tickets.client_id}, and IB lets only the placing "
-                f"client cancel it: do it in TWS"
+                f"client cancel it: do it in TWS, or cancel everything at once"
             )
         self._own(ticket.ref)
         self._pacer.take(Lane.CANCELS)

@@ -73,16 +73,23 @@ class Questions:
             if not lock.locked() and key not in _UNTAGGED:
                 self._locks.pop(key, None)
 
+    async def tell(self, what: str, pacer: Pacer, send: Callable[[], None]) -> None:
+        """Sends what has no answer, in its turn. Raises `QueryFailed`, `NotSent`."""
+        await self._turn(what, pacer, self._clock.mono() + self._within)
+        pacer.take(Lane.QUESTIONS)
+        send()
+
+    async def _turn(self, what: str, pacer: Pacer, deadline: int) -> None:
+        """Waits until a question may be sent."""
+        while wait := pacer.wait(Lane.QUESTIONS):
+            if self._clock.mono() + wait > deadline:
+                raise QueryFailed(f"{what} was not asked: no message was free for it in time")
+            await self._clock.sleep(wait)
+
     async def _ask(
         self, what: str, key: Hashable, pacer: Pacer, send: Callable[[], None], deadline: int
     ) -> list[Raw]:
-        while True:
-            wait = pacer.wait(Lane.QUESTIONS)
-            if self._clock.mono() + wait > deadline:
-                raise QueryFailed(f"{what} was not asked: no message was free for it in time")
-            if not wait:
-                break
-            await self._clock.sleep(wait)
+        await self._turn(what, pacer, deadline)
         question = self._asked[key] = Question(what)
         timer = self._clock.call_later(
             max(deadline - self._clock.mono(), 0),

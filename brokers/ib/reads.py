@@ -78,6 +78,11 @@ class Reads:
 
     # -- orders
 
+    async def bind_manual_orders(self) -> None:
+        """Asks TWS to bind orders placed by hand, which it does for client 0 alone."""
+        send = lambda: self._send(lambda wire: wire.send("reqAutoOpenOrders", True))  # noqa: E731
+        await self._questions.tell("the wish to bind orders placed by hand", self._pacer, send)
+
     async def listed(self) -> list[tuple[raw.OpenOrder, raw.Status | None]]:
         """All open orders of the account, of every client and placed by hand."""
         parts = await self._ask("the question for open orders", "orders", "reqAllOpenOrders")

@@ -12,9 +12,9 @@ import pytest
 from brokers.ib import IbAdapter, IbConfig, library
 from brokers.loopback.tws import TwsConfig
 from engine.clock import RealClock
-from engine.facts import AnyFact, Gap
+from engine.facts import Acknowledged, AnyFact, Gap
 from tests.conformance.benches.ib import ACCOUNT, CONTRACTS, IbBench, gateway
-from tests.conformance.suite import of
+from tests.conformance.suite import B, of, submit, until_seen
 
 needs_library = pytest.mark.skipif(bool(library.problem()), reason="needs one client library for IB")
 
@@ -76,3 +76,10 @@ def second_adapter(
     facts: list[AnyFact] = []
     adapter.bind(facts.append)
     return adapter, facts
+
+
+async def working(bench: IbBench, qty: int = 2, limit: int = 99) -> str:
+    """A buy order that rests at the gateway; its id."""
+    order_id = await submit(bench, B, qty, limit)
+    await until_seen(bench, Acknowledged, order_id)
+    return order_id

@@ -15,8 +15,6 @@ from engine.facts import (
     CancelRejected,
     Executed,
     Gap,
-    LinkDown,
-    LinkUp,
     OrderReport,
     Rejected,
     Replaced,
@@ -24,12 +22,11 @@ from engine.facts import (
     Suspended,
 )
 from engine.model import OrderStatus, Replace
-from engine.ports import NotSent, QueryFailed
+from engine.ports import NotSent
 from tests.conformance.benches.ib import IbBench
 from tests.conformance.suite import (
     B,
     S,
-    broker_id_of,
     cancel,
     filled,
     fresh,
@@ -43,15 +40,9 @@ from tests.conformance.suite import (
     until_filled,
     until_seen,
 )
-from tests.ib.kit import needs_library, play, reconnect, second_adapter
+from tests.ib.kit import needs_library, play, reconnect, second_adapter, working
 
 pytestmark = needs_library
-
-
-async def working(bench: IbBench, qty: int = 2, limit: int = 99) -> str:
-    order_id = await submit(bench, B, qty, limit)
-    await until_seen(bench, Acknowledged, order_id)
-    return order_id
 
 
 def number_of(bench: IbBench, order_id: str) -> int:
@@ -224,20 +215,6 @@ def test_numbers_are_never_used_twice(tmp_path: Path) -> None:
     play(script, mark=tmp_path / "ib.json")
 
 
-def test_an_order_of_another_client_is_ours_by_name_and_cannot_be_touched() -> None:
-    async def script(bench: IbBench) -> None:
-        order_id = await working(bench)
-        other, _ = second_adapter(bench, client_id=2)
-        await other.connect()
-        (listed,) = (await other.open_orders()).ours
-        assert listed.order_id == order_id
-        with pytest.raises(NotSent, match="client id 1"):
-            other.cancel(order_id, listed.broker_id)
-        await other.close()
-
-    play(script)
-
-
 def test_a_client_id_in_use_fails_at_once_and_says_so() -> None:
     async def script(bench: IbBench) -> None:
         twin, _ = second_adapter(bench, answer_within=30.0)
@@ -276,39 +253,6 @@ def test_a_commission_may_come_before_its_execution() -> None:
     play(script)
 
 
-def test_a_trade_by_hand_is_found_where_we_are_not_the_master_client() -> None:
-    """Then TWS does not tell it, and the list of executions does."""
-
-    async def script(bench: IbBench) -> None:
-        await bench.manual_trade(S, 2)
-        await bench.settle()
-        assert not of(bench, Executed)
-        (fill,) = (await bench.adapter.executions(0)).fills
-        assert (fill.order_id, fill.side, fill.qty) == (None, S, 2)
-        assert [p.qty for p in (await bench.adapter.positions()).positions] == [-2]
-
-    play(script)
-
-
-def test_what_is_held_in_a_contract_that_we_do_not_trade_is_shown() -> None:
-    """The second month of ES is nobody's symbol here; its position is told under the exchange's name."""
-
-    async def script(bench: IbBench) -> None:
-        (later,) = [c for c in bench.gateway.contracts._by_id.values() if c.follows == "ES"]
-        bench.exchange.manual_trade(bench.account, later.instrument.symbol, B, 2, 100)
-        await bench.until(
-            lambda: any(
-                n.code == "execution" and later.local_symbol in n.text for n in of(bench, BrokerNotice)
-            ),
-            "the notice",
-        )
-        assert not of(bench, Executed)
-        held = {p.symbol: p.qty for p in (await bench.adapter.positions()).positions}
-        assert held == {later.local_symbol: 2}
-
-    play(script, tws={"master_client": 1})
-
-
 def test_the_journal_is_told_which_contract_it_is() -> None:
     async def script(bench: IbBench) -> None:
         texts = [n.text for n in of(bench, BrokerNotice) if n.code == "contract"]
@@ -326,115 +270,6 @@ def test_filled_without_executions_makes_it_ask() -> None:
         bench.gateway.script.drop("execution")
         await bench.trade(98, 30, S)
         await until_filled(bench, order_id, 2)
-
-    play(script)
-
-
-# -- the line
-
-
-def test_while_tws_has_lost_ib_nothing_is_sent_and_nothing_is_missed() -> None:
-    async def script(bench: IbBench) -> None:
-        order_id = await working(bench)
-        bench.gateway.lose_server()
-        await bench.until(lambda: bool(of(bench, LinkDown)), "LinkDown")
-        assert "1100" in of(bench, LinkDown)[0].reason
-        assert refused(lambda: bench.adapter.submit(recorded(make(bench, B, 1, 98))))
-        change = Replace(id=fresh("r"), order_id=order_id, qty=2, limit=98)
-        assert refused(lambda: bench.adapter.replace(recorded(change)))
-        with pytest.raises(QueryFailed):
-            await bench.adapter.positions()
-        with pytest.raises(NotSent, match="by itself"):
-            await bench.adapter.connect()
-        await bench.trade(98, 30, S)
-        await bench.settle()
-        assert not of(bench, Executed)
-        bench.gateway.restore_server()
-        await until_filled(bench, order_id, 2)
-        kinds = [type(f) for f in bench.facts if isinstance(f, LinkUp | LinkDown | Gap)]
-        assert kinds == [LinkUp, LinkDown, LinkUp, Gap]
-        assert len(of(bench, Executed)) == 1
-
-    play(script)
-
-
-def test_a_fill_of_before_1102_is_told_while_in_doubt() -> None:
-    async def script(bench: IbBench) -> None:
-        order_id = await working(bench)
-        bench.gateway.error(1100, "Connectivity between IB and TWS has been lost.")
-        await bench.until(lambda: bool(of(bench, LinkDown)), "LinkDown")
-        await bench.trade(98, 30, S)
-        await until_filled(bench, order_id, 2)
-
-    play(script)
-
-
-def test_a_message_dropped_for_its_rate_forces_a_comparison() -> None:
-    async def script(bench: IbBench) -> None:
-        bench.gateway.error(100, "Max rate of messages per second has been exceeded")
-        await bench.until(lambda: any("rate" in g.reason for g in of(bench, Gap)), "a Gap")
-
-    play(script)
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("how", ["fin", "rst"])
-def test_a_line_that_dies_with_the_order(how: str, when: str) -> None:
-    async def script(bench: IbBench) -> None:
-        bench.gateway.script.cut_on("place_order", how, when)  # type: ignore[arg-type]
-        order_id = await submit(bench, B, 2, 99)
-        await bench.until(lambda: bool(of(bench, LinkDown)), "LinkDown")
-        await reconnect(bench)
-        there = await live_at_venue(bench, order_id)
-        assert len(there) == (when == "after")
-        answer = await bench.adapter.query_order(order_id, None)
-        assert isinstance(answer, OrderReport) == (when == "after")
-
-    play(script)
-
-
-def test_bytes_that_dribble_make_whole_messages() -> None:
-    async def script(bench: IbBench) -> None:
-        bench.gateway.dribble = (7, 0.0005)
-        order_id = await submit(bench, B, 2)
-        await until_filled(bench, order_id, 2)
-
-    play(script)
-
-
-def test_a_hung_question_fails_and_the_next_is_whole() -> None:
-    """The late end of a former answer must not end the next one early."""
-
-    async def script(bench: IbBench) -> None:
-        order_id = await working(bench)
-        bench.gateway.script.delay("open_order_end", 1.1)
-        with pytest.raises(QueryFailed, match="no answer"):
-            await bench.adapter.open_orders()
-        assert [o.order_id for o in (await bench.adapter.open_orders()).ours] == [order_id]
-
-    play(script)
-
-
-def test_an_order_that_ib_forgot_is_not_read_as_never_sent() -> None:
-    async def script(bench: IbBench) -> None:
-        order_id = await working(bench)
-        broker_id = broker_id_of(bench, order_id)
-        bench.gateway.restart(lose_orders=True)
-        await bench.until(lambda: bool(of(bench, LinkDown)), "LinkDown")
-        await reconnect(bench)
-        with pytest.raises(QueryFailed, match="look in TWS"):
-            await bench.adapter.query_order(order_id, broker_id)
-
-    play(script)
-
-
-def test_what_cannot_be_decoded_forces_a_comparison() -> None:
-    async def script(bench: IbBench) -> None:
-        (client,) = bench.gateway.clients.values()
-        from brokers.loopback.tws.framing import join
-
-        client._write(join(["11", "-1", "nonsense"]))
-        await bench.until(lambda: any("could not be read" in g.reason for g in of(bench, Gap)), "a Gap")
 
     play(script)
 
