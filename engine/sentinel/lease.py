@@ -1,0 +1,160 @@
+"""The lease: one word on disk that says who may send, engine or sentinel, and the door that each goes by.
+
+Whoever sends holds the file's lock from the look at the word to the last byte that is handed over, and the
+word is changed only under the same lock. So there is no moment between looking and sending in which the other
+side could take it; who is stopped in there keeps the lock, and the other side knows. The word outlives both
+processes, and each change counts its epoch up, so that nobody takes an old right for a new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+SIZE: Final = 64
+"""Bytes of the word on disk."""
+
+
+class Holder(StrEnum):
+    NOBODY = "nobody"
+    ENGINE = "engine"
+    SENTINEL = "sentinel"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who may send. `epoch` counts the changes."""
+
+    holder: Holder = Holder.NOBODY
+    epoch: int = 0
+
+    def encode(self) -> bytes:
+        """Always `SIZE` bytes, so that one write of one sector changes all of it."""
+        return f"{self.holder} {self.epoch}".ljust(SIZE - 1).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, text: bytes) -> Lease:
+        """Raises `ValueError` for anything that `encode` does not write."""
+        words = text.decode("ascii").split()
+        if len(words) != 2 or len(text) != SIZE or not words[1].isdecimal():
+            raise ValueError(f"{text!r} is no lease")
+        return cls(Holder(words[0]), int(words[1]))
+
+
+class LeaseStore(Protocol):
+    """Where the word stands. Never waits: who finds the other side inside is told so."""
+
+    def enter(self) -> Lease | None:
+        """The word, with the lock held until `leave`; None: the other side is inside. Raises `OSError` and
+        `ValueError` (without the lock) where it cannot be read."""
+
+    def leave(self) -> None: ...
+
+    def write(self, lease: Lease) -> None:
+        """Changes the word, on disk when it returns; only between `enter` and `leave`. Raises `OSError`."""
+
+
+class Fence(Protocol):
+    """What the connections to a broker ask before anything leaves."""
+
+    def enter(self) -> str:
+        """Empty: this side may send, until `leave`. Else why it may not, and there is nothing to leave."""
+
+    def leave(self) -> None: ...
+
+    def why_not(self) -> str:
+        """Why this side may send nothing now; empty where it may."""
+
+
+class Open:
+    """The fence of an engine that no sentinel watches."""
+
+    def enter(self) -> str:
+        return ""
+
+    def leave(self) -> None:
+        pass
+
+    def why_not(self) -> str:
+        return ""
+
+
+OPEN: Final = Open()
+
+
+class Leasehold:
+    """One side's right to send: what it took, and whether it still stands. Implements `Fence`."""
+
+    def __init__(self, store: LeaseStore, holder: Holder) -> None:
+        self._store = store
+        self._holder = holder
+        self.epoch = -1
+        """Of the lease that this side took; -1: none yet."""
+        self.lost = ""
+        """Why this side may not send: who has taken the lease, or that it cannot be read. It stays so until
+        `claim` succeeds."""
+
+    def look(self) -> Lease | None:
+        """The word as it stands; None where the other side is inside. Raises `OSError`, `ValueError`."""
+        lease = self._store.enter()
+        if lease is not None:
+            self._store.leave()
+        return lease
+
+    def claim(self) -> bool:
+        """Takes the lease, whoever has it: only for who knows that the other side may lose it. False: the
+        other side is inside. Raises `OSError`, also for a word that cannot be read: nobody knows then which
+        epoch the other side believes in."""
+        try:
+            lease = self._store.enter()
+        except ValueError as error:
+            raise OSError(f"{error}; stop engine and sentinel, and remove the file") from error
+        if lease is None:
+            return False
+        try:
+            mine = Lease(self._holder, lease.epoch + 1)
+            self._store.write(mine)
+        finally:
+            self._store.leave()
+        self.epoch, self.lost = mine.epoch, ""
+        return True
+
+    def give_back(self) -> None:
+        """Leaves the lease to nobody, if this side still has it. Raises `OSError`."""
+        lease = self._store.enter()
+        if lease is None:
+            return
+        try:
+            if lease == Lease(self._holder, self.epoch):
+                self._store.write(Lease(Holder.NOBODY, lease.epoch + 1))
+        finally:
+            self._store.leave()
+        self.epoch = -1
+
+    # -- the fence
+
+    def enter(self) -> str:
+        if self.lost:
+            return self.lost
+        try:
+            lease = self._store.enter()
+        except (OSError, ValueError) as error:
+            self.lost = f"the lease cannot be read: {error}"
+            return self.lost
+        if lease is None:
+            return "the other side is taking the lease"
+        if lease != Lease(self._holder, self.epoch):
+            self._store.leave()
+            self.lost = f"the lease is the {lease.holder}'s (epoch {lease.epoch}, ours was {self.epoch})"
+            return self.lost
+        return ""
+
+    def leave(self) -> None:
+        self._store.leave()
+
+    def why_not(self) -> str:
+        why = self.enter()
+        if not why:
+            self.leave()
+        return why
