@@ -51,6 +51,13 @@ class RiskLimits(Section):
     percentage of a large account can be more than a person means to lose."""
     daily_loss_action: Action = "kill"
     """What a breach of the daily loss does. kill, because a loss goes on while positions stay open."""
+    broker_pnl: Literal["required", "used", "ignored"] = "required"
+    """The broker's own profit of the day, where he tells one: required counts the worse of his and ours and
+    opens nothing while his is not known; used counts it while it is known; ignored leaves it out. required,
+    because an execution that we missed shows in his figure alone."""
+    broker_pnl_difference: Decimal = Field(Decimal("500"), gt=0)
+    """Account currency. Difference between the broker's profit of the day and ours that is alarmed, because
+    one of the two does not know something."""
     max_position: int = Field(50, ge=0, le=1_000_000_000)
     """Lots per instrument. Worst case: position plus all that works or is in flight on that side, because any
     of it may fill at once."""

@@ -17,6 +17,8 @@ _PEAK_STEP: Final = Decimal("0.0005")
 """A new peak is journalled when it is this share above the last one noted."""
 _DIFFERS: Final = Decimal("0.001")
 """Share of the equity by which the broker's figure may differ from ours at the turn of the day unnoticed."""
+_APART: Final = 3
+"""Readings in a row in which the broker's profit differs before it is alarmed: his figure comes later."""
 _CHECK: Final = NS
 """How often the calendar is asked, ns."""
 
@@ -29,6 +31,8 @@ class Day:
         self._view = view
         self._risk = risk
         self._due = 0
+        self._compared = 0
+        self._apart = 0
         view.restart_peak(core.books.peak)
 
     def _calendar(self) -> Calendar | None:
@@ -71,6 +75,7 @@ class Day:
         if mono < self._due:
             return
         self._due = mono + _CHECK
+        self._compare()
         calendar, day = self._calendar(), core.books.day
         if calendar is None:
             return
@@ -79,7 +84,7 @@ class Day:
         if day is not None and today <= day.trading_day:
             return
         equity = self._equity()
-        if equity is None or self._view.total_pnl() is None:
+        if equity is None or self._view.total_pnl() is None or (day is not None and self._waits()):
             return
         self._open(today, equity, "start" if day is None else "session")
 
@@ -94,10 +99,40 @@ class Day:
             core.alarm("warning", "equity", f"{text}: a deposit, a withdrawal or costs; his figure counts")
         return values.equity
 
+    def _waits(self) -> bool:
+        """Whether a new measure of the day has to wait for the broker's, because what his day had lost before
+        would count as lost in ours."""
+        view, values = self._view, self._view.account()
+        required = view.limits().broker_pnl == "required" and view.tells("day_pnl")
+        return required and (values is None or values.day_pnl is None)
+
+    def _compare(self) -> None:
+        """Whether the broker's profit of the day is ours, at each new reading of his; his day may begin at
+        another time than ours."""
+        core, view, day = self._core, self._view, self._core.books.day
+        if view.account_at == self._compared:
+            return
+        self._compared = view.account_at
+        values, own = view.account(), view.day_pnl()
+        if day is None or values is None or values.day_pnl is None or own is None:
+            return
+        before = day.broker_pnl or Decimal(0)
+        apart = min(abs(values.day_pnl - own), abs(values.day_pnl - before - own))
+        if apart <= view.limits().broker_pnl_difference:
+            self._apart = 0
+            core.clear_alarms("pnl")
+            return
+        self._apart += 1
+        if self._apart == _APART:
+            text = f"the day's profit is {values.day_pnl:,.2f} by the broker, {own:,.2f} by our executions"
+            core.alarm("warning", "pnl", f"{text}: his day begins at another time, or one of us missed some")
+
     def open_now(self, why: str) -> str:
         """Measures the day's loss from now on (operator's reset); returns a problem or an empty text."""
         equity = self._equity() if self._view.equity() is not None else None
         day = self._core.books.day
+        if self._waits():
+            return "the broker's profit of the day is not known right now, and yours is measured beside it"
         if equity is None or day is None:
             return "equity is not known right now: a held position has no price, or the account was not read"
         self._open(day.trading_day, equity, why)
@@ -105,7 +140,7 @@ class Day:
 
     def _open(self, trading_day: str, equity: Decimal, why: str) -> None:
         core = self._core
-        total = self._view.total_pnl()
+        total, values = self._view.total_pnl(), self._view.account()
         core.commit(
             DayOpened(
                 trading_day=trading_day,
@@ -113,6 +148,8 @@ class Day:
                 baseline=total if total is not None else Decimal(0),
                 strategies=self._parts(),
                 why=why,
+                # At the first start his whole day counts; what it held before a later day of ours does not.
+                broker_pnl=None if values is None or why == "start" else values.day_pnl,
             )
         )
         self._view.restart_peak(equity)

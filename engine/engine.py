@@ -157,6 +157,7 @@ class Engine:
         self._kill_host = EngineKillHost(self.core, self.view)
         self.kill = KillSwitch(self._kill_host, config.kill, config.account)
         self.view.covers = self.kill.covers
+        self.view.figures = lambda: self._links.capabilities.tells
         self.intake = Intake(self.core, self.gate, self.view, self.kill)
         self.replacer = Replacer(self.core, self.gate, self.view, self.intake)
         self._kill_host.intake = self.intake

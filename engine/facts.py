@@ -284,3 +284,6 @@ class AccountValues(Value, frozen=True, kw_only=True):
     """Equity above the maintenance margin by the broker's own count; below 0 it liquidates."""
     available_funds: Decimal | None = None
     """Equity above the initial margin by the broker's own count: what new orders may use."""
+    day_pnl: Decimal | None = None
+    """Profit of the day, realised and open, by the broker's own count and from the time at which his day
+    begins."""

@@ -7,7 +7,7 @@ and those of a recorded day all satisfy these protocols; the engine cannot tell 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from engine.facts import AccountValues, AnyFact, Executions, OpenOrders, OrderNotFound, OrderReport, Positions
 from engine.model import Instrument, MarketState, Order, OrderType, Quote, Replace, TimeInForce, Trade, Value
@@ -50,6 +50,10 @@ class QueryFailed(Exception):
     """A question to the broker got no usable answer. Never to be read as an empty answer."""
 
 
+Figure = Literal["day_pnl", "excess_liquidity"]
+"""A figure of `AccountValues` that not every broker tells."""
+
+
 class Capabilities(Value, frozen=True, kw_only=True):
     """What a venue can do, as observed by the conformance suite."""
 
@@ -65,6 +69,8 @@ class Capabilities(Value, frozen=True, kw_only=True):
     positions: bool = True
     cancel_all: bool = False
     """One request cancels every order of the account, whoever placed it."""
+    tells: frozenset[Figure] = frozenset()
+    """Figures of the account that this broker tells; where one is missing all the same, it is not known."""
     message_limit: int | None = None
     """Messages per second that the venue accepts."""
 

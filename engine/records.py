@@ -206,6 +206,8 @@ class DayOpened(Record, frozen=True, tag="day_opened"):
     strategies: dict[str, Decimal] = msgspec.field(default_factory=dict)
     """The same for each strategy's part."""
     why: str = "session"
+    broker_pnl: Decimal | None = None
+    """The broker's own profit of the day at that moment, account currency, where his day had begun before."""
 
 
 class PeakSeen(Record, frozen=True, tag="peak"):

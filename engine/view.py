@@ -15,7 +15,7 @@ from engine.facts import AccountValues
 from engine.market import Market as MarketOf
 from engine.market import MarketBook
 from engine.model import NS, Instrument, MarketState, Quote, Side
-from engine.ports import Clock
+from engine.ports import Clock, Figure
 from engine.positions import money_half
 from engine.risk.controls.daily_loss import loss_limit
 from engine.risk.limits import LimitsBook
@@ -50,6 +50,8 @@ class EngineView:
         """Set by recovery once the three views agree."""
         self.pause_reasons: Callable[[str], str] = lambda _: ""
         """Why a strategy (or all) may open nothing: journal trouble, operator's pause."""
+        self.figures: Callable[[], frozenset[Figure]] = frozenset
+        """Figures of the account that the broker in use tells."""
         self.covers: Callable[[str], bool] = lambda _: False
         """The kill procedure works on a symbol."""
 
@@ -287,6 +289,19 @@ class EngineView:
         total, day = self.total_pnl(), self._books.day
         return None if total is None or day is None else total - day.baseline
 
+    def broker_day_pnl(self) -> Decimal | None:
+        """His day may begin at another time than ours. What he had lost before ours began does not count; a
+        gain of before is not taken off, so that a new day of his cannot look like a loss."""
+        values, day = self.account(), self._books.day
+        if values is None or values.day_pnl is None:
+            return None
+        if day is None or day.why == "start":
+            return values.day_pnl
+        return None if day.broker_pnl is None else values.day_pnl - min(day.broker_pnl, Decimal(0))
+
+    def tells(self, figure: Figure) -> bool:
+        return figure in self.figures()
+
     def opening_equity(self) -> Decimal | None:
         return self._books.day.opening_equity if self._books.day is not None else None
 
@@ -314,9 +329,15 @@ class EngineView:
         return min(own, values.equity)
 
     def margin_used(self) -> Decimal | None:
-        """The larger of the broker's figure and our own reckoning; None while the broker's is not known."""
+        """The largest of the broker's figure, our own reckoning, and what his excess liquidity leaves of the
+        equity; None while one that he tells is not known."""
         values = self.account()
         if values is None or values.initial_margin is None:
+            return None
+        bound = values.initial_margin
+        if values.excess_liquidity is not None and values.equity is not None:
+            bound = max(bound, values.equity - values.excess_liquidity)
+        elif self.tells("excess_liquidity"):
             return None
         own = Decimal(0)
         for position in self._books.positions:
@@ -325,7 +346,7 @@ class EngineView:
                 if needed is None:
                     return None
                 own += needed
-        return max(own, values.initial_margin)
+        return max(own, bound)
 
     def trading_day(self) -> str:
         return self._books.day.trading_day if self._books.day is not None else ""

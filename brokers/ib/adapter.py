@@ -24,6 +24,7 @@ from brokers.ib.line import LineState
 from brokers.ib.market import MarketData, OnTicks
 from brokers.ib.orders import Outgoing, capabilities
 from brokers.ib.pacing import Pacer
+from brokers.ib.profit import Profit
 from brokers.ib.questions import Questions
 from brokers.ib.reads import Reads
 from brokers.ib.setup import Setup
@@ -91,6 +92,7 @@ class IbAdapter:
         self._opening = False
         self._prepared = False
         self.line = LineState()
+        self.profit = Profit(clock, account, self._pacer, self._mark.take, self._send)
         self._reads = Reads(
             clock,
             account,
@@ -101,6 +103,7 @@ class IbAdapter:
             where=self._by_con_id.get,
             send=self._send,
             number=self._mark.take,
+            profit=self.profit.value,
         )
         self._confirmer = Confirmer(
             clock, self._reads, self._executions, tell=self.tell, gap=self.gap, up=lambda: self.line.up
@@ -164,6 +167,7 @@ class IbAdapter:
         self.market.forget()
         self._tickets.new_session()
         self._strangers.new_session()
+        self.profit.begin()
         try:
             version = await thread.run(
                 wire.open(config.host, config.port if self.line.port is None else self.line.port,
@@ -353,6 +357,7 @@ class IbAdapter:
             self.market.data_type(message)
         if current:
             self.setup.take(message)
+            self.profit.take(message)
             self._questions.take(message)
 
     def _open_order(self, order: raw.OpenOrder) -> None:

@@ -37,6 +37,7 @@ def capabilities(message_limit: int) -> Capabilities:
         oco=True,
         bracket=True,
         cancel_all=True,
+        tells=frozenset({"day_pnl", "excess_liquidity"}),
         message_limit=message_limit,
     )
 

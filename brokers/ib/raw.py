@@ -112,6 +112,13 @@ class Summary(NamedTuple):
     currency: str
 
 
+class Pnl(NamedTuple):
+    """pnl: the account's profit of the day, by IB's day."""
+
+    req_id: int
+    daily: Decimal | None
+
+
 class Details(NamedTuple):
     """contractDetails."""
 
@@ -197,6 +204,7 @@ Raw = (
     | Commission
     | Position
     | Summary
+    | Pnl
     | Details
     | Rule
     | End

@@ -3,7 +3,7 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Final
 
@@ -55,7 +55,10 @@ class Reads:
         where: Callable[[int], Resolved | None],
         send: Send,
         number: Callable[[], int],
+        profit: Callable[[], Awaitable[Decimal | None]],
     ) -> None:
+        """`profit`: the day's profit by IB's count."""
+        self._profit = profit
         self._clock = clock
         self._account = account
         self._tickets = tickets
@@ -256,6 +259,7 @@ class Reads:
         mine = [p for p in parts if isinstance(p, raw.Summary) and p.account == self._account]
         values = {p.tag: raw.number(p.value) for p in mine}
         currency = next((p.currency for p in mine if p.tag == "NetLiquidation"), "")
+        profit = await self._profit()
         if not mine:
             raise QueryFailed(f"IB told no figures of account {self._account}; is it among your accounts?")
         return AccountValues(
@@ -268,6 +272,7 @@ class Reads:
             maintenance_margin=values.get("FullMaintMarginReq"),
             excess_liquidity=values.get("ExcessLiquidity"),
             available_funds=values.get("AvailableFunds"),
+            day_pnl=profit,
         )
 
 

@@ -26,6 +26,7 @@ from brokers.ib.raw import (
     Execution,
     NextId,
     OpenOrder,
+    Pnl,
     Position,
     Raw,
     Rule,
@@ -180,6 +181,9 @@ class Tap:
 
     def accountSummaryEnd(self, reqId: int) -> None:
         self._put(End("summary", reqId))
+
+    def pnl(self, reqId: int, dailyPnL: float, unrealizedPnL: float, realizedPnL: float) -> None:  # noqa: ARG002
+        self._put(Pnl(reqId, number(dailyPnL)))
 
     def contractDetails(self, reqId: int, details: Any) -> None:
         d = details

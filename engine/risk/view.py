@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from engine.config import RiskLimits, StrategyConfig
 from engine.model import Instrument, MarketState, Order, OrderStatus, Quote, Side, Value
+from engine.ports import Figure
 
 DataWord = Literal["live", "stale", "crossed", "closed", "none"]
 """What the feed watchdog says of an instrument's data."""
@@ -161,6 +162,12 @@ class RiskView(Protocol):
 
     def peak_equity(self) -> Decimal | None:
         """Highest equity seen in the trading day."""
+
+    def tells(self, figure: Figure) -> bool:
+        """Whether the broker is one that tells such a figure of the account."""
+
+    def broker_day_pnl(self) -> Decimal | None:
+        """The day's profit by the broker's own count, less a loss that his day had before ours began."""
 
     def day_pnl(self) -> Decimal | None:
         """Realised + open − fees since `opening_equity` was taken."""

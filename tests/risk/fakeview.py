@@ -19,6 +19,7 @@ from engine.model import (
     Replace,
     Side,
 )
+from engine.ports import Figure
 from engine.risk.controls import ControlSet, standard_controls
 from engine.risk.gate import Gate, Refused
 from engine.risk.loop import Doubt, RiskLoop
@@ -93,6 +94,8 @@ class FakeView:
         self.the_opening: Decimal | None = Decimal(1_000_000)
         self.the_peak: Decimal | None = Decimal(1_000_000)
         self.pnl: Decimal | None = Decimal(0)
+        self.broker_pnl: Decimal | None = None
+        self.figures: frozenset[Figure] = frozenset()
         self.the_margin: Decimal | None = Decimal(0)
         self.day = "2026-11-20"
         self.the_halt = ""
@@ -281,6 +284,12 @@ class FakeView:
 
     def peak_equity(self) -> Decimal | None:
         return self.the_peak
+
+    def broker_day_pnl(self) -> Decimal | None:
+        return self.broker_pnl
+
+    def tells(self, figure: Figure) -> bool:
+        return figure in self.figures
 
     def day_pnl(self) -> Decimal | None:
         return self.pnl

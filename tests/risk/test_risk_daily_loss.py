@@ -132,3 +132,43 @@ def test_gate_and_loop_agree_with_the_definition(
     beyond = -pnl * 100 >= opening * pct or (amount is not None and -pnl >= amount)
     assert ("daily_loss" in names) is beyond
     assert (bench.state("daily_loss") == "TRIPPED") is beyond
+
+
+def broker_says(bench: Bench, pnl: str | None, mode: str = "required") -> None:
+    bench.view.figures = frozenset({"day_pnl"})
+    bench.view.broker_pnl = None if pnl is None else Decimal(pnl)
+    bench.view.set_limits(broker_pnl=mode)
+    bench.view.account_changed()
+
+
+def test_the_worse_of_our_count_and_the_brokers_is_the_loss() -> None:
+    bench = Bench()
+    lose(bench, "100")
+    broker_says(bench, "-19999")
+    assert bench.refusal(bench.order()) == ""
+    assert bench.tick() == [] and bench.state("daily_loss") == "WARN"
+    broker_says(bench, "-20000")
+    assert bench.refusal(bench.order()) == "daily_loss"
+    (breach,) = [e for e in bench.loop.tick(bench.view) if isinstance(e, Breach)]
+    assert "by the broker's count, by ours 100.00" in breach.text and breach.action == "kill"
+
+
+def test_a_better_count_of_the_brokers_excuses_nothing() -> None:
+    bench = Bench()
+    lose(bench, "20000")
+    broker_says(bench, "5000")
+    assert bench.refusal(bench.order()) == "daily_loss"
+
+
+def test_without_the_brokers_figure_nothing_is_opened_where_he_is_to_tell_it() -> None:
+    bench = Bench()
+    bench.view.put_position("ES", 2)
+    broker_says(bench, None)
+    assert bench.refusal(bench.order()) == "daily_loss"
+    assert bench.refusal(bench.order(SELL, 2)) == ""
+    bench.tick()
+    assert bench.state("daily_loss") == "UNKNOWN"
+    broker_says(bench, None, "used")
+    assert bench.refusal(bench.order()) == ""
+    broker_says(bench, "-50000", "ignored")
+    assert bench.refusal(bench.order()) == ""

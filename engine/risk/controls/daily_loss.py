@@ -1,4 +1,5 @@
-"""Daily loss: realised + open + fees against the day's opening equity. A bad day ends here."""
+"""Daily loss: realised + open + fees against the day's opening equity, by our count and the broker's. A bad
+day ends here."""
 
 from __future__ import annotations
 
@@ -20,6 +21,21 @@ def loss_limit(limits: RiskLimits, opening: Decimal | None) -> Decimal | None:
     return limit if amount is None or limit < amount else amount
 
 
+def day_loss(view: RiskView, limits: RiskLimits) -> tuple[Decimal | None, str]:
+    """The day's loss, the worse of ours and the broker's, below zero for a profit; and whose it is where it
+    is not ours. None with what is missing."""
+    own, broker = view.day_pnl(), None
+    if own is None:
+        return None, "profit of the day"
+    if limits.broker_pnl != "ignored":
+        broker = view.broker_day_pnl()
+        if broker is None and limits.broker_pnl == "required" and view.tells("day_pnl"):
+            return None, "broker's profit of the day"
+    if broker is not None and broker < own:
+        return -broker, f"by the broker's count, by ours {-own:,.2f}"
+    return -own, ""
+
+
 class DailyLoss(Control):
     """Trips when the loss reaches the limit and stays tripped until a person resets the day's loss, a profit
     regained or a new day notwithstanding."""
@@ -29,32 +45,32 @@ class DailyLoss(Control):
     latches = True
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
-        pnl = view.day_pnl()
+        loss, note = day_loss(view, ask.limits)
         limit = loss_limit(ask.limits, view.opening_equity())
-        if pnl is None or limit is None:
-            what = "profit of the day" if pnl is None else "opening equity"
-            return self.unsure(ask, f"the {what} is not known")
-        if -pnl < limit:
+        if loss is None or limit is None:
+            return self.unsure(ask, f"the {note if loss is None else 'opening equity'} is not known")
+        if loss < limit:
             return None
         self.touched[""] = None
-        return self.refusal(f"the day has lost {-pnl:,.2f}, the limit is {limit:,.2f}; reset day_loss first")
+        whose = f" ({note})" if note else ""
+        return self.refusal(
+            f"the day has lost {loss:,.2f}{whose}, the limit is {limit:,.2f}; reset day_loss first"
+        )
 
     def action(self, limits: RiskLimits) -> Action:
         return limits.daily_loss_action
 
     def evaluate(self, view: RiskView, scope: str) -> Reading:
         limits = view.limits()
-        pnl = view.day_pnl()
+        loss, note = day_loss(view, limits)
         limit = loss_limit(limits, view.opening_equity())
-        if pnl is None or limit is None:
-            what = "profit of the day" if pnl is None else "opening equity"
+        if loss is None or limit is None:
+            what = note if loss is None else "opening equity"
             return self.reading(limits, scope, "UNKNOWN", None, limit, detail=f"{what} not known")
-        loss = -pnl
         state: State = "ACTIVE"
         if loss >= limit:
             state = "TRIPPED"
         elif warns(loss, limit, limits.warn_pct):
             state = "WARN"
-        return self.reading(
-            limits, scope, state, loss if loss > 0 else Decimal(0), limit, detail=view.trading_day()
-        )
+        detail = "; ".join(text for text in (view.trading_day(), note) if text)
+        return self.reading(limits, scope, state, loss if loss > 0 else Decimal(0), limit, detail=detail)

@@ -1,0 +1,73 @@
+"""The day's profit by IB's own count: told, unset, silent, and asked for anew."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from brokers.ib import profit, raw
+from engine.model import NS
+from tests.conformance.benches.ib import IbBench
+from tests.conformance.suite import B, submit, until_filled
+from tests.ib.kit import needs_library, play, reconnect
+
+pytestmark = needs_library
+
+
+def test_the_profit_of_the_day_comes_with_the_account() -> None:
+    async def script(bench: IbBench) -> None:
+        assert (await bench.adapter.account_values()).day_pnl == 0
+        await until_filled(bench, await submit(bench, B, 2), 2)
+        await bench.until(lambda: bool(bench.ib.profit._value), "the loss of the spread and the fees")
+        values = await bench.adapter.account_values()
+        equity = values.equity
+        assert values.day_pnl is not None and values.day_pnl < 0 and equity is not None
+        assert values.day_pnl == pytest.approx(equity - 1_000_000)
+        assert values.excess_liquidity == equity - (values.maintenance_margin or 0)
+
+    play(script, tws={"pnl_interval": 0.05})
+
+
+def test_an_unset_profit_is_unknown_and_not_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profit, "FIRST", NS // 10)
+
+    async def script(bench: IbBench) -> None:
+        bench.gateway.script.drop("pnl_value", times=1_000)
+        assert (await bench.adapter.account_values()).day_pnl is None
+        bench.ib.profit.take(raw.Pnl(bench.ib.profit._req, raw.number(1.7976931348623157e308)))
+        assert (await bench.adapter.account_values()).day_pnl is None
+        bench.ib.profit.take(raw.Pnl(bench.ib.profit._req, Decimal(-5)))
+        assert (await bench.adapter.account_values()).day_pnl == -5
+
+    play(script)
+
+
+def test_after_a_silence_it_is_asked_for_anew_and_then_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profit, "RENEW", NS // 20)
+    monkeypatch.setattr(profit, "FRESH", NS // 5)
+
+    async def script(bench: IbBench) -> None:
+        first = bench.ib.profit._req
+        await bench.adapter.account_values()
+        await bench.settle()
+        await bench.settle()
+        assert (await bench.adapter.account_values()).day_pnl == 0  # an old figure, and a question under way
+        assert bench.ib.profit._req != first
+        bench.gateway.script.drop("pnl_value", times=1_000)
+        for _ in range(6):
+            await bench.settle()
+        assert (await bench.adapter.account_values()).day_pnl is None
+
+    play(script, tws={"pnl_interval": 60})
+
+
+def test_a_new_session_asks_again() -> None:
+    async def script(bench: IbBench) -> None:
+        assert (await bench.adapter.account_values()).day_pnl == 0
+        await bench.drop()
+        await reconnect(bench)
+        assert bench.ib.profit._value is None
+        assert (await bench.adapter.account_values()).day_pnl == 0
+
+    play(script)
