@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from app.commands import attach, ctl, doctor, drill, exchange, init, journal, replay, run, venue
+from app.commands import attach, ctl, doctor, drill, exchange, init, journal, replay, run, sentinel, venue
 from app.exitcodes import MEANING, ExitCode, table
 
 COMMANDS = (
@@ -24,6 +24,7 @@ COMMANDS = (
     "replay",
     "drill",
     "exchange",
+    "sentinel",
     "venue",
 )
 
@@ -51,7 +52,7 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     run.add(commands, [common, running])
-    for module in (attach, ctl, init, doctor, journal, replay, drill, exchange, venue):
+    for module in (attach, ctl, init, doctor, journal, replay, drill, exchange, sentinel, venue):
         module.add(commands, [common])
     return parser
 

@@ -308,6 +308,12 @@ def _engine(place: Place) -> Iterator[Check]:
         yield Check("engine", "PASS", text)
 
 
+def _sentinel(place: Place) -> Iterator[Check]:
+    from app.sentinel.checkup import look
+
+    yield Check("sentinel", *look(place.settings, place.state_dir, place.feed))
+
+
 def _interactive_brokers(place: Place) -> Iterator[Check]:
     """The set-up of TWS or IB Gateway, step by step."""
 
@@ -480,6 +486,7 @@ _CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
     _clock,
     _journal,
     _engine,
+    _sentinel,
     _broker,
     _feed,
     _strategies,

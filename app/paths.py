@@ -87,3 +87,23 @@ def exchange_socket(state: Path) -> Path:
 def exchange_ledger_path(state: Path) -> Path:
     """What the simulated exchange remembers: orders, executions, positions, across restarts of the engine."""
     return state / "exchange.db"
+
+
+def sentinel_journal_path(state: Path) -> Path:
+    """What the sentinel saw and did, in a journal of its own."""
+    return state / "sentinel.db"
+
+
+def sentinel_lease_path(state: Path) -> Path:
+    """Who may send: engine or sentinel."""
+    return state / "sentinel.lease"
+
+
+def sentinel_socket(state: Path) -> Path:
+    """Where the sentinel hears the engine's heartbeats."""
+    return state / "sentinel.sock"
+
+
+def sentinel_log_path(state: Path) -> Path:
+    """The sentinel's own log."""
+    return state / "log" / "sentinel.jsonl"

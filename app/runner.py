@@ -18,11 +18,11 @@ from app.defaults import with_default_strategies
 from app.exitcodes import ExitCode
 from app.options import RunOptions
 from app.problems import BadConfig
+from app.sentinel.policy import elsewhere, exchange_addresses
 from app.session import (
     Fanout,
     Session,
     assemble,
-    exchange_addresses,
     feed_of,
     is_replay,
     misplaced_strategies,
@@ -127,7 +127,7 @@ class Runner:
 
     def _elsewhere(self) -> bool:
         """Whether market data and orders come and go by a socket, in real time."""
-        return ibrun.is_ib(self._options.feed) or bool(exchange_addresses(self._settings, self._options))
+        return elsewhere(self._settings, self._options)
 
     async def _feed_from_elsewhere(self, clock: Any) -> Feed:
         """Raises `FeedError` with the remedy."""

@@ -16,8 +16,10 @@ from typing import Protocol
 
 from app import ibrun, logs
 from app.options import RunOptions
-from app.paths import exchange_ledger_path, journal_path
+from app.paths import exchange_ledger_path, journal_path, sentinel_lease_path
 from app.problems import Problem
+from app.sentinel.policy import address_of, exchange_addresses, policy_of
+from app.sentinel.post import SentinelPost
 from app.settings import Settings, reload_limits
 from brokers.exchange.config import AccountConfig
 from brokers.exchange.depth import ExchangeDepth
@@ -34,12 +36,13 @@ from engine.engine import Engine, Parts
 from engine.feeds.errors import FeedError
 from engine.feeds.open import open_feed
 from engine.ids import Ids, draw_install, draw_mark
-from engine.journal import Journal
+from engine.journal import Journal, StoreRefused
 from engine.journal.tools import rotate
 from engine.model import Instrument, MarketState, Quote, Trade
 from engine.ports import Adapter, Clock, Feed, NotSent, QueryFailed
 from engine.recorder.recent import KEPT, RecentRows
 from engine.records import EMERGENCY, GateOverridden, RunStarted, decode
+from engine.sentinel.lease import OPEN
 from engine.sessions import calendar
 
 
@@ -200,6 +203,7 @@ async def assemble(
     install = before.install if before is not None else draw_install(rng)
     run = before.run + 1 if before is not None else 1
     exchange, (adapter, *backups) = broker_of(settings, options, clock, feed, run)
+    post = sentinel_post(settings, options, log)
     engine = Engine(
         Parts(
             config=config,
@@ -228,6 +232,8 @@ async def assemble(
             feed_name=options.feed,
             feed_progress=feed.progress,
             counters=counters,
+            fence=OPEN if post is None else post.hold,
+            sentinel=post,
             lots_cap=settings.promotion.pilot_lots if settings.stage == "pilot" else None,
         )
     )
@@ -255,6 +261,19 @@ async def assemble(
     return Session(settings, options, engine, feed, exchange, adapter, journal, clock, resume_after, notice)
 
 
+def sentinel_post(settings: Settings, options: RunOptions, log: Log) -> SentinelPost | None:
+    """The way to the process that watches over this run; None: none does, and none ever did. Raises
+    `StoreRefused` where the lease cannot be opened."""
+    policy = policy_of(settings, options)
+    path = sentinel_lease_path(options.state_dir)
+    if options.virtual or (policy == "off" and not path.exists()):
+        return None
+    try:
+        return SentinelPost(options, policy, settings.sentinel.after, log)
+    except OSError as error:
+        raise StoreRefused(f"{path}: {error.strerror}; look after the state directory") from error
+
+
 def broker_of(
     settings: Settings, options: RunOptions, clock: Clock, feed: Feed, run: int
 ) -> tuple[Exchange | None, Sequence[Adapter]]:
@@ -276,22 +295,6 @@ def broker_of(
         ledger=exchange_ledger_path(options.state_dir),
     )
     return exchange, paper_connections(exchange, settings)
-
-
-def address_of(feed: str) -> Address | None:
-    """Where the exchange of a feed spec listens; None where it is no exchange."""
-    kind, _, where = feed.partition(":")
-    return Address.parse(where) if kind == "exchange" and where else None
-
-
-def exchange_addresses(settings: Settings, options: RunOptions) -> tuple[Address, ...]:
-    """`exchange:ADDRESS`: market data and orders go to the exchange that listens there, and on the addresses
-    of further connections. Empty for every other feed."""
-    first = address_of(options.feed)
-    if first is None:
-        return ()
-    named = settings.connections
-    return tuple(Address.parse(c.address) if c.address else first for c in named) or (first,)
 
 
 async def remote_feed(addresses: Sequence[Address], clock: Clock) -> Feed:

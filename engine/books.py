@@ -54,12 +54,14 @@ from engine.records import (
     LinkRestored,
     LostOrder,
     NotSentNote,
+    OrderImported,
     OrderStored,
     PeakSeen,
     ReplaceStored,
     RunEnded,
     RunStarted,
     Sent,
+    SentinelImported,
     StrategyChanged,
     Transferred,
     Unanswered,
@@ -111,6 +113,8 @@ class Books:
         self.stops = 0
         """Halts of the account, and kills: those that found it halted already, and a control's of one
         instrument, as well."""
+        self.sentinel: SentinelImported | None = None
+        """Up to where the sentinel's journal has been taken over."""
         self.tripped: dict[tuple[str, str], ControlTripped] = {}
         self.limits_version = 1
         self.overrides: dict[str, Override] = {}
@@ -148,7 +152,7 @@ class Books:
         match record:
             case FactTaken(fact=fact):
                 return self._fact(fact, ts)
-            case OrderStored(order=order):
+            case OrderStored(order=order) | OrderImported(order=order):
                 made = self.orders.release(order, ts) or self.orders.add(order, ts)
                 if order.strategy == NET:
                     wanted = needs(
@@ -251,6 +255,8 @@ class Books:
                 self.run, self.ended = record, None
             case RunEnded():
                 self.ended = record
+            case SentinelImported():
+                self.sentinel = record
             case _:
                 return Applied(changed=False)
         return Applied()

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from engine.config_link import ConnectionConfig, LinkConfig
+from engine.config_sentinel import SentinelConfig
 from engine.model import PartialFillPolicy, ReplacePolicy
 from engine.section import Section
 
@@ -363,10 +364,20 @@ class EngineConfig(Section):
     link: LinkConfig = LinkConfig()
     journal: JournalConfig = JournalConfig()
     screen: ScreenConfig = ScreenConfig()
+    sentinel: SentinelConfig = SentinelConfig()
     connections: tuple[ConnectionConfig, ...] = Field((), max_length=8)
     """Ways to the broker, the preferred first; fail-over goes down the list. Empty: one, named primary."""
     strategies: tuple[StrategyConfig, ...] = ()
     """The strategies that run."""
+
+    @model_validator(mode="after")
+    def _sentinel_waits_for_the_loop(self) -> EngineConfig:
+        if self.sentinel.after < 100 * self.risk_period:
+            raise ValueError(
+                f"sentinel.after: {self.sentinel.after:g} s is less than a hundred rounds of the risk loop; "
+                f"make it {100 * self.risk_period:g} or more, or risk_period shorter"
+            )
+        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> EngineConfig:

@@ -8,7 +8,8 @@ decides nothing: which connection to use, and when, is `engine.connection_watch`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
 from engine.facts import (
@@ -25,6 +26,7 @@ from engine.facts import (
 from engine.model import NS, Instrument, Order, Replace
 from engine.ports import Adapter, Capabilities, Clock, FactSink, NotSent, QueryFailed
 from engine.sending import Recorded
+from engine.sentinel.lease import OPEN, Fence
 from engine.waiting import finish, within
 
 T = TypeVar("T")
@@ -37,10 +39,15 @@ class Links:
     """`engine.ports.Adapter` over the connections to one broker account."""
 
     def __init__(
-        self, adapters: Sequence[Adapter], names: Sequence[str], clock: Clock, answer_within: int
+        self,
+        adapters: Sequence[Adapter],
+        names: Sequence[str],
+        clock: Clock,
+        answer_within: int,
+        fence: Fence = OPEN,
     ) -> None:
-        """`answer_within`: ns that a question may take. Raises `ValueError` where names and adapters do not
-        fit together, or accounts differ."""
+        """`answer_within`: ns that a question may take. `fence`: whether anything may leave. Raises
+        `ValueError` where names and adapters do not fit together, or accounts differ."""
         accounts = {a.account for a in adapters}
         if len(names) != len(adapters):
             raise ValueError(f"{len(names)} connections are configured, {len(adapters)} were made")
@@ -62,6 +69,7 @@ class Links:
         self._adapters = tuple(adapters)
         self._clock = clock
         self._answer_within = answer_within
+        self._fence = fence
         self._sink: FactSink | None = None
         self._shut = [False] * len(adapters)
         self._closing: dict[int, asyncio.Task[None]] = {}
@@ -90,8 +98,12 @@ class Links:
     async def use(self, index: int) -> None:
         """Opens one connection's session; all others are closed before. Raises `NotSent` when it cannot.
 
-        The link is up when LinkUp has come, not before.
+        The link is up when LinkUp has come, not before. While somebody else may send no session is opened:
+        it could end that one's.
         """
+        why = self._fence.why_not()
+        if why:
+            raise NotSent(f"no session while this side may not send: {why}")
         for other in range(len(self._adapters)):
             if other != index:
                 self._close_soon(other)
@@ -175,17 +187,32 @@ class Links:
             raise NotSent(f"the link to {self.name} ({self.in_use}) is down; wait until it is back")
         return self._adapters[self.index]
 
+    @contextlib.contextmanager
+    def _sending(self) -> Iterator[Adapter]:
+        """The connection, for as long as this side is sure that nobody else may send."""
+        why = self._fence.enter()
+        if why:
+            raise NotSent(f"not sent: {why}")
+        try:
+            yield self._adapter()
+        finally:
+            self._fence.leave()
+
     def submit(self, order: Recorded[Order]) -> None:
-        self._adapter().submit(order)
+        with self._sending() as adapter:
+            adapter.submit(order)
 
     def replace(self, change: Recorded[Replace]) -> None:
-        self._adapter().replace(change)
+        with self._sending() as adapter:
+            adapter.replace(change)
 
     def cancel(self, order_id: str, broker_id: str | None) -> None:
-        self._adapter().cancel(order_id, broker_id)
+        with self._sending() as adapter:
+            adapter.cancel(order_id, broker_id)
 
     def cancel_everything(self) -> None:
-        self._adapter().cancel_everything()
+        with self._sending() as adapter:
+            adapter.cancel_everything()
 
     def subscribe(self, symbols: Sequence[str]) -> None:
         self._adapter().subscribe(symbols)

@@ -103,6 +103,11 @@ class LinkWatch:
         """An emergency began: if the link is down, the next attempt comes soon."""
         self._changed.set()
 
+    def again(self) -> None:
+        """What kept the link down is over: it is tried at once."""
+        self._course.turn(self._links.index, self._core.clock.mono())
+        self._changed.set()
+
     # -- what the connections say
 
     def on_up(self, fact: LinkUp) -> None:

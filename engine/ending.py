@@ -54,6 +54,8 @@ class Ending:
         core.commit(RunEnded(reason=reason, flat=flat, complete=complete))
         engine.publish()
         await core.adapter.close()
+        if engine.keeper is not None:
+            await engine.keeper.goodbye(reason)
         # A disk that hangs must not hold the stop up; what is owed was never acknowledged.
         try:
             await self._within(core.journal.flush(), 2 * NS)

@@ -58,6 +58,8 @@ from engine.risk.limits import LimitsBook
 from engine.risk.loop import RiskLoop
 from engine.risk.setting import overlaid
 from engine.risk.ticker import RiskTicker
+from engine.sentinel.keeper import Keeper, Post
+from engine.sentinel.lease import OPEN, Fence
 from engine.sessions import Calendar
 from engine.status import Status
 from engine.strategies import StrategyDesk
@@ -104,6 +106,10 @@ class Parts:
     """Rounds of risk loop and chores that could find nothing new are left out; None: as `lockstep`."""
     host: Callable[..., StrategyHost] | None = None
     """Makes the host of each strategy; None: one process each."""
+    fence: Fence = OPEN
+    """Whether anything may leave for the broker."""
+    sentinel: Post | None = None
+    """The way to the process that watches over this engine; None: none does."""
     lots_cap: int | None = None
     """Largest position in any instrument, lots, whatever the limits say, also after a reload; None: none."""
     feed_name: str = ""
@@ -134,7 +140,7 @@ class Engine:
         books = parts.books
         adapters = (parts.adapter, *parts.backups)
         names = [c.name for c in config.connections] or ["primary"]
-        self._links = Links(adapters, names, clock, round(config.link.answer_within * NS))
+        self._links = Links(adapters, names, clock, round(config.link.answer_within * NS), parts.fence)
         self.core = Core(
             config=config,
             clock=clock,
@@ -218,6 +224,7 @@ class Engine:
         self.stop_reason = ""
         self.protective = (0, 0)
         """At the stop: protective orders that the broker has, and that it does not have."""
+        self.keeper = None if parts.sentinel is None else Keeper(self, parts.sentinel)
         self._host = HostWatch(self.core, self.reconcile_soon, self._spawn)
         parts.journal.on_rows = self.answers.stories.recent.extend
         self._links.bind(self.on_fact)
@@ -233,6 +240,8 @@ class Engine:
             await self._host.own_up(partial(self.halt, "account", "", "store"))
         self._ticker.start()
         self._chore_rounds.start()
+        if self.keeper is not None:
+            await self.keeper.first()
         if self.core.books.kills:
             # Before anything that waits for the broker: it has a patience of its own.
             self.core.alarm(
@@ -455,6 +464,17 @@ class Engine:
             return
         if self.core.commit(Halted(scope=scope, target=target, code=code, reason=reason)).changed:
             self.core.alarm("critical", code, f"{target or 'account'} halted: {reason}", symbol=target)
+
+    def locked_out(self, reason: str) -> None:
+        """Somebody else may send now: no session, no orders, and a halt that only a person lifts."""
+        self.halt("account", "", "sentinel", reason)
+        self.disable(reason)
+        self._links.drop(reason)
+
+    def let_in(self) -> None:
+        """This engine may send again. It stays halted; what the broker has is looked at first."""
+        self.link.again()
+        self.reconcile_soon()
 
     def _spawn(self, coro: object) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coro)  # type: ignore[arg-type]

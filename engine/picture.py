@@ -13,6 +13,7 @@ from engine.control.snapshot import (
     PositionRow,
     RiskRow,
     ScreenRow,
+    SentinelRow,
     Snapshot,
     StrategyRow,
 )
@@ -53,6 +54,8 @@ class Sources(Protocol):
     def link(self) -> LinkRow: ...
 
     def screens(self) -> tuple[ScreenRow, ...]: ...
+
+    def sentinel(self) -> SentinelRow: ...
 
 
 class Picture:
@@ -147,6 +150,7 @@ class Picture:
             rss_mb=self._sources.rss_mb() or 0.0,
             uptime=uptime,
             link=link,
+            sentinel=self._sources.sentinel(),
         )
 
     def _kill_view(self) -> KillView | None:

@@ -320,6 +320,33 @@ class Transferred(Record, frozen=True, tag="transferred"):
     price: int
 
 
+class SentinelNote(Record, frozen=True, tag="sentinel"):
+    """What the sentinel saw, decided and did, in its own journal."""
+
+    event: Literal[
+        "started", "watching", "silent", "back", "fenced", "proven", "undone", "trouble", "released"
+    ]
+    text: str
+    epoch: int = 0
+    """Of the lease that it holds; 0: none."""
+    journal: str = ""
+    """Mark of its journal, in the rows of `started`: rows are counted within it."""
+
+
+class SentinelImported(Record, frozen=True, tag="sentinel_imported"):
+    """The engine has taken over what the sentinel did, up to row `seq` of the sentinel's journal."""
+
+    journal: str
+    seq: int
+    text: str
+
+
+class OrderImported(Record, frozen=True, tag="order_imported"):
+    """An order that the sentinel stored and sent: ours, under the id that it carries at the broker."""
+
+    order: Order
+
+
 AnyRecord = (
     RunStarted
     | GateOverridden
@@ -360,11 +387,14 @@ AnyRecord = (
     | Adopted
     | Claimed
     | Transferred
+    | SentinelNote
+    | SentinelImported
+    | OrderImported
 )
 
 KINDS: Final[dict[type, str]] = {t: str(t.__struct_config__.tag) for t in AnyRecord.__args__}
 
-_ORDINARY: Final = (OrderStored, ReplaceStored, Refused, FindingSeen, PeakSeen, RunStarted)
+_ORDINARY: Final = (OrderStored, ReplaceStored, Refused, FindingSeen, PeakSeen, RunStarted, SentinelNote)
 
 EMERGENCY: Final = frozenset(kind for record, kind in KINDS.items() if record not in _ORDINARY)
 """Kinds that outlive trouble with the store: taken from its reserve when the disk is full, else kept until it

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from engine.control.snapshot import HealthWord, LinkRow, RiskRow, ScreenRow, StrategyRow
+from engine.control.snapshot import HealthWord, LinkRow, RiskRow, ScreenRow, SentinelRow, StrategyRow
 from engine.journal import StoreState
 from engine.limiting import watched_by
 from engine.model import NS
@@ -119,6 +119,10 @@ class Status:
 
     def link(self) -> LinkRow:
         return self._engine.link.row()
+
+    def sentinel(self) -> SentinelRow:
+        keeper = self._engine.keeper
+        return SentinelRow() if keeper is None else keeper.row()
 
     def screens(self) -> tuple[ScreenRow, ...]:
         return self._engine.seats.rows()

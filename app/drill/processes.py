@@ -160,10 +160,12 @@ class EngineProcess:
         env: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = ("-m", "app.cli"),
         prefix: Sequence[str] = (),
+        sentinel: bool = False,
     ) -> None:
         """`feed`: empty for that of the configuration; `env`: the whole environment of the process, by
         default ours without settings; `wrapper`: what Python runs before the words of the command line;
-        `prefix`: words before Python, which must end by becoming it."""
+        `prefix`: words before Python, which must end by becoming it; `sentinel`: whether the configuration's
+        sentinel watches over it, else none does."""
         self._place = state
         self._prefix = tuple(prefix)
         self.state = state
@@ -172,6 +174,8 @@ class EngineProcess:
         self._feed = feed
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("BREAKWATER_", "XDG_"))}
         self._env = {**clean, "HOME": str(state.parent)} if env is None else dict(env)
+        if not sentinel:
+            self._env["BREAKWATER__SENTINEL__POLICY"] = "off"
         self._wrapper = tuple(wrapper)
         self._process: subprocess.Popen[str] | None = None
 

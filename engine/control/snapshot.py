@@ -151,6 +151,14 @@ class LinkRow(Value, frozen=True, kw_only=True):
     """Since the broker's last sign of life; None while it is down."""
 
 
+class SentinelRow(Value, frozen=True, kw_only=True):
+    """The process that watches over the engine. `state` unknown: none is wanted."""
+
+    state: HealthWord = "unknown"
+    policy: str = "off"
+    text: str = ""
+
+
 class HealthRow(Value, frozen=True, kw_only=True):
     broker: HealthWord
     broker_text: str
@@ -172,6 +180,7 @@ class HealthRow(Value, frozen=True, kw_only=True):
     rss_mb: float
     uptime: float
     link: LinkRow = LinkRow()
+    sentinel: SentinelRow = SentinelRow()
 
 
 ScreenRole = Literal["control", "view", "read-only"]

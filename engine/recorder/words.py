@@ -163,6 +163,12 @@ class Words:
             case records.Transferred(symbol=about, seller=seller, buyer=buyer, lots=lots, price=price):
                 moved = f"{self.size(about, lots)} {about} at {self.price(about, price)}"
                 return f"{seller} hands {moved} to {buyer} inside; no order was needed"
+            case records.SentinelNote(event=event, text=text):
+                return f"sentinel, {event}: {text}"
+            case records.SentinelImported(seq=seq, text=text):
+                return f"what the sentinel did is taken over, up to its row {seq}: {text}"
+            case records.OrderImported(order=order):
+                return f"the sentinel had stored {self.order(order)}"
 
     def fact(self, fact: AnyFact, symbol: str = "") -> str:
         """What the broker said."""

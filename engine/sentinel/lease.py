@@ -102,10 +102,10 @@ class Leasehold:
             self._store.leave()
         return lease
 
-    def claim(self) -> bool:
+    def claim(self, but: Holder | None = None) -> bool:
         """Takes the lease, whoever has it: only for who knows that the other side may lose it. False: the
-        other side is inside. Raises `OSError`, also for a word that cannot be read: nobody knows then which
-        epoch the other side believes in."""
+        other side is inside, or `but` has it. Raises `OSError`, also for a word that cannot be read: nobody
+        knows then which epoch the other side believes in."""
         try:
             lease = self._store.enter()
         except ValueError as error:
@@ -113,6 +113,8 @@ class Leasehold:
         if lease is None:
             return False
         try:
+            if lease.holder is but:
+                return False
             mine = Lease(self._holder, lease.epoch + 1)
             self._store.write(mine)
         finally:

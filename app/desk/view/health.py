@@ -108,6 +108,8 @@ def rows(health: HealthRow) -> tuple[Row, ...]:
         _row("risk loop", word_cell(health.engine), risk),
         _row("journal", word_cell(health.journal), commits, health.journal_text),
     ]
+    if health.sentinel.policy != "off":
+        found.append(_row("sentinel", word_cell(health.sentinel.state), nothing, _sentinel(health)))
     for stage in health.latencies:
         figures = [formats.microseconds(value) for value in (stage.p50, stage.p95, stage.p99, stage.max)]
         found.append(
@@ -125,6 +127,10 @@ def rows(health: HealthRow) -> tuple[Row, ...]:
     memory = f"{health.rss_mb:,.0f} MB, up {formats.age(health.uptime)}"
     found.append(_row("process", _BLANK, nothing, memory))
     return tuple(found)
+
+
+def _sentinel(health: HealthRow) -> str:
+    return f"{health.sentinel.policy} · {health.sentinel.text}"
 
 
 def table(snapshot: Snapshot) -> Table:
@@ -155,6 +161,8 @@ def links(snapshot: Snapshot) -> Table:
         ("journal", word_cell(health.journal), commit, journal),
         ("process", _BLANK, nothing, process),
     ]
+    if health.sentinel.policy != "off":
+        found.insert(4, ("sentinel", word_cell(health.sentinel.state), nothing, _sentinel(health)))
     rows = tuple(
         Row(name, (state, Cell(name, "heading"), *map(Cell, figures), Cell(text, "muted")))
         for name, state, figures, text in found
@@ -223,6 +231,9 @@ def line(snapshot: Snapshot, width: int = 10_000) -> tuple[Cell, ...]:
         if word != "ok":
             glyph, meaning = WORDS[word]
             cells.append(Cell(f" {glyph} {name} {word.upper()} {text}".rstrip() + " ", meaning))
+    if health.sentinel.policy != "off" and health.sentinel.state == "down":
+        glyph, meaning = WORDS["warn"]
+        cells.append(Cell(f" {glyph} sentinel DOWN {health.sentinel.text} ", meaning))
     said = [
         f"loop p50 {_milliseconds(health.risk_p50_ms)} p99 {_milliseconds(health.risk_p99_ms)}"
         f" max {_milliseconds(health.risk_max_ms)}",

@@ -1,0 +1,1 @@
+"""The sentinel as processes: the engine's way to it, and the process itself."""

@@ -1,0 +1,68 @@
+"""Asks a sentinel how it is, without an engine: over its socket, and by lease and journal on disk."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import msgspec
+
+from app.paths import sentinel_journal_path, sentinel_lease_path, sentinel_socket
+from app.sentinel.post import rows_of
+from engine.control.wire import reachable
+from engine.journal import StoreRefused
+from engine.records import KINDS, SentinelNote, decode
+from engine.sentinel.lease import SIZE, Lease
+from engine.sentinel.messages import Said, said
+
+_WITHIN = 2.0
+"""Seconds that it has for the answer."""
+
+
+def ask(state: Path) -> Said | None:
+    """What the sentinel of this state directory answers; None: none does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(_WITHIN)
+        try:
+            with reachable(sentinel_socket(state)) as address:
+                line.connect(address)
+            line.sendall(b"\n")
+            with line.makefile("rb") as answer:
+                return said(answer.readline())
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+
+def lease_of(state: Path) -> Lease | None:
+    """The word on disk; None: there never was one, or it cannot be read."""
+    try:
+        return Lease.decode(sentinel_lease_path(state).read_bytes()[:SIZE])
+    except (OSError, ValueError):
+        return None
+
+
+def last_note(state: Path) -> str:
+    """The newest note of its journal; empty where there is none."""
+    try:
+        rows = rows_of(sentinel_journal_path(state))
+    except StoreRefused as error:
+        return f"its journal cannot be read: {error}"
+    for row in reversed(rows):
+        if row.kind == KINDS[SentinelNote]:
+            note = decode(row.kind, row.body)
+            if isinstance(note, SentinelNote):
+                return f"{note.event}: {note.text}"
+    return ""
+
+
+def status(state: Path) -> dict[str, object]:
+    """All of it, for a person or a program."""
+    answer, lease = ask(state), lease_of(state)
+    told: dict[str, object] = {"running": answer is not None}
+    if answer is not None:
+        told |= {k: v for k, v in msgspec.to_builtins(answer).items() if v not in ("", None)}
+    told["lease"] = "none" if lease is None else f"{lease.holder} (epoch {lease.epoch})"
+    note = last_note(state)
+    if note:
+        told["last"] = note
+    return told

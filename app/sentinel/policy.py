@@ -1,0 +1,61 @@
+"""Which policy holds for a run, and whether its venue outlives the engine so that anything can be done."""
+
+from __future__ import annotations
+
+from app import ibrun
+from app.options import RunOptions
+from app.settings import Settings
+from brokers.loopback.wire import Address
+from engine.config_sentinel import Policy
+
+
+def elsewhere(settings: Settings, options: RunOptions) -> bool:
+    """Whether orders rest somewhere that outlives the engine's process."""
+    return ibrun.is_ib(options.feed) or bool(exchange_addresses(settings, options))
+
+
+def policy_of(settings: Settings, options: RunOptions) -> Policy:
+    """The policy of a run. In virtual time there is nobody to watch."""
+    if options.virtual:
+        return "off"
+    if settings.sentinel.policy is not None:
+        return settings.sentinel.policy
+    return "alert" if elsewhere(settings, options) else "off"
+
+
+def cannot_act(settings: Settings, options: RunOptions) -> str:
+    """Why the sentinel of this run can only tell; empty where it can act."""
+    if ibrun.is_ib(options.feed):
+        return (
+            "at Interactive Brokers only the client id that placed an order can cancel it, and acting under "
+            "the engine's id is not built yet: this sentinel can only alert"
+        )
+    if not exchange_addresses(settings, options):
+        return "the exchange lives in the engine's process and ends with it: this sentinel can only alert"
+    return ""
+
+
+def refusal(settings: Settings, options: RunOptions) -> str:
+    """Why a run may not start with the policy that it asks for; empty where it may. Orders that outlive the
+    engine and nobody to act on them, where the configuration says that somebody does: that is refused."""
+    policy = policy_of(settings, options)
+    if policy in ("cancel", "flatten") and elsewhere(settings, options):
+        why = cannot_act(settings, options)
+        return f"'{policy}' is asked for, but {why}; say alert or off" if why else ""
+    return ""
+
+
+def address_of(feed: str) -> Address | None:
+    """Where the exchange of a feed spec listens; None where it is no exchange."""
+    kind, _, where = feed.partition(":")
+    return Address.parse(where) if kind == "exchange" and where else None
+
+
+def exchange_addresses(settings: Settings, options: RunOptions) -> tuple[Address, ...]:
+    """`exchange:ADDRESS`: market data and orders go to the exchange that listens there, and on the addresses
+    of further connections. Empty for every other feed."""
+    first = address_of(options.feed)
+    if first is None:
+        return ()
+    named = settings.connections
+    return tuple(Address.parse(c.address) if c.address else first for c in named) or (first,)

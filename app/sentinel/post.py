@@ -1,0 +1,192 @@
+"""The engine's way to its sentinel: starts the process, keeps a connection to it, and gets the lease back.
+
+Everything happens on the engine's loop and without waiting, but for the reading of the sentinel's journal,
+which takes a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from app.options import RunOptions
+from app.paths import sentinel_journal_path, sentinel_lease_path, sentinel_socket
+from engine.control.wire import reachable
+from engine.core import Log
+from engine.journal import AlreadyRunning, Row, schema
+from engine.journal.checking import looking
+from engine.journal.files import InstanceLock
+from engine.journal.livecopy import copy_live
+from engine.sentinel.lease import Holder, Leasehold
+from engine.sentinel.leasefile import LeaseFile
+from engine.sentinel.messages import Lines, Said, ToSentinel, line, said
+from engine.sentinel.takeover import Regained, journal_of
+
+_BACKOFF: Final = (0.5, 60.0)
+"""First and longest wait between two starts of the process, seconds; it doubles in between."""
+_SETTLED: Final = 30.0
+"""Seconds that a connection must have stood for the wait to be short again."""
+_BETWEEN: Final = 0.1
+"""Seconds between two attempts to connect to a process that was just started."""
+
+
+class SentinelPost(asyncio.Protocol):
+    """Implements `engine.sentinel.keeper.Post`."""
+
+    def __init__(self, options: RunOptions, policy: str, after: float, log: Log) -> None:
+        """Opens the lease. Raises `OSError`."""
+        self.policy, self.after = policy, after
+        self.problem = "it has not been started yet"
+        self._options = options
+        self._log = log
+        self._journal = sentinel_journal_path(options.state_dir)
+        self._socket = sentinel_socket(options.state_dir)
+        self._lease = LeaseFile(sentinel_lease_path(options.state_dir))
+        self.hold = Leasehold(self._lease, Holder.ENGINE)
+        self._take: Callable[[Said], None] = lambda _: None
+        self._lines = Lines()
+        self._transport: asyncio.Transport | None = None
+        self._reaching: asyncio.Task[None] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._wait = _BACKOFF[0]
+        self._due = 0.0
+        self._since = 0.0
+        self._closed = False
+
+    def bind(self, take: Callable[[Said], None]) -> None:
+        self._take = take
+
+    # -- process and connection
+
+    def tend(self) -> None:
+        if self._process is not None and self._process.poll() is not None:
+            self.problem = f"its process ended with {self._process.returncode}"
+            self._process, self._due = None, max(self._due, self._next)
+        idle = self._reaching is None or self._reaching.done()
+        if self._closed or self._transport is not None or not idle or time.monotonic() < self._due:
+            return
+        self._reaching = asyncio.get_running_loop().create_task(self._reach(), name="reach the sentinel")
+
+    async def _reach(self) -> None:
+        """One attempt: to whoever listens, else to a process that is started for it."""
+        try:
+            with reachable(self._socket) as address:
+                await asyncio.get_running_loop().create_unix_connection(lambda: self, address)
+        except OSError:
+            if self._process is None and self.policy != "off":
+                self._start()
+            self._due = max(self._due, time.monotonic() + _BETWEEN)
+
+    def _start(self) -> None:
+        now = time.monotonic()
+        if self._since and now - self._since > _SETTLED:
+            self._wait = _BACKOFF[0]
+        if now < self._due:
+            return
+        options = self._options
+        command = [sys.executable, "-m", "app.cli", "sentinel", "--spawned"]
+        command += ["--state-dir", str(options.state_dir), "--feed", options.feed]
+        if options.config is not None:
+            command += ["--config", str(options.config)]
+        try:
+            # A session of its own: what ends the engine's terminal or process group does not reach it.
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            self.problem = "it is starting"
+        except OSError as error:
+            self.problem = f"its process cannot be started: {error}"
+        self._since = now
+        self._next = now + self._wait
+        self._wait = min(2 * self._wait, _BACKOFF[1])
+        if self._process is None:
+            self._due = self._next
+
+    _next = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        if self._closed:
+            transport.abort()
+            return
+        self._transport, self._lines, self.problem = transport, Lines(), ""
+        self._since = time.monotonic()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self.problem = f"the connection to it broke{f': {exc}' if exc else ''}"
+        self._due = max(self._next, time.monotonic() + _BETWEEN)
+        if not self._closed:
+            self._log("warning", self.problem, component="sentinel", status="LOST")
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for text in self._lines.feed(data):
+                self._take(said(text))
+        except (ValueError, msgspec.MsgspecError) as error:
+            self._log("warning", f"the sentinel says nonsense: {error}", component="sentinel")
+            if self._transport is not None:
+                self._transport.abort()
+
+    def send(self, message: ToSentinel) -> None:
+        # One that does not read is stopped: what it has not heard is of no use to it later.
+        if self._transport is not None and self._transport.get_write_buffer_size() == 0:
+            self._transport.write(line(message))
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._reaching is not None:
+            self._reaching.cancel()
+        if self._transport is not None:
+            self._transport.close()
+        self._lease.close()
+
+    # -- the lease
+
+    async def regain(self) -> Regained | None:
+        lease = self.hold.look()
+        if lease is None:
+            return None
+        if lease.holder is Holder.SENTINEL:
+            try:
+                # Whoever has the sentinel's journal is the sentinel: while its lock is free, none lives.
+                with InstanceLock.exclusive(self._journal):
+                    if not self.hold.claim():
+                        return None
+            except AlreadyRunning:
+                return None
+        elif not self.hold.claim(but=Holder.SENTINEL):
+            return None
+        rows = await asyncio.to_thread(rows_of, self._journal)
+        return Regained(journal_of(rows), rows)
+
+
+def rows_of(path: Path) -> tuple[Row, ...]:
+    """All committed rows of a sentinel's journal, also of one that runs. Raises `StoreRefused`."""
+    if not path.exists():
+        return ()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            copied = copy_live(path, Path(folder))
+        except FileNotFoundError:
+            return ()
+        with looking(copied) as connection:
+            found: list[Any] = []
+            # A journal that is being made has no table yet.
+            with contextlib.suppress(sqlite3.OperationalError):
+                found = connection.execute(schema.SELECT_ROWS, (0, -1)).fetchall()
+    return tuple(Row(*line) for line in found)

@@ -1,0 +1,271 @@
+"""The sentinel's process: listens for heartbeats, keeps a journal of its own, and acts when they stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from app import logs
+from app.options import RunOptions
+from app.paths import sentinel_journal_path, sentinel_lease_path, sentinel_socket
+from app.sentinel.policy import cannot_act, policy_of
+from app.sentinel.venues import Venue, venue_of
+from app.session import rss_mb
+from app.settings import Settings
+from engine.clock import RealClock
+from engine.control.directory import private_directory
+from engine.control.peer import peer_of
+from engine.control.wire import reachable
+from engine.core import Log
+from engine.ids import Ids, draw_install, draw_mark
+from engine.journal import Journal, StoreFailed
+from engine.model import NS
+from engine.ports import NotSent, QueryFailed
+from engine.records import EMERGENCY, KINDS, SentinelNote
+from engine.sentinel.acting import Emergency, Ground, Tools
+from engine.sentinel.lease import Holder, Leasehold
+from engine.sentinel.leasefile import LeaseFile
+from engine.sentinel.machine import Phase, Rules
+from engine.sentinel.messages import Lines, Said, heard, line
+from engine.sentinel.watch import Watch
+
+PROBE_EVERY: Final = 2 * NS
+"""ns between two questions to the broker while it waits."""
+LEVELS: Final = {"silent": "error", "fenced": "error", "undone": "error", "trouble": "warning"}
+"""How its notes stand in the log; the others are for information."""
+
+
+class Sentinel:
+    """One process. Made and run by `run`."""
+
+    def __init__(self, settings: Settings, options: RunOptions, clock: RealClock, journal: Journal) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._log: Log = logs.engine_log("sentinel")
+        self._lease = LeaseFile(sentinel_lease_path(options.state_dir))
+        self._hold = Leasehold(self._lease, Holder.SENTINEL)
+        self._options = options
+        self._policy = policy_of(settings, options)
+        self._limits = cannot_act(settings, options)
+        self._venue: Venue | None = venue_of(settings, options, clock)
+        self._reachable: bool | None = None
+        self._probe_text = ""
+        self._clients: set[_Client] = set()
+        self._pidfd = -1
+        """Of the engine's process, by the socket's own word; -1: none was heard yet."""
+        config = settings.engine_config()
+        section = config.sentinel.model_copy(update={"policy": self._policy})
+        rng = random.SystemRandom()
+        tools = Tools(
+            config=config.model_copy(update={"sentinel": section}),
+            clock=clock,
+            journal=journal,
+            ids=lambda: Ids(draw_install(rng), 1, draw_mark(rng)),
+            fence=self._hold,
+            log=self._log,
+            reach=self._reach,
+            mode="LIVE" if settings.profile == "live" else "PAPER",
+            draw=rng.random,
+            rss_mb=rss_mb,
+        )
+        # One that cannot act takes no lease either: it would only lock the engine out.
+        policy = self._policy if self._venue is not None else "alert"
+        self.watch = Watch(
+            Rules(policy, after=int(section.after * NS), hold=int(section.hold * NS)),
+            clock,
+            self._hold,
+            self._note,
+            lambda see: Emergency(tools, see),
+            self._end_engine,
+            draw_install(rng) if journal.seq == 0 else "",
+        )
+
+    async def run(self) -> None:
+        """Until nothing is left to be done here."""
+        loop = asyncio.get_running_loop()
+        path = sentinel_socket(self._options.state_dir)
+        # Whoever holds the journal is the sentinel; what lies here was left by a dead one.
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        before = os.umask(0o177)
+        try:
+            with reachable(path) as address:
+                server = await loop.create_unix_server(lambda: _Client(self), address)
+        finally:
+            os.umask(before)
+        probing = loop.create_task(self._probe_on(), name="probe")
+        try:
+            await self.watch.left.wait()
+        finally:
+            probing.cancel()
+            self.watch.stop()
+            server.close()
+            for client in list(self._clients):
+                client.close()
+            if self._venue is not None:
+                await self._venue.close()
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+
+    # -- clients: the engine, and who only asks
+
+    def join(self, client: _Client) -> None:
+        self._clients.add(client)
+
+    def leave(self, client: _Client) -> None:
+        self._clients.discard(client)
+
+    def hear(self, text: bytes, pid: int) -> bytes:
+        """Takes one line; the answer. Raises `msgspec.MsgspecError`."""
+        message = heard(text)
+        self._know(pid)
+        self.watch.heard(message)
+        return line(self.said())
+
+    def said(self) -> Said:
+        watch = self.watch
+        text = self._limits or (self._probe_text if self._reachable is False else "")
+        if watch.phase is not Phase.WATCHING:
+            text = watch.said
+        return Said(
+            phase=watch.phase,
+            policy=self._policy,
+            pid=os.getpid(),
+            n=watch.n,
+            venue="" if self._venue is None else self._venue.name,
+            reachable=self._reachable,
+            text=text,
+        )
+
+    _known = 0
+
+    def _know(self, pid: int) -> None:
+        """Keeps a handle on the engine's process, which no other process can get into by its number."""
+        if pid == self._known:
+            return
+        with contextlib.suppress(OSError):
+            handle = os.pidfd_open(pid)
+            if self._pidfd >= 0:
+                os.close(self._pidfd)
+            self._known, self._pidfd = pid, handle
+
+    def _end_engine(self) -> str:
+        if self._pidfd < 0:
+            return "its process is not known, so it cannot be ended"
+        try:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            return f"process {self._known} has ended already"
+        except OSError as error:
+            return f"process {self._known} cannot be ended: {error.strerror}"
+        return f"process {self._known} is ended, because it would go on from there"
+
+    # -- the broker
+
+    async def _probe_on(self) -> None:
+        """Keeps a session at the broker and asks over it, until there is something to do there."""
+        while self._venue is not None:
+            if self.watch.phase in (Phase.IDLE, Phase.WATCHING, Phase.SILENT):
+                try:
+                    await self._venue.probe()
+                except (NotSent, QueryFailed) as error:
+                    self._reachable, self._probe_text = False, str(error)
+                else:
+                    self._reachable, self._probe_text = True, ""
+            await self._clock.sleep(PROBE_EVERY)
+
+    async def _reach(self) -> Ground:
+        assert self._venue is not None
+        return await self._venue.reach()
+
+    def _note(self, note: SentinelNote) -> None:
+        self._journal.append_nowait(KINDS[SentinelNote], note, ts=self._clock.now())
+        level = LEVELS.get(note.event, "info")
+        self._log(level, note.text, component="sentinel", status=note.event.upper())
+
+
+class _Client(asyncio.Protocol):
+    """One connection: lines in, an answer to each."""
+
+    def __init__(self, sentinel: Sentinel) -> None:
+        self._sentinel = sentinel
+        self._lines = Lines()
+        self._pid = 0
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._pid, uid = peer_of(transport.get_extra_info("socket"))
+        if uid != os.geteuid():
+            transport.abort()
+            return
+        self._transport = transport
+        self._sentinel.join(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - silence is what counts
+        self._sentinel.leave(self)
+
+    def data_received(self, data: bytes) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        try:
+            for text in self._lines.feed(data):
+                if text == b"":
+                    transport.write(line(self._sentinel.said()))  # somebody only asks how it is
+                    continue
+                answer = self._sentinel.hear(text, self._pid)
+                if transport.get_write_buffer_size() == 0:
+                    transport.write(answer)
+        except (ValueError, msgspec.MsgspecError):
+            transport.abort()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+def run(settings: Settings, options: RunOptions) -> bool:
+    """Runs one sentinel until it leaves; False: a signal ended it. Raises `StoreRefused` (another one runs:
+    `AlreadyRunning`), `OSError`."""
+    private_directory(options.state_dir)
+    with asyncio.Runner() as runner:
+        return runner.run(_main(settings, options, RealClock(runner.get_loop())))
+
+
+async def _main(settings: Settings, options: RunOptions, clock: RealClock) -> bool:
+    # Its notes are few, and its closing orders are sent whatever the disk says.
+    durable = settings.engine_config().journal.model_copy(update={"ballast_mb": 1, "min_free_mb": 0})
+    path = sentinel_journal_path(options.state_dir)
+    journal = await Journal.open(path, durable, inline=False, clock=clock, emergency=EMERGENCY)
+    logs.set_clock(clock.now)
+    signalled: list[bool] = []
+    try:
+        sentinel = Sentinel(settings, options, clock, journal)
+
+        def end() -> None:
+            signalled.append(True)
+            sentinel.watch.left.set()
+
+        _until_signalled(end)
+        await sentinel.run()
+        return not signalled
+    finally:
+        with contextlib.suppress(StoreFailed):
+            await journal.close()
+
+
+def _until_signalled(leave: Callable[[], None]) -> None:
+    """SIGTERM and SIGINT end it; it keeps the lease where it holds it. A terminal's end is nothing to it."""
+    loop = asyncio.get_running_loop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, leave)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)

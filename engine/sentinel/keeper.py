@@ -1,0 +1,198 @@
+"""The engine's side of the sentinel: heartbeats from the engine's own thread, and what is done when the lease
+is gone.
+
+Nothing here runs on another thread: where the engine's thread stands still, the heartbeats do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from engine.control.snapshot import SentinelRow
+from engine.model import NS
+from engine.ports import TimerHandle
+from engine.sentinel.lease import Leasehold
+from engine.sentinel.machine import HOLDS, Phase
+from engine.sentinel.messages import Beat, Goodbye, HandBack, Said, ToSentinel
+from engine.sentinel.takeover import Deeds, Regained, take_over
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+_ASK_EVERY: Final = NS // 4
+"""ns between two attempts to get the lease back."""
+_GRACE: Final = 15 * NS
+"""ns that a sentinel has to start and to answer before its absence is alarmed."""
+
+
+class Post(Protocol):
+    """What the application hands in: the way to the sentinel's process, and the lease."""
+
+    hold: Leasehold
+    policy: str
+    after: float
+    """Seconds of silence after which it acts."""
+    problem: str
+    """Why it cannot be reached; empty while it can."""
+
+    def bind(self, take: Callable[[Said], None]) -> None:
+        """Where its answers go, on the engine's thread."""
+
+    def tend(self) -> None:
+        """Looks after process and connection without waiting: whoever ended is started again, with
+        back-off."""
+
+    def send(self, message: ToSentinel) -> None:
+        """Says something, if there is somebody to hear it."""
+
+    async def regain(self) -> Regained | None:
+        """Takes the lease if nobody else may have it, and reads what the sentinel did; None: the sentinel
+        lives and has not given it back. Raises `OSError`, `StoreRefused`."""
+
+    async def close(self) -> None:
+        """The connection ends; the sentinel's process is left to itself."""
+
+
+class Keeper:
+    """One for each engine that is watched. Runs on the engine's thread."""
+
+    def __init__(self, engine: Engine, post: Post) -> None:
+        self._engine = engine
+        self._core = engine.core
+        self._post = post
+        every = min(max(post.after / 10, 0.1), 1.0)
+        self._every = int(every * NS * engine.parts.speed)
+        self._n = 0
+        self._timer: TimerHandle | None = None
+        self._regaining: asyncio.Task[None] | None = None
+        self._said: Said | None = None
+        self._heard = self._core.clock.mono() + int(_GRACE * engine.parts.speed)
+        self._stopped = False
+        self.why_not = ""
+        """Why the engine may not send; empty while it may."""
+        post.bind(self._take)
+
+    # -- life
+
+    async def first(self) -> None:
+        """Before the first connection to the broker: the lease, or a start that sends nothing. What an
+        earlier sentinel did is taken over."""
+        self._beat()
+        if not await self._regain():
+            self._lost("the sentinel is at work at the broker, or has not given the lease back")
+
+    async def goodbye(self, reason: str) -> None:
+        """The engine ends as planned: nothing is to be done when the heartbeats stop now."""
+        self._stopped = True
+        for running in (self._timer, self._regaining):
+            if running is not None:
+                running.cancel()
+        if not self.why_not:
+            self._post.send(Goodbye(reason=reason))
+        await self._post.close()
+
+    # -- again and again
+
+    def _beat(self) -> None:
+        if self._stopped:
+            return
+        core, post = self._core, self._post
+        self._timer = core.clock.call_later(self._every, self._beat)
+        post.tend()
+        self._n += 1
+        post.send(Beat(n=self._n, epoch=post.hold.epoch, seq=core.journal.seq))
+        if post.hold.epoch >= 0 and not self.why_not:
+            post.hold.why_not()
+            if post.hold.lost:
+                self._lost(post.hold.lost)
+        self._watch_it()
+
+    def _watch_it(self) -> None:
+        """The sentinel's own death or silence is alarmed."""
+        core, late = self._core, self._core.clock.mono() - self._heard
+        if self._post.policy == "off":
+            return
+        if late > int(max(self._post.after, 2.0) * NS * self._engine.parts.speed):
+            text = f"the sentinel does not answer: {self._post.problem or 'it stands still'}"
+            core.alarm(
+                "warning", "sentinel_gone", f"{text}; nobody acts if this engine dies. It is tried again"
+            )
+
+    def _take(self, said: Said) -> None:
+        self._said = said
+        self._heard = self._core.clock.mono()
+        self._core.clear_alarms("sentinel_gone")
+        if said.reachable is False:
+            self._core.alarm(
+                "warning", "sentinel_link", f"the sentinel cannot reach {said.venue}: {said.text}"
+            )
+        else:
+            self._core.clear_alarms("sentinel_link")
+
+    # -- the lease is gone
+
+    def _lost(self, why: str) -> None:
+        """Sends nothing from now on, halts, and asks for the lease until it is back."""
+        if self.why_not:
+            return
+        self.why_not = why
+        self._engine.locked_out(f"the sentinel acts in this engine's place: {why}")
+        if self._regaining is None or self._regaining.done():
+            loop = asyncio.get_running_loop()
+            self._regaining = loop.create_task(self._ask_back(), name="sentinel")
+
+    async def _ask_back(self) -> None:
+        while True:
+            self._post.send(HandBack())
+            try:
+                if await self._regain():
+                    return
+            except Exception as error:  # noqa: BLE001 - it goes on asking whatever breaks; it is alarmed
+                self._core.alarm("critical", "sentinel", f"the lease cannot be taken back: {error!r}")
+            await self._core.clock.sleep(_ASK_EVERY)
+
+    async def _regain(self) -> bool:
+        regained = await self._post.regain()
+        if regained is None:
+            return False
+        deeds = take_over(self._engine, regained)
+        was, self.why_not = self.why_not, ""
+        self._tell(deeds, was)
+        if was:
+            self._engine.let_in()
+        return True
+
+    def _tell(self, deeds: Deeds, was: str) -> None:
+        core, text = self._core, deeds.text()
+        if deeds.acted:
+            self._engine.halt(
+                "account", "", "sentinel", f"{text}. Look at the positions, then reset the halt"
+            )
+            core.alarm("critical", "sentinel_acted", text)
+        elif text:
+            core.alarm("warning", "sentinel_saw", f"{text}; it sent nothing")
+        if was:
+            core.log("warning", "the lease is the engine's again", component="sentinel", status="REGAINED")
+
+    # -- for the screen
+
+    def row(self) -> SentinelRow:
+        """The sentinel as a screen shows it."""
+        said, policy = self._said, self._post.policy
+        fresh = self._core.clock.mono() <= self._heard + int(max(self._post.after, 2.0) * NS)
+        if self.why_not:
+            return SentinelRow(state="down", policy=policy, text=f"LOCKED OUT: {self.why_not}")
+        if self._post.policy == "off":
+            return SentinelRow()
+        if said is None or not fresh or self._post.problem:
+            return SentinelRow(state="down", policy=policy, text=self._post.problem or "no answer yet")
+        what = f"{said.phase}, acts after {self._post.after:g} s of silence, pid {said.pid}"
+        place = f" · {said.venue}" if said.venue else ""
+        fine = said.reachable is not False and said.phase is Phase.WATCHING and said.phase not in HOLDS
+        return SentinelRow(
+            state="ok" if fine else "warn",
+            policy=policy,
+            text=f"{what}{place}{': ' + said.text if said.text else ''}",
+        )

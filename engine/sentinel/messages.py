@@ -1,0 +1,86 @@
+"""What engine and sentinel say to each other: one JSON object a line, over a local stream socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from engine.model import Value
+from engine.sentinel.machine import Phase
+
+MAX_LINE: Final = 16 * 1024
+"""Bytes of the longest line; who sends more is no engine and no sentinel."""
+
+
+class ToSentinel(Value, frozen=True, tag_field="say", kw_only=True):
+    """Base of what the engine says."""
+
+
+class Beat(ToSentinel, frozen=True, tag="beat"):
+    """The engine's thread came round: number, lease, and how far its journal is."""
+
+    n: int
+    epoch: int
+    seq: int
+
+
+class HandBack(ToSentinel, frozen=True, tag="hand_back"):
+    """The engine lives and finds the lease taken: it asks for it."""
+
+
+class Goodbye(ToSentinel, frozen=True, tag="goodbye"):
+    """The engine ends as planned."""
+
+    reason: str
+
+
+class Said(Value, frozen=True, kw_only=True):
+    """What the sentinel answers to each heartbeat, and to who only asks how it is."""
+
+    phase: Phase
+    policy: str
+    pid: int
+    n: int = 0
+    """Of the newest heartbeat that it heard."""
+    venue: str = ""
+    """Where it would act."""
+    reachable: bool | None = None
+    """Whether its own session there stands; None: there is none to have."""
+    text: str = ""
+    """Its newest note, or why it cannot act."""
+
+
+_heard: Final[msgspec.json.Decoder[Beat | HandBack | Goodbye]] = msgspec.json.Decoder(
+    Beat | HandBack | Goodbye
+)
+_said: Final = msgspec.json.Decoder(Said)
+
+
+def line(message: ToSentinel | Said) -> bytes:
+    return msgspec.json.encode(message) + b"\n"
+
+
+def heard(text: bytes) -> Beat | HandBack | Goodbye:
+    """Raises `msgspec.MsgspecError`."""
+    return _heard.decode(text)
+
+
+def said(text: bytes) -> Said:
+    """Raises `msgspec.MsgspecError`."""
+    return _said.decode(text)
+
+
+class Lines:
+    """Cuts a stream into lines."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The lines that are complete now. Raises `ValueError` for one that is too long."""
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > MAX_LINE:
+            raise ValueError(f"a line of more than {MAX_LINE} bytes")
+        yield from whole

@@ -1,0 +1,114 @@
+"""Taking over into the engine's books what the sentinel did: its orders become ours, its fills count once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from engine.facts import Busted, Corrected, Executed, OrderFact, OrderNotFound, OrderReport
+from engine.journal import Row
+from engine.records import (
+    FactTaken,
+    KillEnded,
+    NotSentNote,
+    OrderImported,
+    OrderStored,
+    Sent,
+    SentinelImported,
+    SentinelNote,
+    decode,
+)
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+
+class Regained(NamedTuple):
+    """The lease is the engine's again; `rows` of the sentinel's journal have not been taken over yet."""
+
+    journal: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(slots=True)
+class Deeds:
+    """What the rows tell, in words and figures."""
+
+    acted: bool = False
+    """It took the lease and worked at the broker."""
+    silent: str = ""
+    """Its note of the engine's silence."""
+    verdict: str = ""
+    """Last words of its procedure; empty: it did not come to an end."""
+    orders: int = 0
+    cancels: int = 0
+    fills: int = 0
+    known: set[str] = field(default_factory=set)
+
+    def text(self) -> str:
+        """One sentence for a person."""
+        if not self.acted:
+            return self.silent
+        done = f"{self.cancels} cancels, {self.orders} closing orders, {self.fills} executions"
+        return f"{self.silent}; it acted: {done}; {self.verdict or 'it did NOT come to its end'}"
+
+
+def take_over(engine: Engine, regained: Regained) -> Deeds:
+    """Books the rows that were not booked before, and notes how far. Synchronous: all or, after a crash, the
+    same again, which changes nothing twice."""
+    deeds, core = Deeds(), engine.core
+    rows = fresh(engine, regained)
+    for row in rows:
+        _take(engine, deeds, row)
+    if rows:
+        note = SentinelImported(journal=regained.journal, seq=rows[-1].seq, text=deeds.text())
+        core.commit(note)
+    return deeds
+
+
+def fresh(engine: Engine, regained: Regained) -> list[Row]:
+    """The rows beyond the last that was taken over."""
+    before = engine.core.books.sentinel
+    upto = before.seq if before is not None and before.journal == regained.journal else 0
+    return [row for row in regained.rows if row.seq > upto]
+
+
+def journal_of(rows: Iterable[Row]) -> str:
+    """The mark of a sentinel's journal, which its first row carries; empty where there is none."""
+    for row in rows:
+        if row.kind == "sentinel":
+            note = decode(row.kind, row.body)
+            return note.journal if isinstance(note, SentinelNote) else ""
+    return ""
+
+
+def _take(engine: Engine, deeds: Deeds, row: Row) -> None:
+    core, record = engine.core, decode(row.kind, row.body)
+    match record:
+        case SentinelNote(event="silent", text=text):
+            deeds.silent = text
+        case SentinelNote(event="fenced"):
+            deeds.acted, deeds.verdict = True, ""
+            # Before the note that it was taken over: whatever happens in between, the halt is there.
+            why = "the sentinel acted while this engine stood still or was dead; look at the positions first"
+            engine.halt("account", "", "sentinel", why)
+        case KillEnded(verdict=verdict):
+            deeds.verdict = verdict
+        case OrderStored(order=order):
+            deeds.orders += 1
+            if core.books.orders.get(order.id) is None:
+                deeds.known.add(order.id)
+                core.commit(OrderImported(order=order), order.correlation, order.id)
+        case Sent(what="cancel"):
+            deeds.cancels += 1
+        case Sent(order_id=order_id) | NotSentNote(order_id=order_id) if order_id in deeds.known:
+            core.commit(record, row.correlation, order_id)
+        case FactTaken(fact=fact, source="stream"):
+            deeds.fills += isinstance(fact, Executed)
+            # Pictures of a moment that is over, and questions of its own, say nothing to us.
+            told = isinstance(fact, Executed | Busted | Corrected | OrderFact)
+            if told and not isinstance(fact, OrderReport | OrderNotFound):
+                engine.facts.handle(fact, "sentinel")
+        case _:
+            pass

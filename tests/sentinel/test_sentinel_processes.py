@@ -1,0 +1,217 @@
+"""The sentinel for real: an engine that is killed, stopped or restarted over an exchange that outlives it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+from app.drill.processes import EngineProcess, ExchangeProcess, alive, short_folder, wait_for
+from app.paths import sentinel_journal_path
+from app.sentinel.asking import ask, lease_of
+from app.sentinel.post import rows_of
+from engine.control.commands import Reset, Submit
+from engine.control.snapshot import Snapshot
+from engine.model import Side
+from engine.records import KINDS, KillEnded, SentinelNote, decode
+from engine.sentinel.lease import Holder
+from engine.sentinel.machine import Phase
+
+CONFIG = """
+strategies = []
+[sentinel]
+policy = "{policy}"
+after = 1
+[risk]
+duplicate_window = 0
+collar_pct = 50
+max_spread_ticks = 100
+[orders]
+answer_after = 0.5
+[reconcile]
+every = 0.5
+settle = 0.3
+[kill]
+confirm_every = 0.1
+[link]
+retry_first = 0.1
+"""
+
+
+class Bench:
+    """Exchange, engine and its sentinel."""
+
+    def __init__(self, folder: Path, policy: str) -> None:
+        self.state = folder / "state"
+        config = folder / "breakwater.toml"
+        config.write_text(CONFIG.format(policy=policy))
+        self.exchange = ExchangeProcess(folder, 7, "walk:ES@20")
+        self.engine = EngineProcess(self.state, config, f"exchange:{self.exchange.address}", sentinel=True)
+
+    def close(self) -> None:
+        self.engine.give_up()
+        said = ask(self.state)
+        if said is not None:
+            os.kill(said.pid, signal.SIGKILL)
+            wait_for(lambda: not alive(said.pid), "the sentinel ends")
+        self.exchange.close()
+
+    def start(self) -> None:
+        self.engine.begin()
+        self.engine.until(lambda p: p.health.sentinel.state == "ok" or None, "a sentinel that is well")
+
+    def trading(self) -> None:
+        self.engine.until(lambda p: p.trading or None, "it trades")
+
+    def exposed(self) -> None:
+        """Long 2, with two orders resting far away."""
+        self.trading()
+        self.engine.until(lambda p: [r for r in p.positions if r.bid is not None], "a market")
+        self.send(Side.BUY, 2, 5050)
+        self.engine.until(lambda p: position(p) == 2 or None, "the position")
+        self.send(Side.BUY, 1, 4900)
+        self.send(Side.SELL, 1, 5100)
+        self.engine.until(lambda p: len(resting(p)) == 2 or None, "the orders")
+
+    def send(self, side: Side, qty: int, limit: int) -> None:
+        order = Submit(symbol="ES", side=side, size=Decimal(qty), limit=Decimal(limit))
+        answer = self.engine.command(order)
+        assert answer.ok, answer
+
+    def held(self) -> int:
+        return sum(f.qty * f.side.sign for f in self.exchange.audit().executions)
+
+    def working(self) -> list[str]:
+        return [o.order_id or "" for o in self.exchange.audit().orders if o.status == "WORKING"]
+
+    def phase(self, *wanted: Phase) -> None:
+        wait_for(lambda: (s := ask(self.state)) is not None and s.phase in wanted, f"{wanted}")
+
+    def notes(self) -> list[str]:
+        rows = rows_of(sentinel_journal_path(self.state))
+        found = [decode(r.kind, r.body) for r in rows if r.kind == KINDS[SentinelNote]]
+        return [n.event for n in found if isinstance(n, SentinelNote)]
+
+    def verdict(self) -> str:
+        rows = rows_of(sentinel_journal_path(self.state))
+        found = [decode(r.kind, r.body) for r in rows if r.kind == KINDS[KillEnded]]
+        return found[-1].verdict if found and isinstance(found[-1], KillEnded) else ""
+
+    def back(self) -> Snapshot:
+        """The engine that runs has the lease again, and is halted."""
+        return self.engine.until(
+            lambda p: p if p.halted and p.health.sentinel.state == "ok" else None,
+            "halted, and watched again",
+        )
+
+
+def position(picture: Snapshot) -> int:
+    return int(sum(r.executed for r in picture.positions if r.symbol == "ES"))
+
+
+def resting(picture: Snapshot) -> list[str]:
+    return [o.id for o in picture.orders if o.status == "WORKING"]
+
+
+@contextlib.contextmanager
+def bench(policy: str) -> Iterator[Bench]:
+    with short_folder() as folder:
+        made = Bench(folder, policy)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def test_an_engine_that_is_killed_is_flattened_and_its_successor_knows_it() -> None:
+    with bench("flatten") as b:
+        b.start()
+        b.exposed()
+        b.engine.kill()
+        b.phase(Phase.HOLDING)
+        assert b.held() == 0 and not b.working()
+        assert b.verdict().startswith("flat, confirmed twice by the broker")
+        assert lease_of(b.state).holder is Holder.SENTINEL  # type: ignore[union-attr]
+        b.engine.begin()
+        picture = b.back()
+        assert position(picture) == 0 and not resting(picture)
+        assert b.notes()[-2:] == ["started", "watching"]
+        assert b.engine.command(Reset(scope="halt")).ok
+        b.trading()
+        executions = [f.key.exec_id for f in b.exchange.audit().executions]
+        assert len(executions) == len(set(executions))
+
+
+def test_an_engine_that_was_stopped_finds_itself_locked_out_and_gets_the_lease_back() -> None:
+    with bench("cancel") as b:
+        b.start()
+        b.exposed()
+        b.engine.send(signal.SIGSTOP)
+        b.phase(Phase.HOLDING)
+        assert b.held() == 2 and not b.working(), "cancelled, positions kept"
+        sent = len(b.exchange.audit().orders)
+        b.engine.send(signal.SIGCONT)
+        picture = b.back()
+        assert position(picture) == 2 and not resting(picture)
+        alarms = {a.code for a in picture.alerts}
+        assert "sentinel_acted" in alarms
+        assert len(b.exchange.audit().orders) == sent, "it sent nothing"
+        assert "released" in b.notes()
+        answer = b.engine.command(Submit(symbol="ES", side=Side.BUY, size=Decimal(1), limit=Decimal(4900)))
+        assert not answer.ok, "halted until a person resets it"
+        assert b.engine.command(Reset(scope="halt")).ok
+        b.trading()
+
+
+def test_the_policy_alert_tells_and_touches_nothing() -> None:
+    with bench("alert") as b:
+        b.start()
+        b.exposed()
+        b.engine.send(signal.SIGSTOP)
+        b.phase(Phase.SILENT)
+        assert b.held() == 2 and len(b.working()) == 2
+        b.engine.send(signal.SIGCONT)
+        b.phase(Phase.WATCHING)
+        assert b.notes()[-2:] == ["silent", "back"]
+        assert lease_of(b.state).holder is Holder.ENGINE  # type: ignore[union-attr]
+        b.send(Side.BUY, 1, 4901)
+
+
+def test_a_planned_end_stands_it_down_and_its_own_death_is_mended() -> None:
+    with bench("flatten") as b:
+        b.start()
+        b.exposed()
+        first = ask(b.state)
+        assert first is not None
+        os.kill(first.pid, signal.SIGKILL)
+        again = wait_for(lambda: (s := ask(b.state)) and s.pid != first.pid and s, "another sentinel")
+        b.phase(Phase.WATCHING)
+        code, summary, _ = b.engine.stop()
+        assert code == 0 and summary["positions"] == {"ES": 2}
+        wait_for(lambda: not alive(again.pid), "the sentinel leaves")
+        assert b.held() == 2
+        assert "silent" not in b.notes()
+
+
+def test_killed_at_work_it_goes_on_and_an_engine_that_starts_meanwhile_takes_over() -> None:
+    with bench("flatten") as b:
+        b.start()
+        b.exposed()
+        b.exchange.drill("state", symbol="ES", state="HALTED")
+        b.engine.kill()
+        b.phase(Phase.ACTING)
+        wait_for(lambda: not b.working(), "the orders are cancelled")
+        said = ask(b.state)
+        assert said is not None
+        os.kill(said.pid, signal.SIGKILL)  # half done: nothing can be closed while it is halted
+        wait_for(lambda: not alive(said.pid), "it is dead")
+        assert lease_of(b.state).holder is Holder.SENTINEL  # type: ignore[union-attr]
+        b.engine.begin()
+        picture = b.back()
+        assert position(picture) == 2
+        text = next(a.text for a in picture.alerts if a.code == "sentinel_acted")
+        assert "did NOT come to its end" in text
+        b.exchange.drill("state", symbol="ES", state="OPEN")
