@@ -1,7 +1,8 @@
 """What the sentinel decides, as a pure state machine: (rules, state, event, time) → (state, effects).
 
 It knows neither processes nor brokers. Time is monotonic ns, and only time in which the sentinel itself ran
-counts as silence: who was stopped, or starved, for a while has heard nothing and may conclude nothing.
+counts as silence: who was stopped, or starved, for a while has heard nothing and may conclude nothing. After
+such a while it decides nothing either, before what was said meanwhile has been read.
 """
 
 from __future__ import annotations
@@ -116,9 +117,12 @@ def begin(now: int, *, holds: bool) -> State:
 def step(rules: Rules, state: State, event: Event, now: int) -> tuple[State, tuple[Effect, ...]]:
     """One event. Total: every event has an answer in every phase."""
     passed = min(max(0, now - state.at), rules.longest)
+    absent = now - state.at > rules.longest
     state = State(state.phase, max(now, state.at), silence=state.silence + passed, spent=state.spent + passed)
     if event is Event.BEAT:
         state = replace(state, silence=0)
+    if absent and event is Event.TICK:
+        return state, ()
     phase, effects = _next(rules, state, event)
     if phase is not state.phase:
         state = replace(state, phase=phase, spent=0)

@@ -109,6 +109,8 @@ class Watch:
     def _tick(self) -> None:
         self._again()
         self.see(Event.TICK)
+        # A tick that came late has decided nothing: what was said meanwhile is read first.
+        self._clock.call_soon(self.see, Event.TICK)
 
     def _do(self, effect: Effect, silence: int) -> None:
         match effect:

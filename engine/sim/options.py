@@ -38,6 +38,10 @@ class Options:
     """Rounds of the 10 ms loops that could find nothing new are left out, as in every run in virtual time."""
     screen: bool = False
     """A screen looks on; making its snapshots takes time."""
+    sentinel: str = ""
+    """Policy of the sentinel that watches over the engine; empty: none does."""
+    sentinel_after: float = 2.0
+    """Seconds of silence after which it acts."""
     narrowed: tuple[str, ...] = ()
     """Arguments that narrowed it, as typed."""
 
@@ -77,6 +81,10 @@ class Options:
         if seconds is not None and seconds != self.seconds:
             words.append(f"--seconds {seconds:g}")
         return replace(self, rates=rates, narrowed=tuple(words), seconds=seconds or self.seconds)
+
+    def guarded(self, policy: str) -> Options:
+        """The same run with a sentinel of this policy; it dies and stalls as often as the engine stalls."""
+        return replace(self, sentinel=policy, narrowed=(*self.narrowed, f"--sentinel {policy}"))
 
     def rate(self, name: str) -> float:
         return self.rates.get(name, 0.0)

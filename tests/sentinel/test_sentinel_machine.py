@@ -186,3 +186,17 @@ def test_a_machine_that_slept_has_heard_nothing_and_concludes_nothing(gap: int) 
     assert machine.see(Event.TICK, gap) == ()
     machine.see(Event.BEAT)
     assert machine.state.phase is Phase.WATCHING
+
+
+def test_one_that_was_away_reads_what_was_said_before_it_decides() -> None:
+    """Found by a simulated world: nearly silent, then away itself; the heartbeats that had come meanwhile lay
+    in the socket when the first late tick decided."""
+    machine = watched()
+    assert machine.silence(4 * NS) == []
+    assert machine.see(Event.TICK, 10 * NS) == ()
+    assert machine.see(Event.BEAT) == ()
+    assert machine.silence(4 * NS) == []
+    machine = watched()
+    machine.silence(4 * NS)
+    assert machine.see(Event.TICK, 10 * NS) == ()
+    assert machine.see(Event.TICK) == (Effect.ALERT, Effect.FENCE, Effect.ACT), "nothing lay there"

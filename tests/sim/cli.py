@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         "--only-faults", type=_names, help="only these of the seed's faults; 'none': no faults"
     )
     parser.add_argument("--without", type=_names, default=(), help="the seed's faults without these")
+    parser.add_argument(
+        "--sentinel", choices=("alert", "cancel", "flatten"), help="a sentinel watches over the engine"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: cores)")
     parser.add_argument("--log", action="store_true", help="with --seed: print all that happens")
     parser.add_argument("--faults", action="store_true", help="list the kinds of fault")
@@ -57,7 +60,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _options(args: argparse.Namespace, seed: int) -> Options:
     options = Options.draw(seed, SECONDS, args.schedule)
-    return options.narrow(args.only_faults, args.without, args.seconds)
+    options = options.narrow(args.only_faults, args.without, args.seconds)
+    return options.guarded(args.sentinel) if args.sentinel else options
 
 
 def _one(args: argparse.Namespace) -> int:

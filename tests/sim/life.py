@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ class Life:
     started: bool = False
     """Its start is over: recovered, or as far as the broker let it."""
     stopping: bool = False
+    sends: Callable[[object], None] = lambda _: None
+    """Told of everything that is handed to the exchange, before it is."""
 
 
 class WatchedAdapter(PaperAdapter):
@@ -41,11 +44,17 @@ class WatchedAdapter(PaperAdapter):
         super().__init__(life.wire, account)  # type: ignore[arg-type]
         self._life = life
 
+    def cancel(self, order_id: str, broker_id: str | None) -> None:
+        self._life.sends(order_id)
+        super().cancel(order_id, broker_id)
+
     def submit(self, order: Recorded[Order]) -> None:
+        self._life.sends(order.request)
         super().submit(order)
         self._look(order)
 
     def replace(self, change: Recorded[Replace]) -> None:
+        self._life.sends(change.request)
         super().replace(change)
         self._look(change)
 
@@ -61,8 +70,9 @@ class WatchedAdapter(PaperAdapter):
 class Feed:
     """Market data on its way into the engine's process."""
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, life: Life | None, also: Callable[..., None] = lambda *_: None) -> None:
         self._life = life
+        self._also = also
 
     def on_quote(self, quote: Quote) -> None:
         self._into("on_quote", quote)
@@ -80,6 +90,9 @@ class Feed:
         self._into("on_feed_end", reason)
 
     def _into(self, method: str, *args: Any) -> None:
+        self._also(method, *args)
         life = self._life
+        if life is None:
+            return
         assert life.engine is not None
         life.wire.into_engine(getattr(life.engine, method), *args)

@@ -50,6 +50,8 @@ def play(options: Options, told: Callable[[str], None] | None = None) -> Result:
         finally:
             if world.life is not None:
                 world._bury(world.life)
+            if world.watched is not None:
+                world.watched.die("is no longer needed")
             world.loop.close()
         result.trace = world.loop.trace()
         result.simulated = (world.loop.now_ns - world.start) / NS
@@ -94,6 +96,8 @@ async def _story(world: World) -> None:
         walk.start(world.clock, world.exchange, world.feed)
         world.exchange.on_quote(walk.quote())
     Dice.resting = False
+    if world.watched is not None:
+        world.watched.boot()
     world.boot()
     trouble = Trouble(world)
     Operator(world)
@@ -132,6 +136,8 @@ async def _agree(world: World) -> Life:
             if calm >= CALM or (late and not text):
                 _healthy(life)
                 _settled(engine, found)
+                if world.watched is not None and (untaken := world.watched.untaken(engine)):
+                    raise Broken("import", f"the sentinel's orders are not the engine's: {untaken}")
                 await _believed(world, engine)
                 await _guarded(world, engine)
                 return life

@@ -36,6 +36,17 @@ class Trouble:
                 assert strike is not None, f"nothing does {kind.name}"
                 self._arm(kind.name, rate, strike)
 
+        watched = world.watched
+        if watched is not None:
+            # As often as the engine stalls, and sometimes where nothing else goes wrong at all.
+            rate = world.options.rate("stall") or 2.0
+            self._arm("sentinel_death", rate, self._sentinel_death)
+            self._arm("sentinel_stall", rate, lambda: watched.stall(self._seconds(1.5, 10.0)))
+            if not world.options.rate("crash"):
+                self._arm("crash", 2.0, self._crash)
+            if not world.options.rate("stall"):
+                self._arm("stall", 2.0, self._stall)
+
     def _arm(self, name: str, rate: float, strike: Callable[[], None]) -> None:
         self._world.later(self._rng.expovariate(rate / 60.0), self._strike, name, rate, strike)
 
@@ -208,6 +219,12 @@ class Trouble:
         life = self._world.life
         if life is not None:
             self._world.loop.stall(life.process, self._world.loop.now_ns + int(self._seconds(1.5, 10.0) * NS))
+
+    def _sentinel_death(self) -> None:
+        watched = self._world.watched
+        assert watched is not None
+        watched.die("is killed")
+        self._world.later(self._seconds(1.0, 5.0), watched.boot)
 
     def _strategy_hang(self) -> None:
         self._world.inside.hang.add(self._rng.choice(("dice", "trend")))

@@ -26,6 +26,7 @@ from engine.journal import Corrupt, Journal, StoreRefused
 from engine.journal.connection import Batch
 from engine.model import NS, Instrument, MarketState
 from engine.records import EMERGENCY, RunStarted, decode
+from engine.sentinel.lease import OPEN
 from engine.sessions import calendar
 from engine.sim.host import Inside, InsideHost
 from engine.sim.invariants import Broken, Counts, Watch
@@ -36,6 +37,7 @@ from engine.sim.store import Disk, LateStore
 from tests.sim.agreement import LIES, unseen
 from tests.sim.life import Feed, Life, WatchedAdapter
 from tests.sim.market import Walk
+from tests.sim.sentinel import Watched, WorldPost
 from tests.sim.setting import ACCOUNT, EngineSettings, account_config, exchange_config
 from tests.sim.venue import Venue
 from tests.sim.wire import Wire
@@ -138,6 +140,8 @@ class World:
         self._crash_passes = 0
         """So many such moments it still lets go by."""
         self._aim = self._rng("aim")
+        self.watched = Watched(self, options.sentinel, options.sentinel_after) if options.sentinel else None
+        """The sentinel, where there is one."""
 
     def _rng(self, name: str) -> random.Random:
         return random.Random(f"{self.options.seed} {name}")
@@ -173,6 +177,11 @@ class World:
             error = context.get("exception")
             self.fail(Broken("error", f"{context.get('message')}: {error!r} {_where(error)}"))
         life = self.life
+        if self.watched is not None and self.watched.watch is not None:
+            try:
+                self.watched.watch.step()
+            except Broken as broken:
+                self.fail(broken)
         if life is not None and life.watch is not None:
             try:
                 life.watch.step()
@@ -240,6 +249,8 @@ class World:
         )
         wire.struck = self.count
         life = self.life = Life(process, context, clock, wire)
+        if self.watched is not None:
+            life.sends = self.watched.sends
         self.loop.create_task(self._guarded(self._bring_up(life)), name=process, context=context)
 
     async def _guarded(self, coro: Coroutine[Any, Any, None]) -> None:
@@ -285,8 +296,11 @@ class World:
         if books.last_ts:
             life.clock.begin_at(max(books.last_ts, life.clock.now()))
         run = books.run.run + 1 if books.run is not None else 1
+        post = None if self.watched is None else WorldPost(self.watched, life.context)
         engine = life.engine = Engine(
             Parts(
+                fence=OPEN if post is None else post.hold,
+                sentinel=post,
                 config=config,
                 clock=life.clock,
                 ids=Ids("sim0", run, draw_mark(self._ids)),
@@ -335,7 +349,9 @@ class World:
         self.life = None
         self.crash_armed = ""
         self._bury(life)
-        self.later(0.05 + self.rng.expovariate(1.0), self.boot)
+        # With a sentinel some are away for long enough to be missed.
+        mean = 1.0 if self.watched is None else 3.0
+        self.later(0.05 + self.rng.expovariate(1.0) * mean, self.boot)
 
     def _bury(self, life: Life) -> None:
         self.loop.kill(life.process)
@@ -429,8 +445,8 @@ class World:
     def feed(self) -> Feed | None:
         life = self.life
         if life is None or life.engine is None or not life.started or life.stopping:
-            return None
-        return Feed(life)
+            return None if self.watched is None else Feed(None, self.watched.feed_into)
+        return Feed(life) if self.watched is None else Feed(life, self.watched.feed_into)
 
 
 def _with_calendar(instrument: Instrument, name: str) -> Instrument:
