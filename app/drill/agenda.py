@@ -12,11 +12,12 @@ from app.drill.cases import (
     processes,
     surprises,
     transitions,
+    watching,
     wire,
 )
 
 
 def agenda() -> Agenda:
     """All cases of all parts."""
-    parts = (connection, transitions, surprises, breaking, processes, wire, limits, guards, killing)
+    parts = (connection, transitions, surprises, breaking, processes, watching, wire, limits, guards, killing)
     return Agenda(case for part in parts for case in part.cases.cases)

@@ -15,7 +15,7 @@ from app.drill.configfile import write_config
 from app.drill.context import DrillContext
 from app.drill.limits import limits_of
 from app.drill.notes import Broken, Notes, NotPossible
-from app.drill.processes import EngineProcess, ExchangeProcess, NeverSeen, wait_for
+from app.drill.processes import EngineProcess, ExchangeProcess, NeverSeen, end_sentinel, wait_for
 from app.drill.tmpdisk import seen_from_outside
 from engine.control.commands import Answer, Kill, Submit
 from engine.control.snapshot import OrderRow, PositionRow, Snapshot
@@ -106,7 +106,10 @@ class LiveDrill:
         replaced = {key: value for key, value in replaced.items() if key in type(settings).model_fields}
         write_config(path, settings, replaced)
         env = {k: v for k, v in os.environ.items() if not k.startswith("BREAKWATER__")}
-        self.engines.append(EngineProcess(self.state, path, self.feed, env, wrapper, self.prefix))
+        watched = "sentinel" in own["config"]
+        self.engines.append(
+            EngineProcess(self.state, path, self.feed, env, wrapper, self.prefix, sentinel=watched)
+        )
         self.engine.begin(*options)
         if self.prefix:
             # It has a disk of its own there, which is seen through its process alone.
@@ -239,6 +242,7 @@ class LiveDrill:
         """Ends whatever the case left running."""
         for engine in self.engines:
             engine.give_up()
+        end_sentinel(self.state)
         if self.venue is not None:
             self.venue.close()
 

@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app.sentinel.asking import ask
 from brokers.exchange.messages import Audit
 from brokers.loopback.line import Line
 from brokers.loopback.wire import Address, Drill
@@ -74,6 +75,15 @@ def alive(pid: int) -> bool:
         return (Path("/proc") / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def end_sentinel(state: Path) -> None:
+    """Kills the sentinel of a state directory, by the pid that it says, where one runs."""
+    said = ask(state)
+    if said is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(said.pid, signal.SIGKILL)
+        wait_for(lambda: not alive(said.pid), "the sentinel ends")
 
 
 class ExchangeProcess:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from app.drill.processes import EngineProcess, ExchangeProcess, alive, short_folder, wait_for
+from app.drill.processes import EngineProcess, ExchangeProcess, alive, end_sentinel, short_folder, wait_for
 from app.paths import sentinel_journal_path
 from app.sentinel.asking import ask, lease_of
 from app.sentinel.post import rows_of
@@ -53,10 +53,7 @@ class Bench:
 
     def close(self) -> None:
         self.engine.give_up()
-        said = ask(self.state)
-        if said is not None:
-            os.kill(said.pid, signal.SIGKILL)
-            wait_for(lambda: not alive(said.pid), "the sentinel ends")
+        end_sentinel(self.state)
         self.exchange.close()
 
     def start(self) -> None:

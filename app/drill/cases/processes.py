@@ -14,7 +14,7 @@ from engine.control.client import ControlClient
 from engine.control.commands import Cancel, Kill, Modify, Reset
 from engine.control.snapshot import Snapshot
 from engine.model import MarketState, Side
-from engine.records import OrderStored, Sent, decode
+from engine.records import OrderImported, OrderStored, Sent, decode
 
 BUY, SELL = Side.BUY, Side.SELL
 
@@ -34,7 +34,7 @@ def sent_once(d: LiveDrill) -> None:
     early = []
     for row in d.rows():
         match decode(row.kind, row.body):
-            case OrderStored(order=order):
+            case OrderStored(order=order) | OrderImported(order=order):
                 stored.add(order.id)
             case Sent(order_id=order_id, what="submit"):
                 sent[order_id] = sent.get(order_id, 0) + 1
@@ -49,7 +49,8 @@ def sent_once(d: LiveDrill) -> None:
 
 def nothing_unknown(d: LiveDrill) -> None:
     """The exchange has no order that the journal does not know."""
-    stored = {r.order.id for row in d.rows() if isinstance(r := decode(row.kind, row.body), OrderStored)}
+    ours = OrderStored | OrderImported
+    stored = {r.order.id for row in d.rows() if isinstance(r := decode(row.kind, row.body), ours)}
     audit = d.exchange.audit()
     unknown = [o.order_id for o in audit.orders if o.order_id not in stored]
     twice = [o.order_id for o in audit.orders if o.copies != 1]

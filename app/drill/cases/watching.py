@@ -1,0 +1,146 @@
+"""The sentinel at work, with real processes: the engine is killed, or stands still and comes back."""
+
+from __future__ import annotations
+
+import os
+import signal
+from decimal import Decimal
+
+from app.drill.case import Collection
+from app.drill.cases.processes import flat_at_end, nothing_unknown, reset, sent_once
+from app.drill.live import LiveDrill
+from app.drill.notes import Broken
+from app.drill.processes import NeverSeen, alive, wait_for
+from app.sentinel.asking import ask
+from engine.model import Side
+from engine.sentinel.machine import Phase
+
+BUY = Side.BUY
+
+cases = Collection()
+
+
+def watched(d: LiveDrill) -> None:
+    """The engine is started, and its sentinel hears it."""
+    d.start()
+    d.trading()
+    d.until(
+        "a sentinel watches over it",
+        lambda p: p.health.sentinel.state == "ok",
+        saw=lambda p: p.health.sentinel.text,
+    )
+
+
+def phase(d: LiveDrill, what: str, *wanted: Phase) -> None:
+    """Waits until the sentinel has come so far."""
+
+    def there() -> bool:
+        said = ask(d.state)
+        return said is not None and said.phase in wanted
+
+    try:
+        wait_for(there, what, patience=30.0)
+    except NeverSeen as error:
+        raise Broken(str(error)) from error
+    d.did(what)
+
+
+def books(d: LiveDrill) -> tuple[int, int]:
+    """Lots held and orders at work, by the exchange's own books."""
+    audit = d.exchange.audit()
+    held = sum(f.qty * f.side.sign for f in audit.executions)
+    return held, sum(1 for o in audit.orders if o.status == "WORKING")
+
+
+def regained(d: LiveDrill, position: int) -> None:
+    """The engine has the lease again, knows what was done, and is halted."""
+    d.until(
+        "the engine has taken over what was done, and is halted",
+        lambda p: p.halted and any(a.code == "sentinel_acted" for a in p.alerts),
+        saw=lambda p: next((a.text for a in p.alerts if a.code == "sentinel_acted"), p.trading_text),
+    )
+    d.until(
+        "its position is the exchange's",
+        lambda p: d.position(p) == Decimal(position) * d.instrument().lot,
+        saw=d.position,
+    )
+    d.engine.command(reset())
+    d.did("a person takes the halt back")
+    d.until("it trades", lambda p: p.trading)
+
+
+@cases.live(
+    "3.20",
+    "The engine is killed, and its sentinel flattens",
+    "Orders and positions outlive a dead engine: somebody takes them down, and the next engine must know.",
+    config={"sentinel": {"policy": "flatten", "after": 1.0}},
+)
+def killed(d: LiveDrill) -> None:
+    watched(d)
+    d.opened(BUY, 2)
+    d.rested(BUY, 1)
+    with d.trouble("no engine"):
+        d.engine.kill()
+        d.did("the engine is killed with -9")
+        phase(d, "the sentinel says that its work is proven", Phase.HOLDING)
+        held, working = books(d)
+        d.check(
+            "the exchange's books are flat, with nothing at work", (held, working) == (0, 0), (held, working)
+        )
+    d.start()
+    regained(d, 0)
+    d.engine.stop()
+    sent_once(d)
+
+
+@cases.live(
+    "3.21",
+    "The engine stands still for too long, and comes back",
+    "Two that act for one account are worse than none: who comes back waits until the other has stopped.",
+    config={"sentinel": {"policy": "cancel", "after": 1.0}},
+)
+def stopped(d: LiveDrill) -> None:
+    watched(d)
+    d.opened(BUY, 2)
+    d.rested(BUY, 1)
+    with d.trouble("engine stopped (SIGSTOP)"):
+        d.engine.send(signal.SIGSTOP)
+        d.did("the engine's process is stopped (SIGSTOP)")
+        phase(d, "the sentinel says that its work is proven", Phase.HOLDING)
+        held, working = books(d)
+        d.check("orders are cancelled, the position is kept", (held, working) == (2, 0), (held, working))
+        before = len(d.exchange.audit().orders)
+        d.engine.send(signal.SIGCONT)
+    d.did("it goes on (SIGCONT)")
+    regained(d, 2)
+    d.check("it sent nothing meanwhile", len(d.exchange.audit().orders) == before, before)
+    flat_at_end(d)
+    d.engine.command(reset())
+    d.engine.stop()
+    sent_once(d)
+    nothing_unknown(d)
+
+
+@cases.live(
+    "3.22",
+    "A planned stop is no death, and a dead sentinel is replaced",
+    "A safety net that tears unseen, or acts on an engine that was told to go, is none.",
+    config={"sentinel": {"policy": "flatten", "after": 1.0}},
+)
+def planned(d: LiveDrill) -> None:
+    watched(d)
+    d.opened(BUY, 1)
+    first = ask(d.state)
+    if first is None:
+        raise Broken("the sentinel does not answer")
+    os.kill(first.pid, signal.SIGKILL)
+    d.did("the sentinel is killed with -9")
+    phase(d, "another one watches", Phase.WATCHING)
+    second = ask(d.state)
+    d.check("it is another process", second is not None and second.pid != first.pid, second and second.pid)
+    d.engine.stop()
+    d.did("the engine is stopped in order, with its position")
+    if second is not None:
+        wait_for(lambda: not alive(second.pid), "the sentinel leaves", patience=20.0)
+    held, _ = books(d)
+    d.check("the position is kept: nobody acted", held == 1, held)
