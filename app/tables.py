@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from engine.control.snapshot import (
     AlertRow,
+    Comparison,
     HealthRow,
     KillView,
     OrderRow,
@@ -81,7 +82,15 @@ def orders(rows: Sequence[OrderRow]) -> str:
         (
             (
                 o.id or o.broker_id,
-                " ".join(w for w in (o.status, o.overlay, "foreign" if o.foreign else "") if w),
+                " ".join(
+                    word
+                    for word in (
+                        f"{o.status}? last known" if o.last_known else o.status,
+                        o.overlay,
+                        "foreign" if o.foreign else "",
+                    )
+                    if word
+                ),
                 o.symbol,
                 {"B": "buy", "S": "sell"}.get(o.side, o.side),
                 o.type,
@@ -123,7 +132,8 @@ def positions(rows: Sequence[PositionRow]) -> str:
                 p.symbol,
                 number(p.intended, True),
                 number(p.executed, True),
-                number(p.broker, True),
+                # Without a difference the broker's figure says nothing about now.
+                number(p.broker, True) + ("?" if p.broker is not None and p.diff is None else ""),
                 number(p.diff, True),
                 p.state,
                 number(p.avg_price),
@@ -220,8 +230,14 @@ def status(s: Status) -> str:
             *((("paused", reason)) for reason in s.paused),
             ("day P&L", f"{number(s.day_pnl, True)} {s.currency}{limit}"),
             ("equity", f"{number(s.equity)} {s.currency}"),
-            ("orders", f"{s.working} working" + (f", {s.unknown} UNKNOWN" if s.unknown else "")),
+            (
+                "orders",
+                f"{s.working} working"
+                + ("" if s.comparison.orders else " as last known")
+                + (f", {s.unknown} UNKNOWN" if s.unknown else ""),
+            ),
             ("positions", f"{s.open_positions} open" + (f", {s.drift} DRIFT" if s.drift else "")),
+            ("compared", compared(s.comparison, s.ts)),
             ("alerts", f"{s.alerts} not acknowledged"),
             ("screens", "; ".join(f"{row.role}: {row.who}" for row in s.screens) or "none"),
             ("feed", feed),
@@ -231,6 +247,12 @@ def status(s: Status) -> str:
             ("kill", kill(s.kill) if s.kill is not None else ""),
         ]
     )
+
+
+def compared(last: Comparison, ts: int) -> str:
+    """When positions and orders were last compared with the broker, and whether that still tells of now."""
+    when = "never in this run" if last.at is None else f"{age(max(0, ts - last.at) / 1e9)} ago"
+    return when if last.holds else f"NOT COMPARED: {last.why}; last {when}"
 
 
 def kill(view: KillView) -> str:

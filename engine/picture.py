@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from engine.control.snapshot import (
+    Comparison,
     HealthRow,
     HealthWord,
     KillView,
@@ -34,6 +35,9 @@ class Sources(Protocol):
     def trading(self) -> tuple[bool, str]: ...
 
     def paused(self) -> tuple[str, ...]: ...
+
+    def comparison(self) -> Comparison:
+        """The last comparison with the broker."""
 
     def position_states(self) -> Mapping[str, str]:
         """The word of the last comparison by symbol."""
@@ -77,6 +81,7 @@ class Picture:
         trading, trading_text = self._sources.trading()
         feed, progress = self._sources.feed()
         limit = self._view.day_limit()
+        comparison = self._sources.comparison()
         mode = core.mode
         assert mode in ("LIVE", "PAPER", "REPLAY", "SHADOW")
         return Snapshot(
@@ -95,8 +100,8 @@ class Picture:
             equity=self._view.equity(),
             day_pnl=self._view.day_pnl(),
             day_limit=limit,
-            orders=order_rows(books, now),
-            positions=self._positions(now),
+            orders=order_rows(books, now, last_known=not comparison.orders),
+            positions=self._positions(now, comparison.holds),
             risk=self._sources.risk_rows(),
             alerts=books.alerts.rows(now),
             strategies=self._sources.strategy_rows(),
@@ -105,16 +110,17 @@ class Picture:
             limits_version=books.limits_version,
             screens=self._sources.screens(),
             stops=books.stops,
+            comparison=comparison,
         )
 
     # -- parts
 
-    def _positions(self, now: int) -> tuple[PositionRow, ...]:
+    def _positions(self, now: int, compared: bool) -> tuple[PositionRow, ...]:
         core = self._core
         states = self._sources.position_states()
         shown = set(core.markets.by_symbol) | {p.symbol for p in core.books.positions}
         return tuple(
-            position_row(core.books, symbol, core.markets.get(symbol), now, states)
+            position_row(core.books, symbol, core.markets.get(symbol), now, states, compared=compared)
             for symbol in sorted(shown)
         )
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from engine.books import Books
-from engine.control.snapshot import OrderRow, PositionRow, order_age
+from engine.control.snapshot import NOT_COMPARED, OrderRow, PositionRow, order_age
 from engine.lifecycle_types import OrderLife
 from engine.market import Market
 from engine.model import NS, Instrument, Side
@@ -18,16 +18,17 @@ CLOSED_SHOWN: Final = 100
 """Closed orders on a snapshot, newest first."""
 
 
-def order_rows(books: Books, now: int) -> tuple[OrderRow, ...]:
-    """Working orders, newest first, then the newest closed."""
-    working = [order_row(books, r, now) for r in books.orders.working()]
+def order_rows(books: Books, now: int, *, last_known: bool = False) -> tuple[OrderRow, ...]:
+    """Working orders, newest first, then the newest closed. `last_known`: the link has broken since the
+    broker told of them."""
+    working = [order_row(books, r, now, last_known=last_known) for r in books.orders.working()]
     working.reverse()
     closed = [order_row(books, r, now) for r in books.orders.recent_closed(CLOSED_SHOWN)]
     return (*working, *closed)
 
 
-def order_row(books: Books, record: OrderRecord, now: int) -> OrderRow:
-    """One order as it stands."""
+def order_row(books: Books, record: OrderRecord, now: int, *, last_known: bool = False) -> OrderRow:
+    """One order as it stands; `last_known`: as it stood when the link broke."""
     order, life = record.order, record.life
     instrument = books.instruments.get(order.symbol)
     average = record.avg_price
@@ -53,13 +54,21 @@ def order_row(books: Books, record: OrderRecord, now: int) -> OrderRow:
         foreign=record.foreign,
         purpose=str(order.purpose),
         correlation=order.correlation,
+        last_known=last_known and not record.held,  # what is held here waits at no broker
     )
 
 
 def position_row(
-    books: Books, symbol: str, market: Market | None, now: int, states: Mapping[str, str]
+    books: Books,
+    symbol: str,
+    market: Market | None,
+    now: int,
+    states: Mapping[str, str],
+    *,
+    compared: bool = True,
 ) -> PositionRow:
-    """One instrument's three views. `states`: the words of the last comparison with the broker, by symbol."""
+    """One instrument's three views. `states`: the words of the last comparison with the broker, by symbol;
+    `compared`: it still tells of now."""
     position = books.positions.get(symbol)
     instrument = books.instruments.get(symbol)
     held = position.held
@@ -71,18 +80,21 @@ def position_row(
     if held.qty and mark is not None and instrument is not None:
         open_pnl = instrument.money(held.total_half(mark)) / 2 - realised
     halt = books.halts.instrument(symbol)
-    state = f"halted: {halt.code}" if halt is not None else states.get(symbol, "unknown")
     broker = position.broker
+    # Where the broker was read before our last fill, its figure says nothing about now.
     stale = books.is_outdated(position)
-    if stale and halt is None:
-        # The broker was read before our last fill: its figure says nothing about now.
-        state = "in flight"
+    if halt is not None:
+        state = f"halted: {halt.code}"
+    elif not compared:
+        state = NOT_COMPARED
+    else:
+        state = "in flight" if stale else states.get(symbol, "unknown")
     return PositionRow(
         symbol=symbol,
         intended=None if position.target is None else size_of(instrument, position.target),
         executed=size_of(instrument, held.qty),
         broker=None if broker is None else size_of(instrument, broker),
-        diff=None if broker is None or stale else size_of(instrument, broker - held.qty),
+        diff=None if broker is None or stale or not compared else size_of(instrument, broker - held.qty),
         state=state,
         avg_price=None
         if held.average is None or instrument is None

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
+from engine.comparing import Compared
 from engine.core import Core
 from engine.facts import (
     AccountValues,
@@ -117,6 +118,7 @@ class Reconciler:
         """The word of the last comparison by symbol, for the screen."""
         self.agreed = False
         """The last comparison found the three views in agreement."""
+        self.compared = Compared(core, view)
         self.rounds = 0
         self._noted: dict[tuple[str, str, str, str], None] = {}
         self._unbooked: dict[ExecutionKey, Fill] = {}
@@ -165,6 +167,7 @@ class Reconciler:
             self.poke()
         if isinstance(read, str):
             self.agreed = False
+            self.compared.unread(read)
             core.metrics.count("reconcile_unreadable")
             core.log("warning", f"reconciliation ({why}): {read}", component="reconcile", status="UNREADABLE")
             if core.link_up:
@@ -179,6 +182,7 @@ class Reconciler:
         for key in executions.busted:
             self._unbooked.pop(key, None)
         findings = self._compare(asked, orders, positions, executions)
+        self.compared.read(epoch)
         for finding in findings:
             self._act(finding)
         self._note(findings)

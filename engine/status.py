@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from engine.control.snapshot import HealthWord, LinkRow, RiskRow, ScreenRow, SentinelRow, StrategyRow
+from engine.control.snapshot import (
+    Comparison,
+    HealthWord,
+    LinkRow,
+    RiskRow,
+    ScreenRow,
+    SentinelRow,
+    StrategyRow,
+)
 from engine.journal import StoreState
 from engine.limiting import watched_by
 from engine.model import NS
@@ -78,9 +86,11 @@ class Status:
         )
         return tuple(texts)
 
+    def comparison(self) -> Comparison:
+        return self._engine.reconciler.compared.row()
+
     def position_states(self) -> Mapping[str, str]:
-        # Without a link nobody knows what the broker holds now: what agreed before it broke says nothing.
-        return self._engine.reconciler.words if self._engine.core.link_up else {}
+        return self._engine.reconciler.words
 
     def feed(self) -> tuple[str, float | None]:
         return self._engine.parts.feed_name, self._engine.parts.feed_progress()

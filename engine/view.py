@@ -265,8 +265,12 @@ class EngineView:
         values = self._account
         if values is None:
             return None
-        limit = int(max(3 * self._books.config.reconcile.every, 10.0) * NS)
-        return values if self._clock.mono() - self._account_at <= limit else None
+        return values if self._clock.mono() - self._account_at <= self.believed else None
+
+    @property
+    def believed(self) -> int:
+        """ns for which what the broker said when it was asked is taken for how it stands."""
+        return int(max(3 * self._books.config.reconcile.every, 10.0) * NS)
 
     def total_pnl(self) -> Decimal | None:
         """Realised + open − fees since the journal began; None where a held position has no mark."""

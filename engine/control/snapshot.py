@@ -7,11 +7,13 @@ currency) so that a reader needs no instrument table. Ages and delays are in sec
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from engine.model import NS, Value
 
 HealthWord = Literal["ok", "warn", "down", "unknown"]
+NOT_COMPARED: Final = "not compared"
+"""State of a position since whose comparison with the broker the link has broken or too much time passed."""
 
 
 def order_age(created: int, ts: int) -> float:
@@ -44,6 +46,9 @@ class OrderRow(Value, frozen=True, kw_only=True):
     foreign: bool
     purpose: str
     correlation: str
+    last_known: bool = False
+    """The link has broken since the broker said so, and the orders have not been compared with it since:
+    where this order stands now is not known. Never set on a closed one."""
 
 
 class PositionRow(Value, frozen=True, kw_only=True):
@@ -54,9 +59,10 @@ class PositionRow(Value, frozen=True, kw_only=True):
     executed: Decimal
     broker: Decimal | None
     diff: Decimal | None
-    """Broker − executed."""
+    """Broker − executed; None where the broker's figure says nothing about now."""
     state: str
-    """`agree`, `in flight`, `drift`, `unknown`, `halted` …: the word that stands beside the sign."""
+    """`agree`, `in flight`, `drift`, `not compared`, `unknown`, `halted: …`: the word that stands beside the
+    sign."""
     avg_price: Decimal | None
     last: Decimal | None
     bid: Decimal | None
@@ -198,6 +204,19 @@ class ScreenRow(Value, frozen=True, kw_only=True):
     """UTC ns."""
 
 
+class Comparison(Value, frozen=True, kw_only=True):
+    """The last comparison of positions and orders with the broker, and whether it still tells of now."""
+
+    at: int | None = None
+    """UTC ns; None: there was none in this run."""
+    holds: bool = True
+    """Without it no position `agree`s: each is `not compared`."""
+    why: str = ""
+    """Why it does not hold, as half a sentence."""
+    orders: bool = True
+    """The link has held since: what the broker last said of its orders stands."""
+
+
 class KillView(Value, frozen=True, kw_only=True):
     """Progress of kill or flatten; `steps` are sentences for a person, newest last."""
 
@@ -245,3 +264,4 @@ class Snapshot(Value, frozen=True, kw_only=True):
     stops: int = 0
     """Counts what stopped the account or was begun to stop it, whoever did it. A screen that was armed at
     another count is not armed any more: a halt that was latched and reset between two pictures counts."""
+    comparison: Comparison = Comparison()

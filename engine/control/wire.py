@@ -21,6 +21,7 @@ from engine.control.frames import Frame
 from engine.control.questions import AnyQuestion
 from engine.control.snapshot import (
     AlertRow,
+    Comparison,
     HealthRow,
     KillView,
     OrderRow,
@@ -238,6 +239,7 @@ class Status(Value, frozen=True, kw_only=True):
     ts: int
     kill: KillView | None
     screens: tuple[ScreenRow, ...] = ()
+    comparison: Comparison = Comparison()
 
 
 _CLOSED: Final = frozenset(s.value for s in OrderStatus if s.is_closed)
@@ -275,6 +277,7 @@ def status_of(snapshot: Snapshot) -> Status:
         ts=snapshot.ts,
         kill=snapshot.kill,
         screens=snapshot.screens,
+        comparison=snapshot.comparison,
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from control_harness import Served, make_snapshot
+from msgspec.structs import replace
 
 from app import ctl
 from app.cli import parse
@@ -22,7 +23,7 @@ from app.paths import journal_path
 from engine.control import commands as c
 from engine.control import wire
 from engine.control.client import Unreachable
-from engine.control.snapshot import KillView, Snapshot
+from engine.control.snapshot import NOT_COMPARED, Comparison, KillView, Snapshot
 from engine.journal.files import InstanceLock
 from engine.model import OrderType, Side, TimeInForce
 
@@ -258,6 +259,32 @@ def test_a_halted_engine_never_says_that_trading_is_enabled(
     served.update(halted=True, halt_reason="daily loss", trading=True)
     run(served, "status")
     assert "NOT enabled: halted" in capsys.readouterr().out
+
+
+def test_what_was_not_compared_since_the_link_broke_is_not_printed_as_known(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = served.snapshot
+    assert shot is not None
+    last = Comparison(at=shot.ts - 14_000_000_000, holds=False, orders=False, why="the link is down")
+    served.update(
+        orders=tuple(replace(order, last_known=True) for order in shot.orders),
+        positions=tuple(replace(row, diff=None, state=NOT_COMPARED) for row in shot.positions),
+        comparison=last,
+    )
+    run(served, "orders")
+    assert "WORKING? last known" in capsys.readouterr().out
+    run(served, "positions")
+    (row,) = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("ES")]
+    assert row[2:7] == ["+2", "+1?", "-", "not", "compared"]
+    run(served, "status")
+    out = capsys.readouterr().out
+    assert "2 working as last known" in out and "NOT COMPARED: the link is down; last 14s ago" in out
+    run(served, "orders", "--json")
+    assert all(row["last_known"] for row in json.loads(capsys.readouterr().out))
+    served.update(comparison=replace(last, at=shot.ts - 2_000_000_000, holds=True, orders=True))
+    run(served, "status")
+    assert "compared     2.0s ago" in capsys.readouterr().out
 
 
 # ---- kill

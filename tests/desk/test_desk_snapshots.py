@@ -18,6 +18,7 @@ import pytest
 from deskpilot import Desk, body_of, drive, frame_of, painted, press, text_of
 from fakeanswers import everything
 from fakelink import (
+    TS,
     FakeLink,
     alert,
     change,
@@ -34,7 +35,7 @@ from app.desk.app import DeskApp
 from app.desk.grid import Grid
 from app.desk.screens import SCREENS
 from app.desk.view.orders import is_working
-from engine.control.snapshot import LinkRow, ScreenRole, Snapshot
+from engine.control.snapshot import NOT_COMPARED, Comparison, LinkRow, ScreenRole, Snapshot
 
 Compare = Callable[[str], None]
 PICTURES = Path(__file__).parent / "__snapshots__" / "test_desk_snapshots"
@@ -60,12 +61,16 @@ def proven_flat() -> Snapshot:
 def disconnected() -> Snapshot:
     """The broker is gone: nothing opens, positions are what they were when it was last asked."""
     text = "link to paper is down: connection reset by peer"
-    unseen = tuple(change(row, broker=None, diff=None, state="unknown") for row in snapshot().positions)
+    unseen = tuple(change(row, diff=None, state=NOT_COMPARED) for row in snapshot().positions)
+    orders = tuple(change(row, last_known=is_working(row)) for row in snapshot().orders)
+    last = Comparison(at=TS - 14_000_000_000, holds=False, orders=False, why="the link to the broker is down")
     link = LinkRow(text=text, up=False, attempts=3, next_try=2.0, last_loss="connection reset", losses=1)
     return snapshot(
         trading=False,
         trading_text=text,
         positions=unseen,
+        orders=orders,
+        comparison=last,
         alerts=(alert(30, "critical", text, code="link_down"),),
         health=health(broker="down", broker_text=text, link=link),
     )

@@ -34,7 +34,7 @@ from app.desk.view import strategies as strategyview
 from app.desk.view.cells import Cell, Column, Row, clean, fit, lay, longest
 from app.desk.view.meanings import FILLED, MEANINGS
 from app.desk.view.rows import stable_order
-from engine.control.snapshot import KillView, Snapshot
+from engine.control.snapshot import NOT_COMPARED, Comparison, KillView, Snapshot
 
 ZONE = "America/Chicago"
 
@@ -523,3 +523,27 @@ def test_a_screen_that_does_not_command_says_so_before_everything_else() -> None
     )
     assert "not even a kill" in text(status.why(snapshot(), "read-only"))
     assert status.why(snapshot(), "control") == ()
+
+
+def test_what_was_not_compared_since_the_link_broke_does_not_look_known() -> None:
+    last = Comparison(at=snapshot().ts - 14_000_000_000, holds=False, orders=False, why="the link is down")
+    seen = snapshot(
+        comparison=last,
+        positions=(position("ESM3", 3, diff=None, state=NOT_COMPARED),),
+        orders=(order(1, last_known=True), order(2, "PARTIAL_FILL", last_known=True), order(11, "FILLED")),
+    )
+    table = positionview.table(seen)
+    (row,) = table.rows
+    cells = dict(zip((c.title for c in table.columns), row.cells, strict=True))
+    assert cells["State"].text == "? NOT COMPARED" and cells["Broker"].text == "+3?"
+    assert cells["Diff"].text == "?" and cells["Exec"].text == "+3"
+    assert table.title.endswith(" · NOT COMPARED for 14s")
+    never = positionview.table(change(seen, comparison=change(last, at=None)))
+    assert never.title.endswith(" · NOT COMPARED yet")
+    shown = orders.table(seen, ZONE)
+    assert [row.cells[0].text for row in shown.rows] == ["▶ WORKING?", "◐ PARTIAL?", "● FILLED"]
+    assert shown.title == "Orders · 2 working as last known · 1 closed"
+    assert "│ ORD 2? " in text(status.line(seen, 0.1, ZONE, 120))
+    assert "ESM3 +3 (not compared; the broker said +3 last)" in killview.scope_all(seen)
+    stranger = change(seen, positions=(position("ESM3", 0, broker=D(2), diff=None, state=NOT_COMPARED),))
+    assert "ESM3 0 (not compared; the broker said +2 last)" in killview.scope_all(stranger)

@@ -10,10 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from engine.control.commands import Adopt, Claim, Flatten, Reset
+from engine.control.snapshot import Comparison, OrderRow, PositionRow
+from engine.control.wire import status_of
 from engine.facts import BrokerPosition, OpenOrders, OrderReport, Positions
 from engine.model import ExecutionKey, OrderStatus, Side
 from tests.engine.rig import Rig
 from tests.engine.said import bodies
+from tests.recovery.kit import Away
 
 
 def test_a_manual_trade_halts_the_instrument_until_it_is_adopted() -> None:
@@ -268,20 +271,80 @@ def test_an_order_that_left_memory_and_works_again_at_the_broker_halts_the_accou
     Rig.play(script, config={"orders": {"closed_in_memory": 10}})
 
 
-def test_without_a_link_nobody_says_that_positions_agree() -> None:
+def test_after_a_loss_nothing_agrees_and_no_order_plainly_works_until_the_broker_was_compared() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        resting, _ = rig.send(Side.BUY, 1, 23_900)
+        await rig.sleep(10)
+
+        def row() -> PositionRow:
+            return next(row for row in rig.engine.picture.take().positions if row.symbol == "ES")
+
+        def order() -> OrderRow:
+            return next(row for row in rig.engine.picture.take().orders if row.id == resting.id)
+
+        def holds() -> Comparison:
+            return rig.engine.picture.take().comparison
+
+        assert row().state == "agree" and row().diff == 0 and not order().last_known
+        before = holds()
+        assert before.holds and before.orders and before.at is not None
+        rig.exchange.shut_gateway("primary", "cable")
+        await rig.sleep(2)
+        assert not rig.engine.core.link_up
+        assert row().state == "not compared" and row().diff is None, "a difference to what nobody knows"
+        assert row().broker == 2, "what it said last is still told"
+        assert order().status == "WORKING" and order().last_known
+        assert not holds().holds and holds().at is not None and "is down" in holds().why
+        filled = [o for o in rig.engine.picture.take().orders if o.status == "FILLED"]
+        assert filled and not any(o.last_known for o in filled)
+        assert status_of(rig.engine.picture.take()).comparison == holds()
+
+        # The link comes back and the broker answers nothing: what agreed before the loss proves nothing yet.
+        rig.exchange.faults.set_ratios({"query_lost": 1.0})
+        rig.exchange.open_gateway("primary")
+        while not rig.engine.core.link_up:
+            await rig.sleep(0.05)
+        assert row().state == "not compared" and order().last_known
+        assert "since the link is back" in holds().why
+        await rig.sleep(4)
+        assert row().state == "not compared" and order().last_known
+        rig.exchange.faults.clear()
+        while not holds().holds:
+            await rig.sleep(0.05)
+        assert row().state == "agree" and row().diff == 0 and not order().last_known
+
+    Rig.play(script)
+
+
+def test_an_agreement_is_not_believed_for_ever_when_the_broker_cannot_be_read() -> None:
     async def script(rig: Rig) -> None:
         await rig.fill(Side.BUY, 2)
         await rig.sleep(10)
+        rig.exchange.faults.set_ratios({"query_lost": 1.0})
+        await rig.sleep(9)
+        picture = rig.engine.picture.take()
+        assert rig.engine.core.link_up and picture.comparison.holds, "one reading that fails is no news"
+        await rig.sleep(12)
+        picture = rig.engine.picture.take()
+        assert rig.engine.core.link_up
+        assert not picture.comparison.holds and "cannot be read" in picture.comparison.why
+        assert {p.state for p in picture.positions} == {"not compared"}
+        assert picture.comparison.orders, "its stream still tells of orders"
 
-        def word() -> str:
-            return next(row.state for row in rig.engine.picture.take().positions if row.symbol == "ES")
+    Rig.play(script, config={"link": {"unanswered": 60}})
 
-        assert word() == "agree"
-        rig.exchange.shut_gateway("primary", "cable")
-        await rig.sleep(2)
-        assert not rig.engine.core.link_up and word() == "unknown"
-        rig.exchange.open_gateway("primary")
-        await rig.sleep(30)
-        assert rig.engine.core.link_up and word() == "agree"
 
-    Rig.play(script)
+def test_what_a_journal_remembers_is_not_compared_before_the_broker_was_read(tmp_path: Path) -> None:
+    async def first(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        await rig.sleep(3)
+
+    async def second(rig: Rig) -> None:
+        picture = rig.engine.picture.take()
+        assert not picture.comparison.holds and picture.comparison.at is None
+        (es,) = [p for p in picture.positions if p.symbol == "ES"]
+        assert es.executed == 2 and es.state == "not compared" and es.diff is None
+
+    Rig.play(first, directory=tmp_path)
+    Away.play(second, directory=tmp_path)

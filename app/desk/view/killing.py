@@ -25,15 +25,20 @@ _WISHED_FOR: Final = (
 """How the engine's final words begin when the procedure reached what it was asked for."""
 
 
-def _open(position: PositionRow) -> bool:
-    # The broker's figure counts where it is not from before our last fill.
-    return bool(position.executed) or (position.diff is not None and bool(position.broker))
+def _open(position: PositionRow, compared: bool) -> bool:
+    # The broker's figure counts where it is not from before our last fill; what it said last, where it cannot
+    # be asked.
+    told = position.diff is not None or not compared
+    return bool(position.executed) or (told and bool(position.broker))
 
 
-def _described(position: PositionRow) -> str:
+def _described(position: PositionRow, compared: bool) -> str:
     executed = formats.size(position.executed, sign=True)
     if position.broker is None:
         return f"{position.symbol} {executed} (broker's view not known)"
+    if not compared:
+        broker = formats.size(position.broker, sign=True)
+        return f"{position.symbol} {executed} (not compared; the broker said {broker} last)"
     if position.diff is None:
         return f"{position.symbol} {executed} (the broker's view is older than the last fill)"
     if position.broker == position.executed:
@@ -46,10 +51,11 @@ def scope_all(snapshot: Snapshot | None) -> str:
     """What flattening everything reaches, in words; the account by name."""
     if snapshot is None:
         return "everything; no picture of the engine yet"
-    held = [position for position in snapshot.positions if _open(position)]
+    compared = snapshot.comparison.holds
+    held = [position for position in snapshot.positions if _open(position, compared)]
     unread = sum(position.broker is None and not position.executed for position in snapshot.positions)
     working = sum(map(is_working, snapshot.orders))
-    listed = ", ".join(_described(position) for position in held[:6])
+    listed = ", ".join(_described(position, compared) for position in held[:6])
     more = f" and {len(held) - 6} more" if len(held) > 6 else ""
     count = f"{len(held)} position{'' if len(held) == 1 else 's'}"
     orders = f"{working} working order{'' if working == 1 else 's'}"
@@ -66,7 +72,8 @@ def scope_symbol(snapshot: Snapshot | None, symbol: str) -> str:
     orders = f"{working} working order{'' if working == 1 else 's'}"
     for position in snapshot.positions:
         if position.symbol == symbol:
-            return f"{snapshot.mode} account {snapshot.account}: {_described(position)}, {orders}"
+            described = _described(position, snapshot.comparison.holds)
+            return f"{snapshot.mode} account {snapshot.account}: {described}, {orders}"
     return f"{snapshot.mode} account {snapshot.account}: {symbol}, no position known, {orders}"
 
 

@@ -72,6 +72,8 @@ def row(order: OrderRow, zone: str) -> Row:
         glyph, word, meaning = _STATES[OrderStatus(order.status)]
     except ValueError:
         glyph, word, meaning = "?", order.status, "order-unknown"
+    if order.last_known and order.status != OrderStatus.UNKNOWN:
+        word, meaning = f"{word}?", "muted"  # what it was when the link broke
     notes = [
         part
         for part in (
@@ -148,7 +150,8 @@ WHICH: Final[dict[str, Callable[[OrderRow], bool]]] = {
 def table(snapshot: Snapshot, zone: str, which: str = "all") -> Table:
     """The orders of a kind, in the snapshot's order: working first, then the newest closed."""
     count = tally(snapshot.orders)
-    title = f"Orders · {count.working} working · {count.all - count.working} closed"
+    known = "" if snapshot.comparison.orders else " as last known"
+    title = f"Orders · {count.working} working{known} · {count.all - count.working} closed"
     if count.unknown:
         title += f" · {count.unknown} UNKNOWN"
     if which != "all":

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table
-from engine.control.snapshot import PositionRow, Snapshot
+from engine.control.snapshot import NOT_COMPARED, PositionRow, Snapshot
 
 COLUMNS = (
-    Column("State", 11),
+    Column("State", 11, most=14),
     Column("Symbol", 6, most=14),
     Column("Open P&L", 9, 2, number=True),
     Column("MD", 5, 3),
@@ -41,9 +41,15 @@ def state_cell(position: PositionRow) -> Cell:
         return Cell(f"≠ {word}", "drift")
     if word == "HALTED":
         return Cell(f"■ {word}", "halted")
-    if position.state == "unknown" or position.broker is None:
+    if position.state in ("unknown", NOT_COMPARED) or position.broker is None:
         return Cell(f"? {word}", "order-unknown")
     return Cell(f"≠ {word}", "drift")
+
+
+def _broker_cell(position: PositionRow) -> Cell:
+    """The broker's figure; with a question mark where it says nothing about now."""
+    size = formats.size(position.broker, sign=True)
+    return Cell(f"{size}?", "muted") if position.broker is not None and position.diff is None else Cell(size)
 
 
 def _diff_cell(position: PositionRow) -> Cell:
@@ -82,7 +88,7 @@ def row(position: PositionRow) -> Row:
             Cell(formats.price(position.last)),
             Cell(formats.size(position.intended, sign=True, unknown=formats.NONE)),
             Cell(formats.size(position.executed, sign=True)),
-            Cell(formats.size(position.broker, sign=True)),
+            _broker_cell(position),
             _diff_cell(position),
             Cell(formats.average(position.avg_price)),
             formats.pnl(position.realised_pnl),
@@ -98,10 +104,17 @@ def _rank(position: PositionRow) -> tuple[bool, bool, Decimal, Decimal, str]:
     return (
         position.state in (_AGREE, "in flight"),
         position.broker is not None,
-        -abs(position.diff or Decimal(0)),
+        # Where the difference is not known: what it was when the broker last said something.
+        -abs((position.executed if position.broker is None else position.broker) - position.executed),
         -abs(position.executed),
         position.symbol,
     )
+
+
+def _since(snapshot: Snapshot) -> str:
+    """How long ago the broker was last compared."""
+    at = snapshot.comparison.at
+    return "yet" if at is None else f"for {formats.age((snapshot.ts - at) / 1e9)}"
 
 
 def table(snapshot: Snapshot) -> Table:
@@ -110,7 +123,10 @@ def table(snapshot: Snapshot) -> Table:
     # A halted instrument on which broker and executions agree is in no doubt.
     doubtful = sum(not (position.state.startswith("halted") and position.diff == 0) for position in unusual)
     title = "Positions · intended | executed | broker"
-    title += f" · {doubtful} IN DOUBT" if doubtful else ""
+    if not snapshot.comparison.holds:
+        title += f" · NOT COMPARED {_since(snapshot)}"
+    else:
+        title += f" · {doubtful} IN DOUBT" if doubtful else ""
     title += f" · {len(unusual) - doubtful} HALTED" if len(unusual) > doubtful else ""
     rows = tuple(row(position) for position in sorted(snapshot.positions, key=_rank))
     return Table(title, COLUMNS, rows, "no instruments")

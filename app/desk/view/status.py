@@ -159,7 +159,7 @@ def fields(snapshot: Snapshot, age: float, zone: str, sends: bool = False) -> li
     word: HealthWord = "down" if stopped else health.engine
     loop = formats.age(age) if stopped else f"{health.risk_p99_ms:.1f}ms"
     engine = _link("ENG", word, loop)
-    working = tally(snapshot.orders).working
+    working = f"{tally(snapshot.orders).working}{'' if snapshot.comparison.orders else '?'}"
     progress = formats.percent(snapshot.feed_progress) if snapshot.feed_progress is not None else ""
     feed = Cell(f"{snapshot.feed} {progress}".strip(), "muted")
     return [
