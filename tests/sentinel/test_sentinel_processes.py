@@ -5,11 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from app.drill.processes import EngineProcess, ExchangeProcess, alive, end_sentinel, short_folder, wait_for
+from app.drill.processes import (
+    ROOT,
+    EngineProcess,
+    ExchangeProcess,
+    alive,
+    end_sentinel,
+    short_folder,
+    wait_for,
+)
 from app.paths import sentinel_journal_path
 from app.sentinel.asking import ask, lease_of
 from app.sentinel.post import rows_of
@@ -212,3 +222,44 @@ def test_killed_at_work_it_goes_on_and_an_engine_that_starts_meanwhile_takes_ove
         text = next(a.text for a in picture.alerts if a.code == "sentinel_acted")
         assert "did NOT come to its end" in text
         b.exchange.drill("state", symbol="ES", state="OPEN")
+
+
+HALF_SENT = """
+import pathlib, signal, os, socket, sys, time
+from engine.sentinel.lease import Holder, Leasehold
+from engine.sentinel.leasefile import LeaseFile
+from engine.sentinel.messages import Beat, line
+state = pathlib.Path(sys.argv[1])
+side = Leasehold(LeaseFile(state / "sentinel.lease"), Holder.ENGINE)
+assert side.claim()
+wire = socket.socket(socket.AF_UNIX)
+wire.connect(str(state / "sentinel.sock"))
+for n in range(5):
+    wire.sendall(line(Beat(n=n, epoch=side.epoch, seq=n)))
+    time.sleep(0.1)
+assert side.enter() == ""
+os.kill(os.getpid(), signal.SIGSTOP)  # between the look at the lease and the last byte
+"""
+
+
+def test_an_engine_that_stands_still_in_the_midst_of_sending_is_ended_before_anything_is_done() -> None:
+    with bench("flatten") as b:
+        b.state.mkdir(mode=0o700)
+        command = [sys.executable, "-m", "app.cli", "sentinel", "--spawned", "--state-dir", str(b.state)]
+        command += ["--config", str(b.engine.config), "--feed", f"exchange:{b.exchange.address}"]
+        env = {**os.environ, "HOME": str(b.state)}
+        watcher = subprocess.Popen(command, cwd=ROOT, env=env)
+        b.phase(Phase.IDLE)
+        child = subprocess.Popen([sys.executable, "-c", HALF_SENT, str(b.state)], cwd=ROOT)
+        try:
+            b.phase(Phase.HOLDING)
+            assert child.wait(10) == -signal.SIGKILL
+            assert b.notes().index("trouble") < b.notes().index("fenced")
+            watcher.terminate()
+            assert watcher.wait(20) == 0
+            assert lease_of(b.state).holder is Holder.SENTINEL, "it keeps the lease"  # type: ignore[union-attr]
+        finally:
+            child.kill()
+            watcher.kill()
+            child.wait()
+            watcher.wait()
