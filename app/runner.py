@@ -18,6 +18,7 @@ from app.defaults import with_default_strategies
 from app.exitcodes import ExitCode
 from app.options import RunOptions
 from app.problems import BadConfig
+from app.sentinel.asking import ask_back
 from app.sentinel.policy import elsewhere, exchange_addresses
 from app.session import (
     Fanout,
@@ -44,6 +45,9 @@ from engine.sim.loop import VirtualClock, VirtualLoop
 FIXED_START = 1_767_796_200 * NS
 """2026-01-07 14:30 UTC: where a synthetic market in virtual time begins, so that a seed gives the same run on
 any day."""
+
+HAND_BACK_WITHIN = 20.0
+"""Seconds that a sentinel at work has to come to an end when an engine starts."""
 
 Outcome = tuple[ExitCode, dict[str, Any]]
 
@@ -129,6 +133,16 @@ class Runner:
         """Whether market data and orders come and go by a socket, in real time."""
         return elsewhere(self._settings, self._options)
 
+    async def _sentinel_makes_room(self) -> None:
+        """A sentinel that acts has a session that ours would end, or that keeps ours out: it is asked to hand
+        back first. One that does not in time is not waited for; the engine then starts locked out."""
+        end = time.monotonic() + HAND_BACK_WITHIN
+        while not await asyncio.to_thread(ask_back, self._options.state_dir):
+            if time.monotonic() >= end:
+                self._log("error", "the sentinel does not hand the lease back", component="sentinel")
+                return
+            await asyncio.sleep(0.1)
+
     async def _feed_from_elsewhere(self, clock: Any) -> Feed:
         """Raises `FeedError` with the remedy."""
         options, settings = self._options, self._settings
@@ -204,6 +218,7 @@ class Runner:
         self._note_stop()
         loop = asyncio.get_running_loop()
         if feed is None:
+            await self._sentinel_makes_room()
             feed = await self._feed_from_elsewhere(clock)
         self._settings = with_default_strategies(
             self._settings,

@@ -276,6 +276,7 @@ def health(h: HealthRow) -> str:
                 + f"; row {h.journal_seq}; commit p50 {h.commit_p50_us:.0f}, p99 {h.commit_p99_us:.0f} µs",
             ),
             ("sentinel", f"{h.sentinel.policy}: {h.sentinel.state} {h.sentinel.text}".rstrip()),
+            ("venue's switch", f"{h.sentinel.venue} {h.sentinel.venue_text}".rstrip()),
             ("memory", f"{h.rss_mb:.0f} MB"),
             ("up for", age(h.uptime)),
         ]

@@ -86,5 +86,6 @@ def exchange_capabilities(message_limit: int | None) -> Capabilities:
         post_only=True,
         oco=True,
         bracket=True,
+        dead_man=True,
         message_limit=message_limit,
     )

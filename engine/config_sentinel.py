@@ -23,6 +23,10 @@ class SentinelConfig(Section):
     after: float = Field(5.0, ge=1, le=600)
     """Seconds without a heartbeat after which it acts, and never less than a hundred rounds of the risk loop
     (risk_period), because an engine that is late is no dead one, and acting ends in a halt."""
+    venue_timer: float = Field(0.0, ge=0, le=600)
+    """Seconds after which the venue itself cancels all orders of the account unless the engine renews it,
+    where the venue has such a switch; 0: not used, because it cancels protective stops too. It is armed only
+    while no stop works at the venue."""
     hold: float = Field(600.0, ge=1, le=86_400)
     """Seconds for which it goes on looking at the broker after it has done what it is for, because what the
     engine had sent may arrive late; then it leaves, and the engine stays locked out until it starts again."""

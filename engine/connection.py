@@ -214,6 +214,10 @@ class Links:
         with self._sending() as adapter:
             adapter.cancel_everything()
 
+    def arm_dead_man(self, after: int | None) -> None:
+        with self._sending() as adapter:
+            adapter.arm_dead_man(after)
+
     def subscribe(self, symbols: Sequence[str]) -> None:
         self._adapter().subscribe(symbols)
 

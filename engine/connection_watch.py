@@ -103,6 +103,10 @@ class LinkWatch:
         """An emergency began: if the link is down, the next attempt comes soon."""
         self._changed.set()
 
+    def give_up(self, reason: str) -> None:
+        """The session may not stand any longer."""
+        self._links.drop(reason)
+
     def again(self) -> None:
         """What kept the link down is over: it is tried at once."""
         self._course.turn(self._links.index, self._core.clock.mono())

@@ -53,6 +53,10 @@ class Ending:
         flat = not any(p.held.qty for p in core.books.positions)
         core.commit(RunEnded(reason=reason, flat=flat, complete=complete))
         engine.publish()
+        if engine.dead_man.stop():
+            # Its answer comes after what was sent before: a session that ends at once could lose the word.
+            with contextlib.suppress(QueryFailed):
+                await self._within(core.adapter.probe(), NS)
         await core.adapter.close()
         if engine.keeper is not None:
             await engine.keeper.goodbye(reason)

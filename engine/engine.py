@@ -58,6 +58,7 @@ from engine.risk.limits import LimitsBook
 from engine.risk.loop import RiskLoop
 from engine.risk.setting import overlaid
 from engine.risk.ticker import RiskTicker
+from engine.sentinel.deadman import DeadMan
 from engine.sentinel.keeper import Keeper, Post
 from engine.sentinel.lease import OPEN, Fence
 from engine.sessions import Calendar
@@ -224,6 +225,7 @@ class Engine:
         self.stop_reason = ""
         self.protective = (0, 0)
         """At the stop: protective orders that the broker has, and that it does not have."""
+        self.dead_man = DeadMan(self.core, config.sentinel.venue_timer)
         self.keeper = None if parts.sentinel is None else Keeper(self, parts.sentinel)
         self._host = HostWatch(self.core, self.reconcile_soon, self._spawn)
         parts.journal.on_rows = self.answers.stories.recent.extend
@@ -366,6 +368,7 @@ class Engine:
             self.answers.sample()
             self.strategies.on_time(core.clock.now())
             self._host.look_at_clock()
+            self.dead_man.look(mono)
             self._contracts.check()
             if mono >= self._health_due:
                 self._health_due = mono + HEALTH_EVERY
@@ -464,17 +467,6 @@ class Engine:
             return
         if self.core.commit(Halted(scope=scope, target=target, code=code, reason=reason)).changed:
             self.core.alarm("critical", code, f"{target or 'account'} halted: {reason}", symbol=target)
-
-    def locked_out(self, reason: str) -> None:
-        """Somebody else may send now: no session, no orders, and a halt that only a person lifts."""
-        self.halt("account", "", "sentinel", reason)
-        self.disable(reason)
-        self._links.drop(reason)
-
-    def let_in(self) -> None:
-        """This engine may send again. It stays halted; what the broker has is looked at first."""
-        self.link.again()
-        self.reconcile_soon()
 
     def _spawn(self, coro: object) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coro)  # type: ignore[arg-type]

@@ -71,6 +71,8 @@ class Capabilities(Value, frozen=True, kw_only=True):
     """One request cancels every order of the account, whoever placed it."""
     tells: frozenset[Figure] = frozenset()
     """Figures of the account that this broker tells; where one is missing all the same, it is not known."""
+    dead_man: bool = False
+    """The venue cancels every order of the account by itself unless it is told again and again not to."""
     message_limit: int | None = None
     """Messages per second that the venue accepts."""
 
@@ -123,6 +125,11 @@ class Adapter(Protocol):
     def cancel_everything(self) -> None:
         """The venue's own cancel of every order of the account, also those placed by hand or by other
         programs. Never sent but by a person's word. Raises `NotSent` where there is none (`cancel_all`)."""
+
+    def arm_dead_man(self, after: int | None) -> None:
+        """The venue's dead-man's switch: it cancels every order of the account, protective ones too, `after`
+        ns from now, unless it is armed anew before; None disarms it. It outlives the session. Raises
+        `NotSent` where there is none (`dead_man`)."""
 
     async def query_order(self, order_id: str, broker_id: str | None) -> OrderReport | OrderNotFound: ...
 

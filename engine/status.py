@@ -131,8 +131,9 @@ class Status:
         return self._engine.link.row()
 
     def sentinel(self) -> SentinelRow:
-        keeper = self._engine.keeper
-        return SentinelRow() if keeper is None else keeper.row()
+        keeper, switch = self._engine.keeper, self._engine.dead_man
+        row = SentinelRow() if keeper is None else keeper.row()
+        return msgspec.structs.replace(row, venue=switch.word, venue_text=switch.text)
 
     def screens(self) -> tuple[ScreenRow, ...]:
         return self._engine.seats.rows()

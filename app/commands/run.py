@@ -185,7 +185,6 @@ def prepare(
         gate_typed=passage.typed,
         told=told,
     )
-    _refuse_idle_sentinel(settings, options)
     return settings, options
 
 
@@ -219,16 +218,6 @@ def _refuse_unbuilt_stage(settings: Settings, where: str) -> None:
     if settings.stage == "live" and settings.profile != "live":
         text = "stage = live trades real money and takes profile = live; no broker that does is built yet"
         raise BadConfig([Problem(where, "stage", text)])
-
-
-def _refuse_idle_sentinel(settings: Settings, options: RunOptions) -> None:
-    """A sentinel that is to act where it cannot. Raises `BadConfig`."""
-    from app.problems import BadConfig, Problem
-    from app.sentinel.policy import refusal
-
-    why = refusal(settings, options)
-    if why:
-        raise BadConfig([Problem(str(options.config or "defaults"), "sentinel.policy", why)])
 
 
 def _ask_for_account(account: str) -> str:

@@ -12,8 +12,8 @@ from app.sentinel.post import rows_of
 from engine.control.wire import reachable
 from engine.journal import StoreRefused
 from engine.records import KINDS, SentinelNote, decode
-from engine.sentinel.lease import SIZE, Lease
-from engine.sentinel.messages import Said, said
+from engine.sentinel.lease import SIZE, Holder, Lease
+from engine.sentinel.messages import HandBack, Said, line, said
 
 _WITHIN = 2.0
 """Seconds that it has for the answer."""
@@ -21,16 +21,35 @@ _WITHIN = 2.0
 
 def ask(state: Path) -> Said | None:
     """What the sentinel of this state directory answers; None: none does."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.settimeout(_WITHIN)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+        wire.settimeout(_WITHIN)
         try:
             with reachable(sentinel_socket(state)) as address:
-                line.connect(address)
-            line.sendall(b"\n")
-            with line.makefile("rb") as answer:
+                wire.connect(address)
+            wire.sendall(b"\n")
+            with wire.makefile("rb") as answer:
                 return said(answer.readline())
         except (OSError, msgspec.MsgspecError):
             return None
+
+
+def ask_back(state: Path) -> bool:
+    """Asks a sentinel that has the lease to hand it back, before an engine opens a session that could be in
+    the way of the sentinel's. True where nobody has it any more, or never had; what was done is taken over by
+    the engine later. Waits for nothing."""
+    lease = lease_of(state)
+    if lease is None or lease.holder is not Holder.SENTINEL:
+        return True
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+        wire.settimeout(_WITHIN)
+        try:
+            with reachable(sentinel_socket(state)) as address:
+                wire.connect(address)
+            wire.sendall(line(HandBack()))
+            wire.recv(1)  # it was heard
+        except OSError:
+            return ask(state) is None  # none lives: the lease is taken from a dead one
+    return False
 
 
 def lease_of(state: Path) -> Lease | None:

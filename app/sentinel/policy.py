@@ -25,23 +25,8 @@ def policy_of(settings: Settings, options: RunOptions) -> Policy:
 
 def cannot_act(settings: Settings, options: RunOptions) -> str:
     """Why the sentinel of this run can only tell; empty where it can act."""
-    if ibrun.is_ib(options.feed):
-        return (
-            "at Interactive Brokers only the client id that placed an order can cancel it, and acting under "
-            "the engine's id is not built yet: this sentinel can only alert"
-        )
-    if not exchange_addresses(settings, options):
+    if not elsewhere(settings, options):
         return "the exchange lives in the engine's process and ends with it: this sentinel can only alert"
-    return ""
-
-
-def refusal(settings: Settings, options: RunOptions) -> str:
-    """Why a run may not start with the policy that it asks for; empty where it may. Orders that outlive the
-    engine and nobody to act on them, where the configuration says that somebody does: that is refused."""
-    policy = policy_of(settings, options)
-    if policy in ("cancel", "flatten") and elsewhere(settings, options):
-        why = cannot_act(settings, options)
-        return f"'{policy}' is asked for, but {why}; say alert or off" if why else ""
     return ""
 
 

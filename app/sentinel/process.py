@@ -14,7 +14,7 @@ import msgspec
 
 from app import logs
 from app.options import RunOptions
-from app.paths import sentinel_journal_path, sentinel_lease_path, sentinel_socket
+from app.paths import journal_path, sentinel_journal_path, sentinel_lease_path, sentinel_socket
 from app.sentinel.policy import cannot_act, policy_of
 from app.sentinel.venues import Venue, venue_of
 from app.session import rss_mb
@@ -25,7 +25,8 @@ from engine.control.peer import peer_of
 from engine.control.wire import reachable
 from engine.core import Log
 from engine.ids import Ids, draw_install, draw_mark
-from engine.journal import Journal, StoreFailed
+from engine.journal import AlreadyRunning, Journal, StoreFailed, StoreRefused
+from engine.journal.files import InstanceLock
 from engine.model import NS
 from engine.ports import NotSent, QueryFailed
 from engine.records import EMERGENCY, KINDS, SentinelNote
@@ -33,7 +34,7 @@ from engine.sentinel.acting import Emergency, Ground, Tools
 from engine.sentinel.lease import Holder, Leasehold
 from engine.sentinel.leasefile import LeaseFile
 from engine.sentinel.machine import Phase, Rules
-from engine.sentinel.messages import Lines, Said, heard, line
+from engine.sentinel.messages import Beat, Lines, Said, heard, line
 from engine.sentinel.watch import Watch
 
 PROBE_EVERY: Final = 2 * NS
@@ -125,7 +126,8 @@ class Sentinel:
     def hear(self, text: bytes, pid: int) -> bytes:
         """Takes one line; the answer. Raises `msgspec.MsgspecError`."""
         message = heard(text)
-        self._know(pid)
+        if isinstance(message, Beat):
+            self._know(pid)
         self.watch.heard(message)
         return line(self.said())
 
@@ -145,6 +147,8 @@ class Sentinel:
         )
 
     _known = 0
+    _ended = False
+    """The engine's process was ended, so that its session is free."""
 
     def _know(self, pid: int) -> None:
         """Keeps a handle on the engine's process, which no other process can get into by its number."""
@@ -157,6 +161,16 @@ class Sentinel:
             self._known, self._pidfd = pid, handle
 
     def _end_engine(self) -> str:
+        if self._pidfd < 0:
+            # A sentinel that was started again has not heard it; the engine's own lock names it.
+            try:
+                InstanceLock.shared(journal_path(self._options.state_dir)).release()
+            except AlreadyRunning as running:
+                self._know(running.pid or 0)
+            except StoreRefused as error:
+                return f"its process is not known: {error}"
+            else:
+                return "its process has ended already"
         if self._pidfd < 0:
             return "its process is not known, so it cannot be ended"
         try:
@@ -182,8 +196,13 @@ class Sentinel:
             await self._clock.sleep(PROBE_EVERY)
 
     async def _reach(self) -> Ground:
-        assert self._venue is not None
-        return await self._venue.reach()
+        venue = self._venue
+        assert venue is not None
+        if venue.alone and not self._ended:
+            self._ended = True
+            text = f"{venue.name} takes one session of the engine's client id: {self._end_engine()}"
+            self.watch.trouble(text)
+        return await venue.reach()
 
     def _note(self, note: SentinelNote) -> None:
         self._journal.append_nowait(KINDS[SentinelNote], note, ts=self._clock.now())

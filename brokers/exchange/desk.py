@@ -12,7 +12,7 @@ from brokers.exchange.config import ExchangeConfig
 from brokers.exchange.faults import FaultPlan
 from brokers.exchange.groups import Groups
 from brokers.exchange.market import Market
-from brokers.exchange.messages import Action, Cancel, New
+from brokers.exchange.messages import Cancel, Change, New
 from brokers.exchange.orders import VenueOrder
 from brokers.exchange.revisions import Revisions
 from brokers.exchange.session import Session
@@ -80,7 +80,7 @@ class OrderDesk:
 
     # -- requests
 
-    def handle(self, session: Session, request: Action) -> None:
+    def handle(self, session: Session, request: New | Cancel | Change) -> None:
         """Acts on a request that has arrived."""
         over = session.over_limit(request)
         if isinstance(request, New):

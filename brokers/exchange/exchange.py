@@ -14,7 +14,7 @@ from brokers.exchange.gateways import FIRST, Gateways
 from brokers.exchange.hours import Hours, calendar_day
 from brokers.exchange.ledger import Ledger
 from brokers.exchange.market import Market
-from brokers.exchange.messages import Action, Answer, Audit, Query
+from brokers.exchange.messages import Action, Answer, Audit, Deadline, Query
 from brokers.exchange.orders import VenueOrder
 from brokers.exchange.queries import Queries
 from brokers.exchange.session import FactSink, Session
@@ -31,7 +31,7 @@ from engine.model import (
     TimeInForce,
     Trade,
 )
-from engine.ports import Clock, NotSent
+from engine.ports import Clock, NotSent, TimerHandle
 
 __all__ = ["Audit", "Exchange"]
 
@@ -71,6 +71,8 @@ class Exchange:
         self._trading_day = trading_day
         self._latency_rng = random.Random(rng.getrandbits(64))
         self._sessions: dict[str, Session] = {}
+        self._deadlines: dict[str, TimerHandle] = {}
+        """Dead-man's switches that are armed, by account. A restart of the exchange forgets them."""
         self.gateways = Gateways(clock)
         self._hours = Hours(instruments, clock, self.on_market_state)
         self.ledger: Ledger | None = None
@@ -157,7 +159,25 @@ class Exchange:
         return session
 
     def handle(self, session: Session, request: Action) -> None:
-        self.desk.handle(session, request)
+        if isinstance(request, Deadline):
+            self._set_deadline(session.account, request.after)
+        else:
+            self.desk.handle(session, request)
+
+    def _set_deadline(self, account: str, after: int | None) -> None:
+        """Arms or disarms the account's dead-man's switch."""
+        timer = self._deadlines.pop(account, None)
+        if timer is not None:
+            timer.cancel()
+        if after is not None:
+            self._deadlines[account] = self.clock.call_later(after, self._deadline, account)
+
+    def _deadline(self, account: str) -> None:
+        """Nobody has renewed it: every order goes that a program has placed, whatever it protects."""
+        del self._deadlines[account]
+        for order in self.books.open_orders(account):
+            if order.order_id is not None:
+                self.desk.end(order, OrderStatus.CANCELED, "dead-man's switch", unsolicited=True)
 
     def answer(self, account: str, query: Query) -> Answer | None:
         return self._queries.answer(account, query, self.clock.now())
@@ -323,6 +343,8 @@ class Exchange:
     def close(self) -> None:
         """Saves the books and lets go of the ledger."""
         self.books.flush()
+        for timer in self._deadlines.values():
+            timer.cancel()
         for session in self._sessions.values():
             session.close()
         if self.ledger is not None:

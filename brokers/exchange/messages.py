@@ -32,6 +32,13 @@ class Change(Request, frozen=True, tag="replace"):
     replace: Replace
 
 
+class Deadline(Request, frozen=True, tag="deadline"):
+    """The dead-man's switch of the account: everything is cancelled so many ns after this arrives, unless
+    another one arrives before. None: it is off."""
+
+    after: int | None
+
+
 class QueryOrder(Request, frozen=True, tag="query_order", kw_only=True):
     order_id: str
     broker_id: str | None = None
@@ -54,7 +61,7 @@ class QueryAccount(Request, frozen=True, tag="query_account"):
     pass
 
 
-Action = New | Cancel | Change
+Action = New | Cancel | Change | Deadline
 Query = QueryOrder | QueryOpenOrders | QueryExecutions | QueryPositions | QueryAccount
 Answer = OrderReport | OrderNotFound | OpenOrders | Executions | Positions | AccountValues
 

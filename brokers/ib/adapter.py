@@ -279,6 +279,9 @@ class IbAdapter:
         self._require_up()
         self._outgoing.cancel_everything(lambda: self._send(lambda wire: wire.global_cancel()))
 
+    def arm_dead_man(self, after: int | None) -> None:  # noqa: ARG002 - part of the seam
+        raise NotSent("TWS has no dead-man's switch: orders stay when the session ends")
+
     # -- questions
 
     async def query_order(self, order_id: str, broker_id: str | None) -> OrderReport | OrderNotFound:

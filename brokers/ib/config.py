@@ -73,6 +73,9 @@ class IbConfig(Section):
     it as master client id in TWS as well, so that trades by hand are told at once. 0 binds orders placed by
     hand: they are seen at once and can be cancelled one by one; under any other number they are seen when
     open orders are read, and only the global cancel reaches them."""
+    sentinel_id: int = Field(901, ge=1, le=2_147_483_647)
+    """The sentinel's number at TWS while it waits, so that it sees that TWS is there without taking the
+    engine's; it acts under client_id, because only that can cancel the engine's orders."""
     answer_within: float = Field(5.0, gt=0, le=60)
     """Seconds after which one question of ours counts as unanswered, because TWS may never answer."""
     message_limit: int = Field(40, ge=5, le=45)

@@ -12,6 +12,7 @@ from brokers.exchange.messages import (
     Audit,
     Cancel,
     Change,
+    Deadline,
     New,
     Query,
     QueryAccount,
@@ -121,6 +122,9 @@ class RemotePaperAdapter:
 
     def cancel_everything(self) -> None:
         raise NotSent("this venue cancels order by order; say cancel-all")
+
+    def arm_dead_man(self, after: int | None) -> None:
+        self._act(Deadline(after), cancel=True)
 
     def _act(self, action: Action, *, cancel: bool) -> None:
         if not self._line.up:

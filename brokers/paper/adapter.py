@@ -13,6 +13,7 @@ from brokers.exchange.messages import (
     Answer,
     Cancel,
     Change,
+    Deadline,
     New,
     Query,
     QueryAccount,
@@ -99,6 +100,11 @@ class PaperAdapter:
 
     def cancel_everything(self) -> None:
         raise NotSent("this venue cancels order by order; say cancel-all")
+
+    def arm_dead_man(self, after: int | None) -> None:
+        session = self._require_session()
+        self._lanes.take(cancel=True)
+        session.send(Deadline(after))
 
     # -- questions
 

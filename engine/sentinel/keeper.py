@@ -138,7 +138,10 @@ class Keeper:
         if self.why_not:
             return
         self.why_not = why
-        self._engine.locked_out(f"the sentinel acts in this engine's place: {why}")
+        reason = f"the sentinel acts in this engine's place: {why}"
+        self._engine.halt("account", "", "sentinel", reason)
+        self._engine.disable(reason)
+        self._engine.link.give_up(reason)
         if self._regaining is None or self._regaining.done():
             loop = asyncio.get_running_loop()
             self._regaining = loop.create_task(self._ask_back(), name="sentinel")
@@ -161,7 +164,9 @@ class Keeper:
         was, self.why_not = self.why_not, ""
         self._tell(deeds, was)
         if was:
-            self._engine.let_in()
+            # It stays halted; what the broker has is looked at first.
+            self._engine.link.again()
+            self._engine.reconcile_soon()
         return True
 
     def _tell(self, deeds: Deeds, was: str) -> None:

@@ -85,6 +85,10 @@ class Watch:
             case _:
                 pass
 
+    def trouble(self, text: str) -> None:
+        """A note of what stands in the way, or had to be done because of it."""
+        self._write("trouble", text)
+
     def stop(self) -> None:
         """No time passes here any more."""
         if self._timer is not None:

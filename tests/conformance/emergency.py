@@ -1,9 +1,9 @@
-"""Cases 150 to 155: what the kill switch relies on."""
+"""Cases 150 to 156: what the kill switch relies on."""
 
 from __future__ import annotations
 
 from engine.facts import Acknowledged, Canceled
-from engine.model import MarketState, OrderStatus
+from engine.model import NS, MarketState, OrderStatus
 from tests.conformance.suite import (
     B,
     Bench,
@@ -108,4 +108,27 @@ async def everything_is_cancelled_whoever_placed_it(bench: Bench) -> bool:
     await bench.settle()
     answer = await bench.adapter.open_orders()
     assert answer.ours == answer.foreign == ()
+    return True
+
+
+@case(156, "emergency", shows="dead-man's switch")
+async def who_is_not_heard_of_any_more_is_cancelled_by_the_venue(bench: Bench) -> bool:
+    """Given the venue's dead-man's switch, when it is renewed, disarmed, and at last left alone, then orders
+    work through the first two and are gone after the third; where the venue has none, it is refused."""
+    order_id = await submit(bench, B, 1, 90)
+    await until_seen(bench, Acknowledged, order_id)
+    if not bench.adapter.capabilities.dead_man:
+        assert refused(lambda: bench.adapter.arm_dead_man(NS))
+        assert len((await bench.adapter.open_orders()).ours) == 1
+        return False
+    bench.adapter.arm_dead_man(NS // 20)
+    bench.adapter.arm_dead_man(3600 * NS)
+    for _ in range(8):
+        await bench.settle()
+    bench.adapter.arm_dead_man(None)
+    assert len((await bench.adapter.open_orders()).ours) == 1
+    bench.adapter.arm_dead_man(NS // 20)
+    told = await until_seen(bench, Canceled, order_id)
+    assert told.unsolicited
+    assert (await bench.adapter.open_orders()).ours == ()
     return True

@@ -41,6 +41,7 @@ ABILITIES = {
     "oco": 74,
     "bracket": 70,
     "cancel_all": 155,
+    "dead_man": 156,
 }
 """Fields of a capability record, and the case that shows each."""
 

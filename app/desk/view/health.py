@@ -110,6 +110,9 @@ def rows(health: HealthRow) -> tuple[Row, ...]:
     ]
     if health.sentinel.policy != "off":
         found.append(_row("sentinel", word_cell(health.sentinel.state), nothing, _sentinel(health)))
+    if health.sentinel.venue != "OFF":
+        said = f"{health.sentinel.venue} · {health.sentinel.venue_text}"
+        found.append(_row("venue's switch", _switch(health), nothing, said))
     for stage in health.latencies:
         figures = [formats.microseconds(value) for value in (stage.p50, stage.p95, stage.p99, stage.max)]
         found.append(
@@ -127,6 +130,13 @@ def rows(health: HealthRow) -> tuple[Row, ...]:
     memory = f"{health.rss_mb:,.0f} MB, up {formats.age(health.uptime)}"
     found.append(_row("process", _BLANK, nothing, memory))
     return tuple(found)
+
+
+def _switch(health: HealthRow) -> Cell:
+    """The venue's own dead-man's switch. That a venue has none is no fault of ours."""
+    if health.sentinel.venue == "NOT AVAILABLE":
+        return _BLANK
+    return word_cell("ok" if health.sentinel.venue == "ARMED" else "warn")
 
 
 def _sentinel(health: HealthRow) -> str:
@@ -163,6 +173,9 @@ def links(snapshot: Snapshot) -> Table:
     ]
     if health.sentinel.policy != "off":
         found.insert(4, ("sentinel", word_cell(health.sentinel.state), nothing, _sentinel(health)))
+    if health.sentinel.venue != "OFF":
+        text = f"{health.sentinel.venue} · {health.sentinel.venue_text}"
+        found.insert(-1, ("venue's switch", _switch(health), nothing, text))
     rows = tuple(
         Row(name, (state, Cell(name, "heading"), *map(Cell, figures), Cell(text, "muted")))
         for name, state, figures, text in found

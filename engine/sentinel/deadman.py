@@ -1,0 +1,83 @@
+"""The venue's own dead-man's switch: armed while it can only help, not where it would take protection away.
+
+Such a switch cancels every order of the account when nobody renews it, protective stops among them. A
+position that relies on one would lose it in the moment in which nobody looks after it; so the switch is armed
+only while no stop works at the venue.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from engine.core import Core
+from engine.model import NS, OrderType, Purpose
+from engine.ports import NotSent
+
+Word = Literal["OFF", "ARMED", "UNSAFE", "NOT ARMED", "NOT AVAILABLE"]
+
+_STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
+
+
+class DeadMan:
+    """Runs on the engine's thread; `look` comes some times a second."""
+
+    def __init__(self, core: Core, seconds: float) -> None:
+        """`seconds`: after which the venue acts; 0: the switch is not used."""
+        self._core = core
+        self._after = int(seconds * NS)
+        self._due = 0
+        self._epoch = -1
+        self._known: bool | None = None
+        """Whether the venue's switch is armed; None: nobody knows, an earlier run may have left it so."""
+        self.word: Word = "OFF"
+        self.text = ""
+
+    def look(self, mono: int) -> None:
+        """Renews it when that is due, and disarms it as soon as a stop works at the venue."""
+        core = self._core
+        if not core.adapter.capabilities.dead_man:
+            self.word, self.text = "NOT AVAILABLE", f"{core.adapter.name} has none: orders stay"
+            return
+        if not self._after:
+            return
+        if core.link_epoch != self._epoch:
+            # What was asked over another link may not have arrived.
+            self._epoch, self._due, self._known = core.link_epoch, 0, None
+        stop = self._relied_on()
+        if stop:
+            self._disarm(f"{stop} protects at the venue, which would cancel it")
+        elif mono >= self._due or self._known is not True:
+            self._arm(mono)
+
+    def stop(self) -> bool:
+        """The engine ends as planned: what it leaves at the venue is meant to stay. True where the venue was
+        told so a moment ago."""
+        if not self._after or self.word != "ARMED":
+            return False
+        self._after = 0
+        return self._ask(None)
+
+    def _relied_on(self) -> str:
+        """A stop that works at the venue, ours or anybody's; empty: there is none."""
+        for record in self._core.books.orders.working():
+            if not record.held and (record.order.purpose is Purpose.PROTECT or record.order.type in _STOPS):
+                return record.order.id
+        return ""
+
+    def _arm(self, mono: int) -> None:
+        if self._ask(self._after):
+            self._due, self._known = mono + self._after // 3, True
+            self.word, self.text = "ARMED", f"the venue cancels all after {self._after / NS:g} s without us"
+
+    def _disarm(self, why: str) -> None:
+        if self._known is False or self._ask(None):
+            self._known = False
+            self.word, self.text = "UNSAFE", why
+
+    def _ask(self, after: int | None) -> bool:
+        try:
+            self._core.adapter.arm_dead_man(after)
+        except NotSent as problem:
+            self.word, self.text = "NOT ARMED", str(problem)
+            return False
+        return True

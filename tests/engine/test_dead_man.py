@@ -1,0 +1,83 @@
+"""The venue's own dead-man's switch: armed while it can only help, disarmed as soon as a stop works there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.model import NS, OrderStatus, OrderType, Side
+from tests.engine.rig import Rig
+
+CONFIG: dict[str, Any] = {"sentinel": {"venue_timer": 6}, "orders": {"on_stop": "keep"}}
+
+
+def open_there(rig: Rig) -> list[str]:
+    """Orders that work at the exchange."""
+    return [o.order_id or "" for o in rig.exchange.audit("PAPER").orders if o.status is OrderStatus.WORKING]
+
+
+def word(rig: Rig) -> str:
+    return rig.engine.status.sentinel().venue
+
+
+def test_while_the_engine_lives_it_is_renewed_and_after_its_death_the_venue_cancels() -> None:
+    async def script(rig: Rig) -> None:
+        order, refusal = rig.send(Side.BUY, 1, 23_900)
+        assert refusal is None
+        await rig.sleep(30)
+        assert word(rig) == "ARMED" and open_there(rig) == [order.id]
+        rig.engine._chore_rounds.stop()  # nothing of the engine comes round any more
+        died = rig.clock.mono()
+        await rig.sleep(3.9)
+        assert open_there(rig) == [order.id]
+        await rig.sleep(2.2)
+        assert not open_there(rig), f"{(rig.clock.mono() - died) / NS} s after its death"
+
+    Rig.play(script, config=CONFIG)
+
+
+def test_a_stop_that_works_at_the_venue_disarms_it_at_once_and_stays() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.sleep(1)
+        assert word(rig) == "ARMED"
+        stop = rig.order(Side.SELL, 1, None, type=OrderType.STOP, stop=23_000)
+        assert rig.engine.intake.submit(stop) is None
+        await rig.sleep(1)
+        assert word(rig) == "UNSAFE" and stop.id in rig.engine.status.sentinel().venue_text
+        rig.engine._chore_rounds.stop()
+        await rig.sleep(30)
+        assert open_there(rig) == [stop.id]
+
+    Rig.play(script, config=CONFIG)
+
+
+def test_it_is_armed_again_when_the_stop_is_gone() -> None:
+    async def script(rig: Rig) -> None:
+        stop = rig.order(Side.SELL, 1, None, type=OrderType.STOP, stop=23_000)
+        assert rig.engine.intake.submit(stop) is None
+        await rig.sleep(1)
+        assert word(rig) == "UNSAFE"
+        rig.engine.intake.cancel(stop.id)
+        await rig.sleep(1)
+        assert word(rig) == "ARMED"
+
+    Rig.play(script, config=CONFIG)
+
+
+def test_a_planned_stop_leaves_what_is_meant_to_stay() -> None:
+    async def script(rig: Rig) -> None:
+        order, _ = rig.send(Side.BUY, 1, 23_900)
+        await rig.sleep(1)
+        assert word(rig) == "ARMED"
+        await rig.engine.stop("planned")
+        await rig.sleep(30)
+        assert open_there(rig) == [order.id]
+
+    Rig.play(script, config=CONFIG)
+
+
+def test_it_is_off_by_default() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.sleep(1)
+        assert word(rig) == "OFF" and not rig.exchange._deadlines
+
+    Rig.play(script)
