@@ -209,13 +209,14 @@ class Watch:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen = {name: self._stat(name) for name in (path, beside(path, "-wal"))}
+        self._path = str(path)
+        # Plain text: twice at every commit these are looked at, and a Path costs as much as the look.
+        self._seen = {name: self._stat(name) for name in (self._path, str(beside(path, "-wal")))}
 
     @staticmethod
-    def _stat(name: Path) -> os.stat_result:
+    def _stat(name: str) -> os.stat_result:
         try:
-            return name.stat()
+            return os.stat(name)  # noqa: PTH116 - see above
         except OSError as error:
             raise Displaced(f"{name} was removed under the running engine ({error.strerror})") from error
 
@@ -231,7 +232,7 @@ class Watch:
 
     def is_ours(self, name: Path) -> bool:
         """Whether the database's name leads to the file that is open."""
-        now, before = self._stat(name), self._seen[self._path]
+        now, before = self._stat(str(name)), self._seen[self._path]
         return (now.st_dev, now.st_ino) == (before.st_dev, before.st_ino)
 
 

@@ -10,13 +10,14 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import aiosqlite
 
 from engine.journal.connection import Batch, JournalConnection
 
 T = TypeVar("T")
+_CLOSED: Final = "the journal's connection is closed"
 Opener = Callable[[], JournalConnection]
 Done = Callable[[int, BaseException | None], None]
 """Told how a commit ended, on the loop: keys that were there already, or the error."""
@@ -78,7 +79,6 @@ class AioStore:
         self._proxy = proxy
         self._connection = connection
         self._loop = asyncio.get_running_loop()
-        self._writing: asyncio.Task[None] | None = None
         self._open = True
 
     @classmethod
@@ -112,19 +112,32 @@ class AioStore:
         return proxy, opened[0]
 
     def write(self, batch: Batch, done: Done) -> None:
-        self._writing = self._loop.create_task(self._write(batch, done))
+        """Hands the batch over in this very turn of the loop, and hears of its end in the one in which the
+        thread's answer comes: a task would add a turn before and another one behind, for every order."""
+        tell = self._loop.call_soon_threadsafe
 
-    async def _write(self, batch: Batch, done: Done) -> None:
+        def job(connection: JournalConnection) -> None:
+            try:
+                ignored = connection.write(batch)
+            except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be told that it is stored
+                tell(done, 0, error)
+            else:
+                tell(done, ignored, None)
+
+        if not self._open:
+            done(0, sqlite3.ProgrammingError(_CLOSED))
+            return
+        self._connection.jobs.append(job)
+        forwarded = self._proxy.commit()
         try:
-            ignored = await self.run(lambda connection: connection.write(batch))
-        except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be told that it is stored
+            forwarded.send(None)  # as far as the hand-over; what comes of it the job tells
+        except Exception as error:  # noqa: BLE001 - it was not handed over, so nothing is stored
+            self._connection.jobs.pop()
             done(0, error)
-        else:
-            done(ignored, None)
 
     async def run(self, job: Callable[[JournalConnection], T]) -> T:
         if not self._open:
-            raise sqlite3.ProgrammingError("the journal's connection is closed")
+            raise sqlite3.ProgrammingError(_CLOSED)
         result: list[T] = []
         self._connection.jobs.append(lambda connection: result.append(job(connection)))
         await self._proxy.commit()

@@ -97,8 +97,9 @@ class Gate:
                 return _cannot_read(ask.blind).text
             for control in self.controls.for_opening:
                 refusal = control.check(ask, view) if control.again else None
-                text = refusal.text if refusal is not None else control.hold_on(ask)
-                if text:
+                if refusal is not None:
+                    return f"{control.name}: {refusal.text}"
+                if (control.holds or control.broken) and (text := control.hold_on(ask)):
                     return f"{control.name}: {text}"
         except Exception as error:  # noqa: BLE001 - in doubt nothing that opens is sent
             return _cannot_read(error).text
