@@ -76,7 +76,7 @@ def require_recorded(request: object) -> None:
         raise TypeError(f"only what is recorded may be sent, not a {type(request).__name__}")
 
 
-def exchange_capabilities(message_limit: int | None) -> Capabilities:
+def exchange_capabilities(message_limit: int | None, *, what_if: bool = False) -> Capabilities:
     """What the simulated exchange can do, as the conformance suite observes it (tests/conformance)."""
     return Capabilities(
         order_types=frozenset(OrderType),
@@ -87,5 +87,6 @@ def exchange_capabilities(message_limit: int | None) -> Capabilities:
         oco=True,
         bracket=True,
         dead_man=True,
+        what_if=what_if,
         message_limit=message_limit,
     )

@@ -92,6 +92,15 @@ class RiskLimits(Section):
     margin_action: Action = "kill"
     """What utilisation above margin_flatten_pct does: kill here means reduce to the target, then pause,
     because refusing new orders frees no margin."""
+    what_if_fresh: float = Field(60.0, ge=0, le=86_400)
+    """Seconds for which a contract's margin by the broker's what-if is scaled to further orders, because each
+    question costs a message; an order that opens waits for a new one after that. 0: every order is asked
+    about."""
+    what_if_within: float = Field(2.0, gt=0, le=60)
+    """Seconds that an order waits for the broker's what-if, because it may never be answered."""
+    what_if_fallback: float = Field(0.0, ge=0, le=86_400)
+    """Seconds for which the last margin of a contract stands in where its what-if is refused or not answered.
+    0: what opens is not sent then, because a margin that changed is the very thing to ask about."""
     max_spread_ticks: int = Field(4, ge=1, le=1_000_000)
     """Ticks. A wider market pauses opening orders, because nobody knows the price then."""
     spread_pause: float = Field(30.0, gt=0, le=86_400)

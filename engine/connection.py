@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from engine.facts import (
@@ -23,7 +24,7 @@ from engine.facts import (
     OrderReport,
     Positions,
 )
-from engine.model import NS, Instrument, Order, Replace
+from engine.model import NS, Instrument, Order, Replace, Side
 from engine.ports import Adapter, Capabilities, Clock, FactSink, NotSent, QueryFailed
 from engine.sending import Recorded
 from engine.sentinel.lease import OPEN, Fence
@@ -241,6 +242,10 @@ class Links:
 
     async def account_values(self) -> AccountValues:
         return await self._ask("the question for the account", lambda a: a.account_values())
+
+    async def what_if(self, symbol: str, side: Side, lots: int) -> Decimal:
+        """One that is refused or not answered says nothing of the link."""
+        return await self._wait_for("the what-if", lambda a: a.what_if(symbol, side, lots))
 
     async def instruments(self) -> Sequence[Instrument]:
         return await self._adapters[self.index].instruments()

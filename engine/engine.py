@@ -37,6 +37,7 @@ from engine.kill import KillSwitch
 from engine.killhost import EngineKillHost
 from engine.limiting import LimitDesk
 from engine.lost import LostOrders
+from engine.margins import Margins
 from engine.market import Market, MarketBook
 from engine.metrics import Metrics
 from engine.model import NS, Instrument, MarketState, Quote, Trade
@@ -165,7 +166,10 @@ class Engine:
         self.kill = KillSwitch(self._kill_host, config.kill, config.account)
         self.view.covers = self.kill.covers
         self.view.figures = lambda: self._links.capabilities.tells
-        self.intake = Intake(self.core, self.gate, self.view, self.kill)
+        self.margins = Margins(self.core, self.view.limits)
+        self.view.per_lot, self.view.doubt = self.margins.per_lot, self.margins.doubt
+        self.view.margins_version = lambda: self.margins.version
+        self.intake = Intake(self.core, self.gate, self.view, self.kill, self.margins)
         self.replacer = Replacer(self.core, self.gate, self.view, self.intake)
         self._kill_host.intake = self.intake
         self._kill_host.gate = self.gate
@@ -281,6 +285,7 @@ class Engine:
         self.seats.stop()
         self._ticker.stop()
         self._chore_rounds.stop()
+        self.margins.stop()
         self.kill.abandon("the engine stops")
 
     def request_stop(self, reason: str) -> None:

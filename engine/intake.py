@@ -16,7 +16,8 @@ from engine.control.commands import Answer
 from engine.core import Core
 from engine.kill import KillSwitch
 from engine.lifecycle_types import Anomaly
-from engine.model import Order, OrderStatus, Purpose, Replace, TimeInForce
+from engine.margins import Margins
+from engine.model import Order, OrderStatus, Purpose, Replace, Side, TimeInForce
 from engine.orders_record import OrderRecord
 from engine.ports import NotSent, QueryFailed
 from engine.records import KINDS, ChildrenHeld, NotSentNote, OrderStored, Refused, Sent, Unanswered
@@ -30,7 +31,8 @@ Told = Callable[[Answer], None]
 class Intake:
     """Takes orders, replaces and cancels; owns the way to the adapter."""
 
-    def __init__(self, core: Core, gate: Gate, view: EngineView, kill: KillSwitch) -> None:
+    def __init__(self, core: Core, gate: Gate, view: EngineView, kill: KillSwitch, margins: Margins) -> None:
+        self._margins = margins
         self._core = core
         self._gate = gate
         self._view = view
@@ -38,7 +40,9 @@ class Intake:
         self._withdrawn: dict[str, str] = {}
         """Orders that wait for the disk and must not leave after all, with the reason."""
         self._storing: set[str] = set()
-        """Orders that wait for the disk."""
+        """Orders that wait for the disk, or for the broker's word on their margin."""
+        self._followers: dict[str, list[Callable[[], None]]] = {}
+        """What leaves after an order that is not sent yet: its protection."""
         self._queries: set[asyncio.Task[None]] = set()
         self.new_order: Callable[[Order], None] = lambda _: None
         """Told of each order that passed the gate (order groups, strategies)."""
@@ -69,6 +73,8 @@ class Intake:
         verdict = self._gate.check(order, self._view) if not lacking else None
         if not isinstance(verdict, Approved):
             refusal = verdict.reasons[0] if verdict is not None else Refusal("capability", lacking)
+            if refusal.control == "margin" and refusal.unsure:
+                self._margins.retry(order.symbol, order.side)
             self._refused(order, refusal)
             if on_answer is not None:
                 on_answer(Answer(ok=False, text=f"refused by {refusal.control}: {refusal.text}"))
@@ -87,8 +93,17 @@ class Intake:
             correlation=order.correlation,
         )
         self._storing.add(order.id)
-        future.add_done_callback(partial(self._stored, order, seen_perf, approved_at, on_answer))
+        asked = self.margin_question(order, order)
+        future.add_done_callback(partial(self._stored, order, seen_perf, approved_at, on_answer, asked))
         return None
+
+    def margin_question(self, order: Order, request: Order | Replace) -> asyncio.Task[str] | None:
+        """What an approved request that opens has to wait for before it leaves; None: nothing."""
+        if order.purpose is not Purpose.TRADE or self._gate.is_reducing(request, self._view):
+            return None
+        held = self._view.position(order.symbol)
+        side = order.side if not held else Side.BUY if held > 0 else Side.SELL
+        return self._margins.question(order.symbol, side, request.qty)
 
     def submit_bracket(
         self, entry: Order, children: Sequence[Order], seen_perf: int = 0, on_answer: Told | None = None
@@ -190,11 +205,43 @@ class Intake:
         seen_perf: int,
         approved_at: int,
         on_answer: Told | None,
+        asked: asyncio.Task[str] | None,
         future: asyncio.Future[Recorded[Order]],
     ) -> None:
-        """The commit returned: look at the world again, then send."""
-        core = self._core
+        """The commit returned: once the broker has said what it needs, and its entry has left, it goes."""
+        go = partial(self._send, order, seen_perf, approved_at, on_answer, asked, future)
+        if asked is not None and not asked.done():
+            asked.add_done_callback(lambda _: go())
+        elif order.parent is not None and order.parent in self._storing:
+            self._followers.setdefault(order.parent, []).append(go)
+        else:
+            go()
+
+    def _send(
+        self,
+        order: Order,
+        seen_perf: int,
+        approved_at: int,
+        on_answer: Told | None,
+        asked: asyncio.Task[str] | None,
+        future: asyncio.Future[Recorded[Order]],
+    ) -> None:
+        """Looks at the world again, then sends the order and what was to follow it."""
         self._storing.discard(order.id)
+        self._send_one(order, seen_perf, approved_at, on_answer, asked, future)
+        for follower in self._followers.pop(order.id, ()):
+            follower()
+
+    def _send_one(
+        self,
+        order: Order,
+        seen_perf: int,
+        approved_at: int,
+        on_answer: Told | None,
+        asked: asyncio.Task[str] | None,
+        future: asyncio.Future[Recorded[Order]],
+    ) -> None:
+        core = self._core
         error = future.exception()
         if error is not None:
             self._not_sent(order, f"not stored: {error}", on_answer, stored=False)
@@ -202,7 +249,7 @@ class Intake:
             return
         stored_at = core.clock.perf()
         core.metrics.stage("approved→journalled", stored_at - approved_at)
-        blocked = self.blocked(order, order)
+        blocked = self.blocked(order, order, asked)
         if blocked:
             self._not_sent(order, blocked, on_answer)
             return
@@ -237,8 +284,9 @@ class Intake:
         if on_answer is not None:
             on_answer(Answer(ok=True, text=f"sent {order.id}", data={"order_id": order.id}))
 
-    def blocked(self, order: Order, request: Order | Replace) -> str:
-        """Why an approved order must not leave after all; the world may have changed while it was stored."""
+    def blocked(self, order: Order, request: Order | Replace, asked: asyncio.Task[str] | None) -> str:
+        """Why an approved order must not leave after all; the world may have changed while it was stored.
+        `asked`: the question about its margin, which has ended."""
         withdrawn = self._withdrawn.pop(order.id, "")
         if withdrawn:
             return withdrawn
@@ -255,6 +303,8 @@ class Intake:
         if reason:
             return f"{reason} before it was sent"
         reason = self._view.opening_blocked(order.symbol, order.strategy)
+        if not reason and asked is not None:
+            reason = "the engine stopped" if asked.cancelled() else asked.result()
         if reason and self._gate.is_reducing(request, self._view):
             return ""
         if not reason and order.purpose is Purpose.TRADE:

@@ -7,10 +7,22 @@ and those of a recorded day all satisfy these protocols; the engine cannot tell 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
+from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from engine.facts import AccountValues, AnyFact, Executions, OpenOrders, OrderNotFound, OrderReport, Positions
-from engine.model import Instrument, MarketState, Order, OrderType, Quote, Replace, TimeInForce, Trade, Value
+from engine.model import (
+    Instrument,
+    MarketState,
+    Order,
+    OrderType,
+    Quote,
+    Replace,
+    Side,
+    TimeInForce,
+    Trade,
+    Value,
+)
 from engine.sending import Recorded
 
 
@@ -69,6 +81,8 @@ class Capabilities(Value, frozen=True, kw_only=True):
     positions: bool = True
     cancel_all: bool = False
     """One request cancels every order of the account, whoever placed it."""
+    what_if: bool = False
+    """It says what an order would need in margin before it is sent."""
     tells: frozenset[Figure] = frozenset()
     """Figures of the account that this broker tells; where one is missing all the same, it is not known."""
     dead_man: bool = False
@@ -140,6 +154,11 @@ class Adapter(Protocol):
     async def positions(self) -> Positions: ...
 
     async def account_values(self) -> AccountValues: ...
+
+    async def what_if(self, symbol: str, side: Side, lots: int) -> Decimal:
+        """Initial margin, account currency, that so many more lots would need beside what is held; nothing is
+        placed. Raises `QueryFailed` where the broker refuses, does not say, or is not one that does
+        (`Capabilities.what_if`)."""
 
     async def instruments(self) -> Sequence[Instrument]: ...
 

@@ -81,7 +81,8 @@ class Replacer:
             future = core.journal.record(
                 verdict, KINDS[ReplaceStored], ts=now, correlation=change.correlation
             )
-            future.add_done_callback(partial(self._stored, change, order, on_answer))
+            asked = self._intake.margin_question(order, change)
+            future.add_done_callback(partial(self._stored, change, order, on_answer, asked))
             return None
         return self._cancel_first(change, record, on_answer)
 
@@ -147,16 +148,20 @@ class Replacer:
         change: Replace,
         order: Order,
         on_answer: Told | None,
+        asked: asyncio.Task[str] | None,
         future: asyncio.Future[Recorded[Replace]],
     ) -> None:
-        """The commit returned: look at the world again, then send."""
+        """The commit returned: once the broker has said what it needs, look at the world again, then send."""
+        if asked is not None and not asked.done():
+            asked.add_done_callback(lambda _: self._stored(change, order, on_answer, asked, future))
+            return
         core = self._core
         problem = ""
         error = future.exception()
         if error is not None:
             problem = f"not stored: {error}"
         else:
-            problem = self._overtaken(order.id) or self._intake.blocked(order, change)
+            problem = self._overtaken(order.id) or self._intake.blocked(order, change, asked)
         if not problem:
             try:
                 core.adapter.replace(future.result())

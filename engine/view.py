@@ -52,6 +52,11 @@ class EngineView:
         """Why a strategy (or all) may open nothing: journal trouble, operator's pause."""
         self.figures: Callable[[], frozenset[Figure]] = frozenset
         """Figures of the account that the broker in use tells."""
+        self.per_lot: Callable[[str], Decimal | None] = lambda _: None
+        """Initial margin of one lot by the broker's what-if, account currency."""
+        self.doubt: Callable[[str], str] = lambda _: ""
+        """Why the margin of a symbol is not known."""
+        self.margins_version: Callable[[], int] = lambda: 0
         self.covers: Callable[[str], bool] = lambda _: False
         """The kill procedure works on a symbol."""
 
@@ -94,7 +99,8 @@ class EngineView:
 
     def version(self, symbol: str) -> int:
         market = self._markets.by_symbol.get(symbol)
-        return (market.version if market is not None else 0) + self._books.versions.get(symbol, 0)
+        own = self._books.versions.get(symbol, 0) + self.margins_version()
+        return own if market is None else own + market.version
 
     def account_version(self) -> int:
         """Prices count only where something is held or may still be: others change no figure."""
@@ -110,6 +116,7 @@ class EngineView:
             books.version,
             sum([market.version for market in self._carried]),
             self.account(),
+            self.margins_version(),
             self.enabled,
         )
         if read != self._account_read:
@@ -134,10 +141,16 @@ class EngineView:
 
     def margin_needed(self, symbol: str, lots: int) -> Decimal | None:
         instrument = self._books.instruments.get(symbol)
+        told = self.per_lot(symbol)
+        if told is not None:
+            return told * lots
         if instrument is None or not instrument.margin_known:
             return None
         rate = self._books.fx(instrument.currency)
         return None if rate is None else instrument.initial_margin * lots * rate
+
+    def margin_doubt(self, symbol: str) -> str:
+        return self.doubt(symbol)
 
     # positions and orders
 

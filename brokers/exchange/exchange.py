@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from brokers.exchange.books import Books, Execution, TradingDay
@@ -335,6 +336,12 @@ class Exchange:
         self.desk.revisions.correct(self._execution(key), price, qty)
 
     # -- the truth
+
+    def listed_margin(self, account: str, symbol: str, lots: int) -> Decimal | None:
+        """Initial margin of so many lots, account currency; None where instrument or rate is not known."""
+        instrument = self.instruments.get(symbol)
+        rate = None if instrument is None else self.books.account(account).rate(instrument)
+        return None if instrument is None or rate is None else instrument.initial_margin * lots * rate
 
     def audit(self, account: str | None = None) -> Audit:
         """Every order that ever arrived and every execution, from the exchange's own books."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from brokers.ib.questions import Questions
 from brokers.ib.reads import Reads
 from brokers.ib.setup import Setup
 from brokers.ib.strangers import Strangers
+from brokers.ib.terms import ACTIONS
 from brokers.ib.thread import Inbox, library_thread
 from brokers.ib.tickets import Ticket, Tickets
 from brokers.ib.translate import Translator, is_ours
@@ -46,7 +48,7 @@ from engine.facts import (
     OrderReport,
     Positions,
 )
-from engine.model import NS, Instrument, Order, Replace
+from engine.model import NS, Instrument, Order, Replace, Side
 from engine.ports import Clock, FactSink, NotSent, QueryFailed
 from engine.sending import Recorded
 
@@ -70,7 +72,7 @@ class IbAdapter:
         self.name: Final = "ib" if real_money else "ib-paper"
         self.account = account
         self.config = config
-        self.capabilities = capabilities(config.message_limit)
+        self.capabilities = capabilities(config)
         self.connects = 0
         """How often a session came up."""
         self.library = ""
@@ -303,6 +305,21 @@ class IbAdapter:
     async def account_values(self) -> AccountValues:
         self._require_up_for_questions()
         return await self._reads.account_values()
+
+    async def what_if(self, symbol: str, side: Side, lots: int) -> Decimal:
+        """By the configuration, else by an order that is only asked about. An answer without a figure, or
+        with none above zero (what is held elsewhere may set it off), says nothing of what a lot needs."""
+        self._require_up_for_questions()
+        resolved = self._resolved.get(symbol)
+        if resolved is None:
+            raise QueryFailed(f"{symbol} is no contract of this session; name it in ib.contracts")
+        configured = self.config.contracts.get(symbol)
+        if configured is not None and configured.initial_margin:
+            return configured.initial_margin * lots
+        initial, _ = await self.setup.what_if(resolved, ACTIONS[side], resolved.instrument.size(lots))
+        if initial is None or initial <= 0:
+            raise QueryFailed(f"IB says that {lots} more lots of {symbol} would need {initial}")
+        return initial
 
     async def instruments(self) -> Sequence[Instrument]:
         if not self._resolved:

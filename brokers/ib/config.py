@@ -84,7 +84,8 @@ class IbConfig(Section):
     market_data: Literal["live", "delayed"] = "live"
     """live, because delayed quotes may be 15 minutes old: they are only to look at, never to trade on."""
     what_if: bool = True
-    """Whether margins of the contracts are asked of IB at each start, because its figures change."""
+    """Whether margins are asked of IB, at each start and before orders that open (risk.what_if_fresh),
+    because its figures change. false: those of the configuration hold."""
     max_active: int = Field(20, ge=1, le=1_000)
     """Orders at work per contract and side, because IB takes no more and refuses those beyond."""
     quiet: tuple[MaintenanceWindow, ...] = ()

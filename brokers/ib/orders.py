@@ -25,7 +25,7 @@ _LIMITED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
 
-def capabilities(message_limit: int) -> Capabilities:
+def capabilities(config: IbConfig) -> Capabilities:
     """What TWS can do for futures, as the conformance suite observes it (tests/conformance).
 
     There is no reduce-only and no post-only order; both are refused instead of being sent without the word.
@@ -38,7 +38,8 @@ def capabilities(message_limit: int) -> Capabilities:
         bracket=True,
         cancel_all=True,
         tells=frozenset({"day_pnl", "excess_liquidity"}),
-        message_limit=message_limit,
+        what_if=config.what_if,
+        message_limit=config.message_limit,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from brokers.base import Lanes, Outlet, exchange_capabilities, require_recorded
@@ -36,7 +37,7 @@ from engine.facts import (
     OrderReport,
     Positions,
 )
-from engine.model import NS, Instrument, Order, Quote, Replace, Trade
+from engine.model import NS, Instrument, Order, Quote, Replace, Side, Trade
 from engine.ports import Clock, FactSink, NotSent, QueryFailed
 from engine.sending import Recorded
 
@@ -155,6 +156,9 @@ class RemotePaperAdapter:
     async def account_values(self) -> AccountValues:
         answer: AccountValues = await self._ask(QueryAccount())
         return answer
+
+    async def what_if(self, symbol: str, side: Side, lots: int) -> Decimal:  # noqa: ARG002
+        raise QueryFailed(f"this exchange says nothing of margins before an order; {symbol} has those listed")
 
     async def instruments(self) -> Sequence[Instrument]:
         if not self._instruments:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from brokers.base import Lanes, Outlet, exchange_capabilities, require_recorded
@@ -34,7 +35,7 @@ from engine.facts import (
     OrderReport,
     Positions,
 )
-from engine.model import NS, Instrument, Order, Replace
+from engine.model import NS, Instrument, Order, Replace, Side
 from engine.ports import FactSink, NotSent, QueryFailed
 from engine.sending import Recorded
 
@@ -50,7 +51,7 @@ class PaperAdapter:
         self.account = account
         self.gateway = gateway
         self.exchange = exchange
-        self.capabilities = exchange_capabilities(exchange.config.message_limit)
+        self.capabilities = exchange_capabilities(exchange.config.message_limit, what_if=True)
         self._clock = exchange.clock
         self._outlet = Outlet(self._clock)
         self._lanes = Lanes(self._clock, exchange.config.message_limit)
@@ -125,6 +126,13 @@ class PaperAdapter:
 
     async def account_values(self) -> AccountValues:
         return _expect(await self._ask(QueryAccount()), AccountValues)
+
+    async def what_if(self, symbol: str, side: Side, lots: int) -> Decimal:  # noqa: ARG002 - both sides need the same
+        """At once, by what the exchange lists."""
+        needed = self.exchange.listed_margin(self.account, symbol, lots)
+        if needed is None or not self.up:
+            raise QueryFailed(f"{symbol} is not listed, its currency has no rate, or the session is down")
+        return needed
 
     async def instruments(self) -> Sequence[Instrument]:
         return tuple(self.exchange.instruments.values())

@@ -106,6 +106,10 @@ class RiskView(Protocol):
     def margin_needed(self, symbol: str, lots: int) -> Decimal | None:
         """Initial margin for `lots` ≥ 0, account currency."""
 
+    def margin_doubt(self, symbol: str) -> str:
+        """Why it is not known what one more lot needs, although the broker is one that says; empty where it
+        is."""
+
     # positions and orders
     def position(self, symbol: str) -> int:
         """Signed lots by our own booked executions."""

@@ -25,8 +25,8 @@ from engine.facts import (
     OrderReport,
     Positions,
 )
-from engine.model import ExecutionKey, Fill, Instrument, Order, OrderStatus, Replace
-from engine.ports import Clock, FactSink, NotSent
+from engine.model import ExecutionKey, Fill, Instrument, Order, OrderStatus, Replace, Side
+from engine.ports import Clock, FactSink, NotSent, QueryFailed
 from engine.sending import Recorded
 
 CASH = Decimal(10) ** 12
@@ -144,6 +144,9 @@ class InstantVenue:
     async def positions(self) -> Positions:
         held = tuple(BrokerPosition(symbol=s, qty=q) for s, q in self.position.items() if q)
         return Positions(as_of=self._clock.now(), positions=held)
+
+    async def what_if(self, symbol: str, side: Side, lots: int) -> Decimal:
+        raise QueryFailed(f"this venue says nothing of the margin of {lots} {symbol} {side}")
 
     async def account_values(self) -> AccountValues:
         zero = Decimal(0)

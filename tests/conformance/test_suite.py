@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from brokers.base import exchange_capabilities
+from brokers.ib.config import IbConfig
 from brokers.ib.orders import capabilities
 from brokers.paper import PaperAdapter
 from engine.facts import AnyFact, Corrected, Executed, Gap, OpenOrders, OrderReport, Positions, Rejected
@@ -48,7 +49,7 @@ ABILITIES = {
 
 def test_capability_records_say_what_the_suite_observed() -> None:
     records = {"paper": exchange_capabilities(40), "loopback": exchange_capabilities(40)}
-    records |= {name: capabilities(40) for name in table.read() if name.startswith("ib ")}
+    records |= {name: capabilities(IbConfig()) for name in table.read() if name.startswith("ib ")}
     assert set(records) == set(table.read())
     for name, result in table.read().items():
         for field, number in ABILITIES.items():

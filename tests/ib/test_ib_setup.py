@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -203,6 +204,48 @@ def test_read_only_is_seen_by_the_what_if() -> None:
 
     contracts = {"ES": FRONT.model_copy(update={"roll_days": 0})}
     play(script, tws={"read_only": True}, what_if=True, contracts=contracts)
+
+
+@needs_library
+def test_an_order_is_asked_about_in_its_own_time() -> None:
+    """Nothing is placed, and orders leave while it waits."""
+
+    async def script(bench: IbBench) -> None:
+        assert bench.adapter.capabilities.what_if
+        assert await bench.adapter.what_if("ES", B, 3) == 3 * ES.initial_margin
+        bench.gateway.script.hold("open_order")
+        asked = asyncio.ensure_future(bench.adapter.what_if("ES", B, 1))
+        await submit(bench, B, 2, 99)
+        assert not asked.done() and len(bench.gateway.trading.book.open()) == 1
+        bench.gateway.script.release()
+        assert await asked == ES.initial_margin
+        with pytest.raises(QueryFailed, match=r"ZZ.*ib\.contracts"):
+            await bench.adapter.what_if("ZZ", B, 1)
+
+    play(script, what_if=True, contracts={"ES": FRONT.model_copy(update={"roll_days": 0})})
+
+
+@needs_library
+@pytest.mark.parametrize(
+    ("tws", "says"), [({"read_only": True}, "Read-Only"), ({"what_if": "unset"}, "no answer")]
+)
+def test_a_what_if_that_is_refused_or_unset_is_a_failed_question(tws: dict[str, object], says: str) -> None:
+    async def script(bench: IbBench) -> None:
+        with pytest.raises(QueryFailed, match=says):
+            await bench.adapter.what_if("ES", B, 1)
+        await bench.adapter.probe()
+
+    contracts = {"ES": FRONT.model_copy(update={"roll_days": 0})}
+    play(script, tws=tws, what_if=True, contracts=contracts, answer_within=0.3)
+
+
+@needs_library
+def test_a_margin_of_the_configuration_is_not_asked() -> None:
+    async def script(bench: IbBench) -> None:
+        bench.gateway.script.ignore("place_order")
+        assert await bench.adapter.what_if("ES", B, 2) == 2 * ES.initial_margin
+
+    play(script, what_if=True)
 
 
 # -- market data

@@ -96,6 +96,7 @@ class FakeView:
         self.pnl: Decimal | None = Decimal(0)
         self.broker_pnl: Decimal | None = None
         self.figures: frozenset[Figure] = frozenset()
+        self.margin_doubts: dict[str, str] = {}
         self.the_margin: Decimal | None = Decimal(0)
         self.day = "2026-11-20"
         self.the_halt = ""
@@ -220,6 +221,9 @@ class FakeView:
             return None
         rate = self.rates.get(instrument.currency)
         return None if rate is None else instrument.initial_margin * lots * rate
+
+    def margin_doubt(self, symbol: str) -> str:
+        return self.margin_doubts.get(symbol, "")
 
     def position(self, symbol: str) -> int:
         return self.positions.get(symbol, 0)

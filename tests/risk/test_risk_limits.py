@@ -109,5 +109,5 @@ def test_every_number_has_a_direction() -> None:
     for key in RiskLimits.model_fields:
         value = getattr(base, key)
         if isinstance(value, int | float | Decimal):
-            (change,) = LimitsBook(base).compare(base.model_copy(update={key: value * 2}))
+            (change,) = LimitsBook(base).compare(base.model_copy(update={key: value * 2 or 1}))
             assert change.effect in ("wider", "tighter"), key

@@ -12,6 +12,7 @@ import contextvars
 import random
 from collections import deque
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final
 
 from brokers.exchange.config import ExchangeConfig
@@ -65,6 +66,9 @@ class Wire:
         """Raises `NotSent` while the way to that gateway is dead."""
         self.session = WiredSession(self, account, sink, gateway)
         return self.session
+
+    def listed_margin(self, account: str, symbol: str, lots: int) -> Decimal | None:
+        return self.exchange.listed_margin(account, symbol, lots)
 
     def hits(self, fault: str) -> bool:
         rate = self.rates.get(fault, 0.0)

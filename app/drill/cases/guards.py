@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from app.drill.case import Collection
 from app.drill.cases.limits import CHEAP, acted
 from app.drill.notes import NotPossible
 from app.drill.virtual import VirtualDrill
+from app.drill.world import CL, ES, START
 from engine.control.commands import Kill, Pause, Resume
-from engine.model import Purpose, Side, TimeInForce
+from engine.model import NS, Purpose, Side, TimeInForce
+from engine.risk.controls.contract_end import DAY
 
 BUY, SELL = Side.BUY, Side.SELL
 
@@ -103,6 +107,23 @@ async def validity(d: VirtualDrill) -> None:
 async def instruments(d: VirtualDrill) -> None:
     d.refuses("instruments", "ES is not on the list and refused", BUY, 1)
     d.passes("CL is on it and passes", BUY, 1, symbol="CL")
+
+
+@cases.virtual(
+    "4.42",
+    "A contract that ends",
+    "What is held into first notice or the last day is delivered, or closed at the broker's price.",
+    controls=("contract_end",),
+    limits={"contract_close_days": 2},
+    instruments=(replace(ES, ends=START + 2 * DAY + 20 * NS), CL),
+)
+async def contract_end(d: VirtualDrill) -> None:
+    await d.fill(BUY, 2)
+    await d.world.sleep(30)
+    d.did("two days before its last safe day")
+    d.refuses("contract_end", "one more is refused", BUY, 1)
+    d.passes("another contract passes", BUY, 1, symbol="CL")
+    d.passes("leaving passes", SELL, 2)
 
 
 @cases.virtual(

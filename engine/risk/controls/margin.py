@@ -32,6 +32,7 @@ class Margin(Control):
 
     name = "margin"
     title = "Margin"
+    again = True
 
     def __init__(self, worst: WorstCase) -> None:
         super().__init__()
@@ -43,6 +44,9 @@ class Margin(Control):
         if used is None or equity is None or equity <= 0:
             what = "margin in use" if used is None else "equity" if equity is None else "equity above zero"
             return self.unsure(ask, f"there is no {what} to measure by")
+        doubt = view.margin_doubt(ask.symbol)
+        if doubt:
+            return self.unsure(ask, doubt, ask.symbol)
         after = self._worst.after(ask, view).margin
         if after is None:
             symbols = self._worst.unmargined or ask.symbol

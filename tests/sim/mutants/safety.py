@@ -13,7 +13,7 @@ SAFETY: Final = (
         (
             Edit(
                 "engine.intake",
-                "        blocked = self.blocked(order, order)\n        if blocked:\n",
+                "        blocked = self.blocked(order, order, asked)\n        if blocked:\n",
                 "        blocked = ''\n        if blocked:\n",
             ),
         ),
@@ -24,7 +24,7 @@ SAFETY: Final = (
         (
             Edit(
                 "engine.replacing",
-                "self._overtaken(order.id) or self._intake.blocked(order, change)\n",
+                "self._overtaken(order.id) or self._intake.blocked(order, change, asked)\n",
                 "self._overtaken(order.id)\n",
             ),
         ),
