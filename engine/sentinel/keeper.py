@@ -14,7 +14,7 @@ from engine.control.snapshot import SentinelRow
 from engine.model import NS
 from engine.ports import TimerHandle
 from engine.sentinel.lease import Leasehold
-from engine.sentinel.machine import HOLDS, Phase
+from engine.sentinel.machine import Phase
 from engine.sentinel.messages import Beat, Goodbye, HandBack, Said, ToSentinel
 from engine.sentinel.takeover import Deeds, Regained, take_over
 
@@ -195,7 +195,9 @@ class Keeper:
             return SentinelRow(state="down", policy=policy, text=self._post.problem or "no answer yet")
         what = f"{said.phase}, acts after {self._post.after:g} s of silence, pid {said.pid}"
         place = f" · {said.venue}" if said.venue else ""
-        fine = said.reachable is not False and said.phase is Phase.WATCHING and said.phase not in HOLDS
+        # One that is to act and has nowhere to do so is less than what was asked for.
+        idle = policy in ("cancel", "flatten") and not said.venue
+        fine = said.reachable is not False and said.phase is Phase.WATCHING and not idle
         return SentinelRow(
             state="ok" if fine else "warn",
             policy=policy,

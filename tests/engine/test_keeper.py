@@ -1,0 +1,148 @@
+"""The engine's side of the sentinel, in virtual time: heartbeats, a sentinel or a lease that is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.control.commands import Kill
+from engine.model import NS, Side
+from engine.records import SentinelNote
+from engine.sentinel.keeper import Keeper
+from engine.sentinel.lease import Holder, Leasehold
+from engine.sentinel.leasefile import LeaseFile
+from engine.sentinel.machine import Phase
+from engine.sentinel.messages import Beat, Goodbye, HandBack, Said, ToSentinel
+from engine.sentinel.takeover import Regained
+from tests.engine.rig import Rig
+
+
+class FakePost:
+    """A sentinel that answers as long as it is told to, and a real lease."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = LeaseFile(path)
+        self.hold = Leasehold(self.store, Holder.ENGINE)
+        self.policy, self.after, self.problem = "flatten", 2.0, ""
+        self.heard: list[ToSentinel] = []
+        self.answers = True
+        self.gives = True
+        self.notes: list[SentinelNote] = []
+        self._take: Callable[[Said], None] = lambda _: None
+
+    def bind(self, take: Callable[[Said], None]) -> None:
+        self._take = take
+
+    def tend(self) -> None:
+        pass
+
+    def send(self, message: ToSentinel) -> None:
+        self.heard.append(message)
+        if self.answers and isinstance(message, Beat):
+            self._take(
+                Said(phase=Phase.WATCHING, policy="flatten", pid=7, n=message.n, venue="here", reachable=True)
+            )
+
+    async def regain(self) -> Regained | None:
+        if not self.gives or not self.hold.claim():
+            return None
+        return Regained("", ())
+
+    async def close(self) -> None:
+        self.store.close()
+
+    def take_away(self) -> None:
+        """The sentinel takes the lease."""
+        assert Leasehold(LeaseFile(self.store.path), Holder.SENTINEL).claim()
+
+
+def watched(rig: Rig) -> FakePost:
+    """A keeper for an engine that runs."""
+    post = FakePost(rig.directory / "lease")
+    rig.engine.keeper = Keeper(rig.engine, post)
+    rig.engine._links._fence = post.hold
+    return post
+
+
+def codes(rig: Rig) -> set[str]:
+    """Alarms whose cause is not over."""
+    return {a.code for a in rig.engine.core.books.alerts.rows(100) if not a.cleared}
+
+
+def play(script: Callable[[Rig], Any]) -> Any:
+    return Rig.play(script)
+
+
+def test_beats_come_from_the_engines_thread_and_stop_with_it() -> None:
+    async def script(rig: Rig) -> None:
+        post = watched(rig)
+        await rig.engine.keeper.first()  # type: ignore[union-attr]
+        await rig.sleep(2)
+        beats = [m for m in post.heard if isinstance(m, Beat)]
+        assert 9 <= len(beats) <= 12
+        assert [b.n for b in beats] == list(range(1, len(beats) + 1))
+        assert rig.engine.status.sentinel().state == "ok"
+        await rig.engine.stop("planned")
+        assert isinstance(post.heard[-1], Goodbye)
+        count = len(post.heard)
+        await rig.sleep(2)
+        assert len(post.heard) == count
+
+    play(script)
+
+
+def test_a_sentinel_that_is_gone_is_alarmed_until_one_answers() -> None:
+    async def script(rig: Rig) -> None:
+        post = watched(rig)
+        await rig.engine.keeper.first()  # type: ignore[union-attr]
+        await rig.sleep(1)
+        post.answers, post.problem = False, "its process ended with -9"
+        await rig.sleep(3)
+        assert "sentinel_gone" in codes(rig)
+        row = rig.engine.status.sentinel()
+        assert row.state == "down" and "-9" in row.text
+        post.answers, post.problem = True, ""
+        await rig.sleep(1)
+        assert "sentinel_gone" not in codes(rig)
+
+    play(script)
+
+
+def test_who_finds_the_lease_taken_sends_nothing_halts_and_asks_until_it_is_back() -> None:
+    async def script(rig: Rig) -> None:
+        post = watched(rig)
+        await rig.engine.keeper.first()  # type: ignore[union-attr]
+        rig.send(Side.BUY, 1, 23_900)
+        await rig.sleep(1)
+        post.gives = False
+        post.take_away()
+        arrived = len(rig.exchange.audit("PAPER").orders)
+        # The very next order finds it, before any heartbeat does.
+        rig.send(Side.BUY, 1, 23_901)
+        await rig.sleep(3)
+        assert len(rig.exchange.audit("PAPER").orders) == arrived
+        engine = rig.engine
+        assert not engine.core.link_up and "sentinel" in {h.code for h in engine.core.books.halts.all()}
+        assert sum(isinstance(m, HandBack) for m in post.heard) > 5
+        assert engine.status.sentinel().text.startswith("LOCKED OUT")
+        engine.command(Kill(reason="a person kills meanwhile"), "test")
+        await rig.sleep(3)
+        audit = rig.exchange.audit("PAPER").orders
+        assert [o.status for o in audit] == ["WORKING"], "not even a cancel leaves"
+        post.gives = True
+        await rig.sleep(8)
+        assert engine.core.link_up and not engine.keeper.why_not  # type: ignore[union-attr]
+        assert engine.core.books.halts.account() is not None, "only a person lifts it"
+        assert [o.status for o in rig.exchange.audit("PAPER").orders] == ["CANCELED"], (
+            "the kill goes on by itself"
+        )
+        assert engine.kill.progress.verdict.startswith("flat")
+
+    play(script)
+
+
+def test_at_least_ten_beats_come_within_the_silence_that_counts() -> None:
+    for after in (1.0, 5.0, 60.0):
+        every = min(max(after / 10, 0.1), 1.0)
+        assert after / every >= 10 and every * NS >= NS // 10
