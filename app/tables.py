@@ -189,8 +189,22 @@ def alerts(rows: Sequence[AlertRow]) -> str:
 
 
 def strategies(rows: Sequence[StrategyRow]) -> str:
-    return columns(
-        ("NAME", "STATE", "INTENDED", ">ORDERS", ">FILLS", ">P&L", ">LAG ms", ">RSS MB", "REASON"),
+    known = columns(
+        (
+            "NAME",
+            "STATE",
+            "INTENDED",
+            ">ORDERS",
+            ">FILLS",
+            ">P&L",
+            ">LAG ms",
+            ">QUEUE",
+            ">CONFLATED",
+            ">DROPPED",
+            ">CPU %",
+            ">RSS MB",
+            "REASON",
+        ),
         (
             (
                 s.name,
@@ -200,6 +214,10 @@ def strategies(rows: Sequence[StrategyRow]) -> str:
                 str(s.fills),
                 number(s.pnl, True),
                 NONE if s.lag_ms is None else f"{s.lag_ms:.1f}",
+                str(s.queue),
+                str(s.conflated),
+                str(s.dropped),
+                NONE if s.cpu is None else f"{100 * s.cpu:.0f}",
                 NONE if s.rss_mb is None else f"{s.rss_mb:.0f}",
                 s.reason,
             )
@@ -207,6 +225,25 @@ def strategies(rows: Sequence[StrategyRow]) -> str:
         ),
         "no strategies",
     )
+    called = columns(
+        ("NAME", "CALLBACK", ">COUNT", ">P50 µs", ">P99 µs", ">MAX µs", ">DEADLINE µs", ">LATE"),
+        (
+            (
+                s.name,
+                c.name,
+                str(c.count),
+                f"{c.p50:.0f}",
+                f"{c.p99:.0f}",
+                f"{c.max:.0f}",
+                NONE if c.deadline is None else f"{c.deadline:.0f}",
+                str(c.late),
+            )
+            for s in rows
+            for c in s.callbacks
+        ),
+        "",
+    )
+    return "\n\n".join(part for part in (known, called) if part)
 
 
 def _pairs(rows: Iterable[tuple[str, str]]) -> str:

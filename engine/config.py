@@ -7,20 +7,20 @@ comments from these descriptions. All sections are immutable; a reload makes a n
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from engine.config_link import ConnectionConfig, LinkConfig
 from engine.config_sentinel import SentinelConfig
+from engine.config_strategy import StrategyConfig as StrategyConfig
+from engine.config_strategy import Symbol as Symbol
 from engine.model import PartialFillPolicy, ReplacePolicy
 from engine.section import Section
 
 Action = Literal["refuse", "pause", "cancel", "kill"]
 """What a breach does. refuse: the order only; pause: no opening orders until clear; cancel: pause and cancel
 working entry orders; kill: the kill-and-flatten procedure."""
-
-Symbol = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._/-]+$")]
 
 
 class InstrumentLimits(Section):
@@ -291,50 +291,6 @@ class JournalConfig(Section):
     order may leave before it is stored."""
     max_batch: int = Field(256, ge=1, le=10_000)
     """Rows that one commit takes at the most, so that none waits long for others."""
-
-
-class StrategyConfig(Section):
-    """One strategy process."""
-
-    module: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    """Where the class is, as package.module:Class, so that your own file beside this one can be named."""
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,11}$")
-    """Name of this instance; every order id starts with it. At most 12 of a-z, 0-9, _, because venues limit
-    the length of ids."""
-    symbols: tuple[Symbol, ...] = Field(min_length=1)
-    """Symbols whose quotes and trades it gets, and which it may trade; no others, so that a slip trades
-    nothing else."""
-    params: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    """Its parameters, checked by its own model, so that a wrong one stops it before it trades."""
-    max_position: int = Field(10, ge=0, le=1_000_000_000)
-    """Lots per instrument that it may intend or hold, so that one strategy cannot use up the account's
-    limit."""
-    max_working: int = Field(50, ge=1, le=10_000)
-    """Orders that it may have open, so that one strategy cannot use up the account's limit."""
-    max_loss: Decimal | None = Field(None, gt=0)
-    """Account currency. Its own loss for the day at which it is stopped, so that one strategy does not end
-    the day of all."""
-    hang_timeout: float = Field(2.0, gt=0, le=600)
-    """Seconds in which it must take an event; else it is stopped as hung, because its orders would be
-    nobody's."""
-    memory_mb: int = Field(512, ge=64, le=1_000_000)
-    """Megabytes of memory that its process may use beyond what Python itself needs, so that a leak takes
-    nothing from the engine."""
-    partial_fill: PartialFillPolicy | None = None
-    """Its own policy for the rest of a partly filled order, because strategies differ in what a part is
-    worth. Default: orders.partial_fill."""
-    remainder_after: float | None = Field(None, ge=0, le=86_400)
-    """Seconds; its own orders.remainder_after, because strategies differ in patience."""
-    on_lost: Literal["hand_over", "resubmit"] | None = None
-    """Its own orders.on_lost, because not every strategy wants what it asked for a while ago."""
-    replace: ReplacePolicy | None = None
-    """Its own policy for changed orders, because some must never have two in the market. Default:
-    orders.replace."""
-    on_stop: Literal["cancel", "keep", "flatten"] = "cancel"
-    """What happens to its orders (and position, with flatten) when it stops or is stopped. cancel, because
-    nobody looks after them any more."""
-    bar_seconds: float = Field(0.0, ge=0, le=86_400)
-    """Seconds. Span of the bars it gets; 0: none, because bars that nobody reads cost time."""
 
 
 class ScreenConfig(Section):

@@ -383,6 +383,11 @@ class StrategyDesk:
                     pnl=Decimal(0) if pnl is None else round(pnl, 2),
                     lag_ms=status.lag_ms,
                     rss_mb=status.rss_mb,
+                    queue=status.queue,
+                    conflated=status.conflated,
+                    dropped=status.dropped,
+                    cpu=None if status.cpu is None else round(status.cpu, 3),
+                    callbacks=status.callbacks,
                 )
             )
         return tuple(out)

@@ -108,6 +108,19 @@ class AlertRow(Value, frozen=True, kw_only=True):
     shelved_why: str = ""
 
 
+class CallbackRow(Value, frozen=True, kw_only=True):
+    """How long one callback of a strategy takes, µs of host time."""
+
+    name: str
+    count: int
+    p50: float
+    p99: float
+    max: float
+    deadline: float | None = None
+    """µs; longer ones are late."""
+    late: int = 0
+
+
 class StrategyRow(Value, frozen=True, kw_only=True):
     name: str
     state: Literal["starting", "running", "paused", "stopped", "failed"]
@@ -119,6 +132,18 @@ class StrategyRow(Value, frozen=True, kw_only=True):
     lag_ms: float | None
     """Age of the oldest event that it has not taken."""
     rss_mb: float | None
+    queue: int = 0
+    """Events that wait for it, those that it has been sent and has not taken included."""
+    conflated: int = 0
+    """Quotes that a newer one replaced before it took them, since it was started."""
+    dropped: int = 0
+    """Prints and bars that were dropped because too many waited, since it was started."""
+    cpu: float | None = None
+    """Share of one processor that it used in the last seconds; None where it is not known."""
+    restarts: int = 0
+    """How often it was restarted by its restart policy in this run."""
+    callbacks: tuple[CallbackRow, ...] = ()
+    """Since it was started, the one that took the most time first."""
 
 
 class Percentiles(Value, frozen=True, kw_only=True):

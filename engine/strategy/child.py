@@ -1,4 +1,4 @@
-"""The process in which one strategy runs: `python -m engine.strategy.child SOCKET LIFELINE`.
+"""The process in which one strategy runs: `python -m engine.strategy.child SOCKET LIFELINE BOARD`.
 
 It owns nothing that the engine needs. It ends when the engine ends: the kernel kills it as soon as the other
 end of its lifeline is closed, however busy it is. Its memory is limited, what it prints goes to the log, and
@@ -8,6 +8,7 @@ an exception of the strategy becomes its last message.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import fcntl
 import gc
 import os
@@ -17,8 +18,10 @@ import select
 import signal
 import socket
 import sys
+import time
 from typing import Final
 
+from engine.strategy.board import STACK_SIGNAL, Board, Stopwatch
 from engine.strategy.messages import Batch, Message, Splitter, Start, Stop, frame, read_instruction
 from engine.strategy.runtime import Printed, Runtime
 
@@ -30,10 +33,14 @@ _MAX_INSTRUCTION: Final = 64 << 20
 _READ: Final = 1 << 18
 
 
-def main(socket_fd: int, lifeline: int) -> None:
+def main(socket_fd: int, lifeline: int, page: int) -> None:
     """Runs one strategy over the socket until it is told to stop or fails."""
     _own_signals()
     _die_with(lifeline)
+    board = Board(page)
+    os.close(page)
+    # Asked by the engine before it gives one up: where it hangs, told from C, whatever holds the interpreter.
+    faulthandler.register(STACK_SIGNAL, file=2, all_threads=True)
     link = socket.socket(fileno=socket_fd)
     frames = Splitter(_MAX_INSTRUCTION)
     waiting: list[bytes] = []
@@ -54,11 +61,12 @@ def main(socket_fd: int, lifeline: int) -> None:
     if start.nice:
         os.nice(start.nice)
     sys.path[0:0] = start.import_paths
-    runtime = Runtime(start)
+    runtime = Runtime(start, Stopwatch(board, time.monotonic_ns))
     sys.stdout = sys.stderr = Printed(runtime.session.output)
     random.seed(start.seed)  # for authors who use the module's functions: a run must repeat
     resident, data = _usage()
     _limit_memory(data + start.memory)
+    _limit_files(start.files)
     try:
         send(runtime.start(resident))
         gc.collect()
@@ -122,6 +130,12 @@ def _limit_memory(limit: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit + _RESERVE))
 
 
+def _limit_files(limit: int) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY or hard > limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+
 def _use_reserve() -> None:
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     with contextlib.suppress(OSError, ValueError):
@@ -129,4 +143,4 @@ def _use_reserve() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

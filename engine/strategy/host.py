@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from engine.config import StrategyConfig
-from engine.model import Bar, Instrument, Quote, Trade
+from engine.model import NS, Bar, Instrument, Quote, Trade
 from engine.ports import Clock, TimerHandle
-from engine.strategy.mailbox import Mailbox, Waiting, batch
+from engine.strategy.board import CALLBACKS
+from engine.strategy.figures import CallbackTimes, CpuShare
+from engine.strategy.mailbox import MAX_OWN, Mailbox, Waiting, batch
 from engine.strategy.messages import (
+    LETTERS,
     AnyAction,
     Batch,
     Done,
@@ -50,6 +53,8 @@ class StrategyHost(ABC):
 
     nice: int = 0
     """Added to the process's niceness."""
+    _enforces = False
+    """Whether hard deadlines count: not where the host's time must decide nothing."""
 
     def __init__(
         self,
@@ -98,6 +103,8 @@ class StrategyHost(ABC):
         self._timers: dict[str, TimerHandle] = {}
         self._baseline = 0
         self._rss: int | None = None
+        self._cpu = CpuShare()
+        self._times = CallbackTimes(config.deadlines)
         self._counts = {"batches": 0, "events": 0, "actions": 0, "lines_lost": 0}
         self._rate = Rate(MAX_RATE)
         self._log_rate = Rate(MAX_LOG_RATE)
@@ -193,9 +200,8 @@ class StrategyHost(ABC):
     def status(self) -> HostStatus:
         lag = None
         if self.live:
-            lag = 0.0
-            if self._busy and self._in_flight:
-                lag = (self._clock.perf() - self._in_flight[0].arrived) / 1e6
+            oldest = self._in_flight[0].arrived if self._in_flight else self._mail.oldest()
+            lag = 0.0 if oldest is None else max(0.0, (self._clock.perf() - oldest) / 1e6)
         return HostStatus(
             name=self.name,
             state=self.state,
@@ -203,6 +209,9 @@ class StrategyHost(ABC):
             pid=self._process.pid if self._process else None,
             lag_ms=lag,
             rss_mb=None if self._rss is None else self._rss / (1 << 20),
+            cpu=self._cpu.share if self.live else None,
+            queue=len(self._in_flight) + len(self._mail) if self.live else 0,
+            callbacks=self._times.rows(),
             batches=self._counts["batches"],
             events=self._counts["events"],
             actions=self._counts["actions"],
@@ -234,6 +243,8 @@ class StrategyHost(ABC):
         self._busy = self._stop_sent = False
         self._stopping = self._paused = ""
         self._rss = None
+        self._cpu = CpuShare()
+        self._times = CallbackTimes(self.config.deadlines)
         self._enter("starting", "")
 
     def _start_message(
@@ -257,6 +268,7 @@ class StrategyHost(ABC):
             self._clock.now(),
             self._seed,
             config.memory_mb << 20,
+            config.max_files,
             self.nice,
             self._import_paths,
         )
@@ -265,6 +277,9 @@ class StrategyHost(ABC):
         if not self.live:
             return
         self._mail.own(event, self._clock.perf())
+        if self._mail.full:
+            self._fail(f"fell behind: more than {MAX_OWN:,} reports of its own wait, and none may be dropped")
+            return
         if not self._urged:
             self._urged = True
             self._clock.call_soon(self._urge)
@@ -298,15 +313,33 @@ class StrategyHost(ABC):
                 self._baseline = min(reply.baseline, 256 << 20)
                 self._mail.want(reply.wants)
                 self._enter("paused" if self._paused else "running", self._paused)
-                self._act(reply, ())
+                if self._timely("s", reply.spent):
+                    self._act(reply, ())
             case Done() if self._busy and reply.seq == self._seq and self.state != "starting":
                 self._busy = False
                 taken, self._in_flight = self._in_flight, ()
-                self._act(reply, taken)
+                kinds = "e" if self._stop_sent else "".join([LETTERS[type(item.event)] for item in taken])
+                if self._timely(kinds, reply.spent):
+                    self._act(reply, taken)
                 if self._stop_sent and self.live:
                     self._end("stopped", self._stopping, graceful=True)
             case _:
                 self._fail(f"broke the protocol: {type(reply).__name__} out of turn")
+
+    def _timely(self, kinds: str, spent: Sequence[int]) -> bool:
+        """Takes down how long each callback took; False where one has broken its hard deadline."""
+        for letter, took in zip(kinds, spent, strict=False):
+            callback = CALLBACKS.get(letter)
+            if callback is None:
+                continue
+            said = self._times.take(callback, took)
+            if said:
+                self._out.on_log(self.name, "info", said, {})
+            hard = self.config.hard_deadlines.get(callback) if self._enforces else None  # type: ignore[call-overload]
+            if hard is not None and took > hard * NS:
+                self._fail(f"{callback} took {took / 1e6:,.0f} ms; its hard deadline is {hard * 1e3:,g} ms")
+                return False
+        return True
 
     def _act(self, reply: Ready | Done, taken: tuple[Waiting, ...]) -> None:
         self._lines(reply.logs, reply.dropped)

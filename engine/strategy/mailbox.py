@@ -23,6 +23,8 @@ from engine.strategy.messages import (
     Timer,
 )
 
+MAX_OWN: Final = 10_000
+"""Events beside prints and bars that may wait. Fills are never dropped: who leaves more is stopped."""
 MAX_BATCH: Final = 128
 """Events in one batch; the hang time-out counts for a batch."""
 
@@ -57,6 +59,10 @@ class Mailbox:
 
     def __len__(self) -> int:
         return len(self._events)
+
+    def oldest(self) -> int | None:
+        """When the oldest event that waits arrived, host's performance counter, ns."""
+        return next(iter(self._events.values())).arrived if self._events else None
 
     def want(self, kinds: Collection[Kind]) -> None:
         """From now on only these kinds of market event are kept; all quotes still update the touch."""
@@ -97,6 +103,11 @@ class Mailbox:
     def own(self, event: StrategyFill | StrategyOrder | Timer | PositionSet | Pause, arrived: int) -> None:
         """What concerns the strategy itself is never dropped, replaced or reordered."""
         self._add(event, arrived)
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits of what may not be dropped than a strategy that keeps up would ever leave."""
+        return len(self._events) - len(self._prints) > MAX_OWN
 
     def _add(self, event: Event, arrived: int) -> None:
         self._events[self._next] = Waiting(event, arrived)

@@ -127,6 +127,7 @@ class Start(Message, frozen=True, tag="start"):
     now: int
     seed: str
     memory: int
+    files: int
     nice: int
     import_paths: tuple[str, ...]
 
@@ -252,6 +253,8 @@ class Ready(Message, frozen=True, tag="ready"):
     logs: tuple[Log, ...] = ()
     dropped: int = 0
     """Lines of log that went over the bound and are lost."""
+    spent: tuple[int, ...] = ()
+    """What `on_start` took, host ns."""
 
 
 class Done(Message, frozen=True, tag="done"):
@@ -261,6 +264,8 @@ class Done(Message, frozen=True, tag="done"):
     actions: tuple[AnyAction, ...] = ()
     logs: tuple[Log, ...] = ()
     dropped: int = 0
+    spent: tuple[int, ...] = ()
+    """What each event of the batch took, in its order, host ns; empty where nobody measures."""
 
 
 class Failed(Message, frozen=True, tag="failed"):

@@ -11,22 +11,40 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+
+from engine.strategy.board import STACK_SIGNAL, Board, new_page
 
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 """All that a strategy sees of the environment; secrets may stand in the rest."""
 _ERRORS_KEPT: Final = 4_000
 _PAGE: Final = resource.getpagesize()
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+class Use(NamedTuple):
+    """What a process is doing and has used. `state`: a letter of proc(5), T is stopped by a signal."""
+
+    state: str
+    cpu: float
+    """Seconds of processor time so far, of all its threads."""
+    threads: int
 
 
 class Process:
     """A started child with its three ends: the socket, the lifeline and what it writes to stderr."""
 
     def __init__(
-        self, popen: subprocess.Popen[bytes], link: socket.socket, lifeline: int, errors: int
+        self,
+        popen: subprocess.Popen[bytes],
+        link: socket.socket,
+        lifeline: int,
+        errors: int,
+        board: Board,
     ) -> None:
         self._popen = popen
         self.link = link
+        self.board = board
         self._lifeline = lifeline
         self._errors = errors
         self._tail = b""
@@ -82,6 +100,20 @@ class Process:
         hint = " (not by the engine; the system does that when memory runs out)" if name == "SIGKILL" else ""
         return f"killed by {name}{hint}"
 
+    def ask_stack(self) -> None:
+        """Has it say, among its last words, where it is."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(self._popen.pid, STACK_SIGNAL)
+
+    def use(self) -> Use | None:
+        """What the system says of it; None where it does not tell."""
+        try:
+            with open(f"/proc/{self._popen.pid}/stat", encoding="utf-8") as stat:  # noqa: PTH123 - pseudo file
+                fields = stat.read().rpartition(")")[2].split()
+            return Use(fields[0], (int(fields[11]) + int(fields[12])) / _TICKS, int(fields[17]))
+        except (OSError, IndexError, ValueError):
+            return None
+
     def rss(self) -> int | None:
         """Bytes of resident memory; None where the system does not tell."""
         try:
@@ -99,6 +131,7 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
         self.link.close()
+        self.board.close()
         for fd in (self._lifeline, self._errors):
             if fd >= 0:
                 os.close(fd)
@@ -113,16 +146,19 @@ def spawn(import_paths: Sequence[str]) -> Process:
 
     `import_paths`: folders in which the strategy's module is looked for; the first is its working directory.
     """
+    page = new_page()
     ours, theirs = socket.socketpair()
     life_read, life_write = os.pipe()
     err_read, err_write = os.pipe()
+    handed = (theirs.fileno(), life_read, page)
     try:
+        board = Board(page)
         popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "engine.strategy.child", str(theirs.fileno()), str(life_read)],
+            [sys.executable, "-P", "-m", "engine.strategy.child", *map(str, handed)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=err_write,
-            pass_fds=(theirs.fileno(), life_read),
+            pass_fds=handed,
             start_new_session=True,
             env=environment(),
             cwd=import_paths[0] if import_paths else None,
@@ -136,8 +172,9 @@ def spawn(import_paths: Sequence[str]) -> Process:
         theirs.close()
         os.close(life_read)
         os.close(err_write)
+        os.close(page)
     os.set_blocking(err_read, False)
-    return Process(popen, ours, life_write, err_read)
+    return Process(popen, ours, life_write, err_read, board)
 
 
 def environment() -> dict[str, str]:

@@ -6,14 +6,19 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from engine.model import Quote
+from engine.model import NS, Quote
+from engine.strategy.board import Running
+from engine.strategy.figures import CPU_WINDOW
 from engine.strategy.host import StrategyHost
+from engine.strategy.mailbox import batch
 from engine.strategy.messages import MAX_FRAME, Malformed, Message, Splitter, StrategyOrder, frame, read_reply
 from engine.strategy.process import Process
 
 _READ: Final = 1 << 18
 _REAP: Final = 0.02
 """Seconds between two looks whether a process has ended."""
+_ASK_STACK: Final = 0.7
+"""Share of a time-out after which a strategy that has not answered is asked for its stack."""
 _LOOK: Final = 1.0
 """Seconds between two looks at memory and stderr."""
 
@@ -26,6 +31,7 @@ class RealtimeHost(StrategyHost):
     """
 
     nice = 5
+    _enforces = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -36,6 +42,7 @@ class RealtimeHost(StrategyHost):
         self._watch: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._starts = 0
+        self._stack_asked = -1
         self._idle: asyncio.Event = asyncio.Event()
         self._unreaped = 0
         self._idle.set()
@@ -168,7 +175,7 @@ class RealtimeHost(StrategyHost):
         if process is None:
             return
         now = self._loop.time()
-        period = min(0.25, self.config.hang_timeout / 4)
+        period = self._period
         if due and now - due > period:
             # The engine's loop was held up itself: what the strategy answered may lie unread.
             self._sent_at = max(self._sent_at, now - period)
@@ -178,23 +185,77 @@ class RealtimeHost(StrategyHost):
             if self._process is process:
                 self._hung_up(process, 0)
             return
-        starting = self.state == "starting"
-        allowed = self._start_timeout if starting else self.config.hang_timeout
-        if self._busy and now - self._sent_at > allowed:
+        if self._overdue(process, now):
             self._readable(process)
-            if self._process is process and self._busy and now - self._sent_at > allowed:
-                self._fail(
-                    f"did not get ready within {allowed:g} s"
-                    if starting
-                    else f"hung: took no event for {self.config.hang_timeout:.1f} s"
-                )
+            if self._process is process and (reason := self._overdue(process, now)):
+                self._fail(reason)
                 return
         if now - self._looked_at >= _LOOK:
             self._looked_at = now
-            process.drain_errors()
-            if self._over_memory():
+            if self._over_limits(process, now):
                 return
+        if not self._busy and self.state != "starting" and now - self._sent_at >= self.config.heartbeat:
+            # Nothing happens in its markets: asks whether it is there.
+            self._seq += 1
+            self._send(batch(self._seq, self._clock.now(), (), self._mail.marks()))
         self._watch = self._loop.call_later(period, self._tick, now + period)
+
+    @property
+    def _period(self) -> float:
+        """Seconds between two looks, so that the shortest time-out is overrun by a quarter at the most."""
+        config = self.config
+        shortest = min((config.hang_timeout, config.heartbeat, *config.hard_deadlines.values()))
+        return min(0.25, max(0.005, shortest / 4))
+
+    def _overdue(self, process: Process, now: float) -> str:
+        """Why it must be stopped for what it has not done in time; empty where it need not."""
+        if not self._busy:
+            return ""
+        waited = now - self._sent_at
+        if self.state == "starting":
+            timeout = self._start_timeout
+            return f"did not get ready within {timeout:g} s" if waited > timeout else ""
+        running = process.board.running()
+        hard = None if running is None else self.config.hard_deadlines.get(running.callback)  # type: ignore[call-overload]
+        if running is not None and hard is not None:
+            taken = now - running.since / NS
+            self._ask_stack(process, taken / hard)
+            if taken > hard:
+                return f"{running.callback} did not return within {hard * 1e3:,g} ms, its hard deadline"
+        timeout = self.config.hang_timeout
+        self._ask_stack(process, waited / timeout)
+        if waited <= timeout:
+            return ""
+        what = "event" if self._in_flight or self._stop_sent else "heartbeat"
+        return f"hung: took no {what} for {timeout:.1f} s ({self._whereabouts(process, running, now)})"
+
+    def _ask_stack(self, process: Process, share: float) -> None:
+        """Asks it where it is when `share` of its time is used up, once for each answer that is late: what
+        it says is told when it is stopped, and thrown away when it answers."""
+        if share > _ASK_STACK and self._stack_asked != self._seq:
+            self._stack_asked = self._seq
+            process.ask_stack()
+
+    @staticmethod
+    def _whereabouts(process: Process, running: Running | None, now: float) -> str:
+        use = process.use()
+        if use is not None and use.state in "Tt":
+            return "its process was stopped by a signal"
+        if running is not None:
+            return f"in {running.callback} for {now - running.since / NS:.1f} s"
+        return "between two callbacks"
+
+    def _over_limits(self, process: Process, now: float) -> bool:
+        """Looks at what its process uses, and stops it where that is too much."""
+        process.drain_errors()
+        use = process.use()
+        if use is not None:
+            self._cpu.look(now, use.cpu)
+        limit, share = self.config.cpu_limit, self._cpu.share
+        if limit is not None and share is not None and share > limit and self._cpu.whole:
+            self._fail(f"processor limit {limit:g}: used {share:.2f} of one over {CPU_WINDOW:g} s")
+            return True
+        return self._over_memory()
 
     # --- the end --------------------------------------------------------------------------------------
 

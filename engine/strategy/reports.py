@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple, Protocol
 
+from engine.control.snapshot import CallbackRow
 from engine.model import NS, Bar, Quote, Trade, Value
 from engine.strategy.messages import AnyAction, Pause, PositionSet, StrategyFill, StrategyOrder, Timer
 
@@ -61,8 +62,13 @@ class HostStatus(Value, frozen=True, kw_only=True):
     reason: str
     pid: int | None
     lag_ms: float | None
-    """Age of the oldest event that it has been sent and has not taken; None when it does not run."""
+    """Age of the oldest event that it has not taken; None when it does not run."""
     rss_mb: float | None
+    cpu: float | None
+    """Share of one processor over the last seconds; None where it is not known."""
+    queue: int
+    """Events that it has not taken."""
+    callbacks: tuple[CallbackRow, ...]
     batches: int
     events: int
     actions: int

@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from engine.strategy.api import Strategy
+from engine.strategy.board import CALLBACKS, Stopwatch
 from engine.strategy.messages import Batch, Done, Failed, Ready, Start, Stop
 from engine.strategy.session import MAX_LINE, Session, StrategyError
 
@@ -23,9 +24,11 @@ MAX_REASON: Final = 500
 class Runtime:
     """One strategy instance and its session. Every exception of the author's code goes through."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, watch: Stopwatch | None = None) -> None:
+        """`watch` is told of each callback; None: nobody measures."""
         self.session = Session(start)
         self._start = start
+        self._watch = watch
         self.where = "loading"
         """What is being run, for the message when it fails."""
         self._strategy: Strategy | None = None
@@ -39,10 +42,11 @@ class Runtime:
         except ValidationError as error:
             raise StrategyError(_params_complaint(error)) from None
         self._strategy = strategy
-        self.where = "on_start"
+        self._begin("s", "on_start")
         strategy.on_start()
+        spent = self._rest()
         actions, logs, dropped = self.session.take()
-        return Ready(cls.wanted(), baseline, actions, logs, dropped)
+        return Ready(cls.wanted(), baseline, actions, logs, dropped, spent)
 
     def take(self, batch: Batch) -> Done:
         """Runs the callbacks for each event of a batch, in order."""
@@ -54,34 +58,32 @@ class Runtime:
         quotes, trades, bars = iter(batch.quotes), iter(batch.trades), iter(batch.bars)
         fills, orders, timers = iter(batch.fills), iter(batch.orders), iter(batch.timers)
         positions, pauses = iter(batch.positions), iter(batch.pauses)
+        watch = self._watch
         for index, letter in enumerate(batch.kinds):
             session.cause = index
+            self.where = CALLBACKS.get(letter, "the engine's own part")
+            if watch is not None:
+                watch.begin(letter)
             match letter:
                 case "q":
                     quote = next(quotes)
                     session.quotes[quote.symbol] = quote
-                    self.where = "on_quote"
                     strategy.on_quote(quote)
                 case "t":
-                    self.where = "on_trade"
                     strategy.on_trade(next(trades))
                 case "b":
-                    self.where = "on_bar"
                     strategy.on_bar(next(bars))
                 case "f":
                     fill = next(fills)
                     session.positions[fill.symbol] = fill.position
-                    self.where = "on_fill"
                     strategy.on_fill(fill)
                 case "o":
                     order = next(orders)
                     session.see_order(order)
-                    self.where = "on_order"
                     strategy.on_order(order)
                 case "w":
                     timer = next(timers)
                     session.timer_fired(timer.name)
-                    self.where = "on_timer"
                     strategy.on_timer(timer.name)
                 case "p":
                     held = next(positions)
@@ -89,17 +91,32 @@ class Runtime:
                 case "h":
                     pause = next(pauses)
                     session.paused = (pause.reason or "paused") if pause.paused else ""
+            if watch is not None:
+                watch.end()
         session.cause = -1
-        return Done(batch.seq, *session.take())
+        spent = () if watch is None else watch.rest()
+        return Done(batch.seq, *session.take(), spent)
 
     def stop(self, stop: Stop) -> Done:
         """Runs `on_stop`; what it asks for is the last that counts."""
         assert self._strategy is not None, "a stop before the start"
         self.session.now = stop.now
         self.session.cause = -1
-        self.where = "on_stop"
+        self._begin("e", "on_stop")
         self._strategy.on_stop(stop.reason)
-        return Done(stop.seq, *self.session.take())
+        spent = self._rest()
+        return Done(stop.seq, *self.session.take(), spent)
+
+    def _begin(self, letter: str, where: str) -> None:
+        self.where = where
+        if self._watch is not None:
+            self._watch.begin(letter)
+
+    def _rest(self) -> tuple[int, ...]:
+        if self._watch is None:
+            return ()
+        self._watch.end()
+        return self._watch.rest()
 
     def failure(self, error: BaseException, memory_mb: int) -> Failed:
         """The last message about an exception that came out of the author's code."""

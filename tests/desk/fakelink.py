@@ -14,6 +14,7 @@ from engine.control.news import Batch
 from engine.control.questions import AnyQuestion, AnyReply, Declined, ReplySink
 from engine.control.snapshot import (
     AlertRow,
+    CallbackRow,
     HealthRow,
     KillView,
     OrderRow,
@@ -267,8 +268,15 @@ def strategies() -> tuple[StrategyRow, ...]:
         }
         return StrategyRow(name=name, state=state, **{**values, **fields})  # type: ignore[arg-type]
 
+    called = (
+        CallbackRow(
+            name="on_quote", count=184_201, p50=38.0, p99=212.0, max=61_400.0, deadline=50_000.0, late=2
+        ),
+        CallbackRow(name="on_fill", count=33, p50=51.0, p99=90.0, max=90.0),
+    )
+    busy = {"queue": 132, "conflated": 1_204, "cpu": 0.31, "callbacks": called}
     return (
-        one("trend", "running", intended={"ESM3": D(2), "NQM3": D(-2)}),
+        one("trend", "running", intended={"ESM3": D(2), "NQM3": D(-2)}, **busy),
         one("maker", "paused", reason="by operator", pnl=D("-96.75"), intended={"ESM3": D(1)}),
         one(
             "runaway",

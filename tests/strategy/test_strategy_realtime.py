@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,7 @@ from strategy_kit import (
 )
 
 from engine.model import OrderStatus, OrderType, Side
-from engine.strategy.messages import Intend, StrategyOrder
+from engine.strategy.messages import Intend, Reply, StrategyOrder
 from engine.strategy.process import Process, spawn
 from engine.strategy.realtime import RealtimeHost
 
@@ -166,7 +169,8 @@ def test_one_that_hangs_is_killed_and_the_loop_never_waits(tmp_path: Path, code:
         assert not alive(pid)
 
     host = play(tmp_path, f"def on_quote(self, quote):\n    {code}", scene, hang_timeout=0.3)
-    assert (host.state, host.reason) == ("failed", "hung: took no event for 0.3 s")
+    assert host.state == "failed"
+    assert host.reason.startswith("hung: took no event for 0.3 s ("), host.reason
     assert turns > 20
 
 
@@ -306,3 +310,166 @@ def test_timers_and_figures(tmp_path: Path) -> None:
             self.log(name)
     """
     play(tmp_path, body, scene)
+
+
+def test_one_that_hangs_says_where_in_its_file(tmp_path: Path) -> None:
+    async def scene(host: RealtimeHost, sink: Remembers) -> None:
+        await sink.state(host, "running")
+        host.quote(quote())
+        host.flush()
+        await sink.state(host, "failed")
+
+    body = """
+        def on_quote(self, quote):
+            self.deeper()
+        def deeper(self):
+            time.sleep(60)
+    """
+    sinks: list[Remembers] = []
+
+    async def watched(host: RealtimeHost, sink: Remembers) -> None:
+        sinks.append(sink)
+        await scene(host, sink)
+
+    host = play(tmp_path, body, watched, hang_timeout=0.6)
+    assert host.reason.startswith("hung: took no event for 0.6 s (in on_quote for 0."), host.reason
+    words = [text for level, text in sinks[0].logs if level == "error"]
+    assert any("tried.py" in text and "in deeper" in text for text in words), words
+
+
+@pytest.mark.parametrize(
+    ("then", "reason"),
+    [
+        (signal.SIGSTOP, "hung: took no heartbeat for 0.5 s (its process was stopped by a signal)"),
+        (None, "hung: took no heartbeat for 0.5 s (between two callbacks)"),
+    ],
+    ids=["stopped by a signal", "a thread of its own that holds the interpreter"],
+)
+def test_the_heartbeat_notices_one_that_hangs_without_events(
+    tmp_path: Path, then: signal.Signals | None, reason: str
+) -> None:
+    async def scene(host: RealtimeHost, sink: Remembers) -> None:
+        await sink.state(host, "running")
+        if then is not None:
+            os.kill(pid_of(host), then)
+        await sink.state(host, "failed")
+        await host.ended()
+
+    # The thread waits until the callback is over, then never lets go of the interpreter.
+    body = """
+        def on_start(self):
+            import ctypes, threading
+            if HOLD:
+                hold = ctypes.PyDLL(None).sleep
+                threading.Timer(0.2, hold, (60,)).start()
+    """.replace("HOLD", str(then is None))
+    host = play(tmp_path, body, scene, hang_timeout=0.5, heartbeat=0.1)
+    assert host.reason == reason
+
+
+def test_a_quiet_strategy_that_is_well_lives(tmp_path: Path) -> None:
+    async def scene(host: RealtimeHost, sink: Remembers) -> None:
+        await sink.state(host, "running")
+        beats = 0
+        fourth = asyncio.Event()
+        answered = host._answered
+
+        def count(reply: Reply) -> None:
+            nonlocal beats
+            beats += 1
+            if beats == 4:
+                fourth.set()
+            answered(reply)
+
+        host._answered = count  # type: ignore[method-assign]
+        async with asyncio.timeout(20):
+            await fourth.wait()
+        assert host.state == "running"
+        assert host.status().batches == 0, "heartbeats are no events"
+
+    play(tmp_path, "pass", scene, hang_timeout=5.0, heartbeat=0.05)
+
+
+def test_late_callbacks_are_counted_and_those_beyond_the_hard_deadline_end_it(tmp_path: Path) -> None:
+    async def scene(host: RealtimeHost, sink: Remembers) -> None:
+        await sink.state(host, "running")
+        for number in range(3):
+            host.order(structs.replace(WORKING, order_id=f"tried-{number}"))
+        await sink.until(lambda: sum(text.startswith("on_order") for _, text in sink.logs) == 1)
+        (row,) = [one for one in host.status().callbacks if one.name == "on_order"]
+        assert (row.count, row.late, row.deadline) == (3, 3, 20_000)
+        assert row.p50 >= 29_000
+        host.quote(quote())
+        host.flush()
+        await sink.state(host, "failed")
+
+    body = """
+        def on_order(self, order):
+            time.sleep(0.03)
+        def on_quote(self, quote):
+            while True: pass
+    """
+    limits = {"deadlines": {"on_order": 0.02}, "hard_deadlines": {"on_quote": 0.3}, "hang_timeout": 60.0}
+    host = play(tmp_path, body, scene, **limits)
+    assert host.reason == "on_quote did not return within 300 ms, its hard deadline"
+
+
+def test_one_that_returns_too_late_is_stopped_before_it_acts(tmp_path: Path) -> None:
+    async def scene(host: RealtimeHost, sink: Remembers) -> None:
+        await sink.state(host, "running")
+        # The engine's loop is held up meanwhile: it sees the answer first.
+        host.quote(quote())
+        host.flush()
+        time.sleep(0.5)  # noqa: ASYNC251 - that is the point
+        await sink.state(host, "failed")
+        assert not sink.acted
+
+    body = """
+        def on_quote(self, quote):
+            time.sleep(0.2)
+            self.intend("GCM3", 1)
+    """
+    host = play(tmp_path, body, scene, hard_deadlines={"on_quote": 0.1})
+    assert "hard deadline" in host.reason
+
+
+def test_what_may_not_be_dropped_is_bounded_by_stopping_who_leaves_it(tmp_path: Path) -> None:
+    async def scene(host: RealtimeHost, sink: Remembers) -> None:
+        await sink.state(host, "running")
+        for number in range(10_100):
+            if host.live:
+                host.order(structs.replace(WORKING, order_id=f"tried-{number}"))
+        assert host.state == "failed"
+
+    host = play(tmp_path, "pass", scene)
+    assert host.reason == "fell behind: more than 10,000 reports of its own wait, and none may be dropped"
+
+
+def test_more_processor_or_files_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.strategy.figures.CPU_WINDOW", 1.0)
+
+    async def spins(host: RealtimeHost, sink: Remembers) -> None:
+        await sink.state(host, "running")
+        async with asyncio.timeout(60):
+            while host.live:
+                host.order(WORKING)
+                await asyncio.sleep(0.02)
+
+    body = """
+        def on_order(self, order):
+            end = time.monotonic() + 0.1
+            while time.monotonic() < end: pass
+    """
+    host = play(tmp_path, body, spins, cpu_limit=0.05)
+    assert host.reason.startswith("processor limit 0.05: used ")
+
+    async def opens(host: RealtimeHost, sink: Remembers) -> None:
+        await sink.state(host, "failed")
+
+    host = play(
+        tmp_path,
+        "def on_start(self): self.kept = [open(os.devnull) for _ in range(100)]",
+        opens,
+        max_files=64,
+    )
+    assert "Too many open files" in host.reason

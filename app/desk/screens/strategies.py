@@ -10,12 +10,13 @@ from textual.binding import BindingType
 from app.desk.grid import Grid
 from app.desk.keys import bindings
 from app.desk.panes.breakdown import BreakdownPane
+from app.desk.panes.callbacks import CallbacksPane
 from app.desk.panes.strategies import StrategiesPane
 from app.desk.sheet import Sheet
 
 
 class StrategiesSheet(Sheet):
-    """Who trades; below, positions of the selected one."""
+    """Who trades; below, positions of the selected one, and how long its callbacks take."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("strategies")]
     main = "strategies"
@@ -23,14 +24,16 @@ class StrategiesSheet(Sheet):
     def compose(self) -> ComposeResult:
         yield StrategiesPane(id="strategies")
         yield BreakdownPane(id="breakdown")
+        yield CallbacksPane(id="callbacks")
 
     def on_grid_moved(self, message: Grid.Moved) -> None:
-        """The positions are those of the selected strategy."""
+        """The positions and callbacks are those of the selected strategy."""
         row = self.query_one("#strategies", Grid).selected
         shares = self.query_one("#breakdown", BreakdownPane)
         name = row.key if row is not None else ""
         if message.grid.id == "strategies" and name != shares.strategy:
             shares.strategy = name
+            self.query_one("#callbacks", CallbacksPane).strategy = name
             self.look_again()
 
     def action_stop_or_start(self) -> None:

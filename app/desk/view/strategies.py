@@ -13,11 +13,19 @@ COLUMNS = (
     Column("Lag", 6, 4, number=True),
     Column("Orders", 6, 6, number=True),
     Column("Fills", 5, 5, number=True),
+    Column("Queue", 5, 4, number=True),
+    Column("Skipped", 7, 8, number=True),
+    Column("p99", 6, 5, number=True),
+    Column("Late", 4, 5, number=True),
+    Column("CPU", 4, 6, number=True),
     Column("Memory", 6, 7, number=True),
     Column("Intends", 10, 3),
     # Why one was stopped pushes its figures out.
     Column("Reason", 10, stretch=True, most=60),
 )
+
+CROWDED = 100
+"""Events that wait beyond which a strategy is shown as falling behind."""
 
 _STATES = {
     "starting": ("◌", "strategy-idle"),
@@ -37,6 +45,10 @@ def row(strategy: StrategyRow) -> Row:
     ended = strategy.state in ("stopped", "failed")
     lag = formats.NONE if strategy.lag_ms is None else formats.microseconds(strategy.lag_ms * 1000)
     memory = formats.NONE if strategy.rss_mb is None else f"{strategy.rss_mb:,.0f}MB"
+    late = sum(callback.late for callback in strategy.callbacks)
+    slowest = formats.NONE
+    if strategy.callbacks:
+        slowest = formats.microseconds(max(callback.p99 for callback in strategy.callbacks))
     return Row(
         strategy.name,
         (
@@ -46,6 +58,11 @@ def row(strategy: StrategyRow) -> Row:
             Cell(lag, "muted"),
             Cell(f"{strategy.orders:,}"),
             Cell(f"{strategy.fills:,}"),
+            Cell(f"{strategy.queue:,}", "stale" if strategy.queue > CROWDED else "muted"),
+            Cell(f"{strategy.conflated + strategy.dropped:,}", "muted"),
+            Cell(slowest, "muted"),
+            Cell(f"{late:,}", "stale" if late else "muted"),
+            Cell(formats.NONE if strategy.cpu is None else formats.percent(strategy.cpu), "muted"),
             Cell(memory, "muted"),
             Cell(intends or "-"),
             Cell(strategy.reason or ("no reason given" if ended else ""), "heading" if ended else "muted"),
