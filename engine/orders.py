@@ -63,6 +63,8 @@ class OrderBook(OrderShelf):
         life, anomalies = transition(before, event)
         kind = event.__class__
         if isinstance(event, OrderFact) and _tells_of_the_order(event):
+            # A venue that speaks of it has it: this state is older than the release.
+            record.held = record.held and kind is OrderNotFound
             record.last_report = now
             record.not_found = record.not_found + 1 if kind is OrderNotFound else 0
             if kind is Acknowledged and not record.acked:
@@ -119,12 +121,15 @@ class OrderBook(OrderShelf):
         order = record.order
         if fill.symbol != order.symbol or fill.side is not order.side:
             self._executions.book(fill.key, None, fill)
+            if fill.broker_id is not None:
+                self._names.doubt(fill.broker_id)
             text = (
                 f"execution {fill.key.exec_id} is not of the symbol and side of {order.id}, whose id it has"
             )
             return FillOutcome(Outcome.MISMATCH, None, fill, (Anomaly(Code.FILL_MISMATCH, text, fill.qty),))
         self._executions.book(fill.key, record, fill)
         self._total(record, fill, 1)
+        record.held = False
         record.last_report = now
         record.not_found = 0
         first = not record.first_fill
@@ -226,14 +231,15 @@ class OrderBook(OrderShelf):
     # -- orders from elsewhere
 
     def stranger(self, fact: ForeignOrder) -> OrderRecord | None:
-        """The order in memory that news of an order from elsewhere is about: one from elsewhere with its id
-        and terms, else one of ours with them."""
+        """The order in memory that news of an order from elsewhere is about: one from elsewhere with its id,
+        symbol and side, else one of ours with its terms. Other terms are another order's, to which the broker
+        gave the id as well: seed 6792, where the two were held for one that came back to life without end."""
 
         def fits(record: OrderRecord) -> bool:
             return (record.order.symbol, record.order.side) == (fact.symbol, fact.side)
 
         found = self._names.find(fact.broker_id, lambda r: r.foreign and fits(r))
-        return found or self._names.find(fact.broker_id, fits)
+        return found or self._names.find(fact.broker_id, lambda r: fits(r) and _has_terms(r, fact))
 
     def foreign_named(self, broker_id: str) -> OrderRecord | None:
         """The order from elsewhere with that id of the broker."""
@@ -250,6 +256,8 @@ class OrderBook(OrderShelf):
         """
         record = self.stranger(fact)
         if record is not None:
+            if not record.foreign:
+                self._names.doubt(fact.broker_id)
             return record, self._foreign_report(record, fact, now)
         order_id = f"{FOREIGN}-{fact.broker_id}"
         again = 1
@@ -317,6 +325,15 @@ def _is_of(fill: Fill, record: OrderRecord) -> bool:
     orders by our id: one that comes without is rather of an order from elsewhere."""
     same = (fill.symbol, fill.side) == (record.order.symbol, record.order.side)
     return same and (fill.order_id is not None or record.foreign)
+
+
+def _has_terms(record: OrderRecord, fact: ForeignOrder) -> bool:
+    """Whether an order has, or is being changed to, the quantity and prices that the broker states."""
+    stated = (fact.qty, fact.limit, fact.stop)
+    life = record.life
+    return stated == (life.qty, life.limit, life.stop) or any(
+        stated == (r.qty, r.limit, r.stop) for r in life.replaces
+    )
 
 
 def _tells_of_the_order(event: OrderFact) -> bool:

@@ -13,6 +13,8 @@ class BrokerNames:
     def __init__(self) -> None:
         self._bearers: dict[str, list[OrderRecord]] = {}
         """By id, in the order of their creation."""
+        self._ambiguous: set[str] = set()
+        """Ids by which the broker has also called something that it does not know by our id."""
 
     def bind(self, broker_id: str, record: OrderRecord) -> None:
         """The broker calls this order so."""
@@ -26,6 +28,10 @@ class BrokerNames:
             bearers.sort(key=lambda r: r.seq)
         record.brokers.append(broker_id)
 
+    def doubt(self, broker_id: str) -> None:
+        """The broker spoke of an order of ours by this id alone: it may have meant another one."""
+        self._ambiguous.add(broker_id)
+
     def drop(self, record: OrderRecord) -> None:
         """The order leaves memory."""
         for broker_id in record.brokers:
@@ -33,6 +39,7 @@ class BrokerNames:
             bearers.remove(record)
             if not bearers:
                 del self._bearers[broker_id]
+                self._ambiguous.discard(broker_id)
 
     def newest(self, broker_id: str) -> OrderRecord | None:
         """The order that got the id last; None where it is not known."""
@@ -45,8 +52,8 @@ class BrokerNames:
         return next((r for r in found if not r.life.is_closed), found[0] if found else None)
 
     def is_shared(self, broker_id: str) -> bool:
-        """Whether the id was given out again while an order that had it is in memory."""
-        return len(self._bearers.get(broker_id, ())) > 1
+        """Whether the id was, or may have been, given out again while an order that had it is in memory."""
+        return broker_id in self._ambiguous or len(self._bearers.get(broker_id, ())) > 1
 
     def all(self) -> list[OrderRecord]:
         """Every order that has an id, as often as it has one."""

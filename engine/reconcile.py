@@ -123,7 +123,7 @@ def _judge_positions(given: ReconcileInput, fills: Fills) -> Iterator[Finding]:
 
 
 def _judge_target(given: ReconcileInput, view: SymbolView) -> Iterator[Finding]:
-    works = any(order.symbol == view.symbol and not order.status.is_closed for order in given.orders)
+    works = any(o.symbol == view.symbol and not o.status.is_closed and not o.held for o in given.orders)
     settled = not view.in_flight and view.last_report <= given.asked - given.settle
     if view.intended in (None, view.executed) or works or not settled:
         return
@@ -143,6 +143,8 @@ def _view_order(view: SymbolView) -> tuple[object, ...]:
 
 def _recent(given: ReconcileInput, order: OwnOrder) -> bool:
     """True where the broker's answer may be older than what happened to the order last."""
+    if order.held:  # nothing happened to it: that the broker speaks of it is news however old
+        return False
     last = max(order.sent, order.last_report)
     return last == 0 or last > given.asked - given.settle
 
@@ -151,7 +153,7 @@ def _may_fill(given: ReconcileInput, view: SymbolView, order: OwnOrder) -> bool:
     """True for an order whose fills may be on their way to us."""
     if _recent(given, order):
         return True
-    if order.status.is_closed:
+    if order.status.is_closed or order.held:
         return False
     return view.in_flight or order.pending or order.status in (OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN)
 
@@ -276,7 +278,7 @@ def _judge_orders(given: ReconcileInput, fills: Fills) -> Iterator[Finding]:
                 report=report,
             )
     for order in given.orders:
-        if order.status.is_closed or order.id in seen or _recent(given, order):
+        if order.status.is_closed or order.held or order.id in seen or _recent(given, order):
             continue
         if order.cum + fills.missing_of(order.id) >= order.qty:
             continue  # it filled; the executions say so

@@ -94,6 +94,8 @@ class OwnOrder(Value, frozen=True, kw_only=True):
     """A cancel or replace is unanswered."""
     foreign: bool = False
     """Adopted: placed elsewhere, known by its broker id."""
+    held: bool = False
+    """A bracket's child that waits here for its entry's fills: the broker is not to have it."""
 
     @property
     def leaves(self) -> int:

@@ -254,7 +254,7 @@ class Reconciler:
         symbols = sorted({*broker, *(p.symbol for p in books.positions), *core.markets.by_symbol})
         for symbol in symbols:
             books.positions.confirm(symbol, broker.get(symbol, 0), positions.as_of)
-        own = [*books.orders.at_venue(), *books.orders.recent_closed(_CLOSED_COMPARED)]
+        own = [*books.orders.working(), *books.orders.recent_closed(_CLOSED_COMPARED)]
         found = reconcile(
             ReconcileInput(
                 asked=asked,
@@ -464,4 +464,5 @@ def _own(record: OrderRecord) -> OwnOrder:
         last_report=record.last_report,
         pending=life.pending_cancel or bool(life.replaces),
         foreign=record.foreign and record.order.strategy == FOREIGN,
+        held=record.held,
     )

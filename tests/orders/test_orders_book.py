@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from orders_kit import S, Venue, book, fill, key, order, rep
 
 from engine.lifecycle import CancelSent, Code, Lost, ReplaceSent, Sent
@@ -106,6 +107,25 @@ def test_a_held_child_counts_only_when_released() -> None:
     assert b.release(order("c", 4, side=Side.SELL, parent="e"), 1) is None
 
 
+@pytest.mark.parametrize("news", ["report", "fill"])
+def test_a_held_child_that_the_venue_speaks_of_has_left(news: str) -> None:
+    """Simulated seed 2737: the engine started on a state older than the release."""
+    b = book()
+    v = Venue("c")
+    b.add(order("e", 10), 0)
+    child = b.add(order("c", 10, side=Side.SELL, parent="e"), 0, held=True)
+    b.apply("c", v.not_found(), 1)
+    assert child.held and b.exposure("ES") == (10, 0)
+    if news == "report":
+        b.apply("c", v.report(S.WORKING, 4), 2)
+        assert b.exposure("ES") == (10, 4)
+    else:
+        b.apply_fill(fill("x1", 3, "c", side=Side.SELL), 2)
+        assert b.exposure("ES") == (10, 7)
+    assert not child.held
+    assert b.release(order("c", 4, side=Side.SELL, parent="e"), 3) is None
+
+
 def test_own_best_price_covers_pending_replaces_and_forgets_the_dead() -> None:
     b = book()
     v = Venue("a")
@@ -158,10 +178,14 @@ def test_a_foreign_order_is_counted_updated_filled_and_claimed() -> None:
 
 def test_a_foreign_report_with_our_brokers_id_is_about_our_order() -> None:
     b = book()
-    b.add(order("a", 10), 0)
+    b.add(order("a", 10, limit=99), 0)
     b.apply("a", Venue("a").ack(), 1)
     v = Venue()
     v.ts = 50
+    assert b.foreign(v.foreign("b1", 9), 2)[0].foreign  # other terms, so another order
+    b = book()
+    b.add(order("a", 10, limit=99), 0)
+    b.apply("a", Venue("a").ack(), 1)
     record, anomalies = b.foreign(v.foreign("b1", 10, cum=4, status=S.PARTIAL_FILL), 2)
     assert (record.id, record.life.cum, record.foreign) == ("a", 0, False)
     assert (anomalies[0].code, anomalies[0].amount) == (Code.MISSING_FILL, 4)

@@ -197,6 +197,15 @@ def test_foreign_orders() -> None:
     assert with_foreign(World(orders=[own("demo-1", -2)], reports=[]), foreign("b-demo-1")) == ()
 
 
+def test_a_child_that_waits_here_is_not_missed_at_the_broker_and_its_appearance_there_is_news() -> None:
+    """Simulated seed 2737: a state older than the release; the order was told as unknown, and given up."""
+    child = own("demo-1", -2, status=OrderStatus.PENDING_NEW, broker_id=None, held=True, last_report=0)
+    assert list(reconcile(World(orders=[child], reports=[]).given())) == []
+    working = reported(child, status=OrderStatus.WORKING, leaves=2, broker_id="b-1")
+    (finding,) = reconcile(World(orders=[child], reports=[working]).given())
+    assert (finding.kind, finding.order_id) == (Kind.STATUS_DIFFERS, "demo-1")
+
+
 def test_an_order_with_our_kind_of_id_that_we_do_not_know() -> None:
     (finding,) = reconcile(World(reports=[reported(own("demo-0"))]).given())
     assert (finding.kind, finding.action, finding.order_id) == (Kind.UNKNOWN_ORDER, Action.ADOPT, "demo-0")

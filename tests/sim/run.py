@@ -216,8 +216,11 @@ async def _flat(world: World) -> Life:
     said = answers[-1] if answers else None
     if said is None or not said.final or not said.ok or left or working:
         steps = life.engine.kill.progress.steps[-6:]
-        # Two orders from elsewhere under one id: no message can name the older. Seed 1116: NOT FLAT was said.
-        namesakes = [o for o in working if o.order_id is None and len(world.exchange.named(o.broker_id)) > 1]
+        # Two orders from elsewhere under one id: no message can name the older, alive (seed 1116) or gone
+        # (seed 8779, where what is asked about it is answered about the other). NOT FLAT was said.
+        theirs = [o.broker_id for o in working if o.order_id is None]
+        theirs += [r.life.broker_id or "" for r in life.engine.core.books.orders.working() if r.foreign]
+        namesakes = [broker_id for broker_id in theirs if len(world.exchange.named(broker_id)) > 1]
         told = any(a.code == "not_flat" for a in life.engine.core.books.alerts.rows(500))
         if not closed and not (namesakes and told):
             raise Broken("kill", f"said {said and said.text}; left {left}, working {working}; {steps}")

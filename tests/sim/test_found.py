@@ -444,3 +444,30 @@ def test_one_order_from_elsewhere_is_not_taken_in_twice() -> None:
         assert (await rig.command(Claim(broker_id=first, strategy="manual"))).ok
 
     Rig.play(script)
+
+
+@pytest.mark.parametrize("side", [Side.SELL, Side.BUY])
+def test_an_order_from_elsewhere_with_the_id_and_symbol_of_one_of_ours_is_another_order(side: Side) -> None:
+    """Seeds 6792 and 9893: the venue gave the id out again, on the same symbol. The news were taken for ours,
+    the cancel named the other one, and the kill never ended; or the two answers, each about one of them, made
+    it end and come back to life thousands of times."""
+
+    async def script(rig: Rig) -> None:
+        ours, _ = rig.send(Side.SELL, 3, 24_020)
+        await rig.sleep(0.1)
+        rig.exchange.books.counters.order -= 1
+        if side is Side.BUY:  # it fills unseen: only the list of executions tells of it
+            rig.exchange.faults.arm("drop_report", 3)
+        name = rig.exchange.foreign_order(rig.config.account, "ES", side, 2, limit=24_010)
+        await rig.sleep(10)
+        record = rig.engine.core.books.orders.get(ours.id)
+        assert record is not None and record.life.broker_id == name
+        assert (record.life.status, record.life.qty, record.life.limit) == ("WORKING", 3, 24_020)
+        rows = rig.engine.core.journal.seq
+        answer = await rig.command(Kill(reason="test"), wait=60)
+        assert answer.ok, answer.text
+        assert not rig.exchange.books.open_orders(rig.config.account)
+        assert not rig.venue_position("ES")
+        assert rig.engine.core.journal.seq - rows < 200
+
+    Rig.play(script, config={"reconcile": {"on_unknown_order": "warn", "on_manual_trade": "adopt"}})

@@ -210,6 +210,7 @@ class Trouble:
             self._world.crash("killed")
 
     def _restart_old(self) -> None:
+        self._world.exchange.forget_the_past()
         self._world.crash_on_older_state()
 
     def _graceful_stop(self) -> None:

@@ -46,6 +46,7 @@ class Venue(Exchange):
         self.doubles = False
         """The line may double requests."""
         self._seen: set[str] = set()
+        self._forgotten: set[str] = set()
         self.arrived = 0
         self._reads: dict[type, deque[Read]] = {
             QueryOpenOrders: deque(maxlen=8),
@@ -87,7 +88,14 @@ class Venue(Exchange):
     # -- what is true
 
     def has_seen(self, order_id: str) -> bool:
-        return order_id in self._seen
+        return order_id in self._seen and order_id not in self._forgotten
+
+    def forget_the_past(self) -> None:
+        """The engine starts on an older state: what came and went without a fill in the history that is lost
+        it cannot know of, and no answer of the venue tells of it. Seed 8346."""
+        orders = self.books.orders.values()
+        alive = {o.order_id for o in orders if o.order_id and (not o.closed or o.cum)}
+        self._forgotten |= self._seen - alive
 
     def held(self) -> dict[str, int]:
         """Positions that are not zero, signed lots."""
