@@ -31,15 +31,19 @@ def sentinel(args: argparse.Namespace) -> int:
     from app.paths import find_config, place_of, sentinel_log_path, state_dir
     from app.problems import BadConfig
     from app.sentinel import asking, process
-    from app.settings import load
+    from app.settings import Settings, load
     from engine.control.directory import UnsafeDirectory
     from engine.journal import AlreadyRunning, StoreRefused
 
     env = os.environ
     config = find_config(args.config, env)
-    given = {"feed.source": args.feed}
+    given = {"feed.source": args.feed} if args.feed is not None else {}
+
+    def read() -> Settings:
+        return practised(load(config, env, given))
+
     try:
-        settings = practised(load(config, env, {k: v for k, v in given.items() if v is not None}))
+        settings = read()
     except BadConfig as error:
         return _fail(ExitCode.BAD_CONFIG, str(error))
     place = state_dir(args.state_dir, place_of(settings.profile, settings.feed.source), env)
@@ -61,6 +65,9 @@ def sentinel(args: argparse.Namespace) -> int:
             if args.spawned or not left:
                 return ExitCode.CLEAN
             time.sleep(1)  # the engine takes over what was done; then a new watch begins
+            settings = read()
+    except BadConfig as error:
+        return _fail(ExitCode.BAD_CONFIG, str(error))
     except AlreadyRunning as error:
         return _fail(ExitCode.ALREADY_RUNNING, f"a sentinel runs with this state directory: {error}")
     except (StoreRefused, UnsafeDirectory, OSError) as error:

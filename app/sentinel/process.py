@@ -54,6 +54,7 @@ class Sentinel:
         self._hold = Leasehold(self._lease, Holder.SENTINEL)
         self._options = options
         self._policy = policy_of(settings, options)
+        self._after = settings.sentinel.after
         self._limits = cannot_act(settings, options)
         self._venue: Venue | None = venue_of(settings, options, clock)
         self._reachable: bool | None = None
@@ -140,6 +141,7 @@ class Sentinel:
             phase=watch.phase,
             policy=self._policy,
             pid=os.getpid(),
+            after=self._after,
             n=watch.n,
             venue="" if self._venue is None else self._venue.name,
             reachable=self._reachable,

@@ -14,7 +14,7 @@ from engine.control.snapshot import SentinelRow
 from engine.model import NS
 from engine.ports import TimerHandle
 from engine.sentinel.lease import Leasehold
-from engine.sentinel.machine import Phase
+from engine.sentinel.machine import HOLDS, Phase
 from engine.sentinel.messages import Beat, Goodbye, HandBack, Said, ToSentinel
 from engine.sentinel.takeover import Deeds, Regained, take_over
 
@@ -70,6 +70,7 @@ class Keeper:
         self._said: Said | None = None
         self._heard = self._core.clock.mono() + int(_GRACE * engine.parts.speed)
         self._stopped = False
+        self._sent_away = -_GRACE
         self.why_not = ""
         """Why the engine may not send; empty while it may."""
         post.bind(self._take)
@@ -124,12 +125,32 @@ class Keeper:
         self._said = said
         self._heard = self._core.clock.mono()
         self._core.clear_alarms("sentinel_gone")
+        self._compare(said)
         if said.reachable is False:
             self._core.alarm(
                 "warning", "sentinel_link", f"the sentinel cannot reach {said.venue}: {said.text}"
             )
         else:
             self._core.clear_alarms("sentinel_link")
+
+    def _compare(self, said: Said) -> None:
+        """One that an earlier engine started may have other settings: it is sent away, and another comes."""
+        post, core = self._post, self._core
+        if said.phase in HOLDS or (said.policy, said.after) == (post.policy, post.after):
+            if said.phase is Phase.WATCHING:
+                core.clear_alarms("sentinel_settings")
+            return
+        if core.clock.mono() < self._sent_away + _GRACE:
+            return
+        self._sent_away = core.clock.mono()
+        core.alarm(
+            "warning",
+            "sentinel_settings",
+            f"the sentinel that runs is set to {said.policy} after {said.after:g} s, this engine to "
+            f"{post.policy} after {post.after:g} s: it is sent away; where it comes back so, give it this "
+            f"configuration",
+        )
+        post.send(Goodbye(reason="its settings are not the engine's"))
 
     # -- the lease is gone
 

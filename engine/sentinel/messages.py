@@ -42,6 +42,8 @@ class Said(Value, frozen=True, kw_only=True):
     phase: Phase
     policy: str
     pid: int
+    after: float = 0.0
+    """Seconds of silence after which it acts."""
     n: int = 0
     """Of the newest heartbeat that it heard."""
     venue: str = ""

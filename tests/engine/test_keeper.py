@@ -27,6 +27,8 @@ class FakePost:
         self.policy, self.after, self.problem = "flatten", 2.0, ""
         self.heard: list[ToSentinel] = []
         self.answers = True
+        self.set = "flatten"
+        """Policy of the process that answers."""
         self.gives = True
         self.notes: list[SentinelNote] = []
         self._take: Callable[[Said], None] = lambda _: None
@@ -41,7 +43,15 @@ class FakePost:
         self.heard.append(message)
         if self.answers and isinstance(message, Beat):
             self._take(
-                Said(phase=Phase.WATCHING, policy="flatten", pid=7, n=message.n, venue="here", reachable=True)
+                Said(
+                    phase=Phase.WATCHING,
+                    policy=self.set,
+                    pid=7,
+                    after=2.0,
+                    n=message.n,
+                    venue="here",
+                    reachable=True,
+                )
             )
 
     async def regain(self) -> Regained | None:
@@ -138,6 +148,21 @@ def test_who_finds_the_lease_taken_sends_nothing_halts_and_asks_until_it_is_back
             "the kill goes on by itself"
         )
         assert engine.kill.progress.verdict.startswith("flat")
+
+    play(script)
+
+
+def test_one_with_other_settings_is_sent_away() -> None:
+    async def script(rig: Rig) -> None:
+        post = watched(rig)
+        post.set = "alert"
+        await rig.engine.keeper.first()  # type: ignore[union-attr]
+        await rig.sleep(2)
+        assert sum(isinstance(m, Goodbye) for m in post.heard) == 1
+        assert "sentinel_settings" in codes(rig)
+        post.set = "flatten"
+        await rig.sleep(1)
+        assert "sentinel_settings" not in codes(rig)
 
     play(script)
 

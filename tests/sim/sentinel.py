@@ -174,7 +174,16 @@ class Watched:
         before = post.phase
         post.heard(message)
         self._look(before)
-        answer(Said(phase=post.phase, policy=self.policy, pid=self.lives, n=post.n, text=post.said))
+        answer(
+            Said(
+                phase=post.phase,
+                policy=self.policy,
+                pid=self.lives,
+                after=self.after,
+                n=post.n,
+                text=post.said,
+            )
+        )
 
     def sends(self, what: object) -> None:
         """The engine hands something to the exchange."""
