@@ -9,6 +9,7 @@ from engine.control.snapshot import (
     Comparison,
     HealthRow,
     HealthWord,
+    Hold,
     KillView,
     LinkRow,
     PositionRow,
@@ -34,7 +35,7 @@ class Sources(Protocol):
 
     def trading(self) -> tuple[bool, str]: ...
 
-    def paused(self) -> tuple[str, ...]: ...
+    def paused(self) -> tuple[Hold, ...]: ...
 
     def comparison(self) -> Comparison:
         """The last comparison with the broker."""

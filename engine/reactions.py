@@ -73,7 +73,7 @@ class Reactions:
         if breach.action == "cancel":
             self._cancel_entries(breach.scope)
         elif breach.action == "kill":
-            self._kill_for(breach, text)
+            self._kill_for(breach)
 
     def _cancel_entries(self, scope: str) -> None:
         for record in list(self._core.books.orders.working()):
@@ -81,14 +81,14 @@ class Reactions:
             if order.purpose is Purpose.TRADE and scope in ("", order.symbol, order.strategy):
                 self._intake.cancel(order.id)
 
-    def _kill_for(self, breach: Breach, text: str) -> None:
+    def _kill_for(self, breach: Breach) -> None:
         if breach.control == "margin":
             targets = self._reduced()
             if targets:
-                self._kill.begin(KillBegan(reason=text, symbol=None, flatten=True, targets=targets))
+                self._kill.begin(KillBegan(reason=breach.detail, symbol=None, flatten=True, targets=targets))
                 return
         symbol = breach.scope if breach.scope in self._core.books.instruments else None
-        self._kill.begin(KillBegan(reason=text, symbol=symbol, flatten=True))
+        self._kill.begin(KillBegan(reason=breach.detail, symbol=symbol, flatten=True))
 
     def watch(self) -> None:
         """A margin trip is reported once, but margin may rise again while it holds, or miss its target: it is

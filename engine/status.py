@@ -11,15 +11,18 @@ import msgspec
 from engine.control.snapshot import (
     Comparison,
     HealthWord,
+    Hold,
     LinkRow,
     RiskRow,
     ScreenRow,
     SentinelRow,
     StrategyRow,
 )
+from engine.halts import Halt
 from engine.journal import StoreState
 from engine.limiting import watched_by
 from engine.model import NS
+from engine.risk import words
 from engine.risk.control import Reading
 
 if TYPE_CHECKING:
@@ -38,6 +41,11 @@ def _importance(reading: Reading) -> tuple[int, int, float]:
 def _named(prefix: str, rates: Mapping[str, float]) -> dict[str, float]:
     """The rates whose names start with `prefix`, without it."""
     return {k.removeprefix(prefix): round(v, 3) for k, v in rates.items() if k.startswith(prefix)}
+
+
+def _held(halt: Halt, scope: str) -> Hold:
+    text, then = words.halt(halt.scope, halt.target, halt.code, halt.reason)
+    return Hold(code=halt.code, scope=scope, text=text, then=then)
 
 
 def _noted(row: RiskRow, note: str) -> RiskRow:
@@ -72,19 +80,20 @@ class Status:
             return False, self._engine.link.row().text
         return False, self._engine.disabled_text
 
-    def paused(self) -> tuple[str, ...]:
-        texts = []
-        everybody = self._engine.core.books.halts.pause()
-        if everybody is not None:
-            texts.append(everybody.reason)
-        if self._engine.core.journal.state is not StoreState.OK:
-            journal = self._engine.core.journal
-            texts.append(f"store {journal.state}: {journal.trouble}; cancels and flattening still go")
-        texts.extend(
-            f"{control} {scope}: {why}".replace(" :", ":")
-            for control, scope, why in self._engine.risk.holds()
+    def paused(self) -> tuple[Hold, ...]:
+        halts, journal = self._engine.core.books.halts, self._engine.core.journal
+        found = []
+        if (pause := halts.pause()) is not None:
+            found.append(_held(pause, scope=""))
+        if journal.state is not StoreState.OK:
+            text, then = words.store(journal.trouble)
+            found.append(Hold(code="store", scope="", text=text, then=then))
+        found.extend(
+            Hold(code=control, scope=scope, text=text, then=then)
+            for control, scope, text, then in self._engine.risk.holds()
         )
-        return tuple(texts)
+        found.extend(_held(halt, scope=halt.target) for halt in halts.all() if halt.scope == "instrument")
+        return tuple(found)
 
     def comparison(self) -> Comparison:
         return self._engine.reconciler.compared.row()

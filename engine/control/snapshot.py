@@ -246,6 +246,23 @@ class Comparison(Value, frozen=True, kw_only=True):
     """The link has held since: what the broker last said of its orders stands."""
 
 
+class Hold(Value, frozen=True, kw_only=True):
+    """Something that keeps opening orders back for now, though the account is not halted."""
+
+    code: str
+    """Of a control or of a halt, or `store`."""
+    scope: str
+    """Symbol, strategy or asset class that it holds back; empty: everything."""
+    text: str
+    """What is wrong: a sentence without its end."""
+    then: str = ""
+    """What follows, and until when."""
+
+    @property
+    def whole(self) -> str:
+        return f"{self.text}: {self.then}" if self.then else self.text
+
+
 class KillView(Value, frozen=True, kw_only=True):
     """Progress of kill or flatten; `steps` are sentences for a person, newest last."""
 
@@ -267,8 +284,8 @@ class Snapshot(Value, frozen=True, kw_only=True):
     feed_progress: float | None
     halted: bool
     halt_reason: str
-    paused: tuple[str, ...]
-    """Why opening orders pause right now: sentences; empty when nothing does."""
+    paused: tuple[Hold, ...]
+    """Why opening orders pause right now, halts of single instruments included; empty when nothing does."""
     trading: bool
     """False until recovery has found the three views in agreement."""
     trading_text: str

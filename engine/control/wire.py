@@ -257,7 +257,7 @@ def status_of(snapshot: Snapshot) -> Status:
         feed_progress=snapshot.feed_progress,
         halted=snapshot.halted,
         halt_reason=snapshot.halt_reason,
-        paused=snapshot.paused,
+        paused=tuple(hold.whole for hold in snapshot.paused),
         trading=snapshot.trading,
         trading_text=snapshot.trading_text,
         equity=snapshot.equity,

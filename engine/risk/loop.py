@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.config import Action
+from engine.config import Action, RiskLimits
 from engine.model import Value
+from engine.risk import words
 from engine.risk.control import Control, Reading, ScopeKind
 from engine.risk.controls import ControlSet
 from engine.risk.view import RiskView
@@ -33,16 +34,12 @@ class Breach(RiskEvent, frozen=True, kw_only=True):
     kind: ScopeKind
     latched: bool
     """True where it holds until a person resets it."""
-    used: str
-    limit: str
 
     @property
     def text(self) -> str:
-        """A sentence for alert and journal."""
-        where = f" {self.scope}" if self.scope else ""
-        figure = f": {self.used} of {self.limit}" if self.used != "-" else ""
-        detail = f" ({self.detail})" if self.detail else ""
-        return f"{self.title}{where} tripped{figure}{detail}; action: {self.action}"
+        """What is wrong (`detail`) and what follows, for alert and log."""
+        then = words.then(self.control, self.kind, self.scope, self.action, latched=self.latched)
+        return f"{self.detail}; {then}"
 
 
 class Cleared(RiskEvent, frozen=True, kw_only=True):
@@ -88,6 +85,7 @@ class RiskLoop:
         self._strategies: dict[str, _Group] = {}
         self._classes: dict[str, _Group] = {}
         self._limits_version: int | None = None
+        self._limits: RiskLimits | None = None
         self._events: list[RiskEvent] = []
         self.rounds = 0
         self.evaluations = 0
@@ -101,6 +99,7 @@ class RiskLoop:
         version = view.limits_version()
         if version != self._limits_version:
             self._limits_version = version
+            self._limits = view.limits()
             self._forget_versions(view)
         symbols = view.symbols()
         dropped = False
@@ -253,20 +252,18 @@ class RiskLoop:
             if scope in control.holds and known:
                 return
             latched = control.holds_until_reset(view.limits())
+            wrong = words.wrong(now)
             if latched or now.action != "refuse":
-                figure = f"{now.used_text} of {now.limit_text}" if now.used is not None else ""
-                control.holds[scope] = "; ".join(t for t in (figure, now.detail) if t) or "tripped"
+                control.holds[scope] = wrong
             self._events.append(
                 Breach(
                     control=control.name,
                     title=control.title,
                     scope=scope,
-                    detail=now.detail,
+                    detail=wrong,
                     action=now.action,
                     kind=control.kind,
                     latched=latched,
-                    used=now.used_text,
-                    limit=now.limit_text,
                 )
             )
             return
@@ -290,18 +287,17 @@ class RiskLoop:
         what = f"{type(error).__name__}: {error}"
         if not health.fail(what):
             return None
-        health.holds[""] = f"a round failed ({what})"
+        wrong = f"The risk loop failed: {what}"
+        health.holds[""] = wrong
         health.touched[""] = None
         return Breach(
             control=health.name,
             title=health.title,
             scope="",
-            detail=f"risk loop failed: {what}",
+            detail=wrong,
             action="kill",
             kind=health.kind,
             latched=True,
-            used="-",
-            limit="-",
         )
 
     def readings(self) -> tuple[Reading, ...]:
@@ -348,9 +344,17 @@ class RiskLoop:
         chosen.touched[scope] = None
         return True
 
-    def holds(self) -> tuple[tuple[str, str, str], ...]:
-        """(control, scope, reason) of everything that holds opening orders back."""
-        return tuple((c.name, s, c.holds[s]) for c in self.controls.all for s in sorted(c.holds))
+    def holds(self) -> tuple[tuple[str, str, str, str], ...]:
+        """(control, scope, what is wrong, what follows) of everything that holds opening orders back."""
+        return tuple(
+            (control.name, scope, control.holds[scope], self._until(control, scope))
+            for control in self.controls.all
+            for scope in sorted(control.holds)
+        )
+
+    def _until(self, control: Control, scope: str) -> str:
+        latched = self._limits is None or control.holds_until_reset(self._limits)
+        return words.then(control.name, control.kind, scope, "pause", latched=latched)
 
     def next_deadline(self, view: RiskView) -> int | None:
         """Earliest mono at which a round may find something new by time alone; now where a control was

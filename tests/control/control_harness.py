@@ -20,6 +20,7 @@ from engine.control.server import ControlServer
 from engine.control.snapshot import (
     AlertRow,
     HealthRow,
+    Hold,
     OrderRow,
     Percentiles,
     PositionRow,
@@ -67,7 +68,7 @@ def make_snapshot(seq: int = 1, orders: int = 2) -> Snapshot:
         feed_progress=None,
         halted=False,
         halt_reason="",
-        paused=("ES: spread 6 ticks",),
+        paused=(Hold(code="spread", scope="ES", text="ES: spread 6 ticks"),),
         trading=True,
         trading_text="",
         equity=Decimal("100000.123456789012345678"),

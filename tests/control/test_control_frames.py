@@ -15,6 +15,7 @@ from engine.control import wire
 from engine.control.frames import Frame, WrongBase, delta, patched
 from engine.control.snapshot import (
     AlertRow,
+    Hold,
     KillView,
     OrderRow,
     PositionRow,
@@ -76,7 +77,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         ts=ts,
         halted=draw(st.booleans()),
         halt_reason=draw(words),
-        paused=tuple(draw(st.lists(words, max_size=2))),
+        paused=tuple(draw(st.lists(st.builds(Hold, code=words, scope=words, text=words), max_size=2))),
         equity=draw(st.none() | money),
         kill=draw(
             st.none()

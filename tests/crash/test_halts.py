@@ -135,7 +135,7 @@ def test_the_days_loss_and_its_stop_survive_kill_after_kill() -> None:
         picture = runner.picture()
         assert picture is not None
         assert picture.halted
-        assert "loss" in picture.halt_reason.lower()
+        assert picture.halt_reason.startswith("The day has lost ")
         row = next(r for r in picture.risk if r.control == "daily_loss")
         assert row.state == "TRIPPED", row
         assert picture.day_pnl is not None

@@ -34,7 +34,7 @@ from app.desk.view import strategies as strategyview
 from app.desk.view.cells import Cell, Column, Row, clean, fit, lay, longest
 from app.desk.view.meanings import FILLED, MEANINGS
 from app.desk.view.rows import stable_order
-from engine.control.snapshot import NOT_COMPARED, Comparison, KillView, Snapshot
+from engine.control.snapshot import NOT_COMPARED, Comparison, Hold, KillView, Snapshot
 
 ZONE = "America/Chicago"
 
@@ -377,6 +377,12 @@ def test_the_status_line_never_overflows(width: int) -> None:
     assert cell_len(text(status.line(shot, 0.1, ZONE, width))) <= width
 
 
+def hold(
+    scope: str = "", *, code: str = "spread", text: str = "No quote: nothing opens", then: str = ""
+) -> Hold:
+    return Hold(code=code, scope=scope, text=text, then=then)
+
+
 def words(shot: Snapshot, age: float = 0.1) -> str:
     return text(status.conditions(shot, age))
 
@@ -385,8 +391,8 @@ def test_what_keeps_orders_back_and_whether_this_desk_sends_any_are_two_words() 
     down = health(broker="down")
     for shot, said in (
         (snapshot(), ""),
-        (snapshot(paused=("stale data",)), " PAUSED "),
-        (snapshot(paused=("spread GCM3: 6 ticks of 4 ticks",)), " LIMITED "),
+        (snapshot(paused=(hold(),)), " PAUSED "),
+        (snapshot(paused=(hold("GCM3"),)), " LIMITED "),
         (snapshot(trading=False), " NOT READY "),
         (snapshot(trading=False, health=down), " DISCONNECTED "),
         (snapshot(halted=True), " HALTED "),
@@ -395,7 +401,7 @@ def test_what_keeps_orders_back_and_whether_this_desk_sends_any_are_two_words() 
         for sends, stance in ((True, " ARMED "), (False, " SAFE ")):
             for width in (40, 60, 80, 120, 200):
                 assert text(status.line(shot, 0.1, ZONE, width, sends)).startswith(f" PAPER {said}{stance}")
-    everything = snapshot(trading=False, paused=("x",), halted=True, health=down)
+    everything = snapshot(trading=False, paused=(hold(),), halted=True, health=down)
     assert words(everything) == " HALTED  DISCONNECTED  PAUSED ", "the gravest first"
     assert text(status.line(everything, 0.1, ZONE, 40, True)).startswith(" PAPER  HALTED  ARMED ")
     recorded = text(status.line(snapshot(recorded=True), 0.0, ZONE, 80))
@@ -404,24 +410,51 @@ def test_what_keeps_orders_back_and_whether_this_desk_sends_any_are_two_words() 
 
 def test_the_reasons_stand_behind_their_words() -> None:
     assert status.why(snapshot()) == ()
-    said = text(status.why(snapshot(halted=True, halt_reason="operator", paused=("a", "b"))))
-    assert "operator" in said and "a; b" in said
+    both = (hold(text="a", code="x"), hold(text="b", code="y"))
+    said = text(status.why(snapshot(halted=True, halt_reason="operator", paused=both)))
+    assert "operator" in said and " PAUSED  2 reasons: a · b" in said
 
 
 def test_a_pause_of_one_instrument_is_not_called_a_pause_of_all() -> None:
-    one = snapshot(paused=("spread GCM3: 6 ticks of 4 ticks",))
+    one = snapshot(paused=(hold("GCM3", code="nameless"),))
     assert words(one) == " LIMITED "
-    assert text(status.why(one)) == " LIMITED  spread GCM3: 6 ticks of 4 ticks"
-    for paused in (("paused by desk",), ("spread GCM3: 6 ticks", "order_rate: 46 of 45"), ("store DOWN",)):
+    assert text(status.why(one)) == " LIMITED  No quote: nothing opens"
+    for paused in ((hold(),), (hold("GCM3"), hold()), (hold("GCM3"), hold("ESM3"), hold())):
         assert words(snapshot(paused=paused)) == " PAUSED "
 
 
 def test_a_halted_instrument_is_said_with_its_reason_and_remedy() -> None:
-    one = snapshot(positions=(position("ESM3", 1, state="halted: manual_trade"),))
+    told = hold("ESM3", code="manual_trade", text="ESM3 is halted: somebody else traded it")
+    one = snapshot(paused=(told,))
     assert words(one) == " LIMITED "
-    assert text(status.why(one)) == " LIMITED  ESM3 is halted: manual trade ▸ F4: d adopts, F8 flattens"
-    everything = snapshot(positions=one.positions, halted=True, halt_reason="operator")
-    assert text(status.why(everything)) == " HALTED  operator", "one instrument is no news then"
+    said = text(status.why(one))
+    assert said == " LIMITED  ESM3 is halted: somebody else traded it ▸ F4: d adopts, F8 flattens"
+    assert cell_len(said) <= 80, "with what to do on the smallest screen"
+    everything = snapshot(paused=(told,), halted=True, halt_reason="operator")
+    assert words(everything) == " HALTED "
+    assert text(status.why(everything)).strip() == "HALTED  operator: no order leaves until :reset halt"
+
+
+def test_one_reason_of_many_instruments_is_said_once() -> None:
+    def quiet(symbol: str) -> Hold:
+        then = f"nothing opens in {symbol} until quotes come back"
+        return hold(symbol, code="stale_data", text=f"No quote for {symbol} for more than 5 s", then=then)
+
+    few = snapshot(paused=tuple(map(quiet, ("CL", "ES", "NQ"))))
+    wrong, do = "No quote for CL, ES, NQ for more than 5 s", "▸ F6: look at the feed"
+    assert text(status.why(few)) == f" LIMITED  {wrong}: nothing opens in them until quotes come back {do}"
+    assert text(status.why(few, width=80)) == f" LIMITED  {wrong} {do}", (
+        "what to do has room on a small screen"
+    )
+    many = snapshot(paused=tuple(map(quiet, "ABCDEFG")))
+    assert "No quote for A, B, C, D and 3 more for more" in text(status.why(many))
+    other = hold("ES", code="manual_trade", text="ES is halted: somebody else traded it")
+    both = text(status.why(snapshot(paused=(other, *few.paused))))
+    assert (
+        both.startswith(" LIMITED  2 reasons: ES is halted: somebody else traded it ▸ F4") and wrong in both
+    )
+    two = (other, hold("NQ", code="manual_trade", text="NQ is halted: somebody else traded it"))
+    assert " ES, NQ are halted: somebody else" in text(status.why(snapshot(paused=two)))
 
 
 def test_an_old_snapshot_shows_its_age_instead_of_the_loop() -> None:

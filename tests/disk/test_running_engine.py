@@ -54,7 +54,7 @@ def open_orders(picture: Snapshot) -> list[str]:
 
 
 def store_trouble(picture: Snapshot) -> bool:
-    return any(text.startswith("store ") for text in picture.paused)
+    return any(hold.code == "store" for hold in picture.paused)
 
 
 def told(picture: Snapshot) -> str:

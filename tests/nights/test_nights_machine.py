@@ -15,8 +15,8 @@ def test_a_strategy_trades_without_end(begin: Begin) -> None:
     strategy = {"module": "tests.hostile.strategies:Steady", "name": "runaway", "symbols": ["ES"]}
     night = begin(strategies=[strategy], risk={"max_executions": 7})
     desk, venue = night.desk, night.venue
-    desk.row(" LIMITED ", "executions runaway", "7 executions within 60 s")
-    desk.row("WARN", "Executions runaway tripped", "9: who; F5: R resets")
+    desk.row(" LIMITED ", "runaway: 7 executions within 60 s")
+    desk.row("WARN", "runaway: 7 executions within 60 s", "9: who; F5: R resets")
     desk.row("= AGREE", "ES")
     night.arms()
     night.orders("buy 1 NQ @ 17990")  # for others nothing has changed
@@ -60,7 +60,7 @@ def test_a_strategy_that_spins(begin: Begin) -> None:
     desk.answer("y flattens ES", "y")
     desk.shows("✓ flat, confirmed twice by the broker")
     desk.row("■ HALTED", "ES", "0", "0", "=0")
-    desk.row(" LIMITED ", "ES is halted: kill", "F4: R lets it trade again")
+    desk.row(" LIMITED ", "ES is halted: flatten by", "F4: R lets it trade again")
     assert venue.held() == 0
     desk.keys("R")
     night.types_word("Type RESET", "RESET")
@@ -81,7 +81,7 @@ def test_the_disk_is_full(begin: Begin) -> None:
     desk.row("WORKING", "ES", "4990.00")
     filler = tmpdisk.fill(engine.state)
     night.does_until_refused()
-    desk.row(" PAUSED ", "store failed: the journal cannot be written")
+    desk.row(" PAUSED ", "The journal cannot be written")
     desk.row("ALARM", "was not stored and not sent", "free space on the disk")
     desk.row("CRIT", "the journal cannot be written", "the disk is full")
     night.reads_refusal("buy 1 ES @ 4980", "store")

@@ -50,13 +50,13 @@ def test_the_data_stands_still(begin: Begin) -> None:
     desk.row("= AGREE", "ES", "+3", "+3")
 
     with venue.without_data():
-        desk.shows(" LIMITED ", "stale_data ES", "STALE")
-        desk.row("WARN", "Data age", "F6: look at the feed")
+        desk.shows(" LIMITED ", "No quote for CL, ES, NQ for more than 1 s", "STALE")
+        desk.row("WARN", "No quote for", "F6: look at the feed")
         night.reads_refusal("buy 1 ES @ 5000", "data of ES: stale; only orders that reduce pass")
         night.orders("sell 1 ES @ 5000")
         desk.row("= AGREE", "ES", "+2", "+2")
     desk.shows(" ARMED ", lacks=[" LIMITED ", "STALE"])
-    desk.row("WARN (over)", "Data age")
+    desk.row("WARN (over)", "No quote for")
     night.orders("buy 1 ES @ 4990")
     desk.row("WORKING", "ES", "4990.00")
     assert venue.executed() == 4
@@ -73,9 +73,10 @@ def test_the_price_falls_below_zero_and_the_day_ends(begin: Begin) -> None:
     desk.row("= AGREE", "CL", "+1", "+1")
 
     venue.moves("CL", "-37.63")
-    desk.row(" HALTED ", "Daily loss tripped", "of 20,000")
-    desk.row("ALARM", "Daily loss")
-    desk.shows("flatten everything in account PAPER: Daily loss", "✓ flat, confirmed twice by the broker")
+    desk.row(" HALTED ", "The day has lost", "the limit is 20,000")
+    desk.row("ALARM", "The day has lost")
+    desk.shows("flatten everything in account PAPER: The day has lost")
+    desk.shows("✓ flat, confirmed twice by the broker")
     desk.row("CL: sell 1 at -37.6")
     assert venue.held("CL") == 0
     desk.keys("F4")
@@ -86,11 +87,13 @@ def test_the_price_falls_below_zero_and_the_day_ends(begin: Begin) -> None:
     desk.row("✕ TRIPPED", "Daily loss", "20,000", "kill")
 
     night.resets("reset halt")
-    desk.row(" PAUSED ", "daily_loss")
+    desk.row(" PAUSED ", "The day has lost")
     night.reads_refusal("buy 1 CL @ -37.62", "daily_loss")
     desk.keys("F5", "R")
     night.types_word("Type RESET", "RESET")
     desk.shows("the day's loss counts from now", lacks=[" PAUSED ", "TRIPPED"])
+    desk.shows(" SAFE ")  # the control's kill has taken the arming back, and no reset gives it
+    night.arms()
     night.orders("buy 1 CL @ -37.62")
     desk.keys("F4")
     desk.row("= AGREE", "CL", "+1", "+1")

@@ -35,7 +35,10 @@ def test_breach_says_what_and_how_much() -> None:
     lose(bench, "20000.50")
     (breach,) = [e for e in bench.loop.tick(bench.view) if isinstance(e, Breach)]
     assert (breach.action, breach.latched, breach.kind) == ("kill", True, "account")
-    assert breach.text == "Daily loss tripped: 20,000.50 of 20,000 (2026-11-20); action: kill"
+    assert breach.text == (
+        "The day has lost 20,000.50, the limit is 20,000; everything is cancelled and closed; "
+        "nothing opens until a person resets it"
+    )
 
 
 def test_the_tighter_of_percentage_and_amount() -> None:

@@ -22,7 +22,7 @@ class WhyLine(Lines):
 
     def look(self, snapshot: Snapshot, role: ScreenRole) -> None:
         """Shows or hides itself."""
-        cells = status.why(snapshot, role)
+        cells = status.why(snapshot, role, self.app.size.width)
         self.display = bool(cells)
         self.show(cells)
 

@@ -6,6 +6,7 @@ least important ones go; the clock outlives account, feed and orders.
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
@@ -16,7 +17,7 @@ from app.desk.view.cells import Cell, clean
 from app.desk.view.health import WORDS
 from app.desk.view.orders import tally
 from app.desk.view.remedies import remedy
-from engine.control.snapshot import HealthWord, ScreenRole, Snapshot
+from engine.control.snapshot import HealthWord, Hold, ScreenRole, Snapshot
 
 Cells = tuple[Cell, ...]
 
@@ -61,7 +62,7 @@ def conditions(snapshot: Snapshot, age: float = 0.0) -> Cells:
         found.append(Cell(" HALTED ", "halted"))
     if not snapshot.trading:
         found.append(_not_trading(snapshot))
-    if snapshot.paused or _halted_symbols(snapshot):
+    if _holds(snapshot):
         found.append(Cell(_pause_word(snapshot), "paused"))
     return tuple(found)
 
@@ -78,25 +79,49 @@ def stance(snapshot: Snapshot, sends: bool) -> Cells:
     return (Cell(" ARMED ", "armed") if sends else Cell(" SAFE ", "heading"),)
 
 
-def _halted_symbols(snapshot: Snapshot) -> list[str]:
-    """Instruments that may not open, each with why and what to do; none while everything is halted."""
-    if snapshot.halted:
-        return []
-    found = []
-    for position in snapshot.positions:
-        head, _, code = position.state.partition(": ")
-        if head == "halted":
-            doing = remedy(code)
-            found.append(
-                f"{position.symbol} is halted: {code.replace('_', ' ')}" + (f" ▸ {doing}" if doing else "")
-            )
-    return found
+_UNTIL_RESET: Final = "no order leaves until :reset halt"
+
+
+def _holds(snapshot: Snapshot) -> tuple[Hold, ...]:
+    """What keeps opening orders back; while everything is halted, one instrument or strategy is no news."""
+    return tuple(hold for hold in snapshot.paused if not (snapshot.halted and hold.scope))
+
+
+LISTED: Final = 4
+"""Scopes that are named where many are held back for one reason."""
+
+
+def _grouped(holds: tuple[Hold, ...]) -> list[Hold]:
+    """One for each reason: when a feed stops, every instrument has the same one."""
+    groups: dict[tuple[str, str, str], list[Hold]] = {}
+    for hold in holds:
+        found = re.compile(rf"\b{re.escape(hold.scope)}\b") if hold.scope else None
+        text, then = (found.sub("\0", part) if found else part for part in (hold.text, hold.then))
+        groups.setdefault((hold.code, text, then), []).append(hold)
+    merged = []
+    for (code, text, then), same in groups.items():
+        if len(same) == 1:
+            merged.append(same[0])
+            continue
+        scopes = [hold.scope for hold in same]
+        more = f" and {len(scopes) - LISTED} more" if len(scopes) > LISTED else ""
+        all_of = ", ".join(scopes[:LISTED]) + more
+        text = text.replace("\0 is ", "\0 are ").replace("\0", all_of)
+        merged.append(Hold(code=code, scope=all_of, text=text, then=then.replace("\0", "them")))
+    return merged
+
+
+def _told(holds: list[Hold], *, whole: bool) -> str:
+    said = []
+    for hold in holds:
+        doing = remedy(hold.code)
+        said.append((hold.whole if whole else hold.text) + (f" ▸ {doing}" if doing else ""))
+    return (f"{len(said)} reasons: " if len(said) > 1 else "") + " · ".join(said)
 
 
 def _pause_word(snapshot: Snapshot) -> str:
     """PAUSED where nothing may open at all; LIMITED where single instruments or strategies alone may not."""
-    scoped = tuple(f"{row.control} {row.scope}:" for row in snapshot.risk if row.scope)
-    return " LIMITED " if all(text.startswith(scoped) for text in snapshot.paused) else " PAUSED "
+    return " LIMITED " if all(hold.scope for hold in _holds(snapshot)) else " PAUSED "
 
 
 _ROLES: dict[ScreenRole, tuple[str, str]] = {
@@ -111,9 +136,9 @@ _ROLES: dict[ScreenRole, tuple[str, str]] = {
 }
 
 
-def why(snapshot: Snapshot, role: ScreenRole = "control") -> Cells:
+def why(snapshot: Snapshot, role: ScreenRole = "control", width: int = 10_000) -> Cells:
     """The sentence behind each of the conditions, and behind a screen that does not command; empty while
-    nothing is the matter."""
+    nothing is the matter. In `width` cells, where it can be."""
     said: list[Cell] = []
     if snapshot.recorded:
         return (Cell(" RECORDED ", "mode-replay"), Cell(f" {snapshot.trading_text}", "heading"))
@@ -122,13 +147,18 @@ def why(snapshot: Snapshot, role: ScreenRole = "control") -> Cells:
         said += [Cell(word, "paused"), Cell(f" {sentence} ", "heading")]
     if snapshot.halted:
         said.append(Cell(" HALTED ", "halted"))
-        said.append(Cell(f" {snapshot.halt_reason or 'no reason given'}", "heading"))
+        said.append(Cell(f" {snapshot.halt_reason or 'no reason given'}: {_UNTIL_RESET} ", "heading"))
     if not snapshot.trading:
         said.append(_not_trading(snapshot))
         said.append(Cell(f" {snapshot.trading_text or 'the three views do not agree yet'}", "heading"))
-    if reasons := (*snapshot.paused, *_halted_symbols(snapshot)):
+    if held := _holds(snapshot):
         said.append(Cell(_pause_word(snapshot), "paused"))
-        said.append(Cell(" " + "; ".join(reasons), "heading"))
+        groups = _grouped(held)
+        text = f" {_told(groups, whole=True)}"
+        if _length(tuple(said)) + cell_len(text) > width:
+            # What to do is worth more than until when.
+            text = f" {_told(groups, whole=False)}"
+        said.append(Cell(text, "heading"))
     return tuple(said)
 
 
