@@ -63,6 +63,7 @@ from engine.records import (
     Sent,
     SentinelImported,
     StrategyChanged,
+    StrategySaved,
     Transferred,
     Unanswered,
 )
@@ -120,6 +121,8 @@ class Books:
         self.overrides: dict[str, Override] = {}
         """Limits that were set while it ran, by key below [risk]."""
         self.strategies: dict[str, StrategyChanged] = {}
+        self.saved: dict[str, str] = {}
+        """Own variables of each strategy, as JSON."""
         self._behind: dict[str, dict[str, int]] = {}
         """By netted order: which strategies needed how much of it when it was made."""
         self.last_execution = 0
@@ -251,6 +254,8 @@ class Books:
                 self.limits_version, self.overrides = version, overrides
             case StrategyChanged(name=name):
                 self.strategies[name] = record
+            case StrategySaved(name=name, saved=saved):
+                self.saved[name] = saved
             case RunStarted():
                 self.run, self.ended = record, None
             case RunEnded():

@@ -295,6 +295,13 @@ class StrategyChanged(Record, frozen=True, tag="strategy"):
     reason: str
 
 
+class StrategySaved(Record, frozen=True, tag="saved"):
+    """A strategy's own variables, as JSON; they are handed back when it is started again."""
+
+    name: str
+    saved: str
+
+
 class Adopted(Record, frozen=True, tag="adopted"):
     """The broker's position was taken over without an execution: signed lots to add, price in ticks."""
 
@@ -384,6 +391,7 @@ AnyRecord = (
     | KillStep
     | KillEnded
     | StrategyChanged
+    | StrategySaved
     | Adopted
     | Claimed
     | Transferred
@@ -394,13 +402,22 @@ AnyRecord = (
 
 KINDS: Final[dict[type, str]] = {t: str(t.__struct_config__.tag) for t in AnyRecord.__args__}
 
-_ORDINARY: Final = (OrderStored, ReplaceStored, Refused, FindingSeen, PeakSeen, RunStarted, SentinelNote)
+_ORDINARY: Final = (
+    OrderStored,
+    ReplaceStored,
+    Refused,
+    FindingSeen,
+    PeakSeen,
+    RunStarted,
+    SentinelNote,
+    StrategySaved,
+)
 
 EMERGENCY: Final = frozenset(kind for record, kind in KINDS.items() if record not in _ORDINARY)
 """Kinds that outlive trouble with the store: taken from its reserve when the disk is full, else kept until it
 can be written again. All that changes the state must be among them, or the state after a restart would not be
-the one that was seen. Not so orders and replaces, which are not sent then, what changes nothing, and the
-day's peak, which is noted again."""
+the one that was seen. Not so orders and replaces, which are not sent then, what changes nothing, the
+day's peak, which is noted again, and what strategies save, which would fill the reserve."""
 
 _decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(AnyRecord)
 _order: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)

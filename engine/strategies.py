@@ -19,11 +19,11 @@ from engine.feeds.bars import BarBuilder
 from engine.intake import Intake
 from engine.model import NS, Bar, Purpose, Quote, Trade
 from engine.orders_record import OrderRecord
-from engine.records import Halted, HaltReset, Intended, StrategyChanged
+from engine.records import Halted, HaltReset, Intended, StrategyChanged, StrategySaved
 from engine.replacing import Replacer
 from engine.strategy.host import StrategyHost
 from engine.strategy.lockstep import LockstepHost
-from engine.strategy.messages import AnyAction, StrategyFill
+from engine.strategy.messages import AnyAction, Earlier, StrategyFill
 from engine.strategy.netting import split_money
 from engine.strategy.realtime import RealtimeHost
 from engine.strategy.reports import Acted, Origin, State
@@ -118,16 +118,20 @@ class StrategyDesk:
     def _start(self, host: StrategyHost) -> None:
         name = host.name
         books = self._core.books
+        intended = {}
         for symbol in host.config.symbols:
-            if name in books.positions.get(symbol).intended:
+            lots = books.positions.get(symbol).intended.get(name)
+            if lots is not None:
+                intended[symbol] = lots
                 # An earlier run's intention; it may declare a new one, or send orders instead.
                 self._core.commit(Intended(strategy=name, symbol=symbol, lots=None))
         for record in books.orders.working(strategy=name):
             self._orders.know(name, record.order.id)
-        orders = [self._orders.report(r) for r in books.orders.working(strategy=name)]
+        orders = tuple(self._orders.report(r) for r in books.orders.working(strategy=name))
         positions = {s: books.positions.strategy_qty(name, s) for s in host.config.symbols}
-        quotes = [q for s in host.config.symbols if (q := self._view.quote(s)) is not None]
-        host.start(positions, orders, next_ref=self._orders.next_ref(name), quotes=quotes)
+        quotes = tuple(q for s in host.config.symbols if (q := self._view.quote(s)) is not None)
+        saved = books.saved.get(name, "")
+        host.start(Earlier(positions, orders, self._orders.next_ref(name), quotes, intended, saved))
 
     async def stop(self, reason: str, timeout: int) -> None:
         """Lets every strategy end in its own way, at most for `timeout` ns of host time in all."""
@@ -349,6 +353,9 @@ class StrategyDesk:
             if lots is not None and lots != intended and (intended is not None or leave == "flatten"):
                 core.commit(Intended(strategy=config.name, symbol=symbol, lots=lots))
                 self.targets.intend(symbol, Cause(core.ids.correlation()))
+
+    def on_saved(self, name: str, saved: str) -> None:
+        self._core.commit(StrategySaved(name=name, saved=saved))
 
     def on_log(self, name: str, level: str, text: str, fields: Mapping[str, str]) -> None:
         own = {f"{key}_" if key in _ENGINE_KEYS else key: value for key, value in fields.items()}

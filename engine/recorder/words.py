@@ -148,6 +148,8 @@ class Words:
                 return f"kill ends: {verdict}"
             case records.StrategyChanged(name=name, state=state, reason=reason):
                 return f"strategy {name} is {state}" + (f": {reason}" if reason else "")
+            case records.StrategySaved(name=name, saved=saved):
+                return f"strategy {name} saves {saved if len(saved) <= 200 else f'{len(saved):,} characters'}"
             case records.Adopted(symbol=about, signed=signed, price=price, who=who):
                 return f"{who} adopts {signed:+d} lots {about} at {self.price(about, price)} from the broker"
             case records.Claimed(broker_id=broker_id, strategy=strategy, who=who):

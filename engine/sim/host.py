@@ -7,18 +7,19 @@ seeded time, during which quotes are conflated as they are in front of a busy pr
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
-from engine.model import NS, Quote
+from engine.model import NS
 from engine.ports import TimerHandle
 from engine.strategy.host import StrategyHost
 from engine.strategy.messages import (
+    NOTHING,
     Batch,
+    Earlier,
     Message,
     Start,
     Stop,
-    StrategyOrder,
     frame,
     read_instruction,
     read_reply,
@@ -59,16 +60,10 @@ class InsideHost(StrategyHost):
         """What the strategy knows and believes; None while none runs."""
         return None if self._runtime is None else self._runtime.session
 
-    def start(
-        self,
-        positions: Mapping[str, int] | None = None,
-        orders: Collection[StrategyOrder] = (),
-        next_ref: int = 1,
-        quotes: Collection[Quote] = (),
-    ) -> None:
+    def start(self, earlier: Earlier = NOTHING) -> None:
         self._begin()
         self._lives += 1
-        message = read_instruction(_body(self._start_message(positions, orders, next_ref, quotes)))
+        message = read_instruction(_body(self._start_message(earlier)))
         assert isinstance(message, Start)
         runtime = self._runtime = Runtime(message)
         self._later(lambda: self._step(runtime, lambda: runtime.start(0)))

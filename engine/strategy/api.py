@@ -136,6 +136,19 @@ class Strategy:
         """The position that it declared last, in signed lots; None before the first."""
         return self._running.intents.get(symbol)
 
+    def intended_before(self, symbol: str) -> int | None:
+        """The position that an earlier run of it declared last, in signed lots; None where there was none.
+        It is not in force any more: declare it again where it still holds."""
+        self._running.instrument(symbol)
+        return self._running.earlier.get(symbol)
+
+    @property
+    def saved(self) -> dict[str, Any]:
+        """Its own variables that outlive its process: what JSON knows, 16 KB at the most. What stands there
+        when a callback returns is journalled, before what that callback asked for is done; after that at most
+        once a second, and when it stops. What a callback that fails has changed is not kept."""
+        return self._running.saved.variables
+
     def quote(self, symbol: str) -> Quote | None:
         """The newest touch, also for symbols and kinds that call nothing back."""
         return self._running.quote(symbol)

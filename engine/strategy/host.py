@@ -8,7 +8,7 @@ that the process says, and end in the state `failed` with a reason when it break
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -20,9 +20,11 @@ from engine.strategy.figures import CallbackTimes, CpuShare
 from engine.strategy.mailbox import MAX_OWN, Mailbox, Waiting, batch
 from engine.strategy.messages import (
     LETTERS,
+    NOTHING,
     AnyAction,
     Batch,
     Done,
+    Earlier,
     Failed,
     Intend,
     Log,
@@ -38,12 +40,15 @@ from engine.strategy.messages import (
     StrategyOrder,
     Timer,
     objection,
+    saved_objection,
 )
 from engine.strategy.process import Process, Spawn, spawn
 from engine.strategy.reports import KIND_NAMES, Acted, HostSink, HostStatus, Origin, Rate, State
 
 MAX_RATE: Final = 1_000
 """Actions of one strategy within a second of engine time; more are a flood and the strategy is stopped."""
+MAX_SAVES: Final = 10
+"""How often in a second of engine time a strategy may save its variables."""
 MAX_LOG_RATE: Final = 100
 """Lines of log of one strategy that are kept within a second of engine time."""
 
@@ -108,20 +113,14 @@ class StrategyHost(ABC):
         self._counts = {"batches": 0, "events": 0, "actions": 0, "lines_lost": 0}
         self._rate = Rate(MAX_RATE)
         self._log_rate = Rate(MAX_LOG_RATE)
+        self._save_rate = Rate(MAX_SAVES)
         self._lines_over = 0
 
     # --- life -----------------------------------------------------------------------------------------
 
     @abstractmethod
-    def start(
-        self,
-        positions: Mapping[str, int] | None = None,
-        orders: Collection[StrategyOrder] = (),
-        next_ref: int = 1,
-        quotes: Collection[Quote] = (),
-    ) -> None:
-        """Starts the process. `positions` and `orders`: its own, from an earlier run; `next_ref`: first ref
-        that it may give."""
+    def start(self, earlier: Earlier = NOTHING) -> None:
+        """Starts the process."""
 
     @abstractmethod
     def stop(self, timeout: float, reason: str = "stop") -> None:
@@ -247,13 +246,7 @@ class StrategyHost(ABC):
         self._times = CallbackTimes(self.config.deadlines)
         self._enter("starting", "")
 
-    def _start_message(
-        self,
-        positions: Mapping[str, int] | None,
-        orders: Collection[StrategyOrder],
-        next_ref: int,
-        quotes: Collection[Quote],
-    ) -> Start:
+    def _start_message(self, earlier: Earlier) -> Start:
         config = self.config
         return Start(
             config.module,
@@ -261,16 +254,18 @@ class StrategyHost(ABC):
             config.params,
             config.symbols,
             self._instruments,
-            dict(positions or {}),
-            tuple(orders),
-            next_ref,
-            tuple(quotes),
+            dict(earlier.positions),
+            earlier.orders,
+            earlier.next_ref,
+            earlier.quotes,
             self._clock.now(),
             self._seed,
             config.memory_mb << 20,
             config.max_files,
             self.nice,
             self._import_paths,
+            dict(earlier.intended),
+            earlier.saved,
         )
 
     def _own(self, event: StrategyFill | StrategyOrder | Timer | PositionSet | Pause) -> None:
@@ -343,6 +338,12 @@ class StrategyHost(ABC):
 
     def _act(self, reply: Ready | Done, taken: tuple[Waiting, ...]) -> None:
         self._lines(reply.logs, reply.dropped)
+        if reply.saved is not None:
+            wrong = saved_objection(reply.saved)
+            if wrong or not self._save_rate.take(self._clock.mono(), 1):
+                self._fail(f"broke the protocol: {wrong or 'it saves too often'}")
+                return
+            self._out.on_saved(self.name, reply.saved)
         if not reply.actions or not self.live:
             return
         for action in reply.actions:

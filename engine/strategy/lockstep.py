@@ -5,12 +5,21 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.model import Bar, Quote
 from engine.strategy.host import StrategyHost
-from engine.strategy.messages import MAX_FRAME, Malformed, Message, Splitter, StrategyOrder, frame, read_reply
+from engine.strategy.messages import (
+    MAX_FRAME,
+    NOTHING,
+    Earlier,
+    Malformed,
+    Message,
+    Splitter,
+    frame,
+    read_reply,
+)
 from engine.strategy.process import Process
 
 _READ: Final = 1 << 16
@@ -32,13 +41,7 @@ class LockstepHost(StrategyHost):
         self._stepping = False
         self._looks = 0
 
-    def start(
-        self,
-        positions: Mapping[str, int] | None = None,
-        orders: Collection[StrategyOrder] = (),
-        next_ref: int = 1,
-        quotes: Collection[Quote] = (),
-    ) -> None:
+    def start(self, earlier: Earlier = NOTHING) -> None:
         self._begin()
         self._patience = self._answer_timeout
         self._frames = Splitter(MAX_FRAME)
@@ -52,7 +55,7 @@ class LockstepHost(StrategyHost):
         self._stepping = True
         try:
             self._exchange(
-                self._start_message(positions, orders, next_ref, quotes),
+                self._start_message(earlier),
                 self._start_timeout,
                 f"did not get ready within {self._start_timeout:g} s",
             )

@@ -11,7 +11,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -21,6 +22,8 @@ MAX_FRAME: Final = 1 << 20
 """Bytes. Largest message that a strategy's process may send."""
 MAX_ACTIONS: Final = 500
 """Largest number of actions in answer to one batch."""
+MAX_SAVED: Final = 16_384
+"""Bytes of a strategy's own variables as JSON."""
 MAX_TIMERS: Final = 256
 """Timers that a strategy may have set at a time."""
 MAX_LOTS: Final = 1_000_000_000
@@ -112,6 +115,25 @@ class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     """Base of the messages and actions: arrays on the wire, the tag first."""
 
 
+class Earlier(NamedTuple):
+    """What an earlier run of a strategy left, handed over at its start."""
+
+    positions: Mapping[str, int] = MappingProxyType({})
+    """Its own, lots."""
+    orders: tuple[StrategyOrder, ...] = ()
+    """Those of its own that work."""
+    next_ref: int = 1
+    """The first ref that it may give."""
+    quotes: tuple[Quote, ...] = ()
+    intended: Mapping[str, int] = MappingProxyType({})
+    """What it declared last, lots; not in force any more."""
+    saved: str = ""
+    """Its own variables as JSON; empty: none."""
+
+
+NOTHING: Final = Earlier()
+
+
 class Start(Message, frozen=True, tag="start"):
     """First message. `seed` feeds the strategy's own random numbers; `memory` in bytes."""
 
@@ -130,6 +152,8 @@ class Start(Message, frozen=True, tag="start"):
     files: int
     nice: int
     import_paths: tuple[str, ...]
+    intended: dict[str, int] = {}
+    saved: str = ""
 
 
 class Batch(Message, frozen=True, tag="batch"):
@@ -255,6 +279,8 @@ class Ready(Message, frozen=True, tag="ready"):
     """Lines of log that went over the bound and are lost."""
     spent: tuple[int, ...] = ()
     """What `on_start` took, host ns."""
+    saved: str | None = None
+    """Its own variables as JSON, where they are to be kept."""
 
 
 class Done(Message, frozen=True, tag="done"):
@@ -266,6 +292,7 @@ class Done(Message, frozen=True, tag="done"):
     dropped: int = 0
     spent: tuple[int, ...] = ()
     """What each event of the batch took, in its order, host ns; empty where nobody measures."""
+    saved: str | None = None
 
 
 class Failed(Message, frozen=True, tag="failed"):
@@ -367,6 +394,17 @@ def objection(
             if isinstance(action, Intend):
                 return "" if abs(action.lots) <= MAX_LOTS else f"an intended position of {action.lots} lots"
             return _order_objection(action, instruments[action.symbol])
+
+
+def saved_objection(saved: str) -> str:
+    """Why what a strategy saves cannot be believed, empty where it can."""
+    if len(saved.encode("utf-8", "replace")) > MAX_SAVED:
+        return f"it saves more than {MAX_SAVED:,} bytes"
+    try:
+        found = msgspec.json.decode(saved)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        return f"what it saves is no JSON: {error}"
+    return "" if isinstance(found, dict) else "what it saves is no table"
 
 
 def _order_objection(order: Place, instrument: Instrument) -> str:

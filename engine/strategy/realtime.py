@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from engine.model import NS, Quote
+from engine.model import NS
 from engine.strategy.board import Running
 from engine.strategy.figures import CPU_WINDOW
 from engine.strategy.host import StrategyHost
 from engine.strategy.mailbox import batch
-from engine.strategy.messages import MAX_FRAME, Malformed, Message, Splitter, StrategyOrder, frame, read_reply
+from engine.strategy.messages import (
+    MAX_FRAME,
+    NOTHING,
+    Earlier,
+    Malformed,
+    Message,
+    Splitter,
+    frame,
+    read_reply,
+)
 from engine.strategy.process import Process
 
 _READ: Final = 1 << 18
@@ -55,13 +63,7 @@ class RealtimeHost(StrategyHost):
         """Returns when no process of this strategy is left, ended or killed and reaped."""
         await self._idle.wait()
 
-    def start(
-        self,
-        positions: Mapping[str, int] | None = None,
-        orders: Collection[StrategyOrder] = (),
-        next_ref: int = 1,
-        quotes: Collection[Quote] = (),
-    ) -> None:
+    def start(self, earlier: Earlier = NOTHING) -> None:
         self._begin()
         self._frames = Splitter(MAX_FRAME)
         self._unsent = b""
@@ -69,7 +71,7 @@ class RealtimeHost(StrategyHost):
         self._hold()
         # Starting a process takes milliseconds that the engine's loop does not have.
         spawning = self._loop.run_in_executor(None, self._spawn, self._import_paths)
-        message = self._start_message(positions, orders, next_ref, quotes)
+        message = self._start_message(earlier)
         start = self._starts
         spawning.add_done_callback(lambda done: self._spawned(done, start, message))
 

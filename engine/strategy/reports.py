@@ -50,6 +50,9 @@ class HostSink(Protocol):
 
     def on_state(self, name: str, state: State, reason: str) -> None: ...
 
+    def on_saved(self, name: str, saved: str) -> None:
+        """Its own variables as JSON, to be kept; before the actions of the same answer."""
+
     def on_log(self, name: str, level: str, text: str, fields: Mapping[str, str]) -> None:
         """level: info (log), output (printed), error (traceback, last words)."""
 

@@ -45,8 +45,9 @@ class Runtime:
         self._begin("s", "on_start")
         strategy.on_start()
         spent = self._rest()
+        saved = self._saved()
         actions, logs, dropped = self.session.take()
-        return Ready(cls.wanted(), baseline, actions, logs, dropped, spent)
+        return Ready(cls.wanted(), baseline, actions, logs, dropped, spent, saved)
 
     def take(self, batch: Batch) -> Done:
         """Runs the callbacks for each event of a batch, in order."""
@@ -95,7 +96,8 @@ class Runtime:
                 watch.end()
         session.cause = -1
         spent = () if watch is None else watch.rest()
-        return Done(batch.seq, *session.take(), spent)
+        saved = self._saved()
+        return Done(batch.seq, *session.take(), spent, saved)
 
     def stop(self, stop: Stop) -> Done:
         """Runs `on_stop`; what it asks for is the last that counts."""
@@ -105,7 +107,12 @@ class Runtime:
         self._begin("e", "on_stop")
         self._strategy.on_stop(stop.reason)
         spent = self._rest()
-        return Done(stop.seq, *self.session.take(), spent)
+        saved = self._saved(at_once=True)
+        return Done(stop.seq, *self.session.take(), spent, saved)
+
+    def _saved(self, at_once: bool = False) -> str | None:
+        self.where = "what it left in self.saved"
+        return self.session.saved.due(self.session.now, at_once)
 
     def _begin(self, letter: str, where: str) -> None:
         self.where = where

@@ -6,6 +6,7 @@ checked here and refused with a `StrategyError` that says what was wrong and wha
 
 from __future__ import annotations
 
+import json
 import math
 import operator
 import random
@@ -20,6 +21,7 @@ from engine.orders_groups import in_order
 from engine.strategy.messages import (
     MAX_ACTIONS,
     MAX_LOTS,
+    MAX_SAVED,
     MAX_TICKS,
     MAX_TIMERS,
     MAX_WAIT,
@@ -53,6 +55,39 @@ class StrategyError(Exception):
     """Something in a strategy that cannot be meant. It stops the strategy and nothing else."""
 
 
+class Saved:
+    """A strategy's own variables that outlive its process, and when they are handed to the engine."""
+
+    def __init__(self, text: str) -> None:
+        self.variables: dict[str, Any] = json.loads(text) if text else {}
+        self._kept = text
+        self._kept_at: int | None = None
+
+    def due(self, now: int, at_once: bool) -> str | None:
+        """As JSON where they have changed and, unless `at_once`, a second has passed since the last time.
+        Raises `StrategyError` for what would not come back as it is."""
+        if not self.variables and not self._kept:
+            return None
+        if not at_once and self._kept_at is not None and now - self._kept_at < NS:
+            return None
+        try:
+            text = json.dumps(self.variables, allow_nan=False, ensure_ascii=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise StrategyError(f"self.saved takes what JSON knows: {_text(error, 200)}") from None
+        if text == self._kept:
+            return None
+        size = len(text.encode("utf-8", "replace"))
+        if size > MAX_SAVED:
+            raise StrategyError(f"self.saved has {size:,} bytes as JSON; at most {MAX_SAVED:,} are kept")
+        if json.loads(text) != self.variables:
+            raise StrategyError(
+                "self.saved would not come back as it is: texts as keys, lists instead of tuples"
+            )
+        self._kept = text
+        self._kept_at = now
+        return text
+
+
 class Session:
     """The state behind one strategy. All times UTC ns, prices ticks, quantities lots."""
 
@@ -66,6 +101,8 @@ class Session:
         self.positions = dict(start.positions)
         self.quotes: dict[str, Quote] = {quote.symbol: quote for quote in start.quotes}
         self.intents: dict[str, int] = {}
+        self.earlier = start.intended
+        self.saved = Saved(start.saved)
         self.by_ref: dict[int, StrategyOrder] = {}
         self.by_id: dict[str, StrategyOrder] = {}
         self.cause = -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,19 @@ def test_it_stays_stopped_over_a_restart_until_it_is_started(tmp_path: Path) -> 
 
     for script in (stops, later):
         Rig.play(script, directory=tmp_path, config=OWN)
+
+
+def test_its_own_variables_and_intention_are_handed_back_over_a_restart(tmp_path: Path) -> None:
+    config = {"strategies": ({"module": "tests.engine.quiet:Keeper", "name": "own", "symbols": ("CL",)},)}
+
+    async def script(rig: Rig) -> None:
+        await rig.sleep(2)
+        found.append(json.loads(rig.engine.core.books.saved["own"]))
+
+    found: list[dict[str, Any]] = []
+    Rig.play(script, directory=tmp_path, config=config)
+    Rig.play(script, directory=tmp_path, config=config)
+    assert found == [{"starts": 1, "before": None}, {"starts": 2, "before": 2}]
 
 
 def test_an_unknown_strategy_is_named() -> None:

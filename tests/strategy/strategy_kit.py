@@ -127,6 +127,7 @@ class Remembers:
         self.acted: list[Acted] = []
         self.states: list[tuple[str, str]] = []
         self.logs: list[tuple[str, str]] = []
+        self.saved: list[str] = []
         self.then: Callable[[Sequence[Acted]], None] | None = None
         self._changed: asyncio.Event | None = None
 
@@ -138,6 +139,10 @@ class Remembers:
 
     def on_state(self, name: str, state: str, reason: str) -> None:
         self.states.append((state, reason))
+        self._tell()
+
+    def on_saved(self, name: str, saved: str) -> None:
+        self.saved.append(saved)
         self._tell()
 
     def on_log(self, name: str, level: str, text: str, fields: Mapping[str, str]) -> None:

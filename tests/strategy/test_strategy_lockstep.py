@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec import structs
 from strategy_kit import DAY, Rig, alive, pid_of, quote, trade
 
 from engine.model import NS, OrderStatus, OrderType, Side, TimeInForce
-from engine.strategy.messages import Intend, Place, ReplaceRef, StrategyFill, StrategyOrder
+from engine.strategy.messages import Earlier, Intend, Place, ReplaceRef, StrategyFill, StrategyOrder
 
 
 def test_events_come_in_order_and_actions_go_back_with_what_was_seen(rig: Rig) -> None:
@@ -123,6 +125,7 @@ def test_an_earlier_run_is_handed_over_at_the_start(rig: Rig) -> None:
     host = rig.host(
         """
         def on_start(self):
+            self.log(f"{self.intended('GCM3')} {self.intended_before('GCM3')}")
             self.log(f"{self.position('GCM3')} {self.orders[0].order_id} {self.quote('GCM3').bid}")
             self.cancel(self.orders[0].ref)
             self.buy("GCM3", 1, limit=1)
@@ -133,8 +136,8 @@ def test_an_earlier_run_is_handed_over_at_the_start(rig: Rig) -> None:
         symbol="GCM3", side=Side.SELL, type=OrderType.LIMIT, qty=1, cum=0, leaves=1,
         status=OrderStatus.WORKING, order_id="tried-9", ref=4, limit=30_000,
     )  # fmt: skip
-    host.start({"GCM3": -3}, [left], next_ref=5, quotes=[quote(77)])
-    assert rig.sink.logs == [("info", "-3 tried-9 77")]
+    host.start(Earlier({"GCM3": -3}, (left,), next_ref=5, quotes=(quote(77),), intended={"GCM3": -4}))
+    assert rig.sink.logs == [("info", "None -4"), ("info", "-3 tried-9 77")]
     assert [action.ref for action in rig.sink.actions] == [4, 5]
 
 
@@ -223,3 +226,53 @@ def test_what_it_prints_goes_to_the_log_bounded(rig: Rig) -> None:
     assert len(rig.sink.logs) <= 100
     assert host.status().lines_lost == 300_001 - 100
     assert rig.sink.actions == [Intend(0, 19_957, 19_958, "GCM3", 1)]
+
+
+def test_its_own_variables_are_kept_and_come_back(rig: Rig) -> None:
+    body = """
+        def on_start(self):
+            self.log(f"{self.saved}")
+        def on_quote(self, quote):
+            self.saved.setdefault("bids", []).append(quote.bid)
+            self.intend("GCM3", quote.bid)
+            if quote.bid == 13:
+                raise ValueError("unlucky")
+        def on_stop(self, reason):
+            self.saved["over"] = True
+    """
+    host = rig.host(body)
+    known: list[int] = []
+    rig.sink.then = lambda _: known.append(len(rig.sink.saved))
+    for bid in (1, 2, 3):
+        host.step([quote(bid)])
+    assert rig.sink.saved == ['{"bids": [1]}'], "once a second"
+    assert known == [1, 1, 1], "before what the same answer asks for"
+    rig.clock.to(DAY + NS)
+    host.step([quote(4)])
+    assert json.loads(rig.sink.saved[-1]) == {"bids": [1, 2, 3, 4]}
+    host.step([quote(5)])
+    host.stop(5.0)
+    assert json.loads(rig.sink.saved[-1]) == {"bids": [1, 2, 3, 4, 5], "over": True}
+    kept = rig.sink.saved[-1]
+    host.start(Earlier(saved=kept))
+    assert rig.sink.logs[-1] == ("info", "{'bids': [1, 2, 3, 4, 5], 'over': True}")
+    host.step([quote(13)])
+    assert host.state == "failed"
+    assert rig.sink.saved[-1] == kept, "what a failing callback changed is not kept"
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("Decimal(1)", "self.saved takes what JSON knows: Object of type Decimal"),
+        ("math.nan", "self.saved takes what JSON knows: Out of range float"),
+        ("(1, 2)", "self.saved would not come back as it is"),
+        ("{1: 2}", "self.saved would not come back as it is"),
+        ("'x' * 20_000", "self.saved has 20,"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(rig: Rig, value: str, complaint: str) -> None:
+    host = rig.host(f"def on_quote(self, quote): self.saved['x'] = {value}")
+    host.step([quote()])
+    assert host.reason.startswith(complaint), host.reason
+    assert not rig.sink.saved

@@ -55,7 +55,21 @@ class Venue:
         self.timers: dict[str, int] = {}
         self.own_refs = 0
         start = Start(
-            module, "it", params, (self.symbol,), {self.symbol: instrument}, {}, (), 1, (), now, "1", 1, 0, ()
+            module,
+            "it",
+            params,
+            (self.symbol,),
+            {self.symbol: instrument},
+            {},
+            (),
+            1,
+            (),
+            now,
+            "1",
+            1,
+            64,
+            0,
+            (),
         )
         self.runtime = Runtime(start)
         ready = self.runtime.start(0)

@@ -27,7 +27,7 @@ class Whole:
 @pytest.fixture
 def it() -> Strategy:
     start = Start(
-        "m:C", "tried", {}, ("GCM3",), INSTRUMENTS, {"GCM3": 2}, (), 1, (quote(100),), DAY, "1", 1, 0, ()
+        "m:C", "tried", {}, ("GCM3",), INSTRUMENTS, {"GCM3": 2}, (), 1, (quote(100),), DAY, "1", 1, 64, 0, ()
     )
     return Strategy.make(Session(start), {})
 
