@@ -56,7 +56,9 @@ class Sentinel:
         self._policy = policy_of(settings, options)
         self._after = settings.sentinel.after
         self._limits = cannot_act(settings, options)
-        self._venue: Venue | None = venue_of(settings, options, clock)
+        # One that only tells has no business at the broker, not even a session.
+        acts = self._policy in ("cancel", "flatten")
+        self._venue: Venue | None = venue_of(settings, options, clock) if acts else None
         self._reachable: bool | None = None
         self._probe_text = ""
         self._clients: set[_Client] = set()

@@ -113,7 +113,10 @@ class IbVenue:
 
     async def reach(self) -> Ground:
         await self.close()
-        feed = await ibrun.open_feed(self._settings, self._options.state_dir, self._clock)
+        # Margins, which what-if orders ask for, are of no account to who only closes.
+        quick = self._settings.ib.model_copy(update={"what_if": False})
+        settings = self._settings.model_copy(update={"ib": quick})
+        feed = await ibrun.open_feed(settings, self._options.state_dir, self._clock)
         return Ground(feed.adapter, feed.instruments, lambda engine: feed.run(self._clock, engine))
 
     async def close(self) -> None:
