@@ -2,14 +2,17 @@
 
 An alert stands until what it tells of is over (cleared) and somebody has said that he knows (acknowledged):
 one does not do for the other, so that what came and went at night is still seen in the morning (ISA-18.2).
-Shelved, it keeps still for a time that a person has given with a reason; then it is back as it was.
+Shelved, it keeps still for a time that a person has given with a reason; then it is back as it was. Alarms of
+one cause (`engine.alarmkinds`) are one: while nobody has acknowledged it, further ones are counted in it.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from engine.alarmkinds import family, is_event, weight
 from engine.control.snapshot import AlertRow
 from engine.model import NS, Value
 
@@ -17,6 +20,8 @@ Severity = Literal["info", "warning", "critical"]
 
 _KEEP: Final = 500
 _REPEAT: Final = 30 * NS
+_OTHERS: Final = 10
+"""Texts that one alarm keeps of those that are counted in it."""
 _OVER: Final = {"screen_back": "screen_lost"}
 """Codes of good news whose bad news has another code."""
 
@@ -31,13 +36,40 @@ class Alert(Value, frozen=True, kw_only=True):
     text: str
     symbol: str = ""
     correlation: str = ""
+    part_of: int = 0
+    """Number of the alarm of the same cause that it is counted in; 0: it is one of its own."""
+
+
+@dataclass(slots=True)
+class _Standing:
+    """One alarm and what was counted in it."""
+
+    face: Alert
+    """The one that speaks for all: the weightiest, the newest among equals."""
+    newest: Alert
+    count: int = 1
+    others: list[str] = field(default_factory=list)
+    """Texts of the rest, oldest first, at most `_OTHERS`."""
+
+    def take(self, alert: Alert) -> None:
+        """Counts a further one in."""
+        self.count += 1
+        self.newest = alert
+        face = self.face
+        if weight(alert.severity, alert.code) >= weight(face.severity, face.code):
+            self.face, alert = alert, face
+        if alert.text not in (self.face.text, *self.others):
+            self.others.append(alert.text)
+            del self.others[:-_OTHERS]
 
 
 class AlertBook:
     """The alerts of this journal, newest last; at most 500 stay in memory."""
 
     def __init__(self) -> None:
-        self._alerts: OrderedDict[int, Alert] = OrderedDict()
+        self._alerts: OrderedDict[int, _Standing] = OrderedDict()
+        self._parts: dict[int, int] = {}
+        """The alarm that an alert is counted in, by number."""
         self._acknowledged: set[int] = set()
         self._cleared: set[int] = set()
         self._shelved: dict[int, tuple[int, str]] = {}
@@ -67,16 +99,34 @@ class AlertBook:
             text=text,
             symbol=symbol,
             correlation=correlation,
+            part_of=self._same(severity, code, symbol),
         )
+
+    def _same(self, severity: Severity, code: str, symbol: str) -> int:
+        """The newest alarm of the same cause that stands, is not shelved and not acknowledged; 0: none."""
+        name = family(code)
+        if not name or severity == "info":
+            return 0
+        for number, held in reversed(self._alerts.items()):
+            face = held.face
+            if family(face.code) == name and face.symbol == symbol and face.severity != "info":
+                settled = number in self._acknowledged or number in self._cleared or number in self._shelved
+                return 0 if settled else number
+        return 0
 
     def add(self, alert: Alert) -> None:
         """Takes over an alert. Good news (info) of the same code and symbol clears those that stand."""
         if alert.severity == "info":
             self.clear(_OVER.get(alert.code, alert.code), alert.symbol)
-        self._alerts[alert.id] = alert
         self._next = max(self._next, alert.id + 1)
+        if (whole := self._alerts.get(alert.part_of)) is not None:
+            whole.take(alert)
+            self._parts[alert.id] = alert.part_of
+            return
+        self._alerts[alert.id] = _Standing(alert, alert)
         while len(self._alerts) > _KEEP:
             gone, _ = self._alerts.popitem(last=False)
+            self._parts = {part: whole for part, whole in self._parts.items() if whole != gone}
             self._acknowledged.discard(gone)
             self._cleared.discard(gone)
             self._shelved.pop(gone, None)
@@ -84,12 +134,12 @@ class AlertBook:
     def standing(self, code: str, symbol: str = "") -> list[int]:
         """Alarms of a code and a symbol whose cause is not known to be over."""
         return [
-            alert.id
-            for alert in self._alerts.values()
-            if alert.code == code
-            and alert.symbol == symbol
-            and alert.severity != "info"
-            and alert.id not in self._cleared
+            number
+            for number, held in self._alerts.items()
+            if held.face.code == code
+            and held.face.symbol == symbol
+            and held.face.severity != "info"
+            and number not in self._cleared
         ]
 
     def clear(self, code: str, symbol: str = "") -> int:
@@ -100,38 +150,45 @@ class AlertBook:
 
     def shelve(self, alert_id: int, until: int, reason: str) -> bool:
         """Keeps an alarm still until then, UTC ns; no longer, if that is past. False: there is none."""
+        alert_id = self._parts.get(alert_id, alert_id)
         if alert_id not in self._alerts:
             return False
         self._shelved[alert_id] = (until, reason)
         return True
 
     def acknowledge(self, alert_id: int | None) -> int:
-        """Acknowledges one alert, or all with None. Returns how many were not so before."""
-        wanted = [alert_id] if alert_id is not None else list(self._alerts)
+        """Acknowledges one alert, or all with None. Returns how many were not so before. What merely happened
+        is over with that."""
+        wanted = [self._parts.get(alert_id, alert_id)] if alert_id is not None else list(self._alerts)
         new = [i for i in wanted if i in self._alerts and i not in self._acknowledged]
         self._acknowledged.update(new)
+        self._cleared.update(number for number in new if is_event(self._alerts[number].face.code))
         return len(new)
 
     def rows(self, now: int = 0, limit: int = 100) -> tuple[AlertRow, ...]:
         """Newest first, as they are at `now`, UTC ns; with 0 no shelf has ended."""
         out: list[AlertRow] = []
-        for alert in reversed(self._alerts.values()):
+        for number, held in reversed(self._alerts.items()):
             if len(out) >= limit:
                 break
-            until, why = self._shelved.get(alert.id, (0, ""))
+            alert = held.face
+            until, why = self._shelved.get(number, (0, ""))
             out.append(
                 AlertRow(
-                    id=alert.id,
-                    ts=alert.ts,
+                    id=number,
+                    ts=held.newest.ts,
                     severity=alert.severity,
                     code=alert.code,
                     text=alert.text,
                     symbol=alert.symbol,
                     correlation=alert.correlation,
-                    acknowledged=alert.id in self._acknowledged,
-                    cleared=alert.id in self._cleared,
+                    acknowledged=number in self._acknowledged,
+                    cleared=number in self._cleared,
                     shelved_until=until if until > now else None,
                     shelved_why=why if until > now else "",
+                    count=held.count,
+                    newest=held.newest.id,
+                    others=tuple(held.others),
                 )
             )
         return tuple(out)

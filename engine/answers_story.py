@@ -17,9 +17,9 @@ from engine.journal.rows import Row
 from engine.model import ExecutionKey
 from engine.positions import PositionBook
 from engine.recorder.recent import RecentRows
-from engine.recorder.story import Line, Story, drive, gather
+from engine.recorder.story import Line, Story, alarm_rows, drive, gather
 from engine.recorder.words import Words
-from engine.records import AlertRaised, CommandTaken, FactTaken, Intended, OrderStored, Refused, Sent, decode
+from engine.records import AlertRaised, CommandTaken, FactTaken, Intended, OrderStored, Refused, Sent
 
 GATHERED: Final = 500
 """Rows after which a story is looked no further for."""
@@ -71,11 +71,7 @@ class Stories:
         journal = self._core.journal
         if not ident.startswith("#"):
             return await journal.about(ident)
-        for row in await journal.about("", kind="alert"):
-            record = decode(row.kind, row.body)
-            if isinstance(record, AlertRaised) and f"#{record.alert.id}" == ident:
-                return [row]
-        return []
+        return alarm_rows(await journal.about("", kind="alert"), int(ident[1:]))
 
     def _told(self, story: Story) -> StoryTold:
         words = Words(self._core.books.instruments.values())

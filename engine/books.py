@@ -202,13 +202,14 @@ class Books:
                     )
                 )
             case LinkRestored():
-                self.alerts.clear("link_down")
-                self.alerts.clear("connect")
+                for code in ("link_down", "connect", "link_error"):
+                    self.alerts.clear(code)
             case HaltReset(scope=scope, target=target):
                 if (halt := self.halts.get(scope, target)) is not None:
                     # The kill's alarm is called `halt`, those of other halts are called as what halted; a
                     # trade of somebody else's is told of as well.
-                    for code in ("halt" if halt.code == "kill" else halt.code, "foreign_fill"):
+                    codes = ("halt", "operator_halt") if halt.code == "kill" else (halt.code,)
+                    for code in (*codes, "foreign_fill"):
                         self.alerts.clear(code, target)
                 if scope == "account" and not target:
                     # The person who lifts the halt has decided what becomes of an unfinished procedure.
@@ -233,14 +234,15 @@ class Books:
                 self.kills = (*self.kills, record)
             case KillEnded(flat=flat):
                 self.kills = ()
-                if flat:
-                    self.alerts.clear("not_flat")
+                for code in ("kill_error", "kill_resumed", *(("not_flat",) if flat else ())):
+                    self.alerts.clear(code)
             case Adopted(symbol=symbol, signed=signed, price=price):
                 self.positions.adjust(symbol, signed, price, EXTERNAL)
                 self._touch(symbol, ts)
             case Claimed(broker_id=broker_id, strategy=strategy):
                 claimed = self.orders.claim(broker_id, strategy)
                 if claimed is not None:
+                    self._strangers(claimed.order.symbol)
                     self._touch(claimed.order.symbol, ts)
                 return Applied(claimed, changed=claimed is not None)
             case DayOpened():
@@ -248,16 +250,20 @@ class Books:
                 self.day_start = DayStart(self.positions)
                 self.peak = record.opening_equity
                 self.strategy_baseline = dict(record.strategies)
+                self.alerts.clear("day")
             case PeakSeen(equity=equity):
                 self.peak = equity
             case LimitsChanged(version=version, overrides=overrides):
                 self.limits_version, self.overrides = version, overrides
             case StrategyChanged(name=name):
                 self.strategies[name] = record
+                if all(known.state not in ("failed", "stopped") for known in self.strategies.values()):
+                    self.alerts.clear("strategy")
             case StrategySaved(name=name, saved=saved):
                 self.saved[name] = saved
             case RunStarted():
                 self.run, self.ended = record, None
+                self.alerts.clear("feed")  # a run begins with one that works
             case RunEnded():
                 self.ended = record
             case SentinelImported():
@@ -265,6 +271,11 @@ class Books:
             case _:
                 return Applied(changed=False)
         return Applied()
+
+    def _strangers(self, symbol: str) -> None:
+        """The alarm of orders placed elsewhere is over once none works in the instrument."""
+        if not any(r.foreign and r.order.strategy == EXTERNAL for r in self.orders.working(symbol)):
+            self.alerts.clear("foreign_order", symbol)
 
     def _event(self, order_id: str, event: OrderEvent, ts: int) -> Applied:
         outcome = self.orders.apply(order_id, event, ts)
@@ -285,6 +296,7 @@ class Books:
             case ForeignOrder():
                 self._touch(fact.symbol, ts)
                 record, anomalies = self.orders.foreign(fact, ts)
+                self._strangers(fact.symbol)
                 return Applied(record, anomalies)
             case OrderFact(order_id=order_id):
                 return self._event(order_id, fact, ts)
@@ -300,6 +312,9 @@ class Books:
         attribution = self._attribution(outcome.record, fill)
         self.positions.book(fill, attribution)
         self.fills += 1
+        if not self.positions.qty(fill.symbol):
+            for code in ("unprotected", "no_target", "overclosed"):
+                self.alerts.clear(code, fill.symbol)
         self.last_execution = max(self.last_execution, fill.ts)
         self.last_fill[fill.symbol] = max(self.last_fill.get(fill.symbol, 0), fill.ts)
         self._touch(fill.symbol, ts)

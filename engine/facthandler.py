@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from engine.alarmkinds import UNKNOWN_REPORT
 from engine.books import EXTERNAL, Applied
 from engine.facts import (
     AnyFact,
@@ -25,7 +26,7 @@ from engine.facts import (
 )
 from engine.intake import anomaly_text
 from engine.lifecycle_types import Anomaly, Code, Request
-from engine.model import NS, Fill, OrderStatus, OrderType, Purpose
+from engine.model import NS, Fill, OrderStatus, OrderType, Purpose, Side
 from engine.orders_record import OrderRecord
 from engine.reconcile_types import Kind
 from engine.records import FactTaken, LinkLost, LostOrder
@@ -47,7 +48,8 @@ QUIET: Final = frozenset(
         Code.LATE_FACT,
     }
 )
-"""Surprises that a healthy venue produces every day: counted and logged, not alarmed."""
+"""Surprises that a healthy venue produces every day: counted and logged, not alarmed. So is an execution that
+gives no order: it is alarmed as a trade made elsewhere."""
 
 NOT_FOUND_MEANS_LOST: Final = 2
 """Answers "no such order", at least `lost_after` apart, before an order is given up: the first may have
@@ -265,29 +267,27 @@ class FactHandler:
             correlation_id=correlation,
         )
         if not ours_to_close and any(strategy == EXTERNAL for strategy, _ in applied.attribution):
-            core.alarm(
-                "critical",
-                "foreign_fill",
-                f"execution {fill.key.exec_id} of {fill.qty} lots {fill.symbol} belongs to no order of ours",
-                symbol=fill.symbol,
-            )
+            by_hand = source == "stream" and record is None and not fill.order_id
+            self._traded_elsewhere(fill, by_hand)
         engine.strategies.on_fill(applied)
         engine.groups.on_fill(applied)
-        if source == "stream" and record is None and not fill.order_id:
-            self._traded_elsewhere(fill)
 
-    def _traded_elsewhere(self, fill: Fill) -> None:
-        """A trade by hand or by another program, reported as it happened: the same policy holds as for one
-        that a comparison with the broker brings to light. It is booked in any case."""
-        if self._core.config.reconcile.on_manual_trade != "halt":
-            return
-        self._engine.halt(
-            "instrument",
-            fill.symbol,
-            str(Kind.MANUAL_TRADE),
-            f"execution {fill.key.exec_id} was traded by hand or by another program; "
-            f"'adopt {fill.symbol}' accepts it, 'flatten {fill.symbol}' closes it",
-        )
+    def _traded_elsewhere(self, fill: Fill, by_hand: bool) -> None:
+        """An execution that no order of ours explains; it is booked in any case, and told of once.
+
+        `by_hand`: reported as it happened, and of no order that we know. The same policy holds then as for a
+        trade that a comparison with the broker brings to light.
+        """
+        core = self._core
+        sold = "bought" if fill.side is Side.BUY else "sold"
+        size = core.size(fill.symbol, fill.qty)
+        text = f"{sold} {size} by hand or by another program (execution {fill.key.exec_id})"
+        halts = by_hand and core.config.reconcile.on_manual_trade == "halt"
+        if halts and core.books.halts.instrument(fill.symbol) is None:
+            text += f"; 'adopt {fill.symbol}' accepts it, 'flatten {fill.symbol}' closes it"
+            self._engine.halt("instrument", fill.symbol, str(Kind.MANUAL_TRADE), text)
+        else:
+            core.alarm("critical", "foreign_fill", f"{text}; it is booked", symbol=fill.symbol)
 
     def _revised(self, applied: Applied, correlation: str, fact: AnyFact) -> None:
         """A bust or a correction changed what had been booked."""
@@ -311,7 +311,7 @@ class FactHandler:
         core.metrics.count(f"anomaly.{anomaly.code}")
         text = anomaly_text(anomaly, record)
         symbol = record.order.symbol if record is not None else ""
-        if anomaly.code in QUIET:
+        if anomaly.code in QUIET or (anomaly.code is Code.UNKNOWN_ORDER and not order_id):
             core.log(
                 "info",
                 text,
@@ -324,7 +324,7 @@ class FactHandler:
         else:
             core.alarm(
                 "warning",
-                str(anomaly.code).lower(),
+                UNKNOWN_REPORT if anomaly.code is Code.UNKNOWN_ORDER else str(anomaly.code).lower(),
                 text,
                 symbol=symbol,
                 correlation=correlation,

@@ -230,6 +230,9 @@ class Grouper:
         grows = qty > (0 if child.held or child.life.is_closed else child.life.qty)
         if problem and grows:
             self._alarm(parent, action, problem)
+        elif grows:
+            code = "unprotected" if leg(child).is_stop else "no_target"
+            self._core.clear_alarms(code, parent.order.symbol)
 
     def _may_try(self, which: tuple[str, bool], qty: int) -> bool:
         """True at once for something new, for the same thing again only after a wait that grows."""

@@ -88,7 +88,7 @@ class KillSwitch:
         """
         host = self._host
         if request.latch:
-            host.latch(request.symbol, request.reason)
+            host.latch(request.symbol, request.reason, request.who)
         if not resumed:
             host.commit(request, correlation)
         starts = not self.running

@@ -83,8 +83,8 @@ class KillHost(Protocol):
 
     async def read_open_orders(self) -> OpenOrders: ...
 
-    def latch(self, symbol: str | None, reason: str) -> None:
-        """Latches the halt of one instrument, or with None of the account."""
+    def latch(self, symbol: str | None, reason: str, who: str = "") -> None:
+        """Latches the halt of one instrument, or with None of the account. `who`: a person wanted it."""
 
     def alarm(self, code: str, text: str, symbol: str = "") -> None: ...
 

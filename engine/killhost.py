@@ -147,13 +147,14 @@ class EngineKillHost:
     async def read_open_orders(self) -> OpenOrders:
         return await self._core.adapter.open_orders()
 
-    def latch(self, symbol: str | None, reason: str) -> None:
+    def latch(self, symbol: str | None, reason: str, who: str = "") -> None:
         scope = "account" if symbol is None else "instrument"
         halted = Halted(scope=scope, target=symbol or "", code="kill", reason=reason)  # type: ignore[arg-type]
-        if self._core.commit(halted).changed:
-            self._core.alarm(
-                "critical", "halt", f"{symbol or 'account'} halted: {reason}", symbol=symbol or ""
-            )
+        if not self._core.commit(halted).changed:
+            return
+        # What a person wanted has no cause to be found: its remedy is another one.
+        code = "operator_halt" if who else "halt"
+        self._core.alarm("critical", code, f"{symbol or 'account'} halted: {reason}", symbol=symbol or "")
 
     def alarm(self, code: str, text: str, symbol: str = "") -> None:
         self._core.alarm("critical", code, text, symbol=symbol)

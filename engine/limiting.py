@@ -67,6 +67,7 @@ class LimitDesk:
             core.alarm("warning", "reload", f"reload refused, the old limits stay in force: {error}")
             reply(Answer(ok=False, text=f"the old limits stay in force: {error}"))
             return
+        core.clear_alarms("reload")
         if not changes and not core.books.overrides:
             reply(Answer(ok=True, text=f"nothing changed; limits are version {limits.version}"))
             return

@@ -166,16 +166,15 @@ class Operator:
     def _dispatch(self, command: AnyCommand, who: str, correlation: str, reply: AnswerSink) -> None:
         match command:
             case Kill(flatten=flatten, reason=reason):
-                self._begin(
-                    KillBegan(reason=f"{reason} ({who})", symbol=None, flatten=flatten), correlation, reply
-                )
+                why = f"{reason} ({who})"
+                began = KillBegan(reason=why, symbol=None, flatten=flatten, who=who)
+                self._begin(began, correlation, reply)
             case Flatten(symbol=symbol):
                 if symbol is not None and symbol not in self._core.books.instruments:
                     reply(Answer(ok=False, text=self._unknown(symbol)))
                     return
-                self._begin(
-                    KillBegan(reason=f"flatten by {who}", symbol=symbol, flatten=True), correlation, reply
-                )
+                began = KillBegan(reason=f"flatten by {who}", symbol=symbol, flatten=True, who=who)
+                self._begin(began, correlation, reply)
             case Submit():
                 self._orders.submit(command, correlation, reply)
             case Modify():

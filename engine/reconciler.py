@@ -177,6 +177,8 @@ class Reconciler:
             self._after_executions = {**waiting, **self._after_executions}
             return False
         orders, positions, executions, account = read
+        for code in ("unreadable", "reconcile"):
+            core.clear_alarms(code)
         self._read_to = executions.as_of
         self._view.set_account(account, core.clock.mono())
         for key in executions.busted:
@@ -418,7 +420,7 @@ class Reconciler:
         self.words = words
         for symbol, word in words.items():
             halt = self._core.books.halts.instrument(symbol)
-            for kind in (Kind.DRIFT, Kind.MANUAL_TRADE):
+            for kind in (Kind.DRIFT, Kind.MANUAL_TRADE, Kind.STALE_SNAPSHOT):
                 # What halted the instrument is over when a person has taken the halt back, not before.
                 if word == "agree" and (halt is None or halt.code != str(kind)):
                     self._core.clear_alarms(str(kind), symbol)
@@ -435,6 +437,10 @@ class Reconciler:
 
     def _conclude(self, findings: tuple[Finding, ...]) -> None:
         self.agreed = agrees(findings)
+        if self.agreed:
+            # What messages or orders may have been missed is known again.
+            for code in ("gap", "stop", "protection"):
+                self._core.clear_alarms(code)
         blocking = [
             f
             for f in findings

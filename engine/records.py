@@ -273,8 +273,11 @@ class KillBegan(Record, frozen=True, tag="kill_began"):
     """`targets`: signed lots to reach per symbol; empty with `symbol` None means everything to zero."""
 
     reason: str
+    """For a person, where one asked: who it was and why."""
     symbol: str | None
     flatten: bool
+    who: str = ""
+    """The person who asked for it; empty: the engine itself did."""
     latch: bool = True
     """False at the end of a run: everything is closed, nothing stays halted."""
     targets: dict[str, int] = msgspec.field(default_factory=dict)

@@ -209,7 +209,7 @@ class DeskApp(Ordering, App[DeskResult]):
 
     def _alarm(self, snapshot: Snapshot) -> None:
         waiting = unacknowledged(snapshot)
-        newest = max((alert.id for alert in waiting), default=0)
+        newest = max((max(alert.id, alert.newest) for alert in waiting), default=0)
         if newest > self._last_alarm and self._now() - self._bell_at >= BELL_EVERY:
             self._last_alarm = newest
             self._bell_at = self._now()

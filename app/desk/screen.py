@@ -162,7 +162,8 @@ class DeskScreen(Screen[None]):
         """Where there is no height for two panes, a sheet shows one."""
         kill = self.query_one(KillPanel)
         report = int(kill.styles.height.value) if kill.display and kill.styles.height else 0
-        left = self.size.height - FIXED_LINES - int(self.query_one(WhyLine).display) - report
+        alarm = max(1, len(self.query_one(AlarmLine).lines)) - 1
+        left = self.size.height - FIXED_LINES - int(self.query_one(WhyLine).display) - report - alarm
         self.set_class(left < TWO_PANES, "-tight")
 
     def banner(self, text: str, meaning: str, *, old: bool = False, still: bool = False) -> None:

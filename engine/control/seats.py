@@ -161,6 +161,10 @@ class Seats:
             self._timer = None
             self._core.alarm("info", "screen_back", f"{why}: nothing is done about the lost screen")
         self._lost = ""
+        halt = self._core.books.halts.account()
+        if halt is None or halt.code != "screen_lost":
+            # Also what an earlier run has alarmed: it knew of the loss, this one only of the alarm.
+            self._core.clear_alarms("screen_lost")
 
     def _unattended(self) -> None:
         policy, after = self._config.on_last_ui_lost, self._config.ui_lost_after

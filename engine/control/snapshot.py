@@ -106,6 +106,12 @@ class AlertRow(Value, frozen=True, kw_only=True):
     shelved_until: int | None = None
     """UTC ns until which it keeps still; None: it does not."""
     shelved_why: str = ""
+    count: int = 1
+    """Alarms of one cause that this one stands for."""
+    newest: int = 0
+    """Number of the newest of them; 0: it is the only one."""
+    others: tuple[str, ...] = ()
+    """What the others said, oldest first."""
 
 
 class CallbackRow(Value, frozen=True, kw_only=True):

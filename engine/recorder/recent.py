@@ -65,4 +65,6 @@ class RecentRows:
                 record = None
             if isinstance(record, AlertRaised):
                 idents.add(f"#{record.alert.id}")
+                if record.alert.part_of:
+                    idents.add(f"#{record.alert.part_of}")
         return idents - {""}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 
 from engine.journal.rows import Row
@@ -53,12 +53,12 @@ def gather(ident: str, most: int | None = None) -> Gathering:
     rows: dict[int, Row] = {}
     number = ident.removeprefix("alarm").removeprefix("#").strip()
     if number.isdigit():
-        own = (yield f"#{number}")[:1]
+        own = yield f"#{number}"
         if not own:
             return None
         record = decode(own[0].kind, own[0].body)
         assert isinstance(record, AlertRaised)
-        rows[own[0].seq] = own[0]
+        rows.update((row.seq, row) for row in own)
         ident = record.alert.correlation or own[0].correlation
         if not ident:
             return _story(f"alarm {number}", [], [], own)
@@ -106,18 +106,21 @@ def tell(tape: Tape, ident: str) -> Story | None:
     """The story of an id in a journal that is open for looking; see `gather`."""
 
     def about(wanted: str) -> list[Row]:
-        return _alarm(tape, int(wanted[1:])) if wanted.startswith("#") else tape.about(wanted)
+        if wanted.startswith("#"):
+            return alarm_rows(tape.of_kind("alert"), int(wanted[1:]))
+        return tape.about(wanted)
 
     return drive(gather(ident), about)
 
 
-def _alarm(tape: Tape, number: int) -> list[Row]:
-    """The row of an alarm."""
-    for row in tape.of_kind("alert"):
+def alarm_rows(rows: Iterable[Row], number: int) -> list[Row]:
+    """The rows of an alarm, and of those that are counted in it, among rows of alarms."""
+    found: list[Row] = []
+    for row in rows:
         record = decode(row.kind, row.body)
-        if isinstance(record, AlertRaised) and record.alert.id == number:
-            return [row]
-    return []
+        if isinstance(record, AlertRaised) and number in (record.alert.id, record.alert.part_of):
+            found.append(row)
+    return found
 
 
 def _story(ident: str, orders: list[str], correlations: list[str], rows: list[Row]) -> Story:

@@ -11,7 +11,7 @@ from textual.widgets import Input
 from app.desk.app import DeskApp
 from app.desk.notifying import notification
 from app.desk.view import alerts as view
-from app.desk.view.remedies import _REMEDIES, remedy
+from app.desk.view.remedies import REMEDIES, remedy
 from engine.control.commands import Acknowledge, Shelve
 
 ZONE = "America/Chicago"
@@ -49,18 +49,72 @@ def test_what_is_over_waits_behind_what_is_not_and_what_is_shelved_does_not_wait
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
 def test_the_line_says_what_is_wrong_and_what_to_do(width: int) -> None:
     shot = snapshot(alerts=(alert(1, "critical", "executed -1, broker -2", code="drift", symbol="GCM3"),))
-    cells = view.alarm_line(shot, ZONE, width=width)
-    text = "".join(cell.text for cell in cells)
-    assert cell_len(text) <= width and "ALARM" in text and "GCM3" in text and "1" in text
-    assert ("F4: d adopts, F8 flattens" in text) == (width >= 80)
+    lines = ["".join(cell.text for cell in line) for line in view.alarm_lines(shot, ZONE, width=width)]
+    assert len(lines) == (2 if width < 80 else 1) and max(map(cell_len, lines)) <= width
+    text = " ".join(lines)
+    assert ("ALARM" in text and "GCM3: executed -1, broker -2" in text and "1/1" in text) or "1 of 1" in text
+    assert "F4: d adopts, F8 flattens" in text
     over = snapshot(alerts=(alert(1, "critical", "x", code="drift", cleared=True),))
-    text = "".join(cell.text for cell in view.alarm_line(over, ZONE))
+    (line,) = view.alarm_lines(over, ZONE)
+    text = "".join(cell.text for cell in line)
     assert "(over)" in text and "F8" not in text, "nothing is left to do but to know it"
 
 
-def test_remedies_fit_beside_the_text_at_80_columns() -> None:
-    assert max(map(len, _REMEDIES.values())) <= 32
-    assert remedy("whatever", "ES halted: x") == "find the cause, then :reset"
+def test_the_longest_line_and_its_remedy_stand_at_80_columns() -> None:
+    """The text of an alarm of 80 columns, the longest remedy, the count of those that wait."""
+    words = "ES: " + "considerable " * 5 + "x" * 11
+    assert len(words) == 80
+    code = max(REMEDIES, key=lambda name: len(REMEDIES[name]))
+    rows = tuple(alert(n, "critical", words, code=code) for n in range(1, 100))
+    lines = view.alarm_lines(snapshot(alerts=rows), ZONE, width=80)
+    text = " ".join("".join(cell.text for cell in line).strip() for line in lines)
+    assert max(cell_len("".join(cell.text for cell in line)) for line in lines) <= 80
+    assert text.count("considerable") == 5 and "x" * 11 in text and REMEDIES[code] in text and "a: ack 1/99" in text
+
+
+def test_a_text_too_long_for_two_lines_loses_whole_clauses() -> None:
+    what = "sold 2 by hand or by another program (execution E000002)"
+    row = alert(1, "critical", f"{what}; 'adopt ES' accepts it, {'z' * 60}", code="manual_trade", symbol="ES")
+    text = " ".join(
+        "".join(cell.text for cell in line)
+        for line in view.alarm_lines(snapshot(alerts=(row,)), ZONE, width=80)
+    )
+    assert "program" in text and "E000002)" in text and "zz" not in text
+    assert "F4: d keeps it, F8 closes it" in text
+
+
+def test_alarms_of_one_cause_are_counted_and_the_others_are_told_in_the_table() -> None:
+    row = alert(3, "critical", "a3 rejected", code="rejected", count=3, newest=9, others=("a1 x", "a2 y"))
+    (line,) = view.alarm_lines(snapshot(alerts=(row,)), ZONE)
+    assert "a3 rejected ×3" in "".join(cell.text for cell in line)
+    cells = [cell.text for cell in view.row(row, ZONE, TS).cells]
+    assert "a3 rejected ×3 · a2 y · a1 x" in cells
+
+
+def test_the_second_line_takes_its_place_and_gives_it_back() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        strip = app.desk.query_one("#alarm")
+        assert strip.size.height == 1
+        body = app.desk.query_one("#body").size.height
+        link.snapshot = snapshot(
+            alerts=(alert(1, "critical", f"executed -1, broker {'-2 ' * 15}", code="drift", symbol="GCM3"),)
+        )
+        await painted(pilot)
+        await pilot.pause()
+        assert strip.size.height == 2 and app.desk.query_one("#body").size.height == body - 1
+        assert "F4: d adopts, F8 flattens" in text_of(app)
+        link.snapshot = snapshot(alerts=())
+        await painted(pilot)
+        await pilot.pause()
+        assert strip.size.height == 1 and app.desk.query_one("#body").size.height == body
+
+    drive(test, link=FakeLink(snapshot(alerts=())), size=(80, 24))
+
+
+def test_remedies_are_those_of_what_is_halted() -> None:
+    assert remedy("whatever", "account halted: x") == "find the cause, then :reset halt"
+    assert remedy("whatever", "ES halted: x", "ES") == "F4: R lets it trade again"
+    assert remedy("operator_halt", "account halted: x") == "when ready, :reset halt"
     assert remedy("whatever", "x") == ""
 
 

@@ -337,13 +337,13 @@ def test_a_stopped_strategy_says_why() -> None:
 
 
 def test_the_newest_critical_alarm_comes_before_newer_warnings() -> None:
-    line = text(alerts.alarm_line(snapshot(), ZONE))
+    line = text(alerts.alarm_lines(snapshot(), ZONE)[0])
     assert "ALARM" in line and "executed -1, broker -2" in line and "1 of 2" in line
     newer = alert(21, "critical", "second one", symbol="NQM3")
     shot = snapshot(alerts=(newer, *snapshot().alerts))
-    assert "NQM3: second one" in text(alerts.alarm_line(shot, ZONE))
+    assert "NQM3: second one" in text(alerts.alarm_lines(shot, ZONE)[0])
     calm = snapshot(alerts=tuple(change(row, acknowledged=True) for row in shot.alerts))
-    assert "no unacknowledged" in text(alerts.alarm_line(calm, ZONE))
+    assert "no unacknowledged" in text(alerts.alarm_lines(calm, ZONE)[0])
 
 
 def test_information_is_no_alarm() -> None:
@@ -428,7 +428,7 @@ def test_a_halted_instrument_is_said_with_its_reason_and_remedy() -> None:
     one = snapshot(paused=(told,))
     assert words(one) == " LIMITED "
     said = text(status.why(one))
-    assert said == " LIMITED  ESM3 is halted: somebody else traded it ▸ F4: d adopts, F8 flattens"
+    assert said == " LIMITED  ESM3 is halted: somebody else traded it ▸ F4: d keeps it, F8 closes it"
     assert cell_len(said) <= 80, "with what to do on the smallest screen"
     everything = snapshot(paused=(told,), halted=True, halt_reason="operator")
     assert words(everything) == " HALTED "

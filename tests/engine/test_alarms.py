@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from engine.alerts import Alert, AlertBook
-from engine.control.commands import Acknowledge, Adopt, Flatten, Kill, Pause, Reset, Resume, Shelve
+from engine.control.commands import Acknowledge, Adopt, Claim, Flatten, Kill, Pause, Reset, Resume, Shelve
 from engine.control.snapshot import AlertRow
 from engine.model import NS, Side
 from engine.records import ControlReset, ControlTripped
@@ -63,10 +63,13 @@ def test_the_alarm_of_a_halt_is_over_when_the_halt_is_reset() -> None:
 
 def test_the_alarm_of_a_kill_is_over_when_the_halt_is_reset() -> None:
     async def script(rig: Rig) -> None:
-        await rig.command(Kill(flatten=False))
-        assert not alarm(rig, "halt").cleared
+        await rig.command(Kill(flatten=False, reason="operator: kill key"))
+        row = alarm(rig, "operator_halt")
+        assert not row.cleared and row.text == "account halted: operator: kill key (test)", (
+            "it says who did it"
+        )
         assert (await rig.command(Reset(scope="halt"))).ok
-        assert alarm(rig, "halt").cleared and not alarm(rig, "halt").acknowledged
+        assert alarm(rig, "operator_halt").cleared and not alarm(rig, "operator_halt").acknowledged
 
     Rig.play(script)
 
@@ -91,9 +94,59 @@ def test_a_manual_trade_is_not_over_before_a_person_has_decided() -> None:
         rig.exchange.manual_trade(rig.config.account, "ES", Side.SELL, 2)
         await rig.sleep(30)
         assert rig.engine.reconciler.words["ES"] == "agree", "it is booked"
-        assert not alarm(rig, "manual_trade").cleared and not alarm(rig, "foreign_fill").cleared
+        row = alarm(rig, "manual_trade")
+        assert not row.cleared and (row.count, row.others) == (1, ()), "one trade is one alarm"
+        assert rig.alerts() == ["manual_trade"]
+        rig.exchange.manual_trade(rig.config.account, "ES", Side.SELL, 1)
+        await rig.sleep(1)
+        row = alarm(rig, "manual_trade")
+        assert rig.alerts() == ["manual_trade"] and row.count == 2, "a further one is counted in it"
+        assert row.newest > row.id and "sold 1 by hand" in row.others[0] and "sold 2 by hand" in row.text
+        await rig.sleep(10)
         assert (await rig.command(Adopt(symbol="ES"))).ok
-        assert alarm(rig, "manual_trade").cleared and alarm(rig, "foreign_fill").cleared
+        assert alarm(rig, "manual_trade").cleared
+
+    Rig.play(script)
+
+
+def test_what_comes_after_an_alarm_was_acknowledged_is_heard_anew() -> None:
+    async def script(rig: Rig) -> None:
+        core = rig.engine.core
+        core.alarm("warning", "rejected", "a1 rejected: price", symbol="ES")
+        core.alarm("warning", "rejected", "a2 rejected: price", symbol="ES")
+        core.alarm("warning", "rejected", "b1 rejected: price", symbol="CL")
+        first = alarm(rig, "rejected").id - 1
+        rows = {row.id: row for row in core.books.alerts.rows()}
+        assert [(rows[i].symbol, rows[i].count) for i in sorted(rows)] == [("ES", 2), ("CL", 1)]
+        number = next(row.id for row in rows.values() if row.symbol == "ES")
+        assert first >= number
+        assert (await rig.command(Acknowledge(alert_id=rows[number].newest))).ok, "by the number of a part"
+        known = next(row for row in core.books.alerts.rows() if row.id == number)
+        assert known.acknowledged and known.cleared, "what merely happened is over when it is known"
+        core.alarm("warning", "rejected", "a3 rejected: price", symbol="ES")
+        newest = alarm(rig, "rejected")
+        assert newest.id > number and newest.count == 1 and not newest.acknowledged
+
+    Rig.play(script)
+
+
+def test_a_foreign_order_is_over_when_none_works_any_more() -> None:
+    async def script(rig: Rig) -> None:
+        broker_id = rig.exchange.foreign_order(rig.config.account, "ES", Side.BUY, 1, limit=100)
+        await rig.sleep(1)
+        assert not alarm(rig, "foreign_order").cleared
+        assert (await rig.command(Claim(broker_id=broker_id, strategy="manual"))).ok
+        assert alarm(rig, "foreign_order").cleared
+
+    Rig.play(script)
+
+
+def test_alarms_of_comparisons_are_over_when_the_next_one_succeeds() -> None:
+    async def script(rig: Rig) -> None:
+        for code in ("unreadable", "reconcile", "gap", "protection"):
+            rig.engine.core.alarm("warning", code, "drill")
+        await rig.sleep(15)
+        assert [row.cleared for row in rig.engine.core.books.alerts.rows()] == [True] * 4
 
     Rig.play(script)
 
@@ -107,9 +160,9 @@ def test_not_flat_is_over_once_flat_is_proven() -> None:
         assert not alarm(rig, "not_flat").cleared
         rig.exchange.set_state("ES", OPEN)
         await rig.sleep(10)
-        assert alarm(rig, "not_flat").cleared and not alarm(rig, "halt").cleared
+        assert alarm(rig, "not_flat").cleared and not alarm(rig, "operator_halt").cleared
         assert (await rig.command(Reset(scope="halt"))).ok
-        assert alarm(rig, "halt").cleared
+        assert alarm(rig, "operator_halt").cleared
 
     Rig.play(script)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -195,3 +196,26 @@ def test_a_lost_view_is_no_loss_of_control() -> None:
         assert not alarms(rig, "screen_lost")
 
     Rig.play(script, config={"screen": {"on_last_ui_lost": "halt", "ui_lost_after": 0}})
+
+
+def test_the_alarm_of_a_lost_screen_is_over_once_a_screen_is_in_control_also_of_the_next_run(
+    tmp_path: Path,
+) -> None:
+    def cleared(rig: Rig) -> list[bool]:
+        return [row.cleared for row in rig.engine.core.books.alerts.rows() if row.code == "screen_lost"]
+
+    async def lost(rig: Rig) -> None:
+        seat = rig.engine.seats.join("ann")
+        rig.engine.seats.leave(seat, goodbye=False, how="the terminal hung up")
+        assert cleared(rig) == [False]
+        await rig.sleep(1)
+
+    async def back(rig: Rig) -> None:
+        assert cleared(rig) == [False], "a restart brings no screen"
+        rig.engine.seats.join("eve", read_only=True)
+        assert cleared(rig) == [False], "who only looks on does not replace it"
+        rig.engine.seats.join("bob")
+        assert cleared(rig) == [True]
+
+    Rig.play(lost, directory=tmp_path)
+    Rig.play(back, directory=tmp_path)

@@ -32,7 +32,7 @@ def test_a_halted_market_at_the_kill(begin: Begin) -> None:
     desk.row("= AGREE", "ES", "0", "0", "=0")
     assert venue.held() == 0
     # What was not flat is over, and says so; the halt stays until a person takes it back.
-    desk.row("ALARM", "account halted", "find the cause, then :reset")
+    desk.row("ALARM", "account halted: operator")
     night.resets("reset halt")
     desk.shows(" SAFE ", lacks=[" HALTED ", " LIMITED "])  # a kill also takes the desk's arming back
     night.arms()

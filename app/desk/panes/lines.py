@@ -28,11 +28,14 @@ class WhyLine(Lines):
 
 
 class AlarmLine(Lines):
-    """The newest unacknowledged alarm; only here does anything flash."""
+    """The most urgent unacknowledged alarm, in one line or two; only here does anything flash."""
 
     def look(self, snapshot: Snapshot, zone: str, lit: bool) -> None:
         """`lit`: which half of the flash."""
-        self.show(alerts.alarm_line(snapshot, zone, lit=lit, width=self.size.width or 10_000))
+        lines = alerts.alarm_lines(snapshot, zone, lit=lit, width=self.size.width or 10_000)
+        if len(lines) != len(self.lines):
+            self.styles.height = len(lines)
+        self.show(*lines)
 
 
 class HealthLine(Lines):

@@ -1,4 +1,4 @@
-"""Alarms: the table of them, and the one line that the most urgent one gets under the status."""
+"""Alarms: the table of them, and the line or two that the most urgent one gets under the status."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table, clean, fit
 from app.desk.view.remedies import remedy
+from engine.alarmkinds import about, headline
 from engine.control.snapshot import AlertRow, Snapshot
 
 COLUMNS = (
@@ -28,7 +29,12 @@ _LEVELS = {
 
 def said(alert: AlertRow) -> str:
     """The text, with the symbol that it is about."""
-    return f"{alert.symbol}: {alert.text}" if alert.symbol and alert.symbol not in alert.text else alert.text
+    return about(alert.symbol, alert.text)
+
+
+def counted(alert: AlertRow) -> str:
+    """How many alarms of one cause it stands for, as a word to put behind it; empty for one alone."""
+    return f" ×{alert.count}" if alert.count > 1 else ""
 
 
 def state_cell(alert: AlertRow, now: int) -> Cell:
@@ -46,8 +52,10 @@ def row(alert: AlertRow, zone: str, now: int) -> Row:
     """One alert at `now`, UTC ns."""
     glyph, word, meaning = _LEVELS[alert.severity]
     still = alert.acknowledged or alert.shelved_until is not None
-    doing = "" if alert.cleared or alert.severity == "info" else remedy(alert.code, alert.text)
-    text = said(alert)
+    doing = "" if alert.cleared or alert.severity == "info" else remedy(alert.code, alert.text, alert.symbol)
+    text = said(alert) + counted(alert)
+    if alert.others:
+        text = f"{text} · {' · '.join(reversed(alert.others))}"
     if alert.shelved_why:
         text = f"{text} (shelved: {alert.shelved_why})"
     return Row(
@@ -88,18 +96,18 @@ def table(snapshot: Snapshot, zone: str) -> Table:
     return Table(title, COLUMNS, rows, "no alarms")
 
 
-LEAST_TEXT = 24
-"""Cells that what happened has before what to do gets any."""
 BRIEF = 100
 """Cells below which the line does without the time."""
 
 
-def alarm_line(snapshot: Snapshot, zone: str, *, lit: bool = True, width: int = 10_000) -> tuple[Cell, ...]:
-    """The most urgent unacknowledged alarm: what is wrong and what to do. `lit` False is the dark half of its
-    flash."""
+def alarm_lines(
+    snapshot: Snapshot, zone: str, *, lit: bool = True, width: int = 10_000
+) -> tuple[tuple[Cell, ...], ...]:
+    """The most urgent unacknowledged alarm, what is wrong and what to do: in one line where it fits, else in
+    two. `lit` False is the dark half of its flash."""
     waiting = unacknowledged(snapshot)
     if not waiting:
-        return (Cell(" no unacknowledged alarms", "muted"),)
+        return ((Cell(" no unacknowledged alarms", "muted"),),)
     first = waiting[0]
     glyph, word, meaning = _LEVELS[first.severity]
     name = "ALARM" if first.severity == "critical" else word
@@ -107,14 +115,32 @@ def alarm_line(snapshot: Snapshot, zone: str, *, lit: bool = True, width: int = 
         name, meaning = f"{name} (over)", "alarm-warning"
     head = Cell(f" {glyph} {name} ", meaning if lit or first.cleared else "alarm-ack")
     brief = width < BRIEF
-    tail = f" a: ack 1/{len(waiting)}" if brief else f"  [a] ack, 1 of {len(waiting)}"
-    text = f" {said(first)}" if brief else f" {formats.clock(first.ts, zone)} {said(first)}"
-    doing = "" if first.cleared else remedy(first.code, first.text)
-    doing = f" ▸ {doing}" if doing else ""
-    room = width - cell_len(head.text) - cell_len(tail) - cell_len(doing)
-    if cell_len(clean(text)) > room:
-        if room < LEAST_TEXT:
-            doing = ""
-            room = width - cell_len(head.text) - cell_len(tail)
-        text = fit(text, max(1, room))
-    return (head, Cell(text, "heading"), Cell(doing, "text"), Cell(tail, "muted"))
+    tail = Cell(f" a: ack 1/{len(waiting)}" if brief else f"  [a] ack, 1 of {len(waiting)}", "muted")
+    time = "" if brief else f" {formats.clock(first.ts, zone)}"
+    doing = "" if first.cleared else remedy(first.code, first.text, first.symbol)
+    todo = Cell(f" ▸ {doing}" if doing else "", "text")
+    room = width - cell_len(head.text)
+    beside = cell_len(tail.text) + cell_len(todo.text)
+    for text in (said(first), headline(first.symbol, first.text)):
+        text = clean(f"{time} {text}{counted(first)}")
+        if cell_len(text) + beside <= room:
+            return ((head, Cell(text, "heading"), todo, tail),)
+        if text_fits := wrapped(text, room, width - beside):
+            above, below = text_fits
+            return ((head, Cell(above, "heading")), (Cell(below, "heading"), todo, tail))
+    # Too narrow for a line of its own: the text goes before the rest.
+    return ((head, Cell(fit(text, max(1, room)), "heading")), (todo, tail))
+
+
+def wrapped(text: str, first: int, second: int) -> tuple[str, str] | None:
+    """The text in a line of `first` cells and a further one of `second`, parted between words; None where it
+    does not fit."""
+    if cell_len(text) <= first:
+        return text, ""
+    words = text.split(" ")
+    for count in range(len(words) - 1, 1, -1):
+        above = " ".join(words[:count])
+        if cell_len(above) <= first:
+            below = "   " + " ".join(words[count:])
+            return (above, below) if cell_len(below) <= second else None
+    return None
