@@ -69,7 +69,8 @@ def test_the_longest_line_and_its_remedy_stand_at_80_columns() -> None:
     lines = view.alarm_lines(snapshot(alerts=rows), ZONE, width=80)
     text = " ".join("".join(cell.text for cell in line).strip() for line in lines)
     assert max(cell_len("".join(cell.text for cell in line)) for line in lines) <= 80
-    assert text.count("considerable") == 5 and "x" * 11 in text and REMEDIES[code] in text and "a: ack 1/99" in text
+    assert text.count("considerable") == 5 and "x" * 11 in text
+    assert REMEDIES[code] in text and "a: ack 1/99" in text
 
 
 def test_a_text_too_long_for_two_lines_loses_whole_clauses() -> None:
