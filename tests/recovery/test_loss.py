@@ -121,14 +121,16 @@ def test_the_alarm_repeats_with_what_is_exposed_and_ends_when_the_link_is_back()
         await rig.fill(Side.BUY, 2)
         rig.exchange.shut_gateway("primary", "cable")
         await rig.sleep(200)
-        texts = [r.text for r in rig.engine.core.books.alerts.rows() if r.code == "link_down"][::-1]
-        assert len(texts) == 4 and texts[0] == "link to paper is down: cable"
+        (row,) = [r for r in rig.engine.core.books.alerts.rows() if r.code == "link_down"]
+        texts = [*row.others, row.text]
+        assert row.count == len(texts) == 4 and texts[0] == "link to paper is down: cable"
         assert texts[3].startswith("alarm 4: ") and "3 min 0 s" in texts[3] and "ES +2" in texts[3]
         rig.exchange.open_gateway("primary")
         await until(rig, lambda: rig.engine.view.enabled, 61)
         assert "link_up" in rig.alerts()
         await rig.sleep(300)
-        assert rig.alerts().count("link_down") == 4
+        (row,) = [r for r in rig.engine.core.books.alerts.rows() if r.code == "link_down"]
+        assert row.count == 4 and row.cleared
 
     Rig.play(script)
 

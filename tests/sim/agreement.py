@@ -124,7 +124,10 @@ def untold(engine: Engine, found: list[Difference]) -> list[Difference]:
     alerts = books.alerts.rows(500)
     for difference in found:
         if difference.order:
-            texts = [*(alert.text for alert in alerts), *(halt.reason for halt in books.halts.all())]
+            texts = [
+                *(text for a in alerts for text in (a.text, *a.others)),
+                *(halt.reason for halt in books.halts.all()),
+            ]
             told = any(i in text for text in texts for i in difference.order)
         else:
             told = books.halts.instrument(difference.symbol) is not None or any(
