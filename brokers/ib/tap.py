@@ -245,6 +245,10 @@ class Tap:
             return
         self._changed(reqId)
 
+    def missed(self, req_id: int, prints: int) -> None:
+        """Prints that were overtaken before anybody looked at them."""
+        self._book(req_id).prints += prints
+
     def tickSize(self, reqId: int, tickType: int, size: float) -> None:
         book = self._book(reqId)
         if tickType in _BID_SIZE:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from brokers.ib.library import Library, load
 from brokers.ib.raw import Error, Raw, Ticks
+from brokers.ib.sieve import Sieve
 from brokers.ib.tap import Tap
 from brokers.ib.terms import OrderTerms, Wanted
 from engine.ports import NotSent
@@ -31,13 +32,14 @@ class Wire:
         self._tap = Tap(self._heard, put_ticks)
         self._library: Library | None = None
         self._client: Any = None
+        self._sieve: Sieve | None = None
         self._refused: asyncio.Future[str] | None = None
         self._where: dict[str, object] = {}
 
     @property
     def ticks(self) -> int:
         """Ticks that this session heard."""
-        return self._tap.ticks
+        return self._tap.ticks + (self._sieve.overtaken if self._sieve is not None else 0)
 
     @property
     def library(self) -> str:
@@ -51,6 +53,7 @@ class Wire:
         self._refused = asyncio.get_running_loop().create_future()
         client = self._client = self._library.client(self._tap)
         client.decoder.logger = self._tap.reporter
+        self._sift(client)
         logging_on = asyncio.ensure_future(client.connectAsync(host, port, client_id, timeout))
         try:
             await asyncio.wait({logging_on, self._refused}, return_when=asyncio.FIRST_COMPLETED)
@@ -72,6 +75,13 @@ class Wire:
             if not client.isReady():
                 self.close()
         return int(client.serverVersion())
+
+    def _sift(self, client: Any) -> None:
+        """Puts the sieve before the library's own reader of the socket."""
+        decode = client._onSocketHasData
+        self._sieve = Sieve(decode, self._tap.missed)
+        client.conn.hasData -= decode
+        client.conn.hasData += self._sieve.feed
 
     def close(self) -> None:
         """Ends the session; may be called again."""

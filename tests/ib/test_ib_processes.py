@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -104,28 +105,65 @@ class GatewayProcess:
         self._process.stdout.close()
 
 
+@contextmanager
+def engine_at(folder: Path, port: int) -> Iterator[EngineProcess]:
+    """An engine whose broker is the gateway on this port, with a strategy that never rests."""
+    config = folder / "breakwater.toml"
+    config.write_text(CONFIG.format(port=port))
+    engine = EngineProcess(folder / "state", config, "", env=_environment(folder))
+    engine.begin()
+    try:
+        yield engine
+    finally:
+        if engine.running:
+            engine.kill()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("BREAKWATER_", "XDG_"))}
+    return {**own, "HOME": str(folder)}
+
+
 @pytest.fixture
 def running() -> Iterator[tuple[GatewayProcess, EngineProcess]]:
     with short_folder() as folder:
         gateway = GatewayProcess(folder)
-        config = folder / "breakwater.toml"
-        config.write_text(CONFIG.format(port=gateway.port))
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("BREAKWATER_", "XDG_"))}
-        engine = EngineProcess(folder / "state", config, "", env={**env, "HOME": str(folder)})
-        engine.begin()
         try:
-            yield gateway, engine
+            with engine_at(folder, gateway.port) as engine:
+                yield gateway, engine
         finally:
-            if engine.running:
-                engine.kill()
             gateway.kill()
 
 
-def quiet(engine: EngineProcess, what: str) -> None:
-    """With the strategy paused everything must come to rest, explained."""
+@contextmanager
+def beside_a_gateway() -> Iterator[tuple[GatewayThread, EngineProcess]]:
+    """The gateway in this process, to be reached into; it understood everything that the engine said."""
+    with (
+        short_folder() as folder,
+        GatewayThread(feed=Walk("ES,NQ@25", INSTRUMENTS, random.Random(3))) as venue,
+        engine_at(folder, venue.port) as engine,
+    ):
+        yield venue, engine
+        assert not venue.call(lambda gateway: list(gateway.problems))
+
+
+def in_the_midst(engine: EngineProcess) -> None:
+    engine.until(lambda p: p.trading and len(p.orders) > 0, "orders at the gateway")
+
+
+def trades(engine: EngineProcess, when: str) -> None:
+    engine.until(lambda p: p if p.trading else None, f"it trades {when}")
+
+
+def stands(engine: EngineProcess, why: str) -> None:
+    engine.until(lambda p: p if not p.trading else None, f"it stands still: {why}")
+
+
+def comes_to_rest(engine: EngineProcess, what: str) -> None:
+    """With the strategy paused nothing may be unknown and nothing differ."""
     answer = engine.command(Pause())
     assert answer.ok, answer
-    engine.until(lambda p: p if _rest(p) else None, what)
+    engine.until(lambda p: p if _rest(p) else None, f"nothing unknown {what}")
 
 
 def _rest(picture: Snapshot) -> bool:
@@ -134,16 +172,22 @@ def _rest(picture: Snapshot) -> bool:
     return not unknown and not differs and bool(picture.positions)
 
 
+def kill(*processes: EngineProcess | GatewayProcess) -> None:
+    """kill -9, one after the other."""
+    for process in processes:
+        process.kill()
+
+
 def test_the_engine_is_killed_in_the_middle_of_orders(
     running: tuple[GatewayProcess, EngineProcess],
 ) -> None:
     _, engine = running
     for _ in range(3):
-        engine.until(lambda p: p.trading and len(p.orders) > 0, "orders at the gateway")
-        engine.kill()
+        in_the_midst(engine)
+        kill(engine)
         engine.begin()
-    engine.until(lambda p: p if p.trading else None, "it trades again")
-    quiet(engine, "nothing unknown after kills of the engine")
+    trades(engine, "again")
+    comes_to_rest(engine, "after kills of the engine")
 
 
 def test_the_gateway_is_killed_in_the_middle_of_orders(
@@ -151,89 +195,63 @@ def test_the_gateway_is_killed_in_the_middle_of_orders(
 ) -> None:
     gateway, engine = running
     for _ in range(2):
-        engine.until(lambda p: p.trading and len(p.orders) > 0, "orders at the gateway")
-        gateway.kill()
-        engine.until(lambda p: p if not p.trading else None, "the loss is seen")
+        in_the_midst(engine)
+        kill(gateway)
+        stands(engine, "the gateway is gone")
         gateway.start()
-        engine.until(lambda p: p if p.trading else None, "it trades again")
-    quiet(engine, "nothing unknown after kills of the gateway")
+        trades(engine, "again")
+    comes_to_rest(engine, "after kills of the gateway")
 
 
 def test_both_are_killed_the_gateway_first_and_the_engine_first(
     running: tuple[GatewayProcess, EngineProcess],
 ) -> None:
     gateway, engine = running
-    engine.until(lambda p: p.trading and len(p.orders) > 0, "orders at the gateway")
-    gateway.kill()
-    engine.kill()
-    gateway.start()
-    engine.begin()
-    engine.until(lambda p: p.trading and len(p.orders) > 0, "orders after the first double kill")
-    engine.kill()
-    gateway.kill()
-    gateway.start()
-    engine.begin()
-    engine.until(lambda p: p if p.trading else None, "it trades after the second double kill")
-    quiet(engine, "nothing unknown after both were killed")
+    for order in ((gateway, engine), (engine, gateway)):
+        in_the_midst(engine)
+        kill(*order)
+        gateway.start()
+        engine.begin()
+    trades(engine, "after both double kills")
+    comes_to_rest(engine, "after both were killed")
 
 
 def test_tws_loses_ib_and_restarts_at_night() -> None:
-    """1100 and 1102, 1101, then a restart that forgets: the engine stops, waits, reads and goes on."""
-    with (
-        short_folder() as folder,
-        GatewayThread(feed=Walk("ES,NQ@25", INSTRUMENTS, random.Random(3))) as venue,
-    ):
-        config = folder / "breakwater.toml"
-        config.write_text(CONFIG.format(port=venue.port))
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("BREAKWATER_", "XDG_"))}
-        engine = EngineProcess(folder / "state", config, "", env={**env, "HOME": str(folder)})
-        engine.begin()
-        try:
-            for data_lost in (False, True):
-                engine.until(lambda p: p.trading and len(p.orders) > 0, "orders at the gateway")
-                venue.call(lambda gateway: gateway.lose_server())
-                engine.until(lambda p: p if not p.trading else None, "it stops while IB is away")
-                venue.call(lambda gateway, lost=data_lost: gateway.restore_server(data_lost=lost))  # type: ignore[misc]
-                engine.until(lambda p: p if p.trading else None, "it trades again")
-            venue.call(lambda gateway: gateway.restart())
-            engine.until(lambda p: p if not p.trading else None, "it stops while TWS restarts")
-            engine.until(lambda p: p if p.trading else None, "it trades after the restart")
-            quiet(engine, "nothing unknown after the night")
-            assert not venue.call(lambda gateway: list(gateway.problems))
-        finally:
-            engine.kill()
+    """1100 and 1102, 1101, then a restart that forgets: the engine stops, waits, reads and goes on. Before
+    orders that open it has asked what they need."""
+    with beside_a_gateway() as (venue, engine):
+        for data_lost in (False, True):
+            in_the_midst(engine)
+            venue.call(lambda gateway: gateway.lose_server())
+            stands(engine, "IB is away")
+            venue.call(lambda gateway, lost=data_lost: gateway.restore_server(data_lost=lost))  # type: ignore[misc]
+            trades(engine, "again")
+        venue.call(lambda gateway: gateway.restart())
+        stands(engine, "TWS restarts")
+        trades(engine, "after the restart")
+        comes_to_rest(engine, "after the night")
+        counters = engine.until(lambda p: p.health.counters, "counters")
+        assert counters["what_if"] > counters.get("what_if_failed", 0)  # some went down with the line
 
 
 def test_a_whole_engine_comes_to_rest_after_a_storm() -> None:
     """Faults of wire and venue twice a second under a strategy that never rests; then books are compared."""
     rng = random.Random("engine storm")
-    with (
-        short_folder() as folder,
-        GatewayThread(feed=Walk("ES,NQ@25", INSTRUMENTS, random.Random(3))) as venue,
-    ):
-        config = folder / "breakwater.toml"
-        config.write_text(CONFIG.format(port=venue.port))
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("BREAKWATER_", "XDG_"))}
-        engine = EngineProcess(folder / "state", config, "", env={**env, "HOME": str(folder)})
-        engine.begin()
-        try:
-            engine.until(lambda p: p.trading and len(p.orders) > 0, "orders at the gateway")
-            for _ in range(40):
-                venue.call(lambda gateway: mischief(gateway, rng))
-                time.sleep(rng.uniform(0.1, 0.7))
-            venue.call(_calm)
-            engine.until(lambda p: p if p.trading else None, "it trades after the storm")
-            quiet(engine, "nothing unknown after the storm")
+    with beside_a_gateway() as (venue, engine):
+        in_the_midst(engine)
+        for _ in range(40):
+            venue.call(lambda gateway: mischief(gateway, rng))
+            time.sleep(rng.uniform(0.1, 0.7))
+        venue.call(_calm)
+        trades(engine, "after the storm")
+        comes_to_rest(engine, "after the storm")
 
-            def same(picture: Snapshot) -> bool:
-                held = {p.symbol: int(p.executed) for p in picture.positions if p.executed}
-                works = {o.id for o in picture.orders if str(o.status) in ("WORKING", "PARTIAL_FILL")}
-                return (held, works) == venue.call(_truth)
+        def same(picture: Snapshot) -> bool:
+            held = {p.symbol: int(p.executed) for p in picture.positions if p.executed}
+            works = {o.id for o in picture.orders if str(o.status) in ("WORKING", "PARTIAL_FILL")}
+            return (held, works) == venue.call(_truth)
 
-            engine.until(lambda p: p if same(p) else None, "positions and orders of the venue")
-            assert not venue.call(lambda gateway: list(gateway.problems))
-        finally:
-            engine.kill()
+        engine.until(lambda p: p if same(p) else None, "positions and orders of the venue")
 
 
 def _calm(gateway: Gateway) -> None:
@@ -257,13 +275,12 @@ def test_drills_run_against_an_account_at_ib() -> None:
         try:
             config = folder / "ib.toml"
             config.write_text(CONFIG.format(port=gateway.port).partition("[[strategies]]")[0])
-            env = {k: v for k, v in os.environ.items() if not k.startswith(("BREAKWATER_", "XDG_"))}
             command = [sys.executable, "-m", "app.cli", "drill", "--only", "4.41", "--json"]
             command += ["--against", str(config)]
             done = subprocess.run(
                 command,
                 cwd=ROOT,
-                env={**env, "HOME": str(folder)},
+                env=_environment(folder),
                 capture_output=True,
                 text=True,
                 timeout=150,
