@@ -6,12 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OTHER := .venv-ib-async
-WORKERS ?= 2
+# More workers than processors: half of what the tests take is waiting in real time.
+WORKERS ?= 4
+SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 KILLS ?= 300
 CUTS ?= 1000
 SEEDS ?= 500
 
-.PHONY: run test test-ib conformance lint bench crash sim soak mutants picture clean help
+.PHONY: run test test-long test-ib test-ib-async conformance lint bench crash sim soak mutants picture clean help
 
 help:  ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,7 +34,10 @@ run: $(STAMP)  ## the workstation on the synthetic market (headless for a minute
 	@$(BIN)/breakwater
 
 test: $(STAMP)  ## the whole test suite
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
+	$(BIN)/python -m pytest $(SPREAD) tests
+
+test-long: $(STAMP)  ## the same with recordings to their end, and examples and kills in plenty
+	BREAKWATER_FULL=1 $(BIN)/python -m pytest $(SPREAD) --timeout=3600 tests
 
 # The vendor's own client, for tests only: breakwater is not installed beside it.
 .venv-ibapi/.installed: constraints.txt
@@ -40,9 +45,14 @@ test: $(STAMP)  ## the whole test suite
 	.venv-ibapi/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ibapi
 	@touch $@
 
-test-ib: $(STAMP) $(OTHER)/.installed .venv-ibapi/.installed  ## gateway and adapter with every client: ib_insync, ib_async, the vendor's own
-	$(BIN)/python -m pytest -q tests/tws
-	$(OTHER)/bin/python -m pytest -q tests/ib tests/conformance/test_ib.py
+# What depends on the library. The codec of the wire does not: it is the same code in both environments.
+IB_TESTS := tests/ib tests/tws tests/conformance/test_ib.py tests/app/test_app_ib.py
+
+test-ib-async: $(OTHER)/.installed  ## gateway and adapter with ib_async, in an environment of its own
+	$(OTHER)/bin/python -m pytest $(SPREAD) $(IB_TESTS) --ignore tests/tws/test_tws_codec.py
+
+test-ib: $(STAMP) .venv-ibapi/.installed test-ib-async  ## gateway and adapter with every client: ib_insync, ib_async, the vendor's own
+	$(BIN)/python -m pytest $(SPREAD) $(IB_TESTS)
 
 conformance: $(STAMP) $(OTHER)/.installed  ## run every adapter through the numbered suite and write the README's table
 	$(BIN)/python -m tests.conformance

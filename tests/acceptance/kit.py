@@ -23,8 +23,6 @@ from tests.feeds.recordings import recording
 ROOT = Path(__file__).parents[2]
 STRATEGIES = ROOT / "tests" / "crash" / "strategies.py"
 KEYS = {"orders", "fills", "rejects", "pnl", "flat", "reconciled", "latency"}
-FULL = bool(os.environ.get("BREAKWATER_FULL"))
-"""Whether the long recordings are run to their end."""
 
 GC = "gc_l5_20230501/gc_l5_20230501.csv.gz"
 ES = "es_mbo_20231225/es_mbo_20231225.csv.gz"

@@ -8,6 +8,7 @@ import pytest
 
 from engine.journal.tools import compare, describe
 from tests.acceptance.kit import CHURN, GC, LIVELY, Home, finished, prefix
+from tests.effort import effort
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +43,6 @@ def test_a_strategy_that_does_everything(tmp_path: Path) -> None:
 
 @pytest.mark.data
 def test_a_recording(tmp_path: Path) -> None:
-    part = prefix(GC, 30_000, tmp_path)
+    part = prefix(GC, effort(15_000, 30_000), tmp_path)
     summary = both(Home(tmp_path, LIVELY), f"replay:{part}")
     assert isinstance(summary["fills"], int) and summary["fills"] > 0

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from engine.journal.tools import compare, describe, rotate, verify
-from tests.acceptance.kit import BTC, ES, FULL, GC, Home, ledger_audit, prefix
+from tests.acceptance.kit import BTC, ES, GC, Home, ledger_audit, prefix
 from tests.crash import checks
 from tests.crash.kit import Story
+from tests.effort import FULL
 from tests.feeds.recordings import recording
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
@@ -60,7 +61,7 @@ def test_a_whole_day(name: str, tmp_path: Path) -> None:
 def test_gold(tmp_path: Path) -> None:
     """The first hours of the day; all of it with BREAKWATER_FULL=1."""
     home = Home(tmp_path)
-    path = recording(GC) if FULL else prefix(GC, 60_000, tmp_path)
+    path = recording(GC) if FULL else prefix(GC, 30_000, tmp_path)
     summary = home.run(f"replay:{path}")
     traded(summary)
     proven(home, f"replay:{path}", summary)
@@ -68,7 +69,7 @@ def test_gold(tmp_path: Path) -> None:
 
 def test_a_finished_replay_starts_afresh_and_ends_the_same(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    feed = f"replay:{recording(ES)}"
+    feed = f"replay:{recording(ES) if FULL else prefix(ES, 20_000, tmp_path)}"
     first, again = home.run(feed), home.run(feed)
     assert again["orders"] == first["orders"] > 0
     assert (again["digest"], again["pnl"]) == (first["digest"], first["pnl"])

@@ -21,10 +21,11 @@ from tests.acceptance.kit import GC, LIVELY, WITNESS, Home, ledger_audit, prefix
 from tests.acceptance.test_recorded_days import proven
 from tests.crash import checks
 from tests.crash.kit import Story, wait_for
+from tests.effort import effort
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
 
-KILLS = 5
+KILLS = effort(3, 5)
 REACH = 2 * NS
 """How far from an execution's time the market is looked at."""
 
@@ -61,7 +62,7 @@ def test_a_replay_goes_on_after_kill_after_kill(tmp_path: Path) -> None:
     rng = random.Random(2)
     seen = tmp_path / "seen"
     home = Home(tmp_path, LIVELY + WITNESS.replace("FILE", str(seen)))
-    feed = f"replay:{prefix(GC, 40_000, tmp_path)}"
+    feed = f"replay:{prefix(GC, effort(24_000, 40_000), tmp_path)}"
     story = Story(home.state("state"))
     scratch = tmp_path / "copy"
     scratch.mkdir()

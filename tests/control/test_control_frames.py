@@ -24,6 +24,7 @@ from engine.control.snapshot import (
     StrategyRow,
     order_age,
 )
+from tests.effort import effort
 
 NS = 1_000_000_000
 money = st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**9), max_value=10**9)
@@ -96,13 +97,13 @@ def over_the_wire(frame: Frame) -> Frame:
     return msgspec.json.decode(wire.encode(frame), type=Frame)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=effort(100, 1000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(snapshots(), snapshots())
 def test_a_frame_leads_from_any_snapshot_to_any_other(a: Snapshot, b: Snapshot) -> None:
     assert patched(a, over_the_wire(delta(a, b))) == b
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=effort(25, 200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(snapshots(), min_size=2, max_size=6))
 def test_a_chain_of_frames_stays_true(chain: list[Snapshot]) -> None:
     held = chain[0]

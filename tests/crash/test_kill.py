@@ -18,8 +18,9 @@ from engine.control.commands import Flatten, Kill, Reset
 from engine.records import OrderStored, RunStarted
 from tests.crash import checks
 from tests.crash.kit import Engine, Story, Venue, engine, short_folder, venue, wait_for
+from tests.effort import effort
 
-KILLS = int(os.environ.get("BREAKWATER_KILLS", "20"))
+KILLS = int(os.environ.get("BREAKWATER_KILLS", effort(20, 300)))
 SEED = int(os.environ.get("BREAKWATER_KILL_SEED", "1"))
 
 

@@ -413,6 +413,7 @@ def test_screens_ask_over_the_socket_for_what_they_need(attached: Workstation) -
     link = SocketLink(attached.state, read_only=True)
     link.start()
     try:
+        attached.until(lambda: link.latest() is not None, "the first picture over the socket")
         order = next(row for row in attached.orders() if row.status == "FILLED")
         link.ask(StoryOf(ident=order.id), story.append)
         attached.until(lambda: bool(story), "the story")

@@ -18,11 +18,12 @@ from engine.config import JournalConfig
 from engine.journal import Journal, Row, StoreFailed, StoreState, connection
 from engine.journal.files import Tail
 from engine.model import ExecutionKey
+from tests.effort import effort
 from tests.power.disk import Disk, Op, Recording
 from tests.power.vfs import Unavailable, tapped
 
 NAME = "journal.db"
-LIVES = int(os.environ.get("BREAKWATER_CUTS", "100"))
+LIVES = int(os.environ.get("BREAKWATER_CUTS", effort(60, 1000)))
 """Lives that are led; each is cut some ten times."""
 
 

@@ -2,7 +2,7 @@
 
 A life of the journal is recorded once, operation by operation, and cut at many places; each cut leaves torn,
 reordered and missing sectors of whatever was not synced, and is followed by the real opening, itself recorded
-and sometimes cut again. `BREAKWATER_CUTS` says how many lives are led (100 by default, some ten cuts each).
+and sometimes cut again. `BREAKWATER_CUTS` says how many lives are led (60 by default, some ten cuts each).
 """
 
 from __future__ import annotations

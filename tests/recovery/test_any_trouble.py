@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engine.control.commands import Kill
 from engine.model import NS, Side
+from tests.effort import effort
 from tests.engine.rig import Rig
 from tests.recovery.kit import TWO, session, up_sessions
 
@@ -52,7 +53,7 @@ def trouble(rig: Rig, what: str, tenths: int) -> None:
             rig.send(Side.BUY if tenths % 2 else Side.SELL, 1 + tenths % 3, 24_001 if tenths % 2 else 24_000)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=effort(15, 200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS, kill_at=st.one_of(st.none(), st.integers(0, 12)), jitter=st.floats(0, 1))
 def test_it_ends_in_agreement_or_flat(
     steps: list[tuple[str, int]], kill_at: int | None, jitter: float

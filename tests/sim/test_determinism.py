@@ -17,10 +17,11 @@ import pytest
 from engine.sim.faults import BY_NAME, KINDS
 from engine.sim.guard import Outside, inside
 from engine.sim.options import Options
+from tests.effort import effort
 from tests.sim.run import play
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = range(1, 21)
+SEEDS = range(1, 1 + effort(10, 40))
 SECONDS = 30.0
 
 PROGRAM = f"""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -18,27 +17,10 @@ from engine.model import Quote
 from tests.tws.tws_kit import LIBRARY
 
 ROOT = Path(__file__).resolve().parents[2]
-IB_ASYNC = ROOT / ".venv-ib-async" / "bin" / "python"
 VENDOR = ROOT / ".venv-ibapi" / "bin" / "python"
 here_first = pytest.mark.skipif(
     LIBRARY == "ib_async", reason="run from the environment that has ib_insync; this is the other one"
 )
-
-
-@here_first
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.skipif(not IB_ASYNC.exists(), reason="no .venv-ib-async: make test-ib creates it")
-def test_every_session_passes_with_ib_async_too() -> None:
-    done = subprocess.run(
-        [IB_ASYNC, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/tws", "-k", "not codec"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTEST_ADDOPTS": ""},
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
-    assert " passed" in done.stdout and "ib_async" not in sys.modules
 
 
 @pytest.mark.skipif(LIBRARY == "ib_insync" or not LIBRARY, reason="one library only, as it must be")
