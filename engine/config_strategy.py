@@ -73,5 +73,16 @@ class StrategyConfig(Section):
     on_stop: Literal["cancel", "keep", "flatten"] = "cancel"
     """What happens to its orders (and position, with flatten) when it stops or is stopped. cancel, because
     nobody looks after them any more."""
+    restart: Literal["never", "on_failure"] = "never"
+    """Whether it is started again after a failure; not after its own max_loss, after a person stopped it, or
+    while the account is halted. never, because what failed once is mostly wrong still."""
+    restart_delay: float = Field(1.0, gt=0, le=3_600)
+    """Seconds before the first restart; each further one within restart_window waits twice as long, a minute
+    at the most, so that one that fails at once does not spin."""
+    restart_max: int = Field(3, ge=1, le=100)
+    """Restarts within the seconds of restart_window; then it stays stopped until a person resumes it, because
+    what fails again and again needs one."""
+    restart_window: float = Field(600.0, gt=0, le=604_800)
+    """Seconds over which restarts are counted, because three failures in a week are not three in a row."""
     bar_seconds: float = Field(0.0, ge=0, le=86_400)
     """Seconds. Span of the bars it gets; 0: none, because bars that nobody reads cost time."""

@@ -28,6 +28,7 @@ from engine.strategy.netting import split_money
 from engine.strategy.realtime import RealtimeHost
 from engine.strategy.reports import Acted, Origin, State
 from engine.strategy_orders import StrategyOrders
+from engine.strategy_restarts import Restarts
 from engine.targets import Cause, Targets
 from engine.view import EngineView
 
@@ -83,6 +84,10 @@ class StrategyDesk:
             lambda name, report: self._hosts[name].order(report),
         )
 
+        self._restarts = Restarts(core, self._start_again, self._not_again)
+        self._spent: set[str] = set()
+        """Strategies that are being stopped for a limit of their own, which no restart lifts."""
+
     # -- life
 
     async def start(self) -> None:
@@ -115,6 +120,24 @@ class StrategyDesk:
                 continue
             self._start(host)
 
+    def _start_again(self, name: str) -> None:
+        self._start(self._hosts[name])
+
+    def _not_again(self, name: str, why: str) -> None:
+        self._stays_stopped(name, f"{self._hosts[name].reason}; {why}")
+
+    def _stays_stopped(self, name: str, reason: str) -> None:
+        """One that failed is not started again but by a person."""
+        self._core.commit(
+            Halted(
+                scope="strategy",
+                target=name,
+                code="strategy_failed",
+                reason=f"stopped by the engine: {reason}",
+            )
+        )
+        self._core.alarm("critical", "strategy", f"strategy {name} was stopped: {reason}")
+
     def _start(self, host: StrategyHost) -> None:
         name = host.name
         books = self._core.books
@@ -135,6 +158,7 @@ class StrategyDesk:
 
     async def stop(self, reason: str, timeout: int) -> None:
         """Lets every strategy end in its own way, at most for `timeout` ns of host time in all."""
+        self._restarts.cancel_all()
         for host in self._hosts.values():
             if host.live:
                 host.stop(timeout / NS, reason)
@@ -158,6 +182,11 @@ class StrategyDesk:
         """Lets one strategy end in its own way and stops its process, until a person resumes it. `leave`:
         what becomes of its orders and its share of positions, instead of its `on_stop`. Returns a problem."""
         host = self._hosts.get(name)
+        if host is not None and self._restarts.cancel(name):
+            self._core.commit(
+                Halted(scope="strategy", target=name, code=STOPPED, reason=f"not started again, by {who}")
+            )
+            return ""
         if host is None or not host.live:
             known = ", ".join(sorted(self._hosts)) or "none"
             return (
@@ -178,13 +207,19 @@ class StrategyDesk:
         way that its `on_stop` says. A person resumes it."""
         host = self._hosts.get(name)
         if host is not None:
+            self._spent.add(name)
             host.fail(reason)
+            self._spent.discard(name)
+            if self._restarts.cancel(name):
+                # It had failed already, and now it has lost what it may lose as well.
+                self._not_again(name, reason)
 
     def resume(self, name: str) -> str:
         """Lifts a pause; starts a strategy anew that had failed or stopped."""
         host = self._hosts.get(name)
         if host is None:
             return f"no strategy {name}; known are {', '.join(sorted(self._hosts)) or 'none'}"
+        self._restarts.cancel(name)
         self._core.commit(HaltReset(scope="strategy", target=name, who="operator"))
         for symbol in host.config.symbols:
             self.targets.release(symbol)
@@ -323,15 +358,12 @@ class StrategyDesk:
         if state == "failed":
             self._asked = deque(ask for ask in self._asked if ask[0] != name)
             core.metrics.count("strategy_failures")
-            core.commit(
-                Halted(
-                    scope="strategy",
-                    target=name,
-                    code="strategy_failed",
-                    reason=f"stopped by the engine: {reason}",
-                )
-            )
-            core.alarm("critical", "strategy", f"strategy {name} was stopped: {reason}")
+            again, words = (False, "") if name in self._spent else self._restarts.plan(config)
+            said = "; ".join(filter(None, (reason, words)))
+            if again:
+                core.alarm("critical", "strategy", f"strategy {name} was stopped: {said}")
+            else:
+                self._stays_stopped(name, said)
         if state in ("failed", "stopped"):
             self._wind_up(config, state, self._leave.pop(name, config.on_stop))
 
@@ -375,6 +407,8 @@ class StrategyDesk:
                     intended[symbol] = books.instruments[symbol].size(lots)
             pnl = self._view.strategy_pnl(name)
             state, reason = status.state, status.reason
+            if self._restarts.waits(name):
+                reason += "; it will be started again"
             halt = books.halts.strategy(name)
             if halt is not None and halt.code == "strategy_failed" and state in ("starting", "stopped"):
                 # An earlier run stopped it, and this one has not started it.
@@ -395,6 +429,7 @@ class StrategyDesk:
                     dropped=status.dropped,
                     cpu=None if status.cpu is None else round(status.cpu, 3),
                     callbacks=status.callbacks,
+                    restarts=self._restarts.counts.get(name, 0),
                 )
             )
         return tuple(out)

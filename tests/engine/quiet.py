@@ -14,5 +14,15 @@ class Keeper(Strategy):
         self.intend("CL", 2)
 
 
+class Breaks(Strategy):
+    """Raises 200 ms after each start."""
+
+    def on_start(self) -> None:
+        self.set_timer(0.2, "end")
+
+    def on_timer(self, name: str) -> None:
+        raise ValueError("broken")
+
+
 class Quiet(Strategy):
     """Nothing."""
