@@ -13,7 +13,8 @@ from engine.control.wire import reachable
 from engine.journal import StoreRefused
 from engine.records import KINDS, SentinelNote, decode
 from engine.sentinel.lease import SIZE, Holder, Lease
-from engine.sentinel.messages import HandBack, Said, line, said
+from engine.sentinel.machine import Phase
+from engine.sentinel.messages import Beat, HandBack, Said, line, said
 
 _WITHIN = 2.0
 """Seconds that it has for the answer."""
@@ -34,22 +35,27 @@ def ask(state: Path) -> Said | None:
 
 
 def ask_back(state: Path) -> bool:
-    """Asks a sentinel that has the lease to hand it back, before an engine opens a session that could be in
-    the way of the sentinel's. True where nobody has it any more, or never had; what was done is taken over by
-    the engine later. Waits for nothing."""
+    """Says to a sentinel that an engine starts: one that has the lease is asked to hand it back, before a
+    session is opened that could be in its way; one that only watches gives the start its time. True where
+    nobody has it any more, or never had; what was done is taken over by the engine later. Waits for nothing.
+    """
     lease = lease_of(state)
-    if lease is None or lease.holder is not Holder.SENTINEL:
+    if lease is None:
         return True
+    held = lease.holder is Holder.SENTINEL
+    said = None if held else ask(state)
+    if not held and (said is None or said.phase is Phase.IDLE):
+        return True  # one that has heard no engine must not begin to count because of a start that may fail
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
         wire.settimeout(_WITHIN)
         try:
             with reachable(sentinel_socket(state)) as address:
                 wire.connect(address)
-            wire.sendall(line(HandBack()))
+            wire.sendall(line(HandBack() if held else Beat(n=0, epoch=lease.epoch, seq=0)))
             wire.recv(1)  # it was heard
         except OSError:
-            return ask(state) is None  # none lives: the lease is taken from a dead one
-    return False
+            return not held or ask(state) is None  # where none lives the lease is taken from a dead one
+    return not held
 
 
 def lease_of(state: Path) -> Lease | None:

@@ -23,7 +23,7 @@ from app.options import RunOptions
 from app.paths import sentinel_journal_path, sentinel_lease_path, sentinel_socket
 from engine.control.wire import reachable
 from engine.core import Log
-from engine.journal import AlreadyRunning, Row, schema
+from engine.journal import AlreadyRunning, Row, StoreRefused, schema
 from engine.journal.checking import looking
 from engine.journal.files import InstanceLock
 from engine.journal.livecopy import copy_live
@@ -158,21 +158,28 @@ class SentinelPost(asyncio.Protocol):
     # -- the lease
 
     async def regain(self) -> Regained | None:
-        lease = self.hold.look()
-        if lease is None:
-            return None
-        if lease.holder is Holder.SENTINEL:
-            try:
-                # Whoever has the sentinel's journal is the sentinel: while its lock is free, none lives.
-                with InstanceLock.exclusive(self._journal):
-                    if not self.hold.claim():
-                        return None
-            except AlreadyRunning:
-                return None
-        elif not self.hold.claim(but=Holder.SENTINEL):
+        try:
+            taken = self._claim()
+        except OSError as error:
+            raise StoreRefused(str(error)) from error
+        if not taken:
             return None
         rows = await asyncio.to_thread(rows_of, self._journal)
         return Regained(journal_of(rows), rows)
+
+    def _claim(self) -> bool:
+        """Takes the lease from nobody, from an earlier engine, or from a sentinel that is dead."""
+        lease = self.hold.look()
+        if lease is None:
+            return False
+        if lease.holder is not Holder.SENTINEL:
+            return self.hold.claim(but=Holder.SENTINEL)
+        try:
+            # Whoever has the sentinel's journal is the sentinel: while its lock is free, none lives.
+            with InstanceLock.exclusive(self._journal):
+                return self.hold.claim()
+        except AlreadyRunning:
+            return False
 
 
 def rows_of(path: Path) -> tuple[Row, ...]:

@@ -49,7 +49,7 @@ class Post(Protocol):
 
     async def regain(self) -> Regained | None:
         """Takes the lease if nobody else may have it, and reads what the sentinel did; None: the sentinel
-        lives and has not given it back. Raises `OSError`, `StoreRefused`."""
+        lives and has not given it back. Raises `StoreRefused` with the remedy."""
 
     async def close(self) -> None:
         """The connection ends; the sentinel's process is left to itself."""
@@ -79,7 +79,7 @@ class Keeper:
 
     async def first(self) -> None:
         """Before the first connection to the broker: the lease, or a start that sends nothing. What an
-        earlier sentinel did is taken over."""
+        earlier sentinel did is taken over. Raises `StoreRefused` where lease or journal cannot be read."""
         self._beat()
         if not await self._regain():
             self._lost("the sentinel is at work at the broker, or has not given the lease back")

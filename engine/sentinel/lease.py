@@ -46,8 +46,8 @@ class LeaseStore(Protocol):
     """Where the word stands. Never waits: who finds the other side inside is told so."""
 
     def enter(self) -> Lease | None:
-        """The word, with the lock held until `leave`; None: the other side is inside. Raises `OSError` and
-        `ValueError` (without the lock) where it cannot be read."""
+        """The word, with the lock held until `leave`; None: the other side is inside. Raises `OSError`
+        (without the lock) where it cannot be read, with the remedy."""
 
     def leave(self) -> None: ...
 
@@ -96,7 +96,7 @@ class Leasehold:
         `claim` succeeds."""
 
     def look(self) -> Lease | None:
-        """The word as it stands; None where the other side is inside. Raises `OSError`, `ValueError`."""
+        """The word as it stands; None where the other side is inside. Raises `OSError`."""
         lease = self._store.enter()
         if lease is not None:
             self._store.leave()
@@ -104,12 +104,8 @@ class Leasehold:
 
     def claim(self, but: Holder | None = None) -> bool:
         """Takes the lease, whoever has it: only for who knows that the other side may lose it. False: the
-        other side is inside, or `but` has it. Raises `OSError`, also for a word that cannot be read: nobody
-        knows then which epoch the other side believes in."""
-        try:
-            lease = self._store.enter()
-        except ValueError as error:
-            raise OSError(f"{error}; stop engine and sentinel, and remove the file") from error
+        other side is inside, or `but` has it. Raises `OSError`."""
+        lease = self._store.enter()
         if lease is None:
             return False
         try:
@@ -141,7 +137,7 @@ class Leasehold:
             return self.lost
         try:
             lease = self._store.enter()
-        except (OSError, ValueError) as error:
+        except OSError as error:
             self.lost = f"the lease cannot be read: {error}"
             return self.lost
         if lease is None:

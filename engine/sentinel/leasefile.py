@@ -29,6 +29,10 @@ class LeaseFile:
         try:
             text = os.pread(self._fd, SIZE, 0)
             return Lease.decode(text) if text else Lease()
+        except ValueError as error:
+            self.leave()
+            # Nobody knows then which epoch the other side believes in.
+            raise OSError(f"{self.path}: {error}; stop engine and sentinel, and remove the file") from error
         except BaseException:
             self.leave()
             raise

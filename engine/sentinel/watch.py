@@ -44,8 +44,8 @@ class Watch:
         journal: str,
     ) -> None:
         """`work` makes the work, given where its events go. `end_engine`: kills the engine's process, and
-        says what came of it. `journal`: mark of the journal that takes the notes. Raises `OSError` and
-        `ValueError` where the lease cannot be read."""
+        says what came of it. `journal`: mark of the journal that takes the notes. Raises `OSError` where the
+        lease cannot be read."""
         self.rules = rules
         self._clock = clock
         self._hold = hold
@@ -154,7 +154,7 @@ class Watch:
         held = self._hold.epoch >= 0
         try:
             self._hold.give_back()
-        except (OSError, ValueError) as error:
+        except OSError as error:
             self._write("trouble", f"the lease cannot be given back: {error}")
             return
         if held:
