@@ -56,7 +56,8 @@ class Reading(Value, frozen=True, kw_only=True):
     def ratio(self) -> float | None:
         """used / limit for a gauge; None where it cannot be evaluated."""
         if self.used is None or self.limit is None:
-            return None if self.state == "UNKNOWN" else 0.0
+            # Without a figure a gauge says what the word says: an empty one beside TRIPPED would be misread.
+            return None if self.state == "UNKNOWN" else float(self.state == "TRIPPED")
         if self.limit <= 0:
             return 1.0 if self.used > 0 else 0.0
         return float(self.used) / float(self.limit)

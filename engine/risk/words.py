@@ -42,7 +42,7 @@ def _stale(reading: Reading) -> str:
         return f"The market of {reading.scope} is closed"
     if reading.used is None or not isinstance(reading.limit, int):
         return f"No quote for {reading.scope} has come yet"
-    return f"No quote for {reading.scope} for more than {reading.limit / 1000:g} s"
+    return f"No quote for {reading.scope} for more than {round(reading.limit / 1000, 1):g} s"
 
 
 def _spread(reading: Reading) -> str:

@@ -580,3 +580,14 @@ def test_what_was_not_compared_since_the_link_broke_does_not_look_known() -> Non
     assert "ESM3 +3 (not compared; the broker said +3 last)" in killview.scope_all(seen)
     stranger = change(seen, positions=(position("ESM3", 0, broker=D(2), diff=None, state=NOT_COMPARED),))
     assert "ESM3 0 (not compared; the broker said +2 last)" in killview.scope_all(stranger)
+
+
+@pytest.mark.parametrize("state", ["stale", "crossed", "none"])
+def test_an_open_profit_at_an_old_price_does_not_look_like_one_of_now(state: str) -> None:
+    def shown(**fields: object) -> Cell:
+        return positionview.row(position("ESM3", 3, **fields)).cells[2]
+
+    assert shown(data_state=state) == Cell("▲+712.50?", "muted")
+    assert shown(data_state="closed").text == shown().text == "▲+712.50"
+    assert shown(data_state=state, executed=D(0), open_pnl=D(0)).text == "0.00"
+    assert shown(data_state=state, open_pnl=None).text == "?"

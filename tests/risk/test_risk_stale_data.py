@@ -63,3 +63,19 @@ class TestStaleData:
         good = word == "live" and age is not None and age <= deadline
         names = [r.control for r in bench.gate.preview(bench.order(), bench.view)]
         assert ("stale_data" not in names) is good
+
+
+def test_while_quotes_are_away_their_age_goes_on() -> None:
+    bench = Bench()
+
+    def shown() -> int:
+        bench.tick()
+        (reading,) = [r for r in bench.loop.readings() if (r.control, r.scope) == ("stale_data", "ES")]
+        assert reading.state == "TRIPPED" and isinstance(reading.used, int)
+        return reading.used
+
+    bench.tick()
+    bench.view.advance(7)
+    before = shown()
+    bench.view.advance(30)
+    assert shown() - before == 30_000

@@ -247,7 +247,7 @@ def test_leaving_out_idle_rounds_changes_nothing_but_their_number() -> None:
     assert drive(every) == drive(some)
     assert len(drive_events(every)) > 8
     assert every.bench.loop.rounds == 4001
-    assert some.bench.loop.rounds < 40
+    assert some.bench.loop.rounds < 80  # one a second while quotes are stale: their age is shown
 
 
 def drive_events(rig: Rig) -> list[tuple[str, str]]:

@@ -73,6 +73,13 @@ def _data_cell(position: PositionRow) -> Cell:
     return Cell(word, meaning)
 
 
+def _open_cell(position: PositionRow) -> Cell:
+    """What is open, at the last price; with a question mark where that price says nothing about now."""
+    cell = formats.pnl(position.open_pnl)
+    known = position.data_state in ("live", "closed") or not position.executed or position.open_pnl is None
+    return cell if known else Cell(f"{cell.text}?", "muted")
+
+
 def row(position: PositionRow) -> Row:
     """One instrument as cells."""
     shares = " ".join(
@@ -83,7 +90,7 @@ def row(position: PositionRow) -> Row:
         (
             state_cell(position),
             Cell(position.symbol, "heading"),
-            formats.pnl(position.open_pnl),
+            _open_cell(position),
             _data_cell(position),
             Cell(formats.price(position.last)),
             Cell(formats.size(position.intended, sign=True, unknown=formats.NONE)),

@@ -39,7 +39,9 @@ class StaleData(Control):
             return self.reading(limits, scope, "ACTIVE", None, data.deadline // 1_000_000, " ms", "", due)
         state: State = "ACTIVE" if data.word == "closed" else "UNKNOWN" if data.age is None else "TRIPPED"
         age = None if data.age is None else data.age // 1_000_000
-        return self.reading(limits, scope, state, age, data.deadline // 1_000_000, " ms", trouble)
+        # It grows older by the second: an age that stood still would look like a feed that is nearly there.
+        again = view.mono() + NS if state == "TRIPPED" else None
+        return self.reading(limits, scope, state, age, data.deadline // 1_000_000, " ms", trouble, again)
 
 
 def _trouble(data: DataState) -> str | None:
