@@ -182,11 +182,14 @@ class IbAdapter:
                     self.take_up(resolved)
             if self._strangers.binds:
                 await self._reads.bind_manual_orders()
-            await self._reads.listed()
+            listed = await self._reads.listed()
             await self._reads.refresh()
             await self._reads.time()
             if self.line.in_doubt:
                 raise NotSent(self.line.reason)
+            for half in self._outgoing.withdraw_halves(order for order, _ in listed):
+                text = f"{half} waits there for the rest of its bracket, which was lost with the line"
+                self._notice("half a bracket", f"{text}; it is taken back")
         except QueryFailed as error:
             await self._shut("it did not answer")
             raise NotSent(
@@ -246,6 +249,7 @@ class IbAdapter:
     async def probe(self) -> None:
         self._require_up_for_questions()
         await self._reads.time()
+        self.market.again(self._clock.mono())
 
     def take_up(self, resolved: Resolved) -> None:
         """From now on this contract is one of ours."""
@@ -307,19 +311,11 @@ class IbAdapter:
         return await self._reads.account_values()
 
     async def what_if(self, symbol: str, side: Side, lots: int) -> Decimal:
-        """By the configuration, else by an order that is only asked about. An answer without a figure, or
-        with none above zero (what is held elsewhere may set it off), says nothing of what a lot needs."""
         self._require_up_for_questions()
         resolved = self._resolved.get(symbol)
         if resolved is None:
             raise QueryFailed(f"{symbol} is no contract of this session; name it in ib.contracts")
-        configured = self.config.contracts.get(symbol)
-        if configured is not None and configured.initial_margin:
-            return configured.initial_margin * lots
-        initial, _ = await self.setup.what_if(resolved, ACTIONS[side], resolved.instrument.size(lots))
-        if initial is None or initial <= 0:
-            raise QueryFailed(f"IB says that {lots} more lots of {symbol} would need {initial}")
-        return initial
+        return await self.setup.needed(resolved, ACTIONS[side], lots)
 
     async def instruments(self) -> Sequence[Instrument]:
         if not self._resolved:
@@ -408,6 +404,8 @@ class IbAdapter:
         live = execution.req_id < 0
         if not live and self._executions.is_known(execution.exec_id):
             return
+        if live and execution.revised:
+            self._notice("price revision", f"IB may still revise the price of execution {execution.exec_id}")
         ticket = self._tickets.by_perm(execution.perm_id)
         ours = execution.ref if is_ours(execution.ref) else ticket.ref if ticket is not None else None
         silent = self._opening and not live

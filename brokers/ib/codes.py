@@ -46,6 +46,10 @@ NO_DATA: Final = frozenset({354, 10089, 10090, 10167, 10168, 10182, 10197})
 """Market data are cut off, delayed, not subscribed, or another session has them."""
 
 
+DATA_TAKEN_AWAY: Final = frozenset({10182, 10197})
+"""Data that came have stopped, and do not come back without being asked for."""
+
+
 def is_warning(code: int) -> bool:
     """Codes that end no request."""
     return code in MESSAGE_ONLY or 2100 <= code < 2200 or code == 10167

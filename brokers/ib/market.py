@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from brokers.ib import codes, raw
 from brokers.ib.config import IbConfig
 from brokers.ib.contracts import Resolved
 from brokers.ib.reads import Send
+from engine.model import NS
 from engine.ports import NotSent
 
 OnTicks = Callable[[Resolved, raw.Ticks], None]
 LIVE_KINDS = (1, 2)
+AGAIN: Final = 30 * NS
+"""After which data that were taken away are asked for again."""
 
 
 class MarketData:
@@ -38,6 +42,8 @@ class MarketData:
         self._symbols: dict[int, str] = {}
         self._barred: set[int] = set()
         self.farm_lost = False
+        self._cut_off: dict[str, int] = {}
+        """Symbols whose data were taken away, with the monotonic ns at which they are asked for again."""
 
     def subscribe(self, symbols: Sequence[str]) -> None:
         for symbol in symbols:
@@ -62,6 +68,7 @@ class MarketData:
         """The subscriptions of the session are gone."""
         self._symbols.clear()
         self._barred.clear()
+        self._cut_off.clear()
 
     def _ask(self, symbols: Sequence[str]) -> None:
         if not symbols:
@@ -94,6 +101,8 @@ class MarketData:
     def hear(self, error: raw.Error) -> None:
         """Codes about data of one symbol, or about a data farm."""
         symbol = self._symbols.get(error.req_id)
+        if symbol is not None and error.code in codes.DATA_TAKEN_AWAY:
+            self._cut_off.setdefault(symbol, 0)
         if symbol is not None and error.code in codes.NO_DATA | {200}:
             self._out(symbol, str(error.code), f"{symbol}: no live data: {error.text}")
         elif error.code in codes.FARM_LOST:
@@ -103,6 +112,19 @@ class MarketData:
             self.farm_lost = False
             self.forget()
             self.resubscribe()
+
+    def again(self, mono: int) -> None:
+        """Now and then, with the heartbeat: data that another session had, or that were cut off, do not come
+        back by themselves."""
+        due = [symbol for symbol, at in self._cut_off.items() if at and at <= mono]
+        for symbol in self._cut_off:
+            self._cut_off[symbol] = self._cut_off[symbol] or mono + AGAIN
+        for symbol in due:
+            del self._cut_off[symbol]
+            for number in [n for n, s in self._symbols.items() if s == symbol]:
+                del self._symbols[number]
+                self._send(lambda wire, number=number: wire.send("cancelMktData", number))  # type: ignore[misc]
+        self._ask(due)
 
     def _out(self, symbol: str, code: str, text: str) -> None:
         if self.absent.get(symbol) != text:

@@ -5,12 +5,13 @@ Everything here is on the engine's thread. What cannot be sent for certain is re
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
+from brokers.ib import raw
 from brokers.ib.config import IbConfig
 from brokers.ib.contracts import Resolved
 from brokers.ib.idmark import IdMark
@@ -22,6 +23,8 @@ from engine.model import NS, Order, OrderType, Purpose, Replace, TimeInForce
 from engine.ports import Capabilities, Clock, NotSent
 
 _LIMITED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_NOT_TRANSMITTED: Final = frozenset({"", "ApiPending", "PendingSubmit", "Inactive"})
+"""Statuses of an order that waits in TWS to be transmitted."""
 _STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
 
@@ -167,9 +170,29 @@ class Outgoing:
         batch, self._batch = self._batch, []
         here = {terms.order_id for terms in batch}
         family = {t.order_id: t.parent_id if t.parent_id in here else t.order_id for t in batch}
-        last = {family[t.order_id]: t.order_id for t in batch}
+        last = {family[t.order_id]: t for t in batch}
         for terms in batch:
-            self._place(terms._replace(transmit=last[family[terms.order_id]] == terms.order_id))
+            releasing = last[family[terms.order_id]]
+            ticket = self._tickets.by_ref(terms.ref)
+            if ticket is not None and releasing is not terms:
+                ticket.released_by = releasing.ref
+            self._place(terms._replace(transmit=releasing is terms))
+
+    def withdraw_halves(self, listed: Iterable[raw.OpenOrder]) -> list[str]:
+        """In a new session: takes back what waits in TWS for a part of its bracket that was lost with the
+        line, because a click there would send it without its stop. Returns our ids of them."""
+        there = list(listed)
+        refs = {order.ref for order in there}
+        halves: list[str] = []
+        for order in there:
+            ticket = self._tickets.by_ref(order.ref)
+            if ticket is None or not ticket.number or order.status not in _NOT_TRANSMITTED:
+                continue
+            if ticket.released_by and ticket.released_by not in refs and not ticket.filled:
+                self._pacer.take(Lane.CANCELS)
+                self._cancel(ticket.number)
+                halves.append(order.ref)
+        return halves
 
     # -- changes and cancels
 

@@ -162,6 +162,19 @@ class Setup:
         )
         return resolved._replace(instrument=instrument)
 
+    async def needed(self, resolved: Resolved, action: str, lots: int) -> Decimal:
+        """Initial margin of so many more lots, by the configuration, else by an order that is only asked
+        about. Raises `QueryFailed`; an answer without a figure, or with none above zero (what is held elsewhere
+        may set it off), says nothing of what a lot needs."""
+        symbol = resolved.instrument.symbol
+        configured = self._config.contracts.get(symbol)
+        if configured is not None and configured.initial_margin:
+            return configured.initial_margin * lots
+        initial, _ = await self.what_if(resolved, action, resolved.instrument.size(lots))
+        if initial is None or initial <= 0:
+            raise QueryFailed(f"IB says that {lots} more lots of {symbol} would need {initial}")
+        return initial
+
     async def what_if(
         self, resolved: Resolved, action: str, qty: Decimal
     ) -> tuple[Decimal | None, Decimal | None]:

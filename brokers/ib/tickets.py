@@ -52,6 +52,9 @@ class Ticket:
     """By orderStatus, lots; a check sum, never booked."""
     last: object = None
     """The last orderStatus, to tell a repeat."""
+    released_by: str = ""
+    """Our id of the order of its bracket that was to be transmitted for all; empty: it was sent to work at
+    once."""
     changes: list[Replace] = field(default_factory=list)
     """Asked and not answered yet, oldest first."""
     cancel_asked: bool = False

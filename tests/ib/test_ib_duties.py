@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from brokers.ib import raw
 from engine.config_link import MaintenanceWindow
 from engine.facts import (
     Acknowledged,
@@ -260,6 +261,25 @@ def test_the_journal_is_told_which_contract_it_is() -> None:
         await bench.drop()
         await reconnect(bench)
         assert len([n for n in of(bench, BrokerNotice) if n.code == "contract"]) == 2
+
+    play(script)
+
+
+def test_a_price_that_may_be_revised_is_said() -> None:
+    """Server version 178; what one library does not hear of is played into the adapter."""
+
+    async def script(bench: IbBench) -> None:
+        heard: list[raw.Raw] = []
+        take = bench.ib._executions.take
+        bench.ib._executions.take = lambda e, *a, **k: (heard.append(e), take(e, *a, **k))[1]  # type: ignore[method-assign]
+        await until_filled(bench, await submit(bench, B, 2), 2)
+        (execution,) = [e for e in heard if isinstance(e, raw.Execution)]
+        wire = bench.ib._wire
+        assert wire is not None
+        bench.ib._take(wire, execution._replace(revised=True))
+        await bench.settle()
+        assert any(n.code == "price revision" for n in of(bench, BrokerNotice))
+        assert filled(bench, of(bench, Executed)[0].fill.order_id or "") == 2
 
     play(script)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.facts import (
+    BrokerNotice,
+    Canceled,
     Executed,
     Gap,
     LinkDown,
@@ -26,6 +28,7 @@ from tests.conformance.suite import (
     refused,
     submit,
     until_filled,
+    until_seen,
 )
 from tests.ib.kit import needs_library, play, reconnect, working
 
@@ -134,5 +137,44 @@ def test_what_cannot_be_decoded_forces_a_comparison() -> None:
 
         client._write(join(["11", "-1", "nonsense"]))
         await bench.until(lambda: any("could not be read" in g.reason for g in of(bench, Gap)), "a Gap")
+
+    play(script)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_half_a_bracket_that_the_line_left_in_tws_is_taken_back(lost: int) -> None:
+    """It waits there untransmitted, and a click of somebody would send it without its stop."""
+
+    async def script(bench: IbBench) -> None:
+        entry = make(bench, B, 2, 99)
+        target = make(bench, S, 2, 110, parent=entry.id, oco="g-1")
+        stop = make(bench, S, 2, stop=90, parent=entry.id, oco="g-1")
+        bench.gateway.script.cut_on("place_order", "rst", "after", skip=2 - lost)
+        for order in (entry, target, stop):
+            bench.adapter.submit(recorded(order))
+        await bench.until(lambda: bool(of(bench, LinkDown)), "LinkDown")
+        await reconnect(bench)
+        await until_seen(bench, Canceled, entry.id)
+        assert not bench.gateway.trading.book.open()
+        assert any(n.code == "half a bracket" and entry.id in n.text for n in of(bench, BrokerNotice))
+
+    play(script)
+
+
+def test_a_whole_bracket_that_only_its_answers_were_lost_of_stays() -> None:
+    async def script(bench: IbBench) -> None:
+        entry = make(bench, B, 2, 99)
+        stop = make(bench, S, 2, stop=90, parent=entry.id)
+        bench.gateway.script.drop("open_order", times=4)
+        bench.gateway.script.drop("order_status", times=4)
+        for order in (entry, stop):
+            bench.adapter.submit(recorded(order))
+        await bench.settle()
+        await bench.drop()
+        bench.gateway.script.clear()
+        await reconnect(bench)
+        await bench.settle()
+        assert {o.order_id for o in (await bench.adapter.open_orders()).ours} == {entry.id, stop.id}
+        assert not of(bench, Canceled)
 
     play(script)

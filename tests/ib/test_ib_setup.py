@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.ib import IbContract, raw
+from brokers.ib import IbContract, market, raw
 from brokers.ib.contracts import Resolved, choose, resolve
 from brokers.ib.setup import Setup
 from brokers.ib.terms import Wanted
@@ -332,6 +332,29 @@ def test_a_farm_that_comes_back_is_asked_again() -> None:
         await bench.settle()
         await bench.quote(104, 7, 105, 9)
         await bench.until(lambda: bool(seen) and seen[-1][1].bid == 26.0, "quotes after 2104")
+
+    play(script)
+
+
+@needs_library
+@pytest.mark.parametrize("code", [10182, 10197])
+def test_data_that_were_taken_away_are_asked_for_again(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(market, "AGAIN", 1)
+
+    async def script(bench: IbBench) -> None:
+        seen = await watch(bench)
+        (number,) = bench.ib.market._symbols
+        for client in bench.gateway.clients.values():
+            client.ticks.clear()
+        bench.gateway.error(code, "no market data during a competing live session", number)
+        await bench.until(lambda: "ES" in bench.ib.market.absent, "the word about it")
+        await bench.adapter.probe()
+        await bench.adapter.probe()
+        await bench.settle()
+        assert number not in bench.ib.market._symbols
+        await bench.quote(104, 7, 105, 9)
+        await bench.until(lambda: bool(seen) and seen[-1][1].bid == 26.0, "quotes again")
+        assert "ES" not in bench.ib.market.absent
 
     play(script)
 
