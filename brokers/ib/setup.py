@@ -164,8 +164,8 @@ class Setup:
 
     async def needed(self, resolved: Resolved, action: str, lots: int) -> Decimal:
         """Initial margin of so many more lots, by the configuration, else by an order that is only asked
-        about. Raises `QueryFailed`; an answer without a figure, or with none above zero (what is held elsewhere
-        may set it off), says nothing of what a lot needs."""
+        about. Raises `QueryFailed`; an answer without a figure, or with none above zero (what is held in
+        others may set it off), says nothing of what a lot needs."""
         symbol = resolved.instrument.symbol
         configured = self._config.contracts.get(symbol)
         if configured is not None and configured.initial_margin:
