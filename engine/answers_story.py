@@ -19,7 +19,16 @@ from engine.positions import PositionBook
 from engine.recorder.recent import RecentRows
 from engine.recorder.story import Line, Story, alarm_rows, drive, gather
 from engine.recorder.words import Words
-from engine.records import AlertRaised, CommandTaken, FactTaken, Intended, OrderStored, Refused, Sent
+from engine.records import (
+    AlertRaised,
+    CommandTaken,
+    FactTaken,
+    Intended,
+    OrderImported,
+    OrderStored,
+    Refused,
+    Sent,
+)
 
 GATHERED: Final = 500
 """Rows after which a story is looked no further for."""
@@ -27,7 +36,7 @@ EFFECTS: Final = 5_000
 """Newest executions of an instrument among which those of a story are looked for."""
 LINES: Final = 200
 """Lines of a story in one answer: each costs the engine's thread some 10 µs."""
-_BEGINNINGS: Final = (OrderStored, Refused, CommandTaken, Intended, AlertRaised)
+_BEGINNINGS: Final = (OrderStored, OrderImported, Refused, CommandTaken, Intended, AlertRaised)
 """What a story that is all at hand begins with."""
 
 

@@ -141,7 +141,7 @@ def _follow(reading: _Reading, row: Row, order_id: str, status: str) -> None:
 def _note(reading: _Reading, row: Row, record: AnyRecord, books: Books) -> None:
     at, words = reading.at(row), reading.words
     match record:
-        case records.OrderStored(order=order):
+        case records.OrderStored(order=order) | records.OrderImported(order=order):
             reading.symbols[order.id] = order.symbol
             bar = OrderBar(id=order.id, label=words.order(order), begin=at, end=None, status="PENDING_NEW")
             reading.bars[order.id] = bar

@@ -24,7 +24,7 @@ from engine.journal.rows import Row
 from engine.model import Instrument
 from engine.recorder import Recorder, Story, Tape, open_tape, tell
 from engine.recorder.words import Words
-from engine.records import OrderStored, Refused, decode
+from engine.records import OrderImported, OrderStored, Refused, decode
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,9 +53,9 @@ def journal_of(args: argparse.Namespace) -> Path:
 def instruments_of(tape: Tape) -> tuple[Instrument, ...]:
     """What the journal says of its instruments; where it does not, the catalogue, by its orders' symbols."""
     found = {i.symbol: i for i in tape.instruments()}
-    for row in tape.of_kind("order", "refused"):
+    for row in tape.of_kind("order", "order_imported", "refused"):
         record = decode(row.kind, row.body)
-        assert isinstance(record, OrderStored | Refused)
+        assert isinstance(record, OrderStored | OrderImported | Refused)
         symbol = record.order.symbol
         if symbol not in found:
             try:
@@ -134,12 +134,12 @@ def _line(row: Row, words: Words, tape: Tape) -> dict[str, Any]:
 
 def _symbol_of(row: Row, tape: Tape) -> str:
     """The instrument of the order that a row is about."""
-    if not row.order_id or row.kind in ("order", "refused"):
+    if not row.order_id or row.kind in ("order", "order_imported", "refused"):
         return ""
     for other in tape.about(row.order_id):
-        if other.kind in ("order", "refused"):
+        if other.kind in ("order", "order_imported", "refused"):
             record = decode(other.kind, other.body)
-            assert isinstance(record, OrderStored | Refused)
+            assert isinstance(record, OrderStored | OrderImported | Refused)
             return record.order.symbol
     return ""
 

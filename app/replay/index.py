@@ -17,6 +17,7 @@ from engine.records import (
     FactTaken,
     Halted,
     KillBegan,
+    OrderImported,
     OrderStored,
     Refused,
 )
@@ -65,7 +66,7 @@ class Index:
         elif row.seq < self.first + len(self.stamps):
             return
         self.stamps.append(row.ts)
-        if isinstance(record, OrderStored | Refused):
+        if isinstance(record, OrderStored | OrderImported | Refused):
             self.symbols[record.order.id] = record.order.symbol
         elif isinstance(record, FactTaken) and isinstance(record.fact, Executed | Busted | Corrected):
             self.events.append(Event(row.seq, row.ts, "fill"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from engine.journal.rows import Row
 from engine.recorder.tape import Tape
-from engine.records import AlertRaised, AnyRecord, OrderStored, Refused, decode
+from engine.records import AlertRaised, AnyRecord, OrderImported, OrderStored, Refused, decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _story(ident: str, orders: list[str], correlations: list[str], rows: list[Ro
     begin = before = rows[0].ts
     for row in rows:
         record = decode(row.kind, row.body)
-        if isinstance(record, OrderStored | Refused):
+        if isinstance(record, OrderStored | OrderImported | Refused):
             story.symbol = story.symbol or record.order.symbol
         elif isinstance(record, AlertRaised):
             story.symbol = story.symbol or record.alert.symbol

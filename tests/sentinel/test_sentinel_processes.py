@@ -20,12 +20,14 @@ from app.drill.processes import (
     short_folder,
     wait_for,
 )
-from app.paths import sentinel_journal_path
+from app.paths import journal_path, sentinel_journal_path
 from app.sentinel.asking import ask, lease_of
 from app.sentinel.post import rows_of
 from engine.control.commands import Reset, Submit
 from engine.control.snapshot import Snapshot
 from engine.model import Side
+from engine.recorder import open_tape
+from engine.recorder.story import tell
 from engine.records import KINDS, KillEnded, SentinelNote, decode
 from engine.sentinel.lease import Holder
 from engine.sentinel.machine import Phase
@@ -148,8 +150,15 @@ def test_an_engine_that_is_killed_is_flattened_and_its_successor_knows_it() -> N
         assert b.notes()[-2:] == ["started", "watching"]
         assert b.engine.command(Reset(scope="halt")).ok
         b.trading()
-        executions = [f.key.exec_id for f in b.exchange.audit().executions]
-        assert len(executions) == len(set(executions))
+        closing = next(o.id for o in picture.orders if o.id.startswith("flatten-"))
+        b.engine.stop()
+        with open_tape(journal_path(b.state)) as tape:
+            story = tell(tape, closing)
+        assert story is not None and story.symbol == "ES"
+        kinds = [line.row.kind for line in story.lines]
+        assert kinds.count("order_imported") == 1
+        fills = [f.key.exec_id for f in b.exchange.audit().executions]
+        assert len(fills) == len(set(fills)) == 2, "one opened, one closed"
 
 
 def test_an_engine_that_was_stopped_finds_itself_locked_out_and_gets_the_lease_back() -> None:
@@ -203,25 +212,27 @@ def test_a_planned_end_stands_it_down_and_its_own_death_is_mended() -> None:
         assert "silent" not in b.notes()
 
 
-def test_killed_at_work_it_goes_on_and_an_engine_that_starts_meanwhile_takes_over() -> None:
+@pytest.mark.parametrize("dies", [False, True])
+def test_an_engine_that_starts_while_the_sentinel_works_takes_over_from_it_dead_or_alive(dies: bool) -> None:
     with bench("flatten") as b:
         b.start()
         b.exposed()
-        b.exchange.drill("state", symbol="ES", state="HALTED")
+        b.exchange.drill("state", symbol="ES", state="HALTED")  # so that nothing can be closed
         b.engine.kill()
         b.phase(Phase.ACTING)
         wait_for(lambda: not b.working(), "the orders are cancelled")
         said = ask(b.state)
         assert said is not None
-        os.kill(said.pid, signal.SIGKILL)  # half done: nothing can be closed while it is halted
-        wait_for(lambda: not alive(said.pid), "it is dead")
-        assert lease_of(b.state).holder is Holder.SENTINEL  # type: ignore[union-attr]
+        if dies:
+            os.kill(said.pid, signal.SIGKILL)
+            wait_for(lambda: not alive(said.pid), "it is dead")
+            assert lease_of(b.state).holder is Holder.SENTINEL  # type: ignore[union-attr]
         b.engine.begin()
         picture = b.back()
         assert position(picture) == 2
         text = next(a.text for a in picture.alerts if a.code == "sentinel_acted")
         assert "did NOT come to its end" in text
-        b.exchange.drill("state", symbol="ES", state="OPEN")
+        assert ("released" in b.notes()) is not dies
 
 
 HALF_SENT = """
