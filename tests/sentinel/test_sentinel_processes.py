@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from app.drill.processes import (
     ROOT,
     EngineProcess,
