@@ -364,7 +364,22 @@ KEYS: Final[tuple[Key, ...]] = (
         "z",
     ),
     Key(
-        "log_level", ("l",), "level", "Level", "Lines of this level and above only, one level on", "log", "l"
+        "log_source",
+        ("w",),
+        "source",
+        "News",
+        "News (fills, rejections, alarms, audit: none is left out) in the log's place, or the log again",
+        "log",
+        "w",
+    ),
+    Key(
+        "log_level",
+        ("l",),
+        "level",
+        "Level",
+        "Lines of this level and above only, one level on; of news, one stream after the other",
+        "log",
+        "l",
     ),
     Key(
         "log_related",

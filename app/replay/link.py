@@ -39,7 +39,7 @@ from engine.model import NS, Instrument
 from engine.recorder import Moment, Recorder, Tape, open_tape, tell
 from engine.recorder.checkpoints import Checkpoints
 from engine.recorder.words import Words
-from engine.records import decode
+from engine.records import RunStarted, decode
 
 REFUSED: Final = (
     "this is a recording: it can be looked at, and nothing can be ordered, cancelled or changed in it"
@@ -122,6 +122,8 @@ class ReplayLink:
     def news(self, after: int) -> Batch:  # noqa: ARG002
         """Nothing happens any more."""
         return Batch(())
+
+    started: RunStarted | None = None
 
     def send(self, command: AnyCommand, who: str, answer: AnswerSink | None = None) -> None:  # noqa: ARG002
         if answer is not None:

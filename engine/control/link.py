@@ -13,6 +13,7 @@ from engine.control.commands import Answer, AnyCommand
 from engine.control.news import Batch
 from engine.control.questions import AnyQuestion, ReplySink
 from engine.control.snapshot import ScreenRole, Snapshot
+from engine.records import RunStarted
 
 AnswerSink = Callable[[Answer], None]
 """Called once or more on a thread of the link's choosing; the last answer has `final`."""
@@ -39,6 +40,10 @@ class Link(Protocol):
 
     def news(self, after: int) -> Batch:
         """Fills, rejections, alarms and audit after the event with this number, oldest first."""
+
+    @property
+    def started(self) -> RunStarted | None:
+        """How the engine's run began, with its instruments; None: not known."""
 
     def role(self) -> ScreenRole:
         """Whether this screen is in control, as of the newest snapshot."""

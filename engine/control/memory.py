@@ -13,6 +13,7 @@ from engine.control.questions import MAX_ASKED, Answerer, AnyQuestion, ReplySink
 from engine.control.replies import Declined
 from engine.control.seats import NO_SEAT
 from engine.control.snapshot import ScreenRole, Snapshot
+from engine.records import RunStarted
 
 Serve = Callable[[AnyCommand, str, AnswerSink | None], None]
 
@@ -81,6 +82,10 @@ class MemoryLink:
 
     def news(self, after: int) -> Batch:
         return self.told.after(after)
+
+    @property
+    def started(self) -> RunStarted | None:
+        return self.told.started
 
     def role(self) -> ScreenRole:
         return "control" if self.seat == NO_SEAT else role_of(self.latest(), self.seat)

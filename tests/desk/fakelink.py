@@ -10,7 +10,7 @@ import msgspec
 
 from engine.control.commands import Answer, AnyCommand
 from engine.control.link import AnswerSink
-from engine.control.news import Batch
+from engine.control.news import Batch, Event
 from engine.control.questions import AnyQuestion, AnyReply, Declined, ReplySink
 from engine.control.snapshot import (
     AlertRow,
@@ -25,6 +25,7 @@ from engine.control.snapshot import (
     Snapshot,
     StrategyRow,
 )
+from engine.records import RunStarted
 
 D = Decimal
 TS = 1_682_951_407_123_456_789
@@ -44,6 +45,8 @@ class FakeLink:
         self.answer: Answer | None = Answer(ok=True, text="done")
         self.broken: Exception | None = None
         self.asked: list[AnyQuestion] = []
+        self.events: list[Event] = []
+        self.started: RunStarted | None = None
         self.replies: dict[str, AnyReply | Callable[[Any], AnyReply]] = {}
         """By the question's tag; a question without one is declined."""
 
@@ -60,7 +63,7 @@ class FakeLink:
         return self.part
 
     def news(self, after: int) -> Batch:
-        return Batch(())
+        return Batch([event for event in self.events if event.seq > after])
 
     def send(self, command: AnyCommand, who: str, answer: AnswerSink | None = None) -> None:
         if self.broken is not None:
