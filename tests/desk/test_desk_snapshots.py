@@ -76,6 +76,21 @@ def disconnected() -> Snapshot:
     )
 
 
+def alarmed() -> Snapshot:
+    """Three trades by hand are one alarm, whose text is too long for one line at 80 columns."""
+    row = alert(
+        31,
+        "critical",
+        "ESM3 halted: sold 2 by hand or by another program (execution E000002); 'adopt ESM3' accepts it",
+        code="manual_trade",
+        symbol="ESM3",
+        count=3,
+        newest=33,
+        others=("sold 1 by hand or by another program (execution E000001)",),
+    )
+    return snapshot(alerts=(row, *snapshot().alerts))
+
+
 SCENES: dict[str, tuple[Callable[[], Snapshot | None], tuple[str, ...], float]] = {
     "desk": (snapshot, (), 0.1),
     "halted": (halted_snapshot, (), 0.1),
@@ -87,6 +102,9 @@ SCENES: dict[str, tuple[Callable[[], Snapshot | None], tuple[str, ...], float]] 
     "paused": (snapshot, ("p",), 0.1),
     "kill": (snapshot, ("f12",), 0.1),
     "flatten": (snapshot, ("f4", "down", "f8"), 0.1),
+    "alarm": (alarmed, (), 0.1),
+    "drift": (snapshot, ("f4", "down"), 0.1),
+    "ticket": (snapshot, ("f9",), 0.1),
     "quit": (snapshot, ("ctrl+q",), 0.1),
     "help": (snapshot, ("f1",), 0.1),
     "detail": (snapshot, ("f3", "down", "enter"), 0.1),
@@ -130,7 +148,10 @@ WHOLE = {
     ("desk", (40, 10)),
     ("halted", (60, 15)),
     ("kill", (60, 15)),
-    *((scene, SMALL) for scene in ("halted", "disconnected", "stale", "waiting", "paused", "kill", "quit")),
+    *(
+        (scene, SMALL)
+        for scene in ("halted", "disconnected", "stale", "waiting", "paused", "kill", "quit", "alarm")
+    ),
     ("notflat", MEDIUM),
     ("replay", MEDIUM),
 }
@@ -217,6 +238,9 @@ def test_a_blank_screen_is_no_stored_picture(
 
 
 COLOURFUL = (
+    "alarm",
+    "drift",
+    "ticket",
     "halted",
     "kill",
     "flat",
@@ -229,7 +253,7 @@ COLOURFUL = (
     "health",
     "help",
 )
-"""Scenes in which colours say something; `positions` has a drift, `log` an alarm."""
+"""Scenes in which colours say something."""
 
 
 def app_for(scene: str, theme: str = themes.DEFAULT) -> tuple[DeskApp, tuple[str, ...]]:
