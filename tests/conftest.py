@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 SECONDS = {
-    "live/test_live_attach.py": 75,
     "acceptance/test_recorded_days.py": 60,
     "ib/test_ib_storm.py": 55,
     "ib/test_ib_processes.py": 50,
@@ -21,18 +20,20 @@ SECONDS = {
     "desk/test_desk_entry.py": 45,
     "desk/test_desk_pilot.py": 45,
     "desk/test_desk_snapshots.py": 45,
+    "live/test_live_attach.py": 45,
     "acceptance/test_determinism.py": 40,
     "app/test_app_cli.py": 40,
+    "live/test_live_attach_trouble.py": 40,
     "conformance/test_ib.py": 38,
     "crash/test_halts.py": 35,
     "crash/test_signals.py": 35,
     "desk/test_desk_pty.py": 35,
     "disk/test_running_engine.py": 35,
     "live/test_live_desk.py": 35,
+    "app/test_app_ib.py": 30,
     "nights/test_nights_line.py": 30,
     "nights/test_nights_market.py": 30,
     "recovery/test_processes.py": 30,
-    "app/test_app_ib.py": 30,
 }
 """What the longest files take, roughly, on two processors. A name that is gone from here, or missing, costs
 some seconds at the end of a run and nothing else."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from app.link import SocketLink
+from engine.control import wire
 from engine.control.commands import Answer, AnyCommand
 from engine.control.news import News
 from engine.control.questions import Answerer
@@ -254,3 +257,46 @@ class Served:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(5)
         self.loop.close()
+
+
+PATIENCE = 20.0
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.005)
+
+
+def shows(link: SocketLink, wanted: Callable[[], Snapshot | None]) -> None:
+    until(lambda: link.latest() == wanted(), "the same snapshot on both sides")
+
+
+class Raw:
+    """A client that may misbehave."""
+
+    def __init__(self, path: Path, greet: bool = True) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(20)
+        self.sock.connect(str(path))
+        self.deframer = wire.Deframer(wire.MAX_REPLY)
+        self.ready: list[wire.FromEngine] = []
+        if greet:
+            self.send(wire.encode(wire.Hello(version=wire.PROTOCOL)))
+            assert isinstance(self.read(), wire.Welcome)
+
+    def send(self, body: bytes) -> None:
+        self.sock.sendall(wire.frame(body))
+
+    def read(self) -> wire.FromEngine | None:
+        """The next message; None when the engine hung up."""
+        while not self.ready:
+            try:
+                data = self.sock.recv(65536)
+            except ConnectionResetError:
+                return None
+            if not data:
+                return None
+            self.ready += [wire.decode_reply(b) for b in self.deframer.feed(data)]
+        return self.ready.pop(0)

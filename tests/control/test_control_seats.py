@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.config import ScreenConfig
 from engine.control.commands import CancelAll, Kill, TakeControl
 from engine.control.seats import Seats
+from engine.halts import HaltBook
 from engine.model import NS
 
 AFTER = 5.0
@@ -34,6 +35,7 @@ class World:
     timers: list[Timer] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
     acted: list[int] = field(default_factory=list)
+    halts: HaltBook = field(default_factory=HaltBook)
     seats: Seats | None = None
 
     def now(self) -> int:
@@ -56,10 +58,17 @@ class World:
     def clock(self) -> World:
         return self
 
+    @property
+    def books(self) -> World:
+        return self
+
     def log(self, *_: object, **__: object) -> None: ...
 
     def alarm(self, _severity: str, code: str, _text: str) -> None:
         self.alarms.append(code)
+
+    def clear_alarms(self, code: str) -> None:
+        self.alarms = [standing for standing in self.alarms if standing != code]
 
     def publish(self) -> None: ...
 
@@ -145,6 +154,7 @@ def test_one_in_control_and_a_policy_that_acts_when_due(policy: Any, after: floa
         roles = [row.role for row in seats.rows()]
         assert roles.count("control") <= 1
         assert world.acted == expected
+        assert not roles.count("control") or "screen_lost" not in world.alarms
         for row in seats.rows():
             may = seats.problem(row.id, CancelAll()) == ""
             assert may == (row.role == "control")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.live.workstation import Headless, Workstation
+from tests.live.attaching import Engines, attach
+from tests.live.workstation import Headless, Start, Workstation
 
 QUIET = """\
 [reconcile]
@@ -22,8 +23,6 @@ bar_seconds = 60.0
 params = { slow = 10000 }
 """
 """A strategy that lives and does not trade, so that positions are those of the test alone."""
-
-Start = Callable[..., Workstation]
 
 
 @pytest.fixture
@@ -69,3 +68,10 @@ def headless(tmp_path: Path, quiet_config: Path) -> Iterator[Callable[..., Headl
     yield one
     for engine in started:
         engine.close()
+
+
+@pytest.fixture
+def attached(headless: Engines, start: Start) -> Workstation:
+    """A screen on a terminal, attached to an engine that trades only what it is told to."""
+    headless()
+    return attach(start)

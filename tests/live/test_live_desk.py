@@ -11,8 +11,7 @@ import pytest
 from app.exitcodes import ExitCode
 from engine.control.commands import Shutdown
 from engine.model import NS
-from tests.live.conftest import Start
-from tests.live.workstation import CTRL_Q, F12, Workstation, run
+from tests.live.workstation import CTRL_Q, F12, Start, Workstation, run
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,8 @@ import pytest
 
 from app.exitcodes import ExitCode
 from engine.control.commands import Shutdown
-from tests.live.conftest import Start
 from tests.live.test_live_desk import canceled, record
-from tests.live.workstation import F12, Workstation
+from tests.live.workstation import F12, Start, Workstation
 
 pytestmark = pytest.mark.slow
 

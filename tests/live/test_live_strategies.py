@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.exitcodes import ExitCode
-from tests.live.conftest import Start
+from tests.live.workstation import Start
 
 pytestmark = pytest.mark.slow
 

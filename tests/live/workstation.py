@@ -227,3 +227,6 @@ class Workstation(PseudoTerminal):
         stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8")
         fields = stat.rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+Start = Callable[..., Workstation]

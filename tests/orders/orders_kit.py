@@ -25,16 +25,7 @@ from engine.facts import (
     Suspended,
     Triggered,
 )
-from engine.model import (
-    ExecutionKey,
-    Fill,
-    Order,
-    OrderStatus,
-    OrderType,
-    Replace,
-    Side,
-    TimeInForce,
-)
+from engine.model import ExecutionKey, Fill, Order, OrderStatus, OrderType, Replace, Side, TimeInForce
 from engine.orders import OrderBook
 
 OID = "s-1"

@@ -9,15 +9,7 @@ from orders_kit import S, order
 from engine.lifecycle import born, evolve
 from engine.lifecycle_types import OrderLife
 from engine.model import OrderType, Side
-from engine.orders_groups import (
-    CancelLeg,
-    DropLeg,
-    Leg,
-    Release,
-    Renew,
-    Resize,
-    bracket_actions,
-)
+from engine.orders_groups import CancelLeg, DropLeg, Leg, Release, Renew, Resize, bracket_actions
 
 QTY = 10
 

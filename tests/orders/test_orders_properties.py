@@ -10,16 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from orders_kit import S, Venue, book, fill, key, order, rep
 
-from engine.lifecycle import (
-    CancelSent,
-    LinkLost,
-    Lost,
-    NotSent,
-    ReplaceSent,
-    Request,
-    Unanswered,
-    transition,
-)
+from engine.lifecycle import CancelSent, LinkLost, Lost, NotSent, ReplaceSent, Request, Unanswered, transition
 from engine.lifecycle_types import evolve
 from engine.model import Side, TimeInForce
 from engine.orders import OrderBook, OrderRecord
