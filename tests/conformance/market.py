@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from engine.facts import Acknowledged, Executed, MarketStateChanged, Rejected
 from engine.model import MarketState
-from engine.ports import NotSent
+from engine.ports import NotSent, QueryFailed
 from tests.conformance.suite import (
     B,
     Bench,
@@ -93,3 +93,38 @@ async def a_position_has_an_average_price(bench: Bench) -> None:
     await until_filled(bench, order_id, 2)
     (position,) = (await bench.adapter.positions()).positions
     assert filled(bench, order_id) == 2 and position.avg_price in (None, Decimal(101))
+
+
+@case(144, "account", shows="margin before an order")
+async def what_an_order_needs_is_told_before_it_is_sent(bench: Bench) -> bool:
+    """Given a flat account, when it is asked what 3 lots would need, then the figure comes and nothing is
+    placed."""
+    try:
+        needed = await bench.adapter.what_if("ES", B, 3)
+    except QueryFailed:
+        assert not bench.adapter.capabilities.what_if
+        return False
+    assert needed == Decimal(36_000) and bench.adapter.capabilities.what_if
+    audit = await bench.truth()
+    assert audit.orders == () and (await bench.adapter.open_orders()).ours == ()
+    return True
+
+
+@case(145, "account", shows="the broker's own profit of the day")
+async def the_profit_of_the_day_follows_trades(bench: Bench) -> bool:
+    """Given an account, when 2 lots are bought across the spread, then the broker's profit of the day is a
+    loss; where he tells none it is unknown, never zero."""
+    before = await bench.adapter.account_values()
+    await until_filled(bench, await submit(bench, B, 2), 2)
+    if "day_pnl" not in bench.adapter.capabilities.tells:
+        assert before.day_pnl is None and (await bench.adapter.account_values()).day_pnl is None
+        return False
+    assert before.day_pnl == 0
+    for _ in range(100):
+        after = await bench.adapter.account_values()
+        if after.day_pnl:
+            break
+        await bench.settle()
+    assert after.day_pnl is not None and after.equity is not None and before.equity is not None
+    assert after.day_pnl == after.equity - before.equity
+    return True

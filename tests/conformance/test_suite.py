@@ -41,6 +41,7 @@ ABILITIES = {
     "post_only": 28,
     "oco": 74,
     "bracket": 70,
+    "what_if": 144,
     "cancel_all": 155,
     "dead_man": 156,
 }
@@ -48,7 +49,7 @@ ABILITIES = {
 
 
 def test_capability_records_say_what_the_suite_observed() -> None:
-    records = {"paper": exchange_capabilities(40), "loopback": exchange_capabilities(40)}
+    records = {"paper": exchange_capabilities(40, what_if=True), "loopback": exchange_capabilities(40)}
     records |= {name: capabilities(IbConfig()) for name in table.read() if name.startswith("ib ")}
     assert set(records) == set(table.read())
     for name, result in table.read().items():

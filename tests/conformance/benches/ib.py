@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -186,7 +187,8 @@ def run(case: Case) -> bool:
         venue = gateway(clock, case.number)
         venue.start()
         listener, port = await venue.listen()
-        bench = IbBench(clock, venue, port)
+        asked = {**CONTRACTS, "ES": CONTRACTS["ES"].model_copy(update={"initial_margin": Decimal(0)})}
+        bench = IbBench(clock, venue, port, what_if=True, contracts=asked)
         try:
             await bench.quote(100, 20, 101, 10)
             await bench.adapter.connect()
