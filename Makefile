@@ -13,7 +13,7 @@ KILLS ?= 300
 CUTS ?= 1000
 SEEDS ?= 500
 
-.PHONY: run test test-long test-ib test-ib-async conformance lint bench crash sim soak mutants picture clean help
+.PHONY: run test test-long test-ib test-ib-async conformance lint bench bench-guard bench-base crash sim soak mutants picture clean help
 
 help:  ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -63,8 +63,15 @@ lint: $(STAMP)  ## ruff and strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(STAMP)  ## benchmarks, as ratios within one run
-	$(BIN)/python -m tests.bench
+bench: $(STAMP)  ## all benchmarks in less than ten minutes, each beside its control or floor (JSON=FILE keeps the figures)
+	$(BIN)/python -m tests.bench $(if $(JSON),--json $(JSON))
+
+bench-guard: $(STAMP)  ## what lost half of its worth against the figures in tests/bench/base.json (a short run)
+	@$(BIN)/python -m tests.bench --quick --json $(VENV)/bench.json reduced >/dev/null
+	@$(BIN)/python -m tests.bench guard tests/bench/base.json $(VENV)/bench.json
+
+bench-base: $(STAMP)  ## make the figures anew that bench-guard compares with
+	$(BIN)/python -m tests.bench --quick --summary --json tests/bench/base.json reduced
 
 crash: $(STAMP)  ## kill -9 the engine 300 times (KILLS=...), cut the power under its journal 10,000 times (CUTS=...)
 	BREAKWATER_KILLS=$(KILLS) BREAKWATER_CUTS=$(CUTS) $(BIN)/python -m pytest tests/crash tests/power tests/disk -q -s --timeout=0

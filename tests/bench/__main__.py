@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: runs the sections, prints their tables and one JSON line. See `tests.bench`."""
+"""`python -m tests.bench`: runs the sections, prints their tables and that of all targets."""
 
 from __future__ import annotations
 
@@ -10,22 +10,51 @@ import platform
 import sqlite3
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
-SECTIONS = ("risk", "orders", "fills", "scaling", "journal", "replay", "ticks", "screen")
+from tests.bench import guard, summary
+from tests.bench.figures import middle
+
+SECTIONS = ("risk", "kill", "orders", "fills", "scaling", "quotes", "start", "replay", "screen")
+"""Those of the table, which `make bench` plays."""
+MORE = ("journal", "hostile", "ticks")
+"""Those that are played when they are named."""
+THRICE = ("orders",)
+"""Played three times, the medians shown; the others repeat themselves, or measure over many windows."""
+REDUCED = ("orders", "scaling", "quotes")
+"""What continuous integration compares."""
 
 
 def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["guard"]:
+        parser = argparse.ArgumentParser(prog="python -m tests.bench guard", description=guard.__doc__)
+        parser.add_argument("base", type=Path)
+        parser.add_argument("new", type=Path)
+        args = parser.parse_args(arguments[1:])
+        return guard.run(args.base, args.new)
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Benchmarks of the engine.")
+    known = (*SECTIONS, *MORE)
     parser.add_argument(
-        "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all"
+        "sections",
+        nargs="*",
+        metavar="SECTION",
+        help=f"of {', '.join(known)}; default: all up to {SECTIONS[-1]}; `reduced`: {', '.join(REDUCED)}",
     )
-    parser.add_argument("--quick", action="store_true", help="less than 40 s; only to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="short; only to see that it runs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument(
+        "--summary", action="store_true", help="write the table of all targets alone, as `guard` reads it"
+    )
     args = parser.parse_args(arguments)
-    unknown = [s for s in args.sections if s not in SECTIONS]
+    named = [one for s in args.sections for one in (REDUCED if s == "reduced" else (s,))]
+    chosen = tuple(named) or SECTIONS
+    unknown = [s for s in chosen if s not in known]
     if unknown:
-        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(known)}, and reduced")
     began = time.monotonic()
     machine = {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
@@ -33,15 +62,29 @@ def main(arguments: list[str]) -> int:
         "load": round(os.getloadavg()[0], 2),
     }
     print("  ".join(f"{k} {v}" for k, v in machine.items()))
-    found = {
-        name: importlib.import_module(f"tests.bench.{name}").run(args.quick)
-        for name in SECTIONS
-        if not args.sections or name in args.sections
-    }
+    found = {name: _play(name, args.quick) for name in known if name in chosen}
+    targets = summary.lines(found)
+    summary.show(targets)
     seconds = round(time.monotonic() - began, 1)
     print(f"\n{seconds} s in all")
-    print(json.dumps({"machine": machine, "quick": args.quick, "seconds": seconds, **found}, allow_nan=False))
+    whole = {
+        "machine": machine,
+        "quick": args.quick,
+        "seconds": seconds,
+        **found,
+        "summary": [one.as_json() for one in targets],
+    }
+    text = json.dumps({"summary": whole["summary"]} if args.summary else whole, allow_nan=False)
+    if args.json is not None:
+        args.json.write_text(text + "\n", encoding="utf-8")
+    else:
+        print(text)
     return 0
+
+
+def _play(name: str, quick: bool) -> Any:
+    section = importlib.import_module(f"tests.bench.{name}")
+    return middle([section.run(quick) for _ in range(3 if name in THRICE and not quick else 1)])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -66,6 +67,17 @@ class Bed(LiveRig):
         if refusal is not None:
             raise RuntimeError(f"refused by {refusal.control}: {refusal.text}")
 
+    async def work(self, level: int) -> None:
+        """Brings the number of working orders to `level`."""
+        number = len(self.venue.working)
+        while number < level:
+            self.submit(self.order(number, Side.BUY if number % 2 else Side.SELL, away=100))
+            number += 1
+            if number % 50 == 0:
+                await asyncio.sleep(0.002)
+        await self.journal.flush()
+        await asyncio.sleep(0.05)
+
 
 @asynccontextmanager
 async def bed(
@@ -74,11 +86,13 @@ async def bed(
     *strategies: StrategyConfig,
     inline: bool = False,
     reconcile_every: float = 5.0,
+    cancel_rate: int = WIDE.cancel_rate,
 ) -> AsyncIterator[Bed]:
-    """A started engine on a market that stands still; the garbage collector is set as in the application."""
+    """A started engine on a market that stands still; the garbage collector is set as in the application.
+    `cancel_rate`: messages a second for cancels, as a venue's limit would have it."""
     config = EngineConfig(
         journal=JournalConfig(durability=durability, ballast_mb=0),
-        risk=WIDE,
+        risk=WIDE.model_copy(update={"cancel_rate": cancel_rate}),
         strategies=strategies,
         reconcile=ReconcileConfig(every=reconcile_every),
         screen=ScreenConfig(),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import statistics
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,25 @@ def spread(values: Iterable[int], unit: int = 1_000) -> dict[str, float]:
         return {"n": 0}
     shares = {"p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1.0}
     return {"n": len(ordered), **{k: round(quantile(ordered, s) / unit, 3) for k, s in shares.items()}}
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Of the straight line through the points that fits best, y for each x; 0 where there are too few."""
+    if len(points) < 2:
+        return 0.0
+    return statistics.linear_regression([x for x, _ in points], [y for _, y in points]).slope
+
+
+def middle(found: Sequence[Any]) -> Any:
+    """The figures of several runs of one section as one: of each number the median, of all else the last."""
+    last = found[-1]
+    if isinstance(last, dict):
+        return {key: middle([one[key] for one in found if key in one]) for key in last}
+    if isinstance(last, list) and all(len(one) == len(last) for one in found):
+        return [middle(entries) for entries in zip(*found, strict=True)]
+    if isinstance(last, int | float) and not isinstance(last, bool):
+        return statistics.median(found)
+    return last
 
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -55,6 +76,22 @@ def workplace() -> Iterator[Path]:
     base = os.environ.get("BREAKWATER_BENCH_DIR", usual)
     with tempfile.TemporaryDirectory(prefix="breakwater-bench-", dir=base) as name:
         yield Path(name)
+
+
+def rss_mib(pid: int | str = "self") -> float:
+    """Resident memory of a process, MiB."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+def yardstick() -> int:
+    """ns for a fixed piece of Python: the floor where no disk is in it, what the machine is worth now."""
+    began = time.perf_counter_ns()
+    known: dict[str, int] = {}
+    for number in range(300):
+        known[f"order-{number % 50}"] = known.get(f"order-{number % 50}", 0) + number
+    return time.perf_counter_ns() - began
 
 
 class Floor:

@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from pathlib import Path
 
 from engine.model import Order, Side
 from tests.bench.bed import Bed, bed
-from tests.bench.figures import Figures, table, workplace
+from tests.bench.figures import Figures, Floor, rss_mib, slope, table, workplace
 
 PER_ORDER = 10
 """Executions of one lot to an order."""
+ROW = 450
+"""Bytes of an execution in the journal, about."""
+WARM = 30_000
+"""Executions after which everything that is bounded is full, so that what still grows is a leak."""
 BURST = 500
 """Executions that are handed over before the journal is waited for; the risk loop runs between them."""
 
 
 def run(quick: bool) -> Figures:
-    count = 3_000 if quick else 50_000
+    count = 3_000 if quick else 100_000
     with workplace() as folder:
         found = asyncio.run(_run(folder, count))
     rows = [(f"{one['from']:,}–{one['to']:,}", one["fills_s"]) for one in found["windows"]]
     table("Executions a second, durable, alternating buys and sells", ("executions", "fills/s"), rows)
     print(f"  last thousand against the first: {found['flatness']:.2f} (1 is flat)")
+    print(f"  floor, append and sync of a burst's bytes alone: {found['floor_fills_s']:,} fills/s")
+    print(f"  memory from {WARM:,} executions on: {found['rss_mib_per_100k']:+.1f} MiB for 100,000 more")
     return found
 
 
 async def _run(folder: Path, count: int) -> Figures:
     async with bed(folder / "a", "power") as rig:
         windows = []
-        wanted = {min(count, edge) for edge in (2_000, 10_000, 20_000, 30_000, 40_000, 50_000)}
+        wanted = {min(count, edge) for edge in (2_000, 10_000, 25_000, 50_000, 75_000, 100_000)}
         done, spent, since = 0, [], 0
+        floor, floors = Floor(folder), []
+        weights: list[tuple[int, float]] = []
         while done < count:
             spent.append(await _burst(rig, done))
+            began = time.perf_counter_ns()
+            floor.write(ROW * BURST)
+            floors.append(time.perf_counter_ns() - began)
             done += BURST
+            if done % 5_000 == 0 and done >= WARM:
+                weights.append((done, rss_mib()))
             since += BURST
             if done in wanted and since >= 1_000:
                 took = sum(spent[-2:])
@@ -41,6 +55,7 @@ async def _run(folder: Path, count: int) -> Figures:
                     {"from": done - 2 * BURST, "to": done, "fills_s": round(2 * BURST * 1e9 / took)}
                 )
                 since = 0
+        floor.close()
         held = rig.engine.core.books.positions.qty("ES")
         if held != rig.venue.position.get("ES", 0) or rig.engine.core.books.fills != count:
             raise RuntimeError(f"{rig.engine.core.books.fills} fills booked of {count}, position {held}")
@@ -48,6 +63,9 @@ async def _run(folder: Path, count: int) -> Figures:
             "windows": windows,
             "flatness": round(windows[-1]["fills_s"] / windows[0]["fills_s"], 3),
             "mean_fills_s": round(count * 1e9 / sum(spent)),
+            "floor_ms": statistics.median(floors) / 1e6,
+            "floor_fills_s": round(BURST * 1e9 / statistics.median(floors)),
+            "rss_mib_per_100k": round(slope(weights) * 100_000, 2),
         }
 
 

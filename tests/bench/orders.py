@@ -12,7 +12,7 @@ import msgspec
 from engine.config import StrategyConfig
 from engine.model import Order, Quote, Side
 from tests.bench.bed import Bed, bed
-from tests.bench.figures import Figures, Floor, spread, table, workplace
+from tests.bench.figures import Figures, Floor, spread, table, workplace, yardstick
 from tests.bench.strategies import SLOT
 
 IN_FLIGHT = 64
@@ -113,7 +113,7 @@ def _signal(rig: Bed) -> None:
 async def _inline(folder: Path, count: int) -> Figures:
     """`submit` until the adapter has it, committed on the same thread without sync: CPU and SQLite."""
     async with bed(folder, "process", inline=True) as rig:
-        whole, gate, submit = [], [], []
+        whole, gate, submit, yards = [], [], [], []
         acknowledged = asyncio.Event()
         rig.venue.on_acknowledged = acknowledged.set
         for number in range(count):
@@ -126,10 +126,16 @@ async def _inline(folder: Path, count: int) -> Figures:
             submit.append(time.perf_counter_ns() - asked)
             gate.append(asked - began)
             await acknowledged.wait()
+            yards.append(yardstick())
             whole.append(rig.venue.handed[order.id] - asked)
             if number % 100 == 99:
                 rig.venue.expire_all()
-        return {"handed": spread(whole), "submit_call": spread(submit), "gate": spread(gate)}
+        return {
+            "handed": spread(whole),
+            "submit_call": spread(submit),
+            "gate": spread(gate),
+            "yardstick": spread(yards),
+        }
 
 
 async def _throughput(folder: Path, durability: Durability, count: int, inline: bool = False) -> Figures:
@@ -199,4 +205,9 @@ def _print(found: Figures) -> None:
     table(f"Orders a second, {IN_FLIGHT} in flight", ("", "orders/s", "sync µs", "× one sync an order"), rows)
 
 
-_INLINE = {"gate": "gate alone", "submit_call": "submit() returns", "handed": "handed to the adapter"}
+_INLINE = {
+    "gate": "gate alone",
+    "submit_call": "submit() returns",
+    "handed": "handed to the adapter",
+    "yardstick": "a fixed piece of Python",
+}

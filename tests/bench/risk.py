@@ -1,4 +1,7 @@
-"""Section `risk`: the period of the risk loop beside strategies that go bad, each with its control."""
+"""Section `risk`: the period of the risk loop beside all that could hold it up, each with its control.
+
+The cases are played three times each and their rounds taken together. `tests.bench.hostile` has more of them.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ from struct import pack
 from termios import TIOCSWINSZ
 from typing import Any
 
+from brokers.ib import library
 from tests.bench.figures import Figures, spread, table, workplace
+from tests.bench.flood import flooding
 
-LEAD_IN = 3.0
+LEAD_IN = 4.0
 """Seconds that processes get to start before the window opens."""
 TARGET_MS = 20.0
 HOSTILE = "tests.hostile.strategies"
@@ -40,7 +45,7 @@ def _bad(cls: str, name: str, at: float, **fields: Any) -> dict[str, Any]:
     }
 
 
-def _several(cls: str, count: int, **fields: Any) -> Make:
+def several(cls: str, count: int, **fields: Any) -> Make:
     """`count` of them that go bad one after the other, spread over the window."""
 
     def make(opens: float, seconds: float) -> Strategies:
@@ -51,55 +56,69 @@ def _several(cls: str, count: int, **fields: Any) -> Make:
     return make
 
 
-def _hanging(cls: str) -> Make:
+def hanging(cls: str) -> Make:
     """One that hangs for most of the window and is stopped inside it."""
 
     def make(opens: float, seconds: float) -> Strategies:
-        return [_bad(cls, "bad", opens + seconds * 0.1, hang_timeout=max(0.5, seconds * 0.7))]
+        return [_bad(cls, "bad", opens + seconds * 0.1, hang_timeout=max(0.5, seconds * 0.5))]
 
     return make
 
 
-def _none(opens: float, seconds: float) -> Strategies:
+def nothing(opens: float, seconds: float) -> Strategies:
     return []
 
 
-def _sample(opens: float, seconds: float) -> Strategies:
+def sample(opens: float, seconds: float) -> Strategies:
     module = "engine.strategy.samples.meanrev:MeanReversion"
     return [{"module": module, "name": "meanrev", "symbols": ["ES", "NQ", "GC"]}]
 
 
-CASES: dict[str, Make] = {
-    "no strategy": _none,
-    "sample": _sample,
-    "spin": _hanging("Spins"),
-    "sleep": _hanging("Sleeps"),
-    "raise": _several("Raises", 4),
-    "allocate": _several("Allocates", 3, memory_mb=256),
-    "flood": _several("FloodsSteadily", 3),
+SPIN = hanging("Spins")
+ORDERS = 150
+"""New orders a second; on the desk each is a row of 14 cells, so more than 2,000 changed cells a second."""
+SLOW_MS = 20
+"""What each commit takes longer on the slow disk."""
+CASES: dict[str, dict[str, Any]] = {
+    "idle": {"make": nothing},
+    "desk, 2,100 cells/s": {"make": nothing, "desk": True, "orders": ORDERS},
+    "spin": {"make": SPIN},
+    "50,000 ticks at once": {"make": nothing, "bursts": 1},
+    "150 orders/s, slow disk": {"make": nothing, "orders": ORDERS, "slow_ms": SLOW_MS},
+    "all at once": {"make": SPIN, "desk": True, "orders": ORDERS, "slow_ms": SLOW_MS, "bursts": 1},
 }
-QUICK = ("no strategy", "spin")
+QUICK = ("idle", "spin")
 
 
 def run(quick: bool) -> Figures:
     """Runs every case; returns the figures by case."""
-    seconds = 3.0 if quick else 15.0
+    seconds, runs = (3.0, 1) if quick else (6.0, 3)
     found: Figures = {}
-    for name, make in CASES.items():
-        if not quick or name in QUICK:
-            found[name] = _case(make, seconds)
-    if not quick:
-        found["desk, sample"] = _case(_sample, seconds, desk=True)
-        found["desk, spin"] = _case(CASES["spin"], seconds, desk=True)
-        found["3 attached screens, sample"] = _case(_sample, seconds, screens=3)
-    _print(found, seconds)
+    for name, case in CASES.items():
+        if case.get("bursts") and library.problem():
+            print(f"  {name}: left out, {library.problem()}")
+        elif not quick or name in QUICK:
+            found[name] = figures([play(seconds=seconds, **case) for _ in range(runs)])
+    show(found, seconds * runs)
     return found
 
 
-def _case(make: Make, seconds: float, *, desk: bool = False, screens: int = 0) -> Figures:
-    """`desk`: with the screen in the same process; `screens`: so many in processes of their own."""
-    with workplace() as folder:
-        begin = time.monotonic_ns() + int((LEAD_IN + 2 * desk + 2 * screens) * 1e9)
+def play(
+    make: Make,
+    seconds: float,
+    *,
+    desk: bool = False,
+    screens: int = 0,
+    orders: int = 0,
+    slow_ms: int = 0,
+    bursts: int = 0,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the engine and its control noted. `desk`: with the screen in the same process; `screens`: so many
+    in processes of their own; `orders` a second; `slow_ms` more for each commit; `bursts` of ticks from a
+    gateway of Interactive Brokers in the window."""
+    with workplace() as folder, contextlib.ExitStack() as stack:
+        extra = 2.0 * (desk + screens + bool(bursts))
+        begin = time.monotonic_ns() + int((LEAD_IN + extra) * 1e9)
         end = begin + int(seconds * 1e9)
         job = {
             "state": str(folder / "state"),
@@ -109,18 +128,24 @@ def _case(make: Make, seconds: float, *, desk: bool = False, screens: int = 0) -
             "strategies": make(begin / 1e9, seconds),
             "feed": "synthetic",
             "desk": desk,
+            "orders": orders,
+            "slow_ms": slow_ms,
         }
+        if bursts:
+            port = stack.enter_context(flooding(bursts, begin, end))
+            contracts = {"ES": {"exchange": "CME", "expiry": "front"}}
+            job |= {"feed": "ib", "ib": {"port": port, "contracts": contracts}}
         (folder / "state").mkdir(mode=0o700)
         control = folder / "control.json"
         module = [sys.executable, "-m"]
-        patience = LEAD_IN + 2 * screens + seconds + 40
+        patience = LEAD_IN + extra + seconds + 60
         ticking = subprocess.Popen([*module, "tests.bench.ticker", str(begin), str(end), str(control)])
         engine = [*module, "tests.bench.risk_engine", json.dumps(job)]
         log = folder / "said"
         attach = f"until {sys.executable} -m app.cli attach --state-dir {job['state']}; do sleep 0.2; done"
         watching = [_on_terminal(["/bin/sh", "-c", attach]) for _ in range(screens)]
         try:
-            _in_terminal(engine, Path(job["out"]), patience) if desk else _plain(engine, log, patience)
+            _in_terminal(engine, Path(str(job["out"])), patience) if desk else _plain(engine, log, patience)
             ticking.wait(patience)
         finally:
             ticking.kill()
@@ -129,34 +154,46 @@ def _case(make: Make, seconds: float, *, desk: bool = False, screens: int = 0) -
                 os.killpg(pid, signal.SIGKILL)  # each leads a session of its own
                 os.waitpid(pid, 0)
                 os.close(master)
-        if not Path(job["out"]).exists():
+        out = Path(str(job["out"]))
+        if not out.exists():
             said = log.read_text()[-2_000:] if log.exists() else ""
             raise RuntimeError(f"the engine process left no figures: {said}")
-        engine_said = json.loads(Path(job["out"]).read_text())
+        engine_said = json.loads(out.read_text())
         if engine_said["screens"] != desk + screens:
             raise RuntimeError(f"{engine_said['screens']} screens looked on, {desk + screens} were to")
-        return _figures(engine_said, json.loads(control.read_text()))
+        if engine_said["sent"] < 0.5 * orders * seconds:
+            raise RuntimeError(
+                f"{engine_said['sent']} orders left in {seconds} s, {orders} a second were to; "
+                f"{engine_said['refusal']}"
+            )
+        return engine_said, json.loads(control.read_text())
 
 
-def _figures(engine: dict[str, Any], control: dict[str, Any]) -> Figures:
-    period = spread(engine["periods"], 1_000_000)
-    alone = spread(control["periods"], 1_000_000)
+def figures(runs: list[tuple[dict[str, Any], dict[str, Any]]]) -> Figures:
+    """The rounds of all runs together; what else there is to tell, of the last."""
+    rounds, controls = ([n for run in runs for n in run[which]["periods"]] for which in (0, 1))
+    period, alone = spread(rounds, 1_000_000), spread(controls, 1_000_000)
+    engine = runs[-1][0]
     return {
         "period_ms": period,
         "control_ms": alone,
-        "lateness_ms": spread(engine["lateness"], 1_000_000),
+        "lateness_ms": spread([n for run in runs for n in run[0]["lateness"]], 1_000_000),
         "ratio": round(period["p999"] / alone["p999"], 3),
-        "within_target": period["p999"] <= TARGET_MS,
+        "within_target": period["p999"] <= max(TARGET_MS, 1.25 * alone["p999"]),
         "strategies": engine["rows"],
         "alerts": engine["alerts"],
         "kill": engine["kill"],
         "stages": engine["stages"],
+        "rss_mib": max(run[0]["rss_mib"] for run in runs),
+        "sent": engine["sent"],
+        "ticks": (engine["ticks"] or [0])[0],
+        "conflated": (engine["ticks"] or [0, 0])[1],
     }
 
 
-def _print(found: Figures, seconds: float) -> None:
+def show(found: Figures, seconds: float) -> None:
     shown = ("n", "p50", "p99", "p999", "max")
-    header = ("case", *shown, "control p999", "max", "ratio", "≤ 20 ms", "kill")
+    header = ("case", *shown, "control p999", "max", "ratio", "≤ 20 ms or 1.25×", "kill")
     rows = []
     for name, case in found.items():
         period, control = case["period_ms"], case["control_ms"]

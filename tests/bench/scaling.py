@@ -1,4 +1,4 @@
-"""Section `scaling`: what an order, a risk round, a snapshot and the kill cost with many orders working."""
+"""Section `scaling`: what an order, a risk round and a snapshot cost with many orders working."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.model import Side
-from engine.records import KillBegan
 from tests.bench.bed import Bed, bed
 from tests.bench.figures import Figures, spread, table, workplace
 
@@ -28,11 +27,6 @@ def run(quick: bool) -> Figures:
         for level in levels
     ]
     table("Median cost beside so many working orders (commit on its own thread, no sync)", header, rows)
-    kill = found["kill"]
-    print(
-        f"  kill with {kill['orders']} working orders: begin() returns after {kill['begin_ms']:.1f} ms, "
-        f"last cancel handed over after {kill['last_cancel_ms']:.1f} ms"
-    )
     return found
 
 
@@ -45,23 +39,9 @@ async def _run(folder: Path, levels: tuple[int, ...], samples: int) -> Figures:
     # No comparison but those that are measured.
     async with bed(folder / "a", "process", inline=True, reconcile_every=3_600) as rig:
         for level in levels:
-            await _work(rig, level)
+            await rig.work(level)
             found[str(level)] = await _level(rig, level, samples)
-    async with bed(folder / "b", "power") as rig:
-        found["kill"] = await _kill(rig, 500)
     return found
-
-
-async def _work(rig: Bed, level: int) -> None:
-    """Brings the number of working orders to `level`."""
-    number = len(rig.venue.working)
-    while number < level:
-        rig.submit(rig.order(number, Side.BUY if number % 2 else Side.SELL, away=100))
-        number += 1
-        if number % 50 == 0:
-            await asyncio.sleep(0.002)
-    await rig.journal.flush()
-    await asyncio.sleep(0.05)
 
 
 async def _level(rig: Bed, level: int, samples: int) -> Figures:
@@ -98,21 +78,4 @@ async def _level(rig: Bed, level: int, samples: int) -> Figures:
         "round": spread(rounds),
         "snapshot": spread(snapshots),
         "reconcile": spread(reconciles),
-    }
-
-
-async def _kill(rig: Bed, level: int) -> Figures:
-    """From the call to the last of `level` cancels handed over, and to the verdict."""
-    await _work(rig, level)
-    began = time.perf_counter_ns()
-    rig.engine.kill.begin(KillBegan(reason="bench", symbol=None, flatten=True))
-    returned = time.perf_counter_ns()
-    async with asyncio.timeout(60):
-        progress = await rig.engine.kill.finished()
-    return {
-        "orders": level,
-        "begin_ms": (returned - began) / 1e6,
-        "last_cancel_ms": (rig.venue.last_cancel - began) / 1e6,
-        "verdict_ms": (time.perf_counter_ns() - began) / 1e6,
-        "verdict": progress.verdict,
     }

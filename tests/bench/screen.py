@@ -23,7 +23,7 @@ from rich.console import RenderableType
 from textual.screen import Screen
 
 from app.collector import tame_collector
-from tests.bench.figures import Figures, spread, table
+from tests.bench.figures import Figures, rss_mib, spread, table
 from tests.bench.screen_child import Moving, pictures
 
 ROWS, CHANGED = 5_000, 50
@@ -48,7 +48,7 @@ def run(quick: bool) -> Figures:
         with _terminal("-c", ECHOING) as (other, _):
             _until(other, b"ready", 60.0)
             found["key_ms"], found["key_control_ms"] = _keys(master, keys), _keys(other, keys)
-        found["rss_mb"] = {"5,000 orders": _rss_mb(process)}
+        found["rss_mb"] = {"5,000 orders": rss_mib(process.pid)}
     found["start_s"], found["start_cpu_s"], found["rss_mb"]["14 orders"] = _starts(starts)
     table(
         f"Frames at {ROWS:,} orders, {CHANGED} changed cells, {SIZE[0]}×{SIZE[1]} (≤ 10 ms, ≤ 8,192 bytes)",
@@ -194,7 +194,7 @@ def _starts(count: int) -> tuple[float, float, float]:
         with _desk(14, 0) as (_, process):
             took.append(time.perf_counter() - began)
             cpu.append(_cpu_s(process))
-            weights.append(_rss_mb(process))
+            weights.append(rss_mib(process.pid))
     return statistics.median(took), statistics.median(cpu), statistics.median(weights)
 
 
@@ -202,9 +202,3 @@ def _cpu_s(process: subprocess.Popen[bytes]) -> float:
     """CPU of the process so far: what its start takes where nothing else runs, at the most."""
     fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _rss_mb(process: subprocess.Popen[bytes]) -> float:
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / 1024

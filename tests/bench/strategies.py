@@ -1,4 +1,4 @@
-"""The strategy of the order benchmark: one order for each quote; notes when its callback began."""
+"""The strategies of the benchmarks: one that orders with each quote, and one that only looks."""
 
 from __future__ import annotations
 
@@ -29,3 +29,13 @@ class OneOrderPerQuote(Strategy):
         ref = self.buy(quote.symbol, 1, limit=quote.bid - 10)
         if ref < self.params.slots:
             self._notes[ref * SLOT : (ref + 1) * SLOT] = began.to_bytes(SLOT, "little")
+
+
+class Watches(Strategy):
+    """Counts the quotes that reach it."""
+
+    def on_start(self) -> None:
+        self.seen = 0
+
+    def on_quote(self, quote: Quote) -> None:
+        self.seen += 1

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import guard, summary
 from tests.bench.__main__ import SECTIONS
+from tests.bench.figures import middle, slope
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,6 +42,10 @@ def test_quick_mode_runs_every_section_and_leaves_finite_figures() -> None:
         found = dict(numbers(figures[section], section))
         assert found, f"{section} left no figures"
         assert all(math.isfinite(n) for n in found.values()), found
+    assert {line["name"] for line in figures["summary"]} >= {
+        "engine's own work p50 µs",
+        "quotes/s, two strategies",
+    }
     for case in figures["risk"].values():
         assert case["period_ms"]["n"] > 0
         assert case["control_ms"]["n"] > 0
@@ -47,3 +53,41 @@ def test_quick_mode_runs_every_section_and_leaves_finite_figures() -> None:
     assert figures["risk"]["spin"]["strategies"][0][1] == "failed"
     assert figures["orders"]["durable"]["callback"]["p50"] > 0
     assert figures["replay"]["generated, sample"]["exit_code"] == 0
+
+
+def _file(path: Path, **worth: float) -> Path:
+    path.write_text(json.dumps({"summary": [{"name": n, "worth": w} for n, w in worth.items()]}))
+    return path
+
+
+def test_the_guard_sees_what_was_halved_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = _file(tmp_path / "base.json", halved=1.0, noisy=1.0, better=1.0, gone=1.0)
+    new = _file(tmp_path / "new.json", halved=0.5, noisy=0.6, better=3.0, fresh=1.0)
+    assert guard.run(base, new) == 1
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines() if "HALVED" in line] == ["halved"]
+    assert guard.run(base, base) == 0
+
+
+def test_the_guard_names_a_file_that_is_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = _file(tmp_path / "base.json", one=1.0)
+    (tmp_path / "other.json").write_text("[]")
+    assert guard.run(base, tmp_path / "other.json") == 2
+    assert "other.json" in capsys.readouterr().out
+    assert guard.run(base, _file(tmp_path / "new.json", two=1.0)) == 2
+
+
+def test_worth_grows_with_what_is_better() -> None:
+    cost = summary.Line("cost", "-", 20.0, 10.0, "floor", True)
+    rate = summary.Line("rate", "-", 20.0, 10.0, "floor", True, less_is_better=False)
+    assert (cost.ratio, cost.worth) == (2.0, 0.5)
+    assert (rate.ratio, rate.worth) == (2.0, 2.0)
+    assert summary.Line("alone", "-", 20.0, None, "", True).worth is None
+
+
+def test_the_figures_of_several_runs_become_their_medians() -> None:
+    runs = [{"a": n, "b": [n, {"c": 2 * n}], "kept": str(n), "ok": n > 1} for n in (1, 5, 2)]
+    assert middle(runs) == {"a": 2, "b": [2, {"c": 4}], "kept": "2", "ok": True}
+    assert slope([(0, 1.0), (10, 2.0), (20, 3.0)]) == pytest.approx(0.1)

@@ -1,4 +1,4 @@
-"""A venue that acknowledges at once and does nothing else, so that the engine alone is measured.
+"""A venue that acknowledges at once and fills what flattens, so that the engine alone is measured.
 
 It keeps what it was sent, so that its answers to the engine's questions are true.
 """
@@ -25,7 +25,7 @@ from engine.facts import (
     OrderReport,
     Positions,
 )
-from engine.model import ExecutionKey, Fill, Instrument, Order, OrderStatus, Replace, Side
+from engine.model import ExecutionKey, Fill, Instrument, Order, OrderStatus, Purpose, Replace, Side
 from engine.ports import Clock, FactSink, NotSent, QueryFailed
 from engine.sending import Recorded
 
@@ -80,6 +80,10 @@ class InstantVenue:
         if order_id in self.working:
             self._sink(Acknowledged(ts=self._clock.now(), order_id=order_id, broker_id=f"B{order_id}"))
             self.on_acknowledged()
+            order = self.working.get(order_id)
+            if order is not None and order.purpose is Purpose.FLATTEN:  # a marketable limit
+                del self.working[order_id]
+                self._sink(self.fill(order, order.qty))
 
     def replace(self, change: Recorded[Replace]) -> None:
         raise NotSent("this venue replaces nothing")
