@@ -215,15 +215,15 @@ def make(args: argparse.Namespace) -> c.AnyCommand:
 def _said(line: str) -> c.AnyCommand:
     """A line in the desk's command language. Raises `Usage`."""
     from app.grammar.tokens import Context, Misspoken
-    from app.grammar.verbs import Arming, parse
+    from app.grammar.verbs import OfDesk, parse
 
     try:
         # Neither names nor the engine's time are known here: the engine judges them.
         command = parse(line, Context(zone="")).command
     except Misspoken as error:
         raise Usage(error.pointed(line)) from error
-    if isinstance(command, Arming):
-        raise Usage("armed or safe is the state of a desk; ctl sends what it is told")
+    if isinstance(command, OfDesk):
+        raise Usage("armed, safe and its theme are the state of a desk; ctl sends what it is told")
     return command
 
 

@@ -36,6 +36,7 @@ from app.desk.screen import DeskScreen
 from app.desk.screens import SCREENS
 from app.desk.storypage import StoryPage
 from app.desk.terminal import leave_terminal, outlive_terminal
+from app.desk.theming import LOOK_EVERY
 from app.desk.view.alerts import said, unacknowledged
 from app.desk.view.cells import clean
 from app.desk.view.formats import age as age_text
@@ -100,7 +101,7 @@ class DeskApp(Ordering, App[DeskResult]):
         strips.install()
         # Before App.__init__, which asks for the style sheet's variables.
         clock(0, zone)  # an unknown zone is refused here, not in the middle of painting
-        self._desk_theme = theme if isinstance(theme, themes.DeskTheme) else themes.load(theme)
+        self.begin_theme(theme)
         super().__init__(driver_class=SafeDriver)
         self.ascii_only = wants_ascii(glyphs)
         """Read by the driver."""
@@ -111,7 +112,7 @@ class DeskApp(Ordering, App[DeskResult]):
         )
         """Whether grounds may look alike."""
         if self._desk_theme.name == themes.DEFAULT and self.console.color_system == "standard":
-            self._desk_theme = themes.load(themes.FOR_SIXTEEN)
+            self.begin_theme(themes.FOR_SIXTEEN)
         self.register_theme(self._desk_theme.to_textual())
         self.theme = self._desk_theme.name
         self.keys = load_keymap(keymap)
@@ -160,6 +161,7 @@ class DeskApp(Ordering, App[DeskResult]):
             self.push_screen(WelcomePage())
         if self._rate > 0:
             self.set_interval(1 / self._rate, self.paint, name="frames")
+            self.set_interval(LOOK_EVERY, self.watch_theme_file, name="theme")
 
     def paint(self) -> None:
         """Paints the newest snapshot; cheap when nothing is new."""

@@ -21,12 +21,13 @@ from app.desk.screen import DeskScreen
 from app.desk.screens import entry
 from app.desk.speaking import context
 from app.desk.storypage import StoryPage
+from app.desk.theming import Themed
 from app.desk.view.alerts import unacknowledged
 from app.desk.view.killing import brief, scope_all, scope_symbol
 from app.desk.view.orders import is_working
 from app.desk.view.status import mode
 from app.grammar.tokens import Misspoken
-from app.grammar.verbs import Arming, Spoken, parse
+from app.grammar.verbs import OfDesk, Spoken, parse
 from engine.control.commands import (
     Acknowledge,
     Answer,
@@ -55,7 +56,7 @@ NOTE_STAYS: Final = 20.0
 """Seconds for which an answer is shown."""
 
 
-class Commanding(Recorded, _Base):
+class Commanding(Recorded, Themed, _Base):
     """Mixin of the app: everything that sends a command. `DeskApp` sets the attributes."""
 
     _link: Link
@@ -385,7 +386,7 @@ class Commanding(Recorded, _Base):
         if self.entered(spoken):
             return
         command, word = spoken
-        assert not isinstance(command, Arming), "that is entered"
+        assert not isinstance(command, OfDesk), "that is entered"
         if isinstance(command, Kill) and not command.flatten:
             self.action_kill()
         elif isinstance(command, Flatten) and command.symbol is not None:

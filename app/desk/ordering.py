@@ -32,7 +32,7 @@ from app.desk.view.status import STALE_AFTER
 from app.grammar.completion import completed
 from app.grammar.saying import say
 from app.grammar.tokens import Context, Misspoken, words
-from app.grammar.verbs import VERBS, Arming, Spoken, parse
+from app.grammar.verbs import VERBS, Arming, OfDesk, Spoken, Theming, parse
 from engine.control.commands import Answer, AnyCommand, Modify, SetLimit, Submit
 from engine.control.snapshot import OrderRow, PositionRow, Snapshot
 from engine.model import OrderType, Side, TimeInForce
@@ -233,6 +233,8 @@ class Ordering(Commanding):
             case Arming(armed=armed):
                 if armed != self.arming.armed:
                     self.action_arm()
+            case Theming(name=name):
+                self.use_theme(name)
             case Submit(preview=False) as order:
                 self.open_form(Ticket(self.known_words(), order, confirm=True))
             case Modify(preview=False, order_id=order_id) as change:
@@ -295,7 +297,7 @@ class Ordering(Commanding):
         command = spoken.command
         if isinstance(command, Submit | Modify | SetLimit):
             asked = parse(say(command) + ("" if command.preview else " preview")).command
-            assert not isinstance(asked, Arming)
+            assert not isinstance(asked, OfDesk)
             return (Cell(" … the engine is asked", "muted"),), asked
         return (Cell(f" {say(command)}: {verb.help if verb is not None else ''}", "muted"),), None
 

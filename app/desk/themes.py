@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.desk.view.meanings import MEANINGS
 from app.paths import themes_dir
@@ -90,6 +90,35 @@ def load(name_or_path: str | Path, own: Path | None = None) -> DeskTheme:
         text = (resources.files("themes") / f"{name_or_path}.toml").read_text(encoding="utf-8")
         return parse(text, f"themes/{name_or_path}.toml")
     return parse(_read(Path(name_or_path), str(name_or_path)), str(name_or_path))
+
+
+class Stamp(NamedTuple):
+    """Tells one state of a file from the next: when it was written (ns) and how long it is."""
+
+    path: Path
+    written: int
+    size: int
+
+
+def stamp(name_or_path: str | Path, own: Path | None = None) -> Stamp | None:
+    """Of the file that `load` would read; None for one of the built-in themes, or where there is no file."""
+    named = isinstance(name_or_path, str) and _NAME.fullmatch(name_or_path)
+    own_file = (own or themes_dir(os.environ)) / f"{name_or_path}.toml"
+    path = own_file if named and (own_file.is_file() or name_or_path in BUILT_IN) else Path(name_or_path)
+    try:
+        found = path.expanduser().stat()
+    except OSError:
+        return None
+    return Stamp(path, found.st_mtime_ns, found.st_size)
+
+
+def names(own: Path | None = None) -> tuple[str, ...]:
+    """Themes that can be chosen by name: the operator's own, then those that come with the desk."""
+    try:
+        mine = sorted(path.stem for path in (own or themes_dir(os.environ)).glob("*.toml"))
+    except OSError:
+        mine = []
+    return tuple(dict.fromkeys((*mine, *BUILT_IN)))
 
 
 def _read(path: Path, source: str) -> str:

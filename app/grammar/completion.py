@@ -66,6 +66,8 @@ def _next(before: list[str], context: Context) -> Iterable[str]:
             return (*context.symbols, *context.controls)
         case "limit", 2:
             return ("file",)
+        case "theme", 1:
+            return ("reload", *context.themes)
         case "alert", 1:
             return map(str, context.alerts)
         case "strategy", 1:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 
 from app.grammar.times import moment_text
-from app.grammar.verbs import Arming
+from app.grammar.verbs import Arming, OfDesk, Theming
 from engine.control import commands as c
 from engine.model import OrderType, Side, TimeInForce
 
 
-def say(command: c.AnyCommand | Arming) -> str:
+def say(command: c.AnyCommand | OfDesk) -> str:
     """The line that means this command. Raises `ValueError` for one that the language cannot say, such as the
     cancel of all orders of a strategy."""
     match command:
         case Arming(armed=armed):
             return "arm" if armed else "safe"
+        case Theming(name=name):
+            return f"theme {name or 'reload'}"
         case c.Submit():
             return _submit(command)
         case c.Modify():

@@ -53,6 +53,7 @@ class Context:
     controls: Collection[str] = ()
     """Names of risk controls."""
     alerts: Collection[int] = field(default=())
+    themes: Collection[str] = ()
     now: int = 0
     """Engine time, UTC ns; a time of day is the next one after it."""
     zone: str = "UTC"

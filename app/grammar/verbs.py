@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from app.grammar.orders import modify, submit
 from app.grammar.tokens import Context, Misspoken, Reader, Word, decimal, near, shown
@@ -35,10 +35,20 @@ class Arming(Value, frozen=True):
     armed: bool
 
 
+class Theming(Value, frozen=True):
+    """`theme`: how the desk that says it looks. `name` of a theme, a file's path, or empty: read it anew."""
+
+    name: str = ""
+
+
+OfDesk: TypeAlias = Arming | Theming
+"""What is said to the desk and not to the engine."""
+
+
 class Spoken(NamedTuple):
     """A command and the word that must be typed to send it; empty: sent at once, y: one key."""
 
-    command: AnyCommand | Arming
+    command: AnyCommand | OfDesk
     confirm: str = ""
 
 
@@ -48,7 +58,9 @@ class Verb(NamedTuple):
     form: str
     help: str
     read: Callable[[Reader, Word], Spoken]
-    takes: Literal["size", "symbol", "order", "alert", "strategy", "scope", "orders", "limit", ""] = ""
+    takes: Literal[
+        "size", "symbol", "order", "alert", "strategy", "scope", "orders", "limit", "theme", ""
+    ] = ""
 
 
 def _ack(reader: Reader, _: Word) -> Spoken:
@@ -89,6 +101,12 @@ def _adopt(reader: Reader, _: Word) -> Spoken:
 def _arming(reader: Reader, verb: Word) -> Spoken:
     reader.done(f"say {verb.lower} alone")
     return Spoken(Arming(verb.lower == "arm"))
+
+
+def _theme(reader: Reader, _: Word) -> Spoken:
+    word = reader.next("say theme reload, or which theme: theme light")
+    reader.done("theme takes one name or path")
+    return Spoken(Theming("" if word.lower == "reload" else word.text))
 
 
 def _cancel(reader: Reader, verb: Word) -> Spoken:
@@ -244,6 +262,7 @@ VERBS: Final[dict[str, Verb]] = {
     "kill": Verb("kill [flatten]", "halt and cancel all at once, as F12", _kill),
     "arm": Verb("arm", "let this desk send orders", _arming),
     "safe": Verb("safe", "this desk only previews orders; kill, cancel and flatten always work", _arming),
+    "theme": Verb("theme NAME|reload", "another theme for this desk, or its file read anew", _theme, "theme"),
     "ack": Verb("ack [N]", "acknowledge alert N, or all", _ack, "alert"),
     "shelve": Verb("shelve N MINUTES WHY", "keep alert N still for a time", _shelve, "alert"),
     "unshelve": Verb("unshelve N", "let alert N be heard again", _shelve, "alert"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.grammar.saying import say
 from app.grammar.tokens import Context, Misspoken
-from app.grammar.verbs import HELP, VERBS, Arming, Spoken, parse
+from app.grammar.verbs import HELP, VERBS, Arming, Spoken, Theming, parse
 from engine.control.commands import (
     Acknowledge,
     Adopt,
@@ -108,6 +108,8 @@ def test_orders(line: str, command: object) -> None:
         ("kill flatten", Kill(flatten=True, reason="operator: command line"), "FLATTEN"),
         ("arm", Arming(True), ""),
         ("safe", Arming(False), ""),
+        ("theme light", Theming("light"), ""),
+        ("theme reload", Theming(), ""),
         ("ack 17", Acknowledge(alert_id=17), ""),
         ("ack", Acknowledge(), ""),
         ("adopt NQZ6", Adopt(symbol="NQZ6"), "ADOPT"),
@@ -268,6 +270,7 @@ _commands = st.one_of(
     st.just(Reload()),
     st.just(Shutdown()),
     st.builds(Arming, armed=st.booleans()),
+    st.builds(Theming, name=st.sampled_from(["", "light", "my-own", "/home/ann/mine.toml"])),
 )
 
 
