@@ -88,11 +88,14 @@ class Status:
         if journal.state is not StoreState.OK:
             text, then = words.store(journal.trouble)
             found.append(Hold(code="store", scope="", text=text, then=then))
-        found.extend(
+        holds = [
             Hold(code=control, scope=scope, text=text, then=then)
             for control, scope, text, then in self._engine.risk.holds()
-        )
+        ]
+        # What waits for a person stands before what may end by itself, what holds for all before both.
+        found.extend(hold for hold in holds if not hold.scope)
         found.extend(_held(halt, scope=halt.target) for halt in halts.all() if halt.scope == "instrument")
+        found.extend(hold for hold in holds if hold.scope)
         return tuple(found)
 
     def comparison(self) -> Comparison:

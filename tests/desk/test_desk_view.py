@@ -591,3 +591,22 @@ def test_an_open_profit_at_an_old_price_does_not_look_like_one_of_now(state: str
     assert shown(data_state="closed").text == shown().text == "▲+712.50"
     assert shown(data_state=state, executed=D(0), open_pnl=D(0)).text == "0.00"
     assert shown(data_state=state, open_pnl=None).text == "?"
+
+
+def test_a_trip_that_holds_has_no_empty_gauge_when_its_figure_has_come_back() -> None:
+    (row,) = [r for r in risk() if r.control == "spread"]
+    held = riskview.row(change(row, ratio=0.0, used="0", limit="3"))
+    assert [cell.text for cell in held.cells[:3]] == ["✕ TRIPPED", "held", "█" * riskview.GAUGE]
+    beyond = riskview.row(row)
+    assert [cell.text for cell in beyond.cells[:3]] == ["✕ TRIPPED", "150%", "█" * riskview.GAUGE]
+
+
+def test_several_reasons_on_a_small_screen_leave_what_to_do_to_their_screens() -> None:
+    halted = hold(
+        "ES", code="manual_trade", text="ES is halted: somebody else traded it", then="nothing opens"
+    )
+    paused = hold("NQ", code="max_position", text="NQ could reach a position of 8 lots", then="nothing opens")
+    said = text(status.why(snapshot(paused=(halted, paused)), width=80))
+    assert said == (
+        " LIMITED  2 reasons: ES is halted: somebody else traded it · NQ could reach a position of 8 lots"
+    )

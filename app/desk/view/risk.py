@@ -40,12 +40,16 @@ _STATES = {
 def row(control: RiskRow, gauge: int = GAUGE) -> Row:
     """One control as cells."""
     glyph, meaning, _ = _STATES[control.state]
+    used, shown = formats.percent(control.ratio), control.ratio
+    if control.state == "TRIPPED" and (control.ratio is None or control.ratio < 1):
+        # The figure has come back and the trip holds: an empty gauge beside TRIPPED would be misread.
+        used, shown = "held", 1.0
     return Row(
         f"{control.control}/{control.scope}",
         (
             Cell(f"{glyph} {control.state}", meaning),
-            Cell(formats.percent(control.ratio)),
-            Cell(formats.bar(control.ratio, gauge), "text" if control.state == "ACTIVE" else "heading"),
+            Cell(used),
+            Cell(formats.bar(shown, gauge), "text" if control.state == "ACTIVE" else "heading"),
             Cell(f"{control.scope} {control.title}".lstrip(), "heading"),
             Cell(control.used),
             Cell(control.limit),

@@ -112,9 +112,10 @@ def _grouped(holds: tuple[Hold, ...]) -> list[Hold]:
 
 
 def _told(holds: list[Hold], *, whole: bool) -> str:
+    """In brief: one with what to do and without until when; of several what is wrong alone."""
     said = []
     for hold in holds:
-        doing = remedy(hold.code)
+        doing = remedy(hold.code) if whole or len(holds) == 1 else ""
         said.append((hold.whole if whole else hold.text) + (f" ▸ {doing}" if doing else ""))
     return (f"{len(said)} reasons: " if len(said) > 1 else "") + " · ".join(said)
 
