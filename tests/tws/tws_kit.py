@@ -170,3 +170,13 @@ class Tap:
 
     def codes(self) -> list[int]:
         return [arguments[1] for arguments in self.of("error")]
+
+
+async def working(venue: Venue, ib: Any, price: float = 4990, **more: Any) -> Any:
+    """A resting order that the client knows of."""
+    trade = ib.placeOrder(es(), limit("BUY", 2, price, **{"tif": "GTC", **more}))
+    await until(lambda: trade.orderStatus.status == "Submitted")
+    return trade
+
+
+# -- messages
