@@ -463,6 +463,9 @@ class Engine:
     def stop_strategy(self, name: str, who: str, leave: str) -> str:
         return self.strategies.stop_one(name, who, leave)
 
+    def reload_strategy(self, name: str, reply: Callable[[Answer], None]) -> None:
+        self.strategies.reload(name, reply)
+
     def resume_strategy(self, name: str) -> str:
         return self.strategies.resume(name)
 

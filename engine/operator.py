@@ -25,6 +25,7 @@ from engine.control.commands import (
     Modify,
     Pause,
     Reload,
+    ReloadStrategy,
     Reset,
     Resume,
     SetLimit,
@@ -73,6 +74,8 @@ class Hooks(Protocol):
     def resume_strategy(self, name: str) -> str: ...
 
     def stop_strategy(self, name: str, who: str, leave: str) -> str: ...
+
+    def reload_strategy(self, name: str, reply: AnswerSink) -> None: ...
 
     def request_stop(self, reason: str) -> None: ...
 
@@ -195,6 +198,8 @@ class Operator:
             case StopStrategy(strategy=strategy, leave=leave):
                 problem = self._hooks.stop_strategy(strategy, who, leave)
                 reply(Answer(ok=not problem, text=problem or f"{strategy} is being stopped"))
+            case ReloadStrategy(strategy=strategy):
+                self._hooks.reload_strategy(strategy, reply)
             case Reload():
                 self._limits.reload(who, correlation, reply)
             case SetLimit():

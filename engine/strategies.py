@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from engine.books import NET, Applied
 from engine.config import StrategyConfig
+from engine.control.commands import Answer
 from engine.control.snapshot import StrategyRow
 from engine.core import Core
 from engine.feeds.bars import BarBuilder
@@ -28,6 +29,7 @@ from engine.strategy.netting import split_money
 from engine.strategy.realtime import RealtimeHost
 from engine.strategy.reports import Acted, Origin, State
 from engine.strategy_orders import StrategyOrders
+from engine.strategy_reloads import Reloads
 from engine.strategy_restarts import Restarts
 from engine.targets import Cause, Targets
 from engine.view import EngineView
@@ -85,6 +87,7 @@ class StrategyDesk:
         )
 
         self._restarts = Restarts(core, self._start_again, self._not_again)
+        self._reloads = Reloads(core, self._hosts, self._keep_next, self._start_again)
         self._spent: set[str] = set()
         """Strategies that are being stopped for a limit of their own, which no restart lifts."""
 
@@ -123,6 +126,9 @@ class StrategyDesk:
     def _start_again(self, name: str) -> None:
         self._start(self._hosts[name])
 
+    def _keep_next(self, name: str) -> None:
+        self._leave[name] = "keep"
+
     def _not_again(self, name: str, why: str) -> None:
         self._stays_stopped(name, f"{self._hosts[name].reason}; {why}")
 
@@ -154,11 +160,15 @@ class StrategyDesk:
         positions = {s: books.positions.strategy_qty(name, s) for s in host.config.symbols}
         quotes = tuple(q for s in host.config.symbols if (q := self._view.quote(s)) is not None)
         saved = books.saved.get(name, "")
+        halt = books.halts.strategy(name)
         host.start(Earlier(positions, orders, self._orders.next_ref(name), quotes, intended, saved))
+        if halt is not None and halt.code == "paused":
+            host.pause(halt.reason)
 
     async def stop(self, reason: str, timeout: int) -> None:
         """Lets every strategy end in its own way, at most for `timeout` ns of host time in all."""
         self._restarts.cancel_all()
+        self._reloads.call_off_all()
         for host in self._hosts.values():
             if host.live:
                 host.stop(timeout / NS, reason)
@@ -197,10 +207,17 @@ class StrategyDesk:
         reason = f"stopped by {who}"
         self._core.commit(HaltReset(scope="strategy", target=name, who=who))
         self._core.commit(Halted(scope="strategy", target=name, code=STOPPED, reason=reason))
+        if self._reloads.call_off(name):
+            self._leave.pop(name, None)
         if leave:
             self._leave[name] = leave
         host.stop(STOP_WITHIN, reason)
         return ""
+
+    def reload(self, name: str, reply: Callable[[Answer], None]) -> None:
+        """Loads a strategy's file again in a fresh process; only where that went well does it take over, with
+        the position, the orders and the saved variables of the old one, which runs until then."""
+        self._reloads.begin(name, reply)
 
     def give_up(self, name: str, reason: str) -> None:
         """Stops a strategy for good because it broke a limit of its own; its orders and its position go the
@@ -364,8 +381,12 @@ class StrategyDesk:
                 core.alarm("critical", "strategy", f"strategy {name} was stopped: {said}")
             else:
                 self._stays_stopped(name, said)
+        if state == "failed" and self._reloads.under_way(name):
+            # What it leaves was to be kept for the one that takes over, which now does not.
+            self._leave.pop(name, None)
         if state in ("failed", "stopped"):
             self._wind_up(config, state, self._leave.pop(name, config.on_stop))
+        self._reloads.on_state(name, state, reason)
 
     def _wind_up(self, config: StrategyConfig, state: State, leave: str) -> None:
         """What happens to the orders, intentions and position that a strategy leaves behind."""

@@ -44,7 +44,7 @@ class Restarts:
         wait = min(int(config.restart_delay * NS) << len(times), LONGEST)
         times.append(now)
         self._waiting[config.name] = self._core.clock.call_later(wait, self._due, config)
-        return True, f"started again in {wait / NS:g} s ({len(times)} of {config.restart_max})"
+        return True, f"it is started again in {wait / NS:g} s ({len(times)} of {config.restart_max})"
 
     def waits(self, name: str) -> bool:
         return name in self._waiting

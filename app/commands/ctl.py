@@ -99,8 +99,8 @@ def _safety(verb: Any) -> None:
     reset.add_argument("target", nargs="?", help="symbol or control's name, for the last two")
     for name, text in (("pause", "no opening orders"), ("resume", "opening orders again")):
         verb(name, f"{text}, of one strategy or of all").add_argument("strategy", nargs="?")
-    strategy = verb("strategy", "start, stop, pause or resume a strategy")
-    strategy.add_argument("what", choices=("start", "stop", "pause", "resume"))
+    strategy = verb("strategy", "start, stop, pause, resume or reload a strategy")
+    strategy.add_argument("what", choices=("start", "stop", "pause", "resume", "reload"))
     strategy.add_argument("name")
     strategy.add_argument(
         "leave",

@@ -225,6 +225,15 @@ KEYS: Final[tuple[Key, ...]] = (
         "strategies",
         "t",
     ),
+    Key(
+        "reload_strategy",
+        ("u",),
+        "reload_strategy",
+        "Update",
+        "Load the strategy's file again, check it in a fresh process, and let that take over; y confirms",
+        "strategies",
+        "u",
+    ),
     Key("ack_row", ("K",), "ack_row", "Ack row", "Acknowledge the selected alarm", "log", "K"),
     Key(
         "shelve",

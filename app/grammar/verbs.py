@@ -18,6 +18,7 @@ from engine.control.commands import (
     Kill,
     Pause,
     Reload,
+    ReloadStrategy,
     Reset,
     Resume,
     SetLimit,
@@ -204,8 +205,9 @@ def _start(reader: Reader, _: Word) -> Spoken:
 
 
 def _reload(reader: Reader, _: Word) -> Spoken:
-    reader.done("say reload alone")
-    return Spoken(Reload())
+    strategy = _strategy(reader)
+    reader.done("say reload alone, or with one strategy")
+    return Spoken(Reload()) if strategy is None else Spoken(ReloadStrategy(strategy=strategy), "y")
 
 
 _RESETS: Final = "say reset halt, reset day_loss, reset instrument SYMBOL or reset control NAME"
@@ -275,7 +277,12 @@ VERBS: Final[dict[str, Verb]] = {
         "limit",
     ),
     "pause": Verb("pause [STRATEGY]", "no opening orders, of one strategy or at all", _pause, "strategy"),
-    "reload": Verb("reload", "read the risk limits again", _reload),
+    "reload": Verb(
+        "reload [STRATEGY]",
+        "read the risk limits again; or load a strategy's file again, where it is sound (confirmed)",
+        _reload,
+        "strategy",
+    ),
     "reset": Verb(
         "reset halt|day_loss|instrument SYMBOL|control NAME",
         "take back one halt (confirmed)",

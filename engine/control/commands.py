@@ -99,6 +99,12 @@ class StopStrategy(Command, frozen=True, tag="stop_strategy"):
     leave: Literal["", "cancel", "keep", "flatten"] = ""
 
 
+class ReloadStrategy(Command, frozen=True, tag="reload_strategy"):
+    """Load a running strategy's file again, check it in a fresh process, and let that take over."""
+
+    strategy: str
+
+
 class Reload(Command, frozen=True, tag="reload"):
     """Read the configuration again and take over its risk limits."""
 
@@ -161,6 +167,7 @@ AnyCommand = (
     | Pause
     | Resume
     | StopStrategy
+    | ReloadStrategy
     | Reload
     | SetLimit
     | Adopt

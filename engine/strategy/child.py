@@ -22,7 +22,17 @@ import time
 from typing import Final
 
 from engine.strategy.board import STACK_SIGNAL, Board, Stopwatch
-from engine.strategy.messages import Batch, Message, Splitter, Start, Stop, frame, read_instruction
+from engine.strategy.messages import (
+    Batch,
+    Check,
+    Instruction,
+    Message,
+    Splitter,
+    Start,
+    Stop,
+    frame,
+    read_instruction,
+)
 from engine.strategy.runtime import Printed, Runtime
 
 _F_SETSIG: Final = 10
@@ -45,7 +55,7 @@ def main(socket_fd: int, lifeline: int, page: int) -> None:
     frames = Splitter(_MAX_INSTRUCTION)
     waiting: list[bytes] = []
 
-    def receive() -> Start | Batch | Stop:
+    def receive() -> Instruction:
         while not waiting:
             data = link.recv(_READ)
             if not data:
@@ -56,18 +66,29 @@ def main(socket_fd: int, lifeline: int, page: int) -> None:
     def send(message: Message) -> None:
         link.sendall(frame(message))
 
-    start = receive()
-    assert isinstance(start, Start), "the first message is Start"
+    first = receive()
+    start = first.start if isinstance(first, Check) else first
+    assert isinstance(start, Start), "the first message is Start or Check"
     if start.nice:
         os.nice(start.nice)
     sys.path[0:0] = start.import_paths
-    runtime = Runtime(start, Stopwatch(board, time.monotonic_ns))
-    sys.stdout = sys.stderr = Printed(runtime.session.output)
+    # Compiled files go by the second and the size of their source: a quick edit would be passed over.
+    sys.dont_write_bytecode = True
+    watch = Stopwatch(board, time.monotonic_ns)
+    runtime = Runtime(start, watch)
+    sys.stdout = sys.stderr = Printed(lambda line: runtime.session.output(line))
     random.seed(start.seed)  # for authors who use the module's functions: a run must repeat
     resident, data = _usage()
     _limit_memory(data + start.memory)
     _limit_files(start.files)
     try:
+        if isinstance(first, Check):
+            send(runtime.check())
+            then = receive()
+            assert isinstance(then, Start), "Start follows Check"
+            start = then
+            runtime = Runtime(start, watch)
+            random.seed(start.seed)
         send(runtime.start(resident))
         gc.collect()
         gc.freeze()
@@ -78,8 +99,8 @@ def main(socket_fd: int, lifeline: int, page: int) -> None:
                 case Stop() as stop:
                     send(runtime.stop(stop))
                     return
-                case Start():
-                    raise AssertionError("a second Start")
+                case other:
+                    raise AssertionError(f"{type(other).__name__} out of turn")
     except BaseException as error:  # noqa: BLE001 - whatever the strategy raised, sys.exit included, is reported
         _use_reserve()
         send(runtime.failure(error, start.memory >> 20))

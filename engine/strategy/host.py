@@ -8,7 +8,7 @@ that the process says, and end in the state `failed` with a reason when it break
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -103,6 +103,8 @@ class StrategyHost(ABC):
         self._stopping = ""
         """Reason of a stop under way."""
         self._stop_sent = False
+        self._quiet = False
+        """The stop under way runs no `on_stop`."""
         self._paused = ""
         self._urged = False
         self._timers: dict[str, TimerHandle] = {}
@@ -128,6 +130,19 @@ class StrategyHost(ABC):
 
         State `stopped` follows, at the latest after `timeout` seconds of host time, when it is killed.
         """
+
+    def reload(self, ready: Callable[[str], None]) -> None:
+        """Loads the strategy's file in a fresh process and tells `ready` what is wrong with it; with nothing
+        wrong (an empty text) the next `replace` and `start` go on in that process."""
+        ready("in a replay at full speed nothing is reloaded; start the replay again")
+
+    def replace(self) -> None:
+        """Ends the process without its `on_stop`, once it has taken what it was sent: state `stopped`."""
+        raise NotImplementedError
+
+    def drop_fresh(self) -> None:
+        """The process that `reload` has made ready is not wanted after all."""
+        return
 
     @abstractmethod
     async def ended(self) -> None:
@@ -241,6 +256,7 @@ class StrategyHost(ABC):
         self._in_flight = ()
         self._busy = self._stop_sent = False
         self._stopping = self._paused = ""
+        self._quiet = False
         self._rss = None
         self._cpu = CpuShare()
         self._times = CallbackTimes(self.config.deadlines)
@@ -286,7 +302,7 @@ class StrategyHost(ABC):
     def _next_instruction(self) -> Batch | Stop | None:
         """What to send next, now that no answer is outstanding; None when nothing waits."""
         self._seq += 1
-        if self._mail:
+        if self._mail and not self._quiet:
             self._in_flight = self._mail.take()
             self._counts["batches"] += 1
             self._counts["events"] += len(self._in_flight)
@@ -294,7 +310,7 @@ class StrategyHost(ABC):
         self._in_flight = ()
         if self._stopping and not self._stop_sent:
             self._stop_sent = True
-            return Stop(self._seq, self._clock.now(), self._stopping)
+            return Stop(self._seq, self._clock.now(), self._stopping, self._quiet)
         return None
 
     def _answered(self, reply: Reply) -> None:
@@ -313,7 +329,11 @@ class StrategyHost(ABC):
             case Done() if self._busy and reply.seq == self._seq and self.state != "starting":
                 self._busy = False
                 taken, self._in_flight = self._in_flight, ()
-                kinds = "e" if self._stop_sent else "".join([LETTERS[type(item.event)] for item in taken])
+                kinds = (
+                    "e"
+                    if self._stop_sent and not self._quiet
+                    else "".join([LETTERS[type(item.event)] for item in taken])
+                )
                 if self._timely(kinds, reply.spent):
                     self._act(reply, taken)
                 if self._stop_sent and self.live:

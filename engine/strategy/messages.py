@@ -156,6 +156,13 @@ class Start(Message, frozen=True, tag="start"):
     saved: str = ""
 
 
+class Check(Message, frozen=True, tag="check"):
+    """Instead of `Start`, which follows later: load the class and check its parameters, and do no more. The
+    answer is `Done` or `Failed`."""
+
+    start: Start
+
+
 class Batch(Message, frozen=True, tag="batch"):
     """Events in order of time: `kinds` has one letter for each, and each comes from the tuple of its kind.
 
@@ -178,11 +185,13 @@ class Batch(Message, frozen=True, tag="batch"):
 
 
 class Stop(Message, frozen=True, tag="stop"):
-    """Last message: `on_stop` runs, its actions come back, the process ends."""
+    """Last message: `on_stop` runs, its actions come back, the process ends. `quiet`: another process takes
+    over, and `on_stop` does not run."""
 
     seq: int
     now: int
     reason: str
+    quiet: bool = False
 
 
 LETTERS: Final[dict[type, str]] = {
@@ -305,13 +314,12 @@ class Failed(Message, frozen=True, tag="failed"):
 
 
 Reply = Ready | Done | Failed
+Instruction = Start | Check | Batch | Stop
 
 _LENGTH: Final = struct.Struct("<I")
 HEAD: Final = _LENGTH.size
 _encoder: Final = msgspec.msgpack.Encoder(decimal_format="string")
-_to_child: Final[msgspec.msgpack.Decoder[Start | Batch | Stop]] = msgspec.msgpack.Decoder(
-    Start | Batch | Stop
-)
+_to_child: Final[msgspec.msgpack.Decoder[Instruction]] = msgspec.msgpack.Decoder(Instruction)
 _to_engine: Final[msgspec.msgpack.Decoder[Reply]] = msgspec.msgpack.Decoder(Ready | Done | Failed)
 
 
@@ -321,7 +329,7 @@ def frame(message: Message) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-def read_instruction(body: bytes) -> Start | Batch | Stop:
+def read_instruction(body: bytes) -> Instruction:
     """The message in a frame's body, as the strategy's process reads it."""
     return _to_child.decode(body)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, Literal
 
 from engine.model import NS
 from engine.strategy.board import Running
+from engine.strategy.candidate import Unfit, examine
 from engine.strategy.figures import CPU_WINDOW
 from engine.strategy.host import StrategyHost
 from engine.strategy.mailbox import batch
 from engine.strategy.messages import (
     MAX_FRAME,
     NOTHING,
+    Done,
     Earlier,
     Malformed,
     Message,
@@ -51,6 +54,10 @@ class RealtimeHost(StrategyHost):
         self._deadline: asyncio.TimerHandle | None = None
         self._starts = 0
         self._stack_asked = -1
+        self._fresh: Process | None = None
+        """A process that has loaded the strategy's file anew and waits for its start."""
+        self._loading: asyncio.Task[None] | None = None
+        self._exam: asyncio.Task[Done] | None = None
         self._idle: asyncio.Event = asyncio.Event()
         self._unreaped = 0
         self._idle.set()
@@ -68,6 +75,10 @@ class RealtimeHost(StrategyHost):
         self._frames = Splitter(MAX_FRAME)
         self._unsent = b""
         self._starts += 1
+        fresh, self._fresh = self._fresh, None
+        if fresh is not None:
+            self._run_in(fresh, self._start_message(earlier))
+            return
         self._hold()
         # Starting a process takes milliseconds that the engine's loop does not have.
         spawning = self._loop.run_in_executor(None, self._spawn, self._import_paths)
@@ -87,11 +98,64 @@ class RealtimeHost(StrategyHost):
         if start != self._starts or self.state != "starting":
             self._reap(process, kill=True)
             return
+        self._run_in(process, message)
+
+    def _run_in(self, process: Process, message: Message) -> None:
         self._process = process
         process.link.setblocking(False)
         self._loop.add_reader(process.link, self._readable, process)
         self._tick()
         self._send(message)
+
+    def reload(self, ready: Callable[[str], None]) -> None:
+        if self._loading is not None:
+            ready("its file is being loaded already")
+            return
+        self._loading = self._loop.create_task(self._load(ready), name=f"load {self.name}")
+
+    async def _load(self, ready: Callable[[str], None]) -> None:
+        self._hold()
+        try:
+            process = await self._loop.run_in_executor(None, self._spawn, self._import_paths)
+        except OSError as error:
+            self._loading = None
+            self._let_go()
+            ready(f"cannot start its process: {error}")
+            return
+        problem = ""
+        start = self._start_message(NOTHING)
+        self._exam = self._loop.create_task(examine(process, start, self._start_timeout))
+        try:
+            checked = await self._exam
+            self._lines(checked.logs, checked.dropped)
+        except Unfit as error:
+            problem = str(error)
+        except asyncio.CancelledError:
+            problem = "it has ended meanwhile"
+        self._loading = self._exam = None
+        if self.state not in ("running", "paused") or self._stopping:
+            problem = problem or f"it is {self.state}"
+        if problem:
+            self._reap(process, kill=True)
+        else:
+            self._fresh = process
+        ready(problem)
+
+    def drop_fresh(self) -> None:
+        fresh, self._fresh = self._fresh, None
+        if fresh is not None:
+            self._reap(fresh, kill=True)
+
+    def _end(self, state: Literal["stopped", "failed"], reason: str, graceful: bool = False) -> None:
+        if self._exam is not None:
+            self._exam.cancel()
+        if state == "failed":
+            self.drop_fresh()
+        super()._end(state, reason, graceful)
+
+    def replace(self) -> None:
+        self._quiet = True
+        self.stop(self.config.hang_timeout, "its file is loaded again")
 
     def flush(self) -> None:
         if self._busy or self._process is None or self.state == "starting":

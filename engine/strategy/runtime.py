@@ -33,15 +33,23 @@ class Runtime:
         """What is being run, for the message when it fails."""
         self._strategy: Strategy | None = None
 
+    def check(self) -> Done:
+        """Imports the class and makes one with its parameters, and throws it away."""
+        cls = load(self._start.module, self._start.import_paths)
+        self._make(cls)
+        return Done(0, (), *self.session.take()[1:])
+
+    def _make(self, cls: type[Strategy]) -> Strategy:
+        self.where = "__init__"
+        try:
+            return cls.make(self.session, self._start.params)
+        except ValidationError as error:
+            raise StrategyError(_params_complaint(error)) from None
+
     def start(self, baseline: int) -> Ready:
         """Imports the class, checks its parameters and runs `on_start`."""
         cls = load(self._start.module, self._start.import_paths)
-        self.where = "__init__"
-        try:
-            strategy = cls.make(self.session, self._start.params)
-        except ValidationError as error:
-            raise StrategyError(_params_complaint(error)) from None
-        self._strategy = strategy
+        strategy = self._strategy = self._make(cls)
         self._begin("s", "on_start")
         strategy.on_start()
         spent = self._rest()
@@ -104,9 +112,11 @@ class Runtime:
         assert self._strategy is not None, "a stop before the start"
         self.session.now = stop.now
         self.session.cause = -1
-        self._begin("e", "on_stop")
-        self._strategy.on_stop(stop.reason)
-        spent = self._rest()
+        spent: tuple[int, ...] = ()
+        if not stop.quiet:
+            self._begin("e", "on_stop")
+            self._strategy.on_stop(stop.reason)
+            spent = self._rest()
         saved = self._saved(at_once=True)
         return Done(stop.seq, *self.session.take(), spent, saved)
 
@@ -202,7 +212,8 @@ def _place(error: BaseException) -> str:
     samples = str(PurePath(__file__).parent / "samples")
     for summary in reversed(traceback.extract_tb(error.__traceback__)):
         ours = summary.filename.startswith(own) and not summary.filename.startswith(samples)
-        if not ours and not summary.filename.startswith("<frozen"):
+        loader = summary.filename.startswith("<frozen") or "importlib" in PurePath(summary.filename).parts
+        if not ours and not loader:
             return f"{PurePath(summary.filename).name} line {summary.lineno}"
     return ""
 

@@ -16,7 +16,7 @@ from app.desk.grid import HOLD
 from app.desk.screens import SCREENS, entry
 from app.desk.sheet import Sheet
 from app.desk.view import breakdown, health
-from engine.control.commands import Adopt, Kill, Pause, Reset, Resume
+from engine.control.commands import Adopt, Kill, Pause, ReloadStrategy, Reset, Resume
 from engine.control.snapshot import PositionRow
 
 D = Decimal
@@ -248,5 +248,16 @@ def test_t_pauses_at_once_and_resumes_after_a_y() -> None:
         assert link.sent == [Pause(strategy="trend")]
         shares = [row.symbol for row in app.desk.pane("breakdown").rows]
         assert shares == ["ESM3", "NQM3", "GCM3", "ZNM3"], "what the selected one holds or intends"
+
+    drive(test, link=FakeLink(snapshot(strategies=strategies())))
+
+
+def test_u_loads_a_strategy_again_after_a_y() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "9", "end", "u")
+        assert link.sent == []
+        await ripen(pilot)
+        await press(pilot, "y")
+        assert link.sent == [ReloadStrategy(strategy="trend")]
 
     drive(test, link=FakeLink(snapshot(strategies=strategies())))

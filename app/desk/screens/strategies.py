@@ -47,6 +47,14 @@ class StrategiesSheet(Sheet):
         live = states[row.key] in ("starting", "running", "paused")
         self.run_line(f"{'stop' if live else 'start'} {row.key}")
 
+    def action_reload_strategy(self) -> None:
+        """Loads the selected strategy's file again (after a y)."""
+        row = self.query_one("#strategies", Grid).selected
+        if row is None:
+            self.say("u loads the selected strategy's file again: select one first")
+        else:
+            self.run_line(f"reload {row.key}")
+
     def action_pause_or_resume(self) -> None:
         """Pauses the selected strategy, or lets it open positions again (after a y)."""
         row = self.query_one("#strategies", Grid).selected
