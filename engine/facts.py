@@ -284,6 +284,10 @@ class AccountValues(Value, frozen=True, kw_only=True):
     """Equity above the maintenance margin by the broker's own count; below 0 it liquidates."""
     available_funds: Decimal | None = None
     """Equity above the initial margin by the broker's own count: what new orders may use."""
+    next_margin: Decimal | None = None
+    """Initial margin of what is held from the broker's next change of requirements on (nights, weekends)."""
+    next_change: int | None = None
+    """When that is, UTC ns; None where none is announced."""
     day_pnl: Decimal | None = None
     """Profit of the day, realised and open, by the broker's own count and from the time at which his day
     begins."""

@@ -345,6 +345,12 @@ class EngineView:
             return own
         return min(own, values.equity)
 
+    def margin_ahead(self) -> tuple[Decimal, int] | None:
+        values = self.account()
+        if values is None or values.next_margin is None or values.next_change is None:
+            return None
+        return (values.next_margin, values.next_change) if values.next_change > self.now() else None
+
     def margin_used(self) -> Decimal | None:
         """The largest of the broker's figure, our own reckoning, and what his excess liquidity leaves of the
         equity; None while one that he tells is not known."""

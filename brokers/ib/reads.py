@@ -35,6 +35,8 @@ TAGS: Final = (
     "FullMaintMarginReq",
     "ExcessLiquidity",
     "AvailableFunds",
+    "LookAheadInitMarginReq",
+    "LookAheadNextChange",
 )
 
 Send = Callable[[Callable[[Wire], None]], None]
@@ -259,7 +261,7 @@ class Reads:
         mine = [p for p in parts if isinstance(p, raw.Summary) and p.account == self._account]
         values = {p.tag: raw.number(p.value) for p in mine}
         currency = next((p.currency for p in mine if p.tag == "NetLiquidation"), "")
-        profit = await self._profit()
+        profit, change = await self._profit(), values.get("LookAheadNextChange")
         if not mine:
             raise QueryFailed(f"IB told no figures of account {self._account}; is it among your accounts?")
         return AccountValues(
@@ -272,6 +274,8 @@ class Reads:
             maintenance_margin=values.get("FullMaintMarginReq"),
             excess_liquidity=values.get("ExcessLiquidity"),
             available_funds=values.get("AvailableFunds"),
+            next_margin=values.get("LookAheadInitMarginReq"),
+            next_change=int(change) * NS if change is not None and change > 0 else None,
             day_pnl=profit,
         )
 

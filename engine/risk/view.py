@@ -180,6 +180,10 @@ class RiskView(Protocol):
         """What margin is measured by: the lower of `equity` and the broker's own figure, because only the
         broker knows of withdrawals and costs."""
 
+    def margin_ahead(self) -> tuple[Decimal, int] | None:
+        """What the positions will bind from the broker's next change of requirements on, account currency,
+        and when that is, UTC ns; None where none is announced or the figures are not known."""
+
     def margin_used(self) -> Decimal | None: ...
 
     def trading_day(self) -> str:

@@ -71,3 +71,24 @@ def test_a_new_session_asks_again() -> None:
         assert (await bench.adapter.account_values()).day_pnl == 0
 
     play(script)
+
+
+def test_the_margin_of_the_next_change_is_told_where_one_is_announced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The gateway announces none; TWS gives the time in seconds, 0 for none."""
+
+    async def script(bench: IbBench) -> None:
+        values = await bench.adapter.account_values()
+        assert values.next_change is None
+        told = bench.gateway.accounts.values
+        changed = {"LookAheadNextChange": "1795651200", "LookAheadInitMarginReq": "48000.00"}
+        monkeypatch.setattr(
+            bench.gateway.accounts,
+            "values",
+            lambda account: [(k, changed.get(k, v), c) for k, v, c in told(account)],
+        )
+        values = await bench.adapter.account_values()
+        assert (values.next_margin, values.next_change) == (48_000, 1_795_651_200 * NS)
+
+    play(script)

@@ -96,6 +96,7 @@ class FakeView:
         self.pnl: Decimal | None = Decimal(0)
         self.broker_pnl: Decimal | None = None
         self.figures: frozenset[Figure] = frozenset()
+        self.ahead: tuple[Decimal, int] | None = None
         self.margin_doubts: dict[str, str] = {}
         self.the_margin: Decimal | None = Decimal(0)
         self.day = "2026-11-20"
@@ -300,6 +301,9 @@ class FakeView:
 
     def margin_equity(self) -> Decimal | None:
         return self.equity()
+
+    def margin_ahead(self) -> tuple[Decimal, int] | None:
+        return self.ahead
 
     def margin_used(self) -> Decimal | None:
         return self.the_margin

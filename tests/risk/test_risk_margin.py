@@ -141,3 +141,20 @@ def test_plan_reaches_the_target_and_closes_no_more_than_is_there(
         assert rest * 100 <= equity * 70 + Decimal("0.001") or not any(left.values())
     else:
         assert plan == ()
+
+
+def test_what_the_next_requirements_would_bind_is_said_before_they_come() -> None:
+    bench = Bench()
+    account(bench, 50_000)
+    bench.tick()
+    assert bench.state("margin") == "ACTIVE"
+    bench.view.ahead = Decimal(90_000), 1_764_108_000 * 1_000_000_000
+    bench.view.account_changed()
+    assert bench.tick() == []
+    (reading,) = [r for r in bench.loop.readings() if r.control == "margin"]
+    assert reading.state == "WARN" and "90.0% from 2025-11-25 22:00 UTC" in reading.detail
+    assert bench.refusal(bench.order(BUY, 1)) == ""
+    bench.view.ahead = Decimal(89_999), 1_764_108_000 * 1_000_000_000
+    bench.view.account_changed()
+    bench.tick()
+    assert bench.state("margin") == "ACTIVE"

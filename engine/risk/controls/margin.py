@@ -3,11 +3,12 @@
 # ruff: noqa: ARG002 - all controls answer one signature, whatever part of it each needs
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from engine.config import Action, RiskLimits
-from engine.model import Side, Value
+from engine.model import NS, Side, Value
 from engine.risk.ask import Ask
 from engine.risk.control import Control, Reading, Refusal, State, warns
 from engine.risk.view import RiskView
@@ -98,9 +99,21 @@ class Margin(Control):
         state: State = "ACTIVE"
         if self._above:
             state, detail = "TRIPPED", f"reducing to {target}%"
-        elif percent is not None and warns(percent, trigger, limits.warn_pct):
-            state = "WARN"
+        else:
+            detail = _ahead(view, equity, trigger)
+            if detail or (percent is not None and warns(percent, trigger, limits.warn_pct)):
+                state = "WARN"
         return self.reading(limits, scope, state, percent, trigger, "%", detail)
+
+
+def _ahead(view: RiskView, equity: Decimal, trigger: Decimal) -> str:
+    """Says when the broker's next requirements would reach the trigger with what is held; empty where they
+    would not."""
+    ahead = view.margin_ahead()
+    if ahead is None or equity <= 0 or ahead[0] * HUNDRED < trigger * equity:
+        return ""
+    at = datetime.fromtimestamp(ahead[1] // NS, UTC)
+    return f"{ahead[0] * HUNDRED / equity:.1f}% from {at:%Y-%m-%d %H:%M} UTC on, as the broker announces"
 
 
 def reduction_plan(view: RiskView) -> tuple[Reduction, ...]:
