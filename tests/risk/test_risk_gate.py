@@ -136,7 +136,14 @@ def test_a_control_that_the_loop_cannot_evaluate_refuses_what_opens(name: str) -
     assert bench.refusal(bench.order()) == ""
 
 
-LOOP_ONLY = {"strategies", "limits_version", "account_version", "strategy_version", "trading_day"}
+LOOP_ONLY = {
+    "margin_ahead",
+    "strategies",
+    "limits_version",
+    "account_version",
+    "strategy_version",
+    "trading_day",
+}
 SPECIAL = {"oco_exposure", "flatten_exposure"}
 """Asked for by orders of an OCO group and by the flatten procedure only."""
 MEMBERS = [m for m in vars(RiskView) if not m.startswith("_") and m not in LOOP_ONLY]
