@@ -30,6 +30,7 @@ from app.session import (
     remote_feed,
 )
 from app.settings import Settings
+from app.stallwatch import StallWatch
 from engine.clock import RealClock
 from engine.control.memory import MemoryLink
 from engine.control.screens import Stage
@@ -341,6 +342,7 @@ class Runner:
         engine.publish()
         self.ready.set()
         watcher = asyncio.ensure_future(self._engine_stop(engine, stop))
+        stalls = self._watch_stalls(engine)
         collector = None if self._options.virtual else asyncio.ensure_future(collect_by_hand())
         timer = None
         timed_out: list[bool] = []
@@ -355,6 +357,8 @@ class Runner:
         if timer is not None:
             timer.cancel()
         watcher.cancel()
+        if stalls is not None:
+            stalls.stop()
         if collector is not None:
             collector.cancel()
         complete = bool(ended)
@@ -389,6 +393,19 @@ class Runner:
         if (complete or timed_out) and not (summary["flat"] and summary["reconciled"]):
             return ExitCode.NOT_FLAT, summary
         return ExitCode.CLEAN, summary
+
+    def _watch_stalls(self, engine: Engine) -> StallWatch | None:
+        """In virtual time the loop turns when it likes, and nobody waits for it."""
+        if self._options.virtual:
+            return None
+        watch = StallWatch(
+            self._options.state_dir / "stalls",
+            self._settings.stall_after,
+            self._log,
+            lambda text: engine.core.alarm("critical", "stall", text),
+        )
+        watch.start()
+        return watch
 
     async def _feed(self, feed: Any, clock: Any, sink: Any, resume_after: int | None) -> None:
         await feed.run(clock, sink, resume_after if is_replay(self._options) else None)

@@ -322,6 +322,9 @@ class EngineConfig(Section):
     risk_period: float = Field(0.010, ge=0.001, le=1.0)
     """Seconds between two rounds of the independent risk loop; a hundred a second, because a fast market
     moves far in less than one."""
+    stall_after: float = Field(1.0, ge=0.05, le=600)
+    """Seconds that the engine may stand still before where it stands is written to a file of the state
+    directory, and told; one, because a hundred rounds of the risk loop are missed by then."""
     risk: RiskLimits = RiskLimits()
     orders: OrderConfig = OrderConfig()
     reconcile: ReconcileConfig = ReconcileConfig()

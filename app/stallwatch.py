@@ -1,0 +1,157 @@
+"""A thread that notices when the engine's loop does not turn: it writes down where it stands, and says so.
+
+The engine's thread beats by a timer of its own loop. When the beat stays away, the stacks of all threads go
+into a file that only its owner can read, the log is told at once, and the engine raises the alarm as soon as
+it turns again. Where something holds the interpreter, so that no thread of ours can run, the stacks are
+written by the watchdog of `faulthandler`, which is C and needs none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from engine.core import Log
+
+KEPT: Final = 20
+"""Files of stacks that are kept; the oldest go."""
+_HELD: Final = "held.txt"
+"""What `faulthandler` writes to, until it is known that it did."""
+
+
+class StallWatch:
+    """Made and started on the engine's thread, in its running loop. `late`: seconds without a beat that count
+    as a stall. `back` is called on the engine's thread, with what to say, once it turns again."""
+
+    def __init__(self, folder: Path, late: float, log: Log, back: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._late = late
+        self._log = log
+        self._back = back
+        self._loop = asyncio.get_running_loop()
+        self._engine = threading.get_ident()
+        self._beat = time.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended = threading.Event()
+        self._held: int | None = None
+        self._thread = threading.Thread(target=self._watch, name="stall-watch", daemon=True)
+
+    def start(self) -> None:
+        self._turn()
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._ended.set()
+        self._thread.join(2.0)
+
+    def _turn(self) -> None:
+        self._beat = time.monotonic()
+        self._timer = self._loop.call_later(min(0.1, self._late / 5), self._turn)
+
+    # -- on the watch's own thread
+
+    def _watch(self) -> None:
+        pause = self._late / 4
+        self._open_held()
+        last = time.monotonic()
+        stalled: tuple[float, Path | None] | None = None
+        while not self._ended.is_set():
+            if self._held is not None:
+                faulthandler.dump_traceback_later(self._late * 2, file=self._held)
+            self._ended.wait(pause)
+            now, beat = time.monotonic(), self._beat
+            gone = now - last - pause
+            last = now
+            if gone > self._late:
+                self._stood_still(gone)
+            elif stalled is None and now - beat > self._late:
+                stalled = (beat, self._write_down(now - beat))
+            elif stalled is not None and beat > stalled[0]:
+                self._tell_back(f"the engine stood still for {beat - stalled[0]:.1f} s", stalled[1])
+                stalled = None
+        if self._held is not None:
+            faulthandler.cancel_dump_traceback_later()
+            os.close(self._held)
+
+    def _write_down(self, seconds: float) -> Path | None:
+        """The stacks as they are now; the log is told whether or not they can be kept."""
+        frames = sys._current_frames()
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        parts = []
+        for ident in sorted(frames, key=lambda one: one != self._engine):
+            name = "the engine" if ident == self._engine else names.get(ident, "?")
+            parts.append(f"thread {name}:\n{''.join(traceback.format_stack(frames[ident]))}")
+        engine = frames.get(self._engine)
+        where = ""
+        if engine is not None:
+            code = engine.f_code
+            where = f" in {code.co_name}, {Path(code.co_filename).name} line {engine.f_lineno}"
+        path = self._keep("\n".join(parts))
+        self._log(
+            "error",
+            f"the engine has not turned for {seconds:.1f} s and stands{where}{_see(path)}",
+            component="stall",
+            status="STALL",
+        )
+        return path
+
+    def _stood_still(self, seconds: float) -> None:
+        """Not even this thread ran: the process was stopped, or something held the interpreter."""
+        text = b""
+        if self._held is not None:
+            with contextlib.suppress(OSError):
+                text = os.pread(self._held, 1 << 20, 0)
+                os.ftruncate(self._held, 0)
+                os.lseek(self._held, 0, os.SEEK_SET)
+        path = self._keep(text.decode("utf-8", "replace")) if text else None
+        said = f"nothing in this process ran for {seconds:.1f} s: it was stopped, or the interpreter was held"
+        self._log("error", said + _see(path), component="stall", status="STALL")
+        self._tell_back(said, path)
+
+    def _tell_back(self, text: str, path: Path | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the run has ended meanwhile
+            self._loop.call_soon_threadsafe(self._back, text + _see(path))
+
+    # -- files
+
+    def _open_held(self) -> None:
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                # Written by a run that was killed before it ran again.
+                if before := (self._folder / _HELD).read_text(encoding="utf-8", errors="replace"):
+                    self._keep(before)
+            self._held = os.open(
+                self._folder / _HELD, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
+            )
+        except OSError as error:
+            self._log("warning", f"stacks of a stall cannot be kept: {error}", component="stall")
+
+    def _keep(self, text: str) -> Path | None:
+        moment = datetime.now(UTC)
+        path = self._folder / f"stall-{moment:%Y%m%dT%H%M%S.%f}Z.txt"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                file.write(f"{moment.isoformat()}\n{text}")
+            for old in sorted(self._folder.glob("stall-*.txt"))[:-KEPT]:
+                old.unlink()
+        except OSError:
+            return None
+        return path
+
+
+def _see(path: Path | None) -> str:
+    return "; its stacks could not be kept" if path is None else f"; the stacks are in {path}"
