@@ -70,8 +70,10 @@ def decimal(word: Word, what: str) -> Decimal:
     if _NUMBER.fullmatch(word.text):
         return Decimal(word.text)
     plain = word.text.replace(",", "").replace("_", "").replace("'", "")
-    hint = f"; write {plain}" if _NUMBER.fullmatch(plain) else ""
-    raise Misspoken(f"{shown(word)} is no {what}{hint or '; write a number such as 5012.25'}", *word[1:])
+    example = (
+        plain if _NUMBER.fullmatch(plain) else "a number such as " + ("2" if what == "size" else "5012.25")
+    )
+    raise Misspoken(f"{shown(word)} is no {what}; write {example}", *word[1:])
 
 
 def shown(word: Word) -> str:

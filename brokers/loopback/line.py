@@ -72,8 +72,7 @@ class Line:
         except (OSError, TimeoutError, WireError) as error:
             self._drop()
             raise NotSent(
-                f"no exchange answers at {address} ({error!r}); "
-                "start one with python -m brokers.loopback.server"
+                f"no exchange answers at {address} ({error!r}); start one with breakwater exchange"
             ) from error
         if not isinstance(first, Welcome):
             self._drop()

@@ -1,4 +1,4 @@
-"""The exchange process: `python -m brokers.loopback.server --socket PATH --seed N [--feed walk:ES@20] …`.
+"""The exchange process: `breakwater exchange --socket PATH --seed N [--feed walk:ES@20] …`.
 
 It outlives its clients: kill them, restart them, and it still knows every order. With `--ledger` it also
 outlives its own death. When it listens it writes one line of JSON to standard output.
@@ -85,7 +85,7 @@ class Server:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m brokers.loopback.server", description=__doc__)
+    parser = argparse.ArgumentParser(prog="breakwater exchange", description=__doc__)
     several = "; may be given again: each is a gateway to the same books (primary, backup, gateway3 …)"
     parser.add_argument(
         "--socket",

@@ -85,7 +85,7 @@ def test_reasons_name_a_remedy_and_render() -> None:
     bench = Bench()
     answer = bench.check(bench.order(BUY, 21))
     assert isinstance(answer, Refused)
-    assert answer.reasons[0].control == "order_qty" and "split" in answer.text
+    assert answer.reasons[0].control == "order_qty" and "smaller" in answer.text
 
 
 # -- failing closed

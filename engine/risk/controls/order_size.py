@@ -24,7 +24,7 @@ class OrderQuantity(Control):
             cap = own.max_order_qty
         if ask.qty <= cap:
             return None
-        return self.refusal(f"{ask.qty} lots, the cap for one order is {cap}; split it", ask.symbol)
+        return self.refusal(f"{ask.qty} lots, the cap for one order is {cap}; make it smaller", ask.symbol)
 
 
 class OrderNotional(Control):

@@ -81,8 +81,8 @@ class PriceSanity(Control):
             if price is not None and not low <= price <= high:
                 self._trip(ask)
                 return self.refusal(
-                    f"the {what} {instrument.price(price)} is further than {instrument.price(width)} from "
-                    f"the reference {instrument.price(reference)}; check the price",
+                    f"the {what} {instrument.price(price)} is outside {instrument.price(low)} to "
+                    f"{instrument.price(high)} around {instrument.price(reference)}; check the price",
                     ask.symbol,
                 )
         if ask.type is OrderType.MARKET:

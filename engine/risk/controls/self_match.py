@@ -31,7 +31,8 @@ class SelfMatch(Control):
             price = own if touch is None else touch
         if price is None or (price - own) * ask.sign < 0:
             return None
+        at = f"{own} ticks" if ask.instrument is None else f"{ask.instrument.price(own)}"
+        side = "sell" if ask.sign > 0 else "buy"
         return self.refusal(
-            f"it would trade with our own {ask.side.opposite} order at {own} ticks; cancel that one first",
-            ask.symbol,
+            f"it would trade with our own {side} order at {at}; cancel that one first", ask.symbol
         )
