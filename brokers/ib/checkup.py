@@ -123,6 +123,13 @@ async def _look(
             f"net liquidation {values.equity} {values.currency}, excess liquidity {values.excess_liquidity}",
             "" if values.equity is not None else "until they are told, opening orders are refused",
         )
+        known = values.day_pnl is not None
+        yield Finding(
+            "ib profit",
+            "PASS" if known else "WARN",
+            f"IB's own profit of the day is {values.day_pnl}" if known else "IB tells no profit of the day",
+            "" if known else "nothing is opened without it, unless risk.broker_pnl says used or ignored",
+        )
     except QueryFailed as error:
         yield Finding("ib figures", "FAIL", str(error), "look whether TWS hangs or shows a question")
         return

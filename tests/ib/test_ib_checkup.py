@@ -30,6 +30,7 @@ def walk(
     account: str = ACCOUNT,
     real_money: bool = False,
     busy: bool = False,
+    lost: str = "",
     **ib: Any,
 ) -> dict[str, Finding]:
     """The findings against a gateway with these settings, by name."""
@@ -38,6 +39,8 @@ def walk(
         clock = RealClock(asyncio.get_running_loop())
         venue = gateway(clock, 3, TwsConfig(**(tws or {})))
         venue.start()
+        if lost:
+            venue.script.drop(lost, times=1_000)
         listener, port = await venue.listen()
         from engine.model import Quote
 
@@ -59,6 +62,11 @@ def walk(
     return asyncio.run(run())
 
 
+def test_a_profit_that_is_not_told_is_a_warning_with_its_remedy() -> None:
+    found = walk(lost="pnl_value")["ib profit"]
+    assert found.state == "WARN" and "risk.broker_pnl" in found.remedy
+
+
 def test_a_good_set_up_passes() -> None:
     found = walk()
     by_state = {name: f.state for name, f in found.items()}
@@ -67,6 +75,7 @@ def test_a_good_set_up_passes() -> None:
         "ib account": "PASS",
         "ib clock": "PASS",
         "ib figures": "PASS",
+        "ib profit": "PASS",
         "ib ES": "PASS",
         "ib orders": "PASS",
         "ib data ES": "PASS",
