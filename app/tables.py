@@ -30,6 +30,11 @@ def number(value: Decimal | int | float | None, signed: bool = False) -> str:
     return f"+{text}" if signed and value > 0 else text
 
 
+def money(value: Decimal | None, signed: bool = False) -> str:
+    """An amount to the cent; `--json` has it in full."""
+    return NONE if value is None else f"{value:{'+' if signed and value else ''}.2f}"
+
+
 def age(seconds: float | None) -> str:
     """Seconds as a person reads them: `0.2s`, `12s`, `3m04s`, `2h05m`, `3d04h`."""
     if seconds is None:
@@ -256,7 +261,7 @@ def status(s: Status) -> str:
     trading = f"NOT enabled: {s.trading_text or 'the three views do not agree yet'}"
     if s.trading:
         trading = "NOT enabled: halted" if s.halted else "enabled"
-    limit = f" (day stops at -{number(s.day_limit)})" if s.day_limit is not None else ""
+    limit = f" (day stops at -{money(s.day_limit)})" if s.day_limit is not None else ""
     feed = s.feed if s.feed_progress is None else f"{s.feed}, {s.feed_progress * 100:.1f} %"
     return _pairs(
         [
@@ -265,8 +270,8 @@ def status(s: Status) -> str:
             ("halted", f"HALTED: {s.halt_reason}" if s.halted else "no"),
             ("trading", trading),
             *((("paused", reason)) for reason in s.paused),
-            ("day P&L", f"{number(s.day_pnl, True)} {s.currency}{limit}"),
-            ("equity", f"{number(s.equity)} {s.currency}"),
+            ("day P&L", f"{money(s.day_pnl, True)} {s.currency}{limit}"),
+            ("equity", f"{money(s.equity)} {s.currency}"),
             (
                 "orders",
                 f"{s.working} working"
@@ -275,7 +280,7 @@ def status(s: Status) -> str:
             ),
             ("positions", f"{s.open_positions} open" + (f", {s.drift} DRIFT" if s.drift else "")),
             ("compared", compared(s.comparison, s.ts)),
-            ("alerts", f"{s.alerts} not acknowledged"),
+            ("alarms", f"{s.alerts} not acknowledged"),
             ("screens", "; ".join(f"{row.role}: {row.who}" for row in s.screens) or "none"),
             ("feed", feed),
             ("health", f"broker {s.broker}, data {s.data}, engine {s.engine}, journal {s.journal}"),

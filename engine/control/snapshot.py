@@ -113,6 +113,11 @@ class AlertRow(Value, frozen=True, kw_only=True):
     others: tuple[str, ...] = ()
     """What the others said, oldest first."""
 
+    @property
+    def waits(self) -> bool:
+        """An alarm, not mere information, that nobody has acknowledged or shelved."""
+        return not self.acknowledged and self.severity != "info" and self.shelved_until is None
+
 
 class CallbackRow(Value, frozen=True, kw_only=True):
     """How long one callback of a strategy takes, µs of host time."""

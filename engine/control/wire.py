@@ -268,7 +268,7 @@ def status_of(snapshot: Snapshot) -> Status:
         unknown=sum(1 for o in working if o.status == OrderStatus.UNKNOWN),
         open_positions=sum(1 for p in snapshot.positions if p.executed or p.broker),
         drift=sum(1 for p in snapshot.positions if p.diff),
-        alerts=sum(1 for a in snapshot.alerts if not a.acknowledged),
+        alerts=sum(1 for a in snapshot.alerts if a.waits),
         broker=health.broker,
         data=health.data,
         engine=health.engine,

@@ -76,11 +76,7 @@ def row(alert: AlertRow, zone: str, now: int) -> Row:
 def unacknowledged(snapshot: Snapshot) -> list[AlertRow]:
     """Alarms (not mere information) that nobody has acknowledged or shelved: what is not over comes first,
     then the critical ones, each newest first."""
-    waiting = [
-        alert
-        for alert in snapshot.alerts
-        if not alert.acknowledged and alert.severity != "info" and alert.shelved_until is None
-    ]
+    waiting = [alert for alert in snapshot.alerts if alert.waits]
     return sorted(
         waiting, key=lambda alert: (alert.cleared, alert.severity != "critical", -alert.ts, -alert.id)
     )
