@@ -246,7 +246,7 @@ def test_status_says_what_matters(served: Served, capsys: pytest.CaptureFixture[
         "NOT enabled: recovering",
         "ES: spread 6 ticks",
         "-12.50 USD (day stops at -2000.00)",
-        "100000.123456789012345678 USD",
+        "100000.12 USD",
         "2 working, 1 UNKNOWN",
         "1 open, 1 DRIFT",
     ):
