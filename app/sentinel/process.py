@@ -39,6 +39,8 @@ from engine.sentinel.watch import Watch
 
 PROBE_EVERY: Final = 2 * NS
 """ns between two questions to the broker while it waits."""
+TOLD_FOR: Final = 30.0
+"""Seconds for which one that only tells stays after it has told."""
 LEVELS: Final = {"silent": "error", "fenced": "error", "undone": "error", "trouble": "warning"}
 """How its notes stand in the log; the others are for information."""
 
@@ -81,8 +83,10 @@ class Sentinel:
         )
         # One that cannot act takes no lease either: it would only lock the engine out.
         policy = self._policy if self._venue is not None else "alert"
+        # Once it has told there is nothing to stay for; an engine that comes back starts another one.
+        hold = section.hold if policy != "alert" else min(section.hold, TOLD_FOR)
         self.watch = Watch(
-            Rules(policy, after=int(section.after * NS), hold=int(section.hold * NS)),
+            Rules(policy, after=int(section.after * NS), hold=int(hold * NS)),
             clock,
             self._hold,
             self._note,
@@ -188,9 +192,14 @@ class Sentinel:
     # -- the broker
 
     async def _probe_on(self) -> None:
-        """Keeps a session at the broker and asks over it, until there is something to do there."""
-        while self._venue is not None:
-            if self.watch.phase in (Phase.IDLE, Phase.WATCHING, Phase.SILENT):
+        """Keeps a session at the broker and asks over it, until there is something to do there; and leaves
+        when the lease is gone, and with it whatever engine there was."""
+        while True:
+            idle = self.watch.phase not in (Phase.FENCING, Phase.ACTING, Phase.YIELDING)
+            if idle and not self._lease.path.exists():
+                self.watch.left.set()
+                return
+            if self._venue is not None and self.watch.phase in (Phase.IDLE, Phase.WATCHING, Phase.SILENT):
                 try:
                     await self._venue.probe()
                 except (NotSent, QueryFailed) as error:

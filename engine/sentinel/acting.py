@@ -19,7 +19,7 @@ from engine.config import EngineConfig
 from engine.core import Log
 from engine.engine import Engine, Parts
 from engine.facts import OpenOrders, Positions
-from engine.journal import Journal, Row, StoreFailed
+from engine.journal import Journal, Row, StoreFailed, StoreRefused
 from engine.model import NS, Instrument
 from engine.ports import Adapter, Clock, IdSource, QueryFailed
 from engine.records import KINDS, KillBegan, RunStarted, SentinelNote, decode
@@ -225,16 +225,19 @@ class Emergency:
 
 
 async def since_fenced(journal: Journal) -> list[Row]:
-    """The rows of the work that is under way: those since the lease was last taken."""
+    """The rows of the work that is under way: those since the lease was last taken. As many as a store in
+    trouble gives: what is missing the broker tells, and nothing waits for a disk."""
     rows: list[Row] = []
-    await journal.flush()
-    async for row in journal.rows():
-        if row.kind == KINDS[SentinelNote]:
-            note = decode(row.kind, row.body)
-            if isinstance(note, SentinelNote) and note.event == "fenced":
-                rows = []
-            continue
-        rows.append(row)
+    with contextlib.suppress(StoreFailed, StoreRefused):
+        await journal.flush()
+    with contextlib.suppress(StoreFailed, StoreRefused):
+        async for row in journal.rows():
+            if row.kind == KINDS[SentinelNote]:
+                note = decode(row.kind, row.body)
+                if isinstance(note, SentinelNote) and note.event == "fenced":
+                    rows = []
+                continue
+            rows.append(row)
     return rows
 
 

@@ -142,11 +142,26 @@ class Leasehold:
             return self.lost
         if lease is None:
             return "the other side is taking the lease"
-        if lease != Lease(self._holder, self.epoch):
+        if lease != Lease(self._holder, self.epoch) and not self._renewed(lease):
             self._store.leave()
             self.lost = f"the lease is the {lease.holder}'s (epoch {lease.epoch}, ours was {self.epoch})"
             return self.lost
         return ""
+
+    def _renewed(self, lease: Lease) -> bool:
+        """The file was removed in the midst of the sentinel's work, and nobody has taken the new one: the
+        word is written anew, under the lock. Only for the sentinel: an engine asks for what it has lost."""
+        if (
+            self._holder is not Holder.SENTINEL
+            or lease.holder is not Holder.NOBODY
+            or lease.epoch >= self.epoch
+        ):
+            return False
+        try:
+            self._store.write(Lease(self._holder, self.epoch))
+        except OSError:
+            return False
+        return True
 
     def leave(self) -> None:
         self._store.leave()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -12,23 +13,46 @@ from engine.sentinel.lease import SIZE, Lease
 class LeaseFile:
     """`engine.sentinel.lease.LeaseStore` on disk. One for each process; for one thread alone.
 
-    Enter and leave are three short system calls. The file is never removed or replaced, because a lock on
-    another file of the same name would keep nobody out.
+    Enter and leave are four short system calls. A lock on a file that was removed keeps nobody out: who finds
+    another one in its place, or none, goes on with what lies there, and has lost what it held.
     """
 
     def __init__(self, path: Path) -> None:
         """Opens the file, an empty one of mode 0600 where there is none. Raises `OSError`."""
         self.path = path
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = self._open()
+        self._read = b""
+        self._lease = Lease()
+        """What was read last, and what it says: it seldom changes."""
+
+    def _open(self) -> int:
+        return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def _lies_there(self) -> bool:
+        """Whether the file that is open is the one that others would open."""
+        try:
+            there, ours = self.path.stat(), os.fstat(self._fd)
+        except FileNotFoundError:
+            return False
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
     def enter(self) -> Lease | None:
+        if not self._lies_there():
+            # Where nothing can be opened at all, nobody else can either: both go on with the one they have.
+            with contextlib.suppress(OSError):
+                fresh = self._open()
+                os.close(self._fd)
+                self._fd = fresh
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return None
         try:
             text = os.pread(self._fd, SIZE, 0)
-            return Lease.decode(text) if text else Lease()
+            if text != self._read:
+                self._lease = Lease.decode(text) if text else Lease()
+                self._read = text
+            return self._lease
         except ValueError as error:
             self.leave()
             # Nobody knows then which epoch the other side believes in.

@@ -59,6 +59,25 @@ def test_nobody_takes_it_in_the_midst_of_sending(sides: tuple[Leasehold, Leaseho
     assert engine.enter() != ""
 
 
+def test_who_finds_another_file_in_its_place_has_lost_what_it_held(
+    sides: tuple[Leasehold, Leasehold], tmp_path: Path
+) -> None:
+    engine, sentinel = sides
+    engine.claim()
+    file = tmp_path / "sentinel.lease"
+    file.unlink()
+    assert sentinel.claim(), "it takes the one that everybody would open"
+    assert "sentinel's" in engine.why_not(), "and the engine does not send by one that nobody sees"
+    file.unlink()
+    assert sentinel.why_not() == "", "in the midst of its work it writes the word anew"
+    assert engine.look() == Lease(Holder.SENTINEL, sentinel.epoch)
+    sentinel.give_back()
+    assert sentinel.why_not() != "", "what it gave back it does not write anew"
+    assert engine.claim() and engine.why_not() == ""
+    file.unlink()
+    assert engine.why_not() != "", "an engine asks for what it has lost"
+
+
 def test_an_unreadable_word_lets_nobody_send(sides: tuple[Leasehold, Leasehold], tmp_path: Path) -> None:
     engine, sentinel = sides
     engine.claim()

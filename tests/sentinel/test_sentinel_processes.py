@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -276,3 +277,28 @@ def test_an_engine_that_stands_still_in_the_midst_of_sending_is_ended_before_any
             watcher.kill()
             child.wait()
             watcher.wait()
+
+
+def test_with_no_disk_left_it_closes_all_the_same() -> None:
+    """Found by this test: the work never began while the sentinel's own journal could not be written."""
+    with bench("flatten") as b:
+        b.start()
+        b.exposed()
+        said = ask(b.state)
+        assert said is not None
+        b.engine.kill()
+        shutil.rmtree(b.state)
+        try:
+            wait_for(lambda: b.held() == 0 and not b.working(), "everything is closed", patience=30)
+        finally:
+            os.kill(said.pid, signal.SIGKILL)
+
+
+def test_one_that_only_tells_leaves_when_its_state_directory_is_gone() -> None:
+    with bench("alert") as b:
+        b.start()
+        said = ask(b.state)
+        assert said is not None
+        b.engine.kill()
+        shutil.rmtree(b.state)
+        wait_for(lambda: not alive(said.pid), "it leaves", patience=30)
