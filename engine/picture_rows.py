@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final
 
 from engine.books import Books
-from engine.control.snapshot import NOT_COMPARED, OrderRow, PositionRow, order_age
+from engine.control.snapshot import CLOSED_SHOWN, NOT_COMPARED, OrderRow, PositionRow, order_age
 from engine.lifecycle_types import OrderLife
 from engine.market import Market
 from engine.model import NS, Instrument, Side
 from engine.orders_record import OrderRecord
 from engine.positions import money_micro
-
-CLOSED_SHOWN: Final = 100
-"""Closed orders on a snapshot, newest first."""
 
 
 def order_rows(books: Books, now: int, *, last_known: bool = False) -> tuple[OrderRow, ...]:

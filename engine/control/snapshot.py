@@ -12,6 +12,8 @@ from typing import Final, Literal
 from engine.model import NS, Value
 
 HealthWord = Literal["ok", "warn", "down", "unknown"]
+CLOSED_SHOWN: Final = 100
+"""Closed orders on a snapshot, newest first; older ones are in their stories and in the journal."""
 NOT_COMPARED: Final = "not compared"
 """State of a position since whose comparison with the broker the link has broken or too much time passed."""
 

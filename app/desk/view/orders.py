@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table
 from app.desk.view.rows import Rows
-from engine.control.snapshot import OrderRow, Snapshot
+from engine.control.snapshot import CLOSED_SHOWN, OrderRow, Snapshot
 from engine.model import OrderStatus, Side
 
 _STATES = {
@@ -151,7 +151,9 @@ def table(snapshot: Snapshot, zone: str, which: str = "all") -> Table:
     """The orders of a kind, in the snapshot's order: working first, then the newest closed."""
     count = tally(snapshot.orders)
     known = "" if snapshot.comparison.orders else " as last known"
-    title = f"Orders · {count.working} working{known} · {count.all - count.working} closed"
+    closed = count.all - count.working
+    newest = "the newest " if closed >= CLOSED_SHOWN else ""  # older ones are in the story and the journal
+    title = f"Orders · {count.working} working{known} · {newest}{closed} closed"
     if count.unknown:
         title += f" · {count.unknown} UNKNOWN"
     if which != "all":
