@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from app.collector import tame_collector
+from app.collector import SWITCH_INTERVAL, tame_collector
 from engine.config import (
     EngineConfig,
     JournalConfig,
@@ -67,6 +68,13 @@ class Bed(LiveRig):
         if refusal is not None:
             raise RuntimeError(f"refused by {refusal.control}: {refusal.text}")
 
+    async def submit_when_punctual(self, order: Order) -> None:
+        """`submit`, once the risk loop keeps its time again: a shared machine may have stood still."""
+        async with asyncio.timeout(30):
+            while self.engine.gate.preview(order, self.engine.view):  # noqa: ASYNC110 - asked from outside
+                await asyncio.sleep(0.05)
+        self.submit(order)
+
     async def work(self, level: int) -> None:
         """Brings the number of working orders to `level`."""
         number = len(self.venue.working)
@@ -88,7 +96,7 @@ async def bed(
     reconcile_every: float = 5.0,
     cancel_rate: int = WIDE.cancel_rate,
 ) -> AsyncIterator[Bed]:
-    """A started engine on a market that stands still; the garbage collector is set as in the application.
+    """A started engine on a market that stands still; collector and threads are set as in the application.
     `cancel_rate`: messages a second for cancels, as a venue's limit would have it."""
     config = EngineConfig(
         journal=JournalConfig(durability=durability, ballast_mb=0),
@@ -106,7 +114,8 @@ async def bed(
 
     rig = Bed(directory, config, make)
     rig.inline = inline
-    thresholds = gc.get_threshold()
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
     await rig.open()
     rig.venue = made[0]
     await rig.until(lambda s: s.trading, "trading enabled")
@@ -116,5 +125,6 @@ async def bed(
     finally:
         rig.venue.expire_all()
         await rig.close()
+        sys.setswitchinterval(interval)
         gc.unfreeze()
         gc.set_threshold(*thresholds)

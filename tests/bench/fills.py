@@ -98,7 +98,7 @@ async def _placed(rig: Bed, first: int, count: int) -> list[Order]:
     rig.venue.on_acknowledged = acknowledged
     for number in range(first, first + count):
         order = rig.order(number, Side.BUY if number % 2 else Side.SELL, PER_ORDER)
-        rig.submit(order)
+        await rig.submit_when_punctual(order)
         orders.append(order)
     await done.wait()
     await rig.journal.flush()

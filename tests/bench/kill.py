@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from engine.control.commands import Answer, Kill
-from engine.journal.rows import Row
+from engine.journal.connection import Batch
+from engine.journal.store import AioStore
 from engine.model import Side
 from engine.records import KINDS, Halted
 from tests.bench.bed import WIDE, Bed, bed
@@ -51,16 +51,7 @@ async def _case(folder: Path, level: int, rate: int) -> Figures:
             floor.write(500)
             syncs.append(time.perf_counter_ns() - began)
         floor.close()
-        halted: list[int] = []
-        told = rig.journal.on_rows
-
-        def stored(rows: Sequence[Row]) -> None:
-            if any(row.kind == KINDS[Halted] for row in rows):
-                halted.append(time.perf_counter_ns())
-            if told is not None:
-                told(rows)
-
-        rig.journal.on_rows = stored
+        halted = _watch_for_halt(rig)
         verdict: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def answered(answer: Answer) -> None:
@@ -83,6 +74,23 @@ async def _case(folder: Path, level: int, rate: int) -> Figures:
             "limit_ms": 1_000 * reserve / rate,
             "flat_ms": (done - began) / 1e6,
         }
+
+
+def _watch_for_halt(rig: Bed) -> list[int]:
+    """Notes when a commit with a halt in it has returned, on the thread that commits."""
+    noted: list[int] = []
+    store = rig.journal._store
+    assert isinstance(store, AioStore)
+    own = store._connection.write
+
+    def write(batch: Batch) -> int:
+        ignored = own(batch)
+        if any(row.kind == KINDS[Halted] for row in batch.rows):
+            noted.append(time.perf_counter_ns())
+        return ignored
+
+    store._connection.write = write  # type: ignore[method-assign]
+    return noted
 
 
 async def _hold(rig: Bed) -> None:
