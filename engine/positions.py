@@ -121,6 +121,9 @@ class Position:
 Legs = tuple[tuple[str, int, int, Decimal], ...]
 """What one booking gave to whom: (strategy, signed lots, price, fee). A transfer's legs sum to no lots."""
 
+ALIKE: Final = 4_096
+"""Bookings among which one that is alike is looked for."""
+
 Attribution = tuple[tuple[str, int], ...]
 """Which strategy got how many lots (unsigned) of a fill; sums to the fill's quantity."""
 
@@ -132,6 +135,8 @@ class PositionBook:
         self._positions: dict[str, Position] = {}
         self._notes = 0
         """Bookings without an execution so far."""
+        self._alike: dict[Legs, Legs] = {}
+        """What was booked lately: all bookings are kept, so those that are alike share their memory."""
 
     def __iter__(self) -> Iterator[Position]:
         return iter(self._positions.values())
@@ -161,7 +166,10 @@ class PositionBook:
         position = self.get(fill.symbol)
         if fill.key in position.booked:
             raise ValueError(f"execution {fill.key.exec_id} is booked already")
-        self._enter(position, fill.key, tuple(self._legs(fill, attribution)))
+        legs = tuple(self._legs(fill, attribution))
+        if len(self._alike) >= ALIKE:
+            self._alike.clear()
+        self._enter(position, fill.key, self._alike.setdefault(legs, legs))
 
     @staticmethod
     def _legs(fill: Fill, attribution: Attribution) -> Iterator[tuple[str, int, int, Decimal]]:

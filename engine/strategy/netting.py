@@ -205,6 +205,8 @@ def split_money(amount: Decimal, parts: Mapping[str, int]) -> dict[str, Decimal]
     total = sum(parts.values())
     if total <= 0:
         raise ValueError(f"cannot divide {amount} over {dict(parts)}")
+    if len(parts) == 1:
+        return dict.fromkeys(parts, amount)
     names = sorted(parts)
     shares = {
         name: (amount * parts[name] / total).quantize(_MONEY_STEP, rounding=ROUND_DOWN) for name in names

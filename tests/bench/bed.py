@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -114,6 +115,7 @@ async def bed(
 
     rig = Bed(directory, config, make)
     rig.inline = inline
+    rig.logged = deque(maxlen=1_000)  # type: ignore[assignment]
     thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL)
     await rig.open()

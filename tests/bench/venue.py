@@ -6,6 +6,7 @@ It keeps what it was sent, so that its answers to the engine's questions are tru
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
@@ -45,7 +46,8 @@ class InstantVenue:
         self._instruments = instruments
         self._sink: FactSink
         self.working: dict[str, Order] = {}
-        self.fills: list[Fill] = []
+        self.fills: deque[Fill] = deque(maxlen=2_000)
+        self.filled = 0
         self.position: dict[str, int] = {}
         self.on_submit: Callable[[Order], None] = lambda _: None
         """Told of each order as it is handed over."""
@@ -101,7 +103,8 @@ class InstantVenue:
 
     def fill(self, order: Order, lots: int) -> AnyFact:
         """The report of an execution of a working order; the caller hands it to the engine."""
-        number = len(self.fills) + 1
+        self.filled += 1
+        number = self.filled
         assert order.limit is not None
         fill = Fill(
             key=ExecutionKey("SIM", self.account, "2026-01-07", f"E{number:08d}"),
