@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.bench.figures import Figures
-from tests.bench.risk import SPIN, figures, hanging, nothing, play, sample, several, show
+from tests.bench.risk import SPIN, figures, hanging, in_time, nothing, sample, several, show
 
 CASES: dict[str, dict[str, Any]] = {
     "no strategy": {"make": nothing},
@@ -26,6 +26,6 @@ CASES: dict[str, dict[str, Any]] = {
 
 def run(quick: bool) -> Figures:
     seconds = 3.0 if quick else 15.0
-    found = {name: figures([play(seconds=seconds, **case)]) for name, case in CASES.items()}
+    found = {name: figures([in_time(seconds=seconds, **case)]) for name, case in CASES.items()}
     show(found, seconds)
     return found

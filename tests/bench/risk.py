@@ -98,15 +98,26 @@ def run(quick: bool) -> Figures:
         if case.get("bursts") and library.problem():
             print(f"  {name}: left out, {library.problem()}")
         elif not quick or name in QUICK:
-            found[name] = figures([play(seconds=seconds, **case) for _ in range(runs)])
+            found[name] = figures([in_time(seconds=seconds, **case) for _ in range(runs)])
     show(found, seconds * runs)
     return found
+
+
+def in_time(**case: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `play` brings. A window that was over before the engine stood, on a machine with much else to do,
+    is opened again, later."""
+    for lead_in in (LEAD_IN, 3 * LEAD_IN, 9 * LEAD_IN):
+        found = play(lead_in=lead_in, **case)
+        if all(said["periods"] for said in found):
+            return found
+    raise RuntimeError(f"no round of the risk loop {lead_in:.0f} s after the engine was started")
 
 
 def play(
     make: Make,
     seconds: float,
     *,
+    lead_in: float = LEAD_IN,
     desk: bool = False,
     screens: int = 0,
     orders: int = 0,
@@ -118,7 +129,7 @@ def play(
     gateway of Interactive Brokers in the window."""
     with workplace() as folder, contextlib.ExitStack() as stack:
         extra = 2.0 * (desk + screens + bool(bursts))
-        begin = time.monotonic_ns() + int((LEAD_IN + extra) * 1e9)
+        begin = time.monotonic_ns() + int((lead_in + extra) * 1e9)
         end = begin + int(seconds * 1e9)
         job = {
             "state": str(folder / "state"),
@@ -138,7 +149,7 @@ def play(
         (folder / "state").mkdir(mode=0o700)
         control = folder / "control.json"
         module = [sys.executable, "-m"]
-        patience = LEAD_IN + extra + seconds + 60
+        patience = lead_in + extra + seconds + 60
         ticking = subprocess.Popen([*module, "tests.bench.ticker", str(begin), str(end), str(control)])
         engine = [*module, "tests.bench.risk_engine", json.dumps(job)]
         log = folder / "said"

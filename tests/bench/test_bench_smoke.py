@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import guard, summary
+from tests.bench import guard, risk, summary
 from tests.bench.__main__ import SECTIONS
 from tests.bench.figures import middle, slope
 
@@ -91,3 +91,23 @@ def test_the_figures_of_several_runs_become_their_medians() -> None:
     runs = [{"a": n, "b": [n, {"c": 2 * n}], "kept": str(n), "ok": n > 1} for n in (1, 5, 2)]
     assert middle(runs) == {"a": 2, "b": [2, {"c": 4}], "kept": "2", "ok": True}
     assert slope([(0, 1.0), (10, 2.0), (20, 3.0)]) == pytest.approx(0.1)
+
+
+# tests/bench/risk.py: on a machine with much else to do the window was over before the engine stood, and the
+# figures of no round at all were looked up.
+def test_a_window_that_was_over_before_the_engine_stood_is_opened_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    leads: list[float] = []
+
+    def play(lead_in: float, **_: object) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        leads.append(lead_in)
+        return {"periods": [10] if len(leads) == enough else []}, {"periods": [10]}
+
+    monkeypatch.setattr(risk, "play", play)
+    enough = 3
+    assert risk.in_time(make=risk.nothing)[0] == {"periods": [10]}
+    assert leads == sorted(set(leads)) and len(leads) == 3
+    enough = 99
+    with pytest.raises(RuntimeError, match="no round of the risk loop"):
+        risk.in_time(make=risk.nothing)
