@@ -10,7 +10,7 @@ import contextlib
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from brokers.exchange.faults import FaultPlan
 from brokers.exchange.messages import Action, Answer, Cancel, Query
@@ -20,6 +20,9 @@ from engine.ports import Clock, NotSent, TimerHandle
 
 FactSink = Callable[[AnyFact], None]
 AnswerSink = Callable[[Answer], None]
+
+DISPLACED: Final = "another client logged on to this account and took the session; stop one of the two"
+"""Why a session ends that another one of the same account takes the place of."""
 
 
 class Venue(Protocol):
@@ -116,7 +119,7 @@ class Session:
 
     def displace(self) -> None:
         """Another client logged on for the same account: this one hears LinkDown and is out for good."""
-        self.drop("another session of this account has logged on")
+        self.drop(DISPLACED)
         self._clock.call_soon(self.close)
 
     def drop(self, reason: str, down_for: int | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 from brokers.exchange import Exchange, Session
 from brokers.exchange.gateways import FIRST
 from brokers.exchange.messages import Answer
+from brokers.exchange.session import DISPLACED
 from brokers.loopback import wire
 from brokers.loopback.wire import (
     PROTOCOL,
@@ -164,7 +165,9 @@ class ClientLine:
         self._watch = self._exchange.clock.call_later(until - mono, self._listen, patience, until)
 
     def _on_fact(self, fact: AnyFact) -> None:
-        if isinstance(fact, LinkDown):
+        if isinstance(fact, LinkDown) and fact.reason == DISPLACED:
+            self.cut(fact.reason)
+        elif isinstance(fact, LinkDown):
             self._abort()  # a dropped session says nothing: the client sees the line break
         elif not isinstance(fact, LinkUp):  # the client knows itself when its line stands
             self.send(Report(fact))

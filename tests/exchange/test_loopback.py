@@ -268,7 +268,7 @@ def test_the_socket_is_private_and_nonsense_cuts_only_its_own_line(tmp_path: Pat
 def test_no_exchange_says_how_to_start_one(tmp_path: Path) -> None:
     async def run() -> None:
         client = Client(Address(path=tmp_path / "nobody.sock"))
-        with pytest.raises(NotSent, match=r"brokers\.loopback\.server"):
+        with pytest.raises(NotSent, match="breakwater exchange"):
             await client.adapter.connect()
         with pytest.raises(NotSent, match="down"):
             client.send(Side.BUY, 1, 1)
@@ -332,6 +332,20 @@ def test_a_large_answer_arrives_and_one_that_is_too_large_is_refused(tmp_path: P
         with pytest.raises(QueryFailed, match=r"the answer has \d+ bytes.*ask for less"):
             await adapter.open_orders()
         assert (await adapter.positions()).positions == () and not client.of(LinkDown)
+
+    with exchange_process(tmp_path, ledger=False) as process:
+        asyncio.run(run(process))
+
+
+def test_who_loses_the_session_to_another_client_is_told_so(tmp_path: Path) -> None:
+    async def run(process: ExchangeProcess) -> None:
+        first, second = Client(process.address), Client(process.address)
+        await first.adapter.connect()
+        await second.adapter.connect()
+        await first.until(lambda: bool(first.of(LinkDown)))
+        assert "another client logged on to this account" in first.of(LinkDown)[0].reason
+        for client in (first, second):
+            await client.adapter.close()
 
     with exchange_process(tmp_path, ledger=False) as process:
         asyncio.run(run(process))
