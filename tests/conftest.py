@@ -17,6 +17,7 @@ SECONDS = {
     "ib/test_ib_processes.py": 50,
     "bench/test_bench_smoke.py": 45,
     "crash/test_kill.py": 45,
+    "sentinel/test_sentinel_processes.py": 45,
     "desk/test_desk_entry.py": 45,
     "desk/test_desk_pilot.py": 45,
     "desk/test_desk_snapshots.py": 45,

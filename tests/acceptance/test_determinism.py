@@ -10,7 +10,7 @@ from engine.journal.tools import compare, describe
 from tests.acceptance.kit import CHURN, GC, LIVELY, Home, finished, prefix
 from tests.effort import effort
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def both(home: Home, feed: str, *options: str) -> dict[str, object]:

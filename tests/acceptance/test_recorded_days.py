@@ -14,7 +14,7 @@ from tests.crash.kit import Story
 from tests.effort import FULL
 from tests.feeds.recordings import recording
 
-pytestmark = [pytest.mark.slow, pytest.mark.data]
+pytestmark = [pytest.mark.slow, pytest.mark.data, pytest.mark.timeout(600)]
 
 
 def traded(summary: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from tests.crash import checks
 from tests.crash.kit import Story, wait_for
 from tests.effort import effort
 
-pytestmark = [pytest.mark.slow, pytest.mark.data]
+pytestmark = [pytest.mark.slow, pytest.mark.data, pytest.mark.timeout(600)]
 
 KILLS = effort(3, 5)
 REACH = 2 * NS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +54,7 @@ def trouble(rig: Rig, what: str, tenths: int) -> None:
             rig.send(Side.BUY if tenths % 2 else Side.SELL, 1 + tenths % 3, 24_001 if tenths % 2 else 24_000)
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=effort(15, 200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS, kill_at=st.one_of(st.none(), st.integers(0, 12)), jitter=st.floats(0, 1))
 def test_it_ends_in_agreement_or_flat(
