@@ -35,7 +35,10 @@ from app.desk.view.cells import Cell, Column, Row, clean, fit, lay, longest
 from app.desk.view.meanings import FILLED, MEANINGS
 from app.desk.view.rows import stable_order
 from engine.control.snapshot import NOT_COMPARED, Comparison, Hold, KillView, Snapshot
+from engine.risk.words import CONTROLS, HALTS
 
+ACCOUNT_ONLY = {"stopped", "screen_lost", "strategy_failed", "lost_order"}
+"""Codes of halts of the account or of a strategy: their words stand elsewhere."""
 ZONE = "America/Chicago"
 
 
@@ -610,3 +613,10 @@ def test_several_reasons_on_a_small_screen_leave_what_to_do_to_their_screens() -
     assert said == (
         " LIMITED  2 reasons: ES is halted: somebody else traded it · NQ could reach a position of 8 lots"
     )
+
+
+@pytest.mark.parametrize("code", [*CONTROLS, *sorted(set(HALTS) - ACCOUNT_ONLY)])
+def test_whatever_holds_orders_back_says_what_to_do(code: str) -> None:
+    doing = status.what_to_do(hold("ES", code=code))
+    assert doing and cell_len(doing) <= 32
+    assert f"▸ {doing}" in text(status.why(snapshot(paused=(hold("ES", code=code),))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import shutil
@@ -92,6 +93,17 @@ class Terminal:
             return next((line for line in shown.splitlines() if re.search(pattern, line)), "")
 
         return self.until(there, f"a line with {words}")
+
+    def alarm(self, *words: str) -> str:
+        """Waits for the alarm line with all of these words; what does not fit stands on the line below it."""
+        pattern = ".*".join(map(re.escape, words))
+
+        def there(shown: str) -> str:
+            top = shown.splitlines()[:5]
+            pairs = (f"{line} {after.strip()}" for line, after in itertools.pairwise(top))
+            return next((pair for pair in pairs if re.search(pattern, pair)), "")
+
+        return self.until(there, f"an alarm with {words}")
 
     def answer(self, question: str, *keys: str) -> None:
         """Answers a question once it has stood as long as the desk wants a question to be read.

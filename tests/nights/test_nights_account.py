@@ -21,8 +21,8 @@ def test_somebody_else_trades_the_account(begin: Begin) -> None:
     desk.row("= AGREE", "ES", "+3", "+3", "=0")
 
     venue.somebody_trades(Side.SELL, 2)
-    desk.row(" LIMITED ", "ES is halted: somebody else traded it", "F4: d adopts, F8 flattens")
-    desk.row("ALARM", "ES", "F4: d adopts, F8 flattens")
+    desk.row(" LIMITED ", "ES is halted: somebody else traded it", "F4: d keeps it, F8 closes it")
+    desk.alarm("ALARM", "ES", "F4: d keeps it, F8 closes it")
     desk.row("■ HALTED", "ES", "+1", "+1")
     desk.row("ES", "foreign", "−2")
     night.reads_refusal("buy 1 ES @ 4990", "ES is halted", "by another program")
@@ -82,7 +82,7 @@ def test_a_storm_of_rejections(begin: Begin) -> None:
     for price in (4990, 4991, 4992):
         night.does(Submit(symbol="ES", side=Side.BUY, size=Decimal(1), limit=Decimal(price)))
     desk.row(" PAUSED ", "3 rejections within 10 s")
-    desk.row("WARN", "3 rejections within 10 s", "F3: why; F5: R resets")
+    desk.alarm("WARN", "3 rejections within 10 s", "F3: why; F5: R resets")
     desk.keys("F3", "v", "v", "v")
     desk.shows("[rejected 3]", "REJECTED only")
     desk.keys("Enter")

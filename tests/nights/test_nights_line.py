@@ -18,7 +18,7 @@ def test_the_line_is_lost_and_an_order_fills_meanwhile(begin: Begin) -> None:
 
     venue.drill("shut", gateway="primary")
     desk.shows(" DISCONNECTED ", " ARMED ", "link to loopback is down", "BRK ✕ DOWN")
-    desk.row("ALARM", "link to loopback is down", "it reconnects by itself")
+    desk.alarm("ALARM", "link to loopback is down", "it reconnects by itself")
     desk.row("? NOT COMPARED", "ES", "0?")
     desk.row("▶ WORKING?", "ES", "4999.00")
     desk.shows("· NOT COMPARED for", "1 working as last known", lacks=["= AGREE", "WORKING "])

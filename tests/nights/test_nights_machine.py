@@ -16,7 +16,7 @@ def test_a_strategy_trades_without_end(begin: Begin) -> None:
     night = begin(strategies=[strategy], risk={"max_executions": 7})
     desk, venue = night.desk, night.venue
     desk.row(" LIMITED ", "runaway: 7 executions within 60 s")
-    desk.row("WARN", "runaway: 7 executions within 60 s", "9: who; F5: R resets")
+    desk.alarm("WARN", "runaway: 7 executions within 60 s", "9: who; F5: R resets")
     desk.row("= AGREE", "ES")
     night.arms()
     night.orders("buy 1 NQ @ 17990")  # for others nothing has changed
@@ -49,7 +49,9 @@ def test_a_strategy_that_spins(begin: Begin) -> None:
     }
     night = begin(strategies=[strategy])
     desk, venue = night.desk, night.venue
-    desk.row("ALARM", "strategy spinner was stopped: hung: took no event for 1.0 s", "9: why; F8 flattens")
+    desk.alarm(
+        "ALARM", "strategy spinner was stopped: hung: took no event for 1.0 s", "9: why", "F8 flattens"
+    )
     desk.keys("9")
     desk.row("✕ FAILED", "spinner", "hung: took no event for 1.0 s")
     desk.row("ES", "spinner", "+2", "failed")
@@ -82,7 +84,7 @@ def test_the_disk_is_full(begin: Begin) -> None:
     filler = tmpdisk.fill(engine.state)
     night.does_until_refused()
     desk.row(" PAUSED ", "The journal cannot be written")
-    desk.row("ALARM", "was not stored and not sent", "free space on the disk")
+    desk.alarm("ALARM", "was not stored and not sent", "free space on the disk")
     desk.row("CRIT", "the journal cannot be written", "the disk is full")
     night.reads_refusal("buy 1 ES @ 4980", "store")
 

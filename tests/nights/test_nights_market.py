@@ -19,7 +19,7 @@ def test_a_halted_market_at_the_kill(begin: Begin) -> None:
     venue.halts("ES")
     night.kills_and_flattens()
     desk.shows("ES: market is HALTED: waiting for it to open", "RUNNING")
-    desk.row("ALARM", "NOT FLAT after")
+    desk.alarm("ALARM", "NOT FLAT after")
     desk.shows(" HALTED ", lacks=["flat, confirmed"])
     assert venue.held() == 2
     night.says("reset halt")
@@ -32,7 +32,7 @@ def test_a_halted_market_at_the_kill(begin: Begin) -> None:
     desk.row("= AGREE", "ES", "0", "0", "=0")
     assert venue.held() == 0
     # What was not flat is over, and says so; the halt stays until a person takes it back.
-    desk.row("ALARM", "account halted: operator")
+    desk.alarm("ALARM", "account halted: operator")
     night.resets("reset halt")
     desk.shows(" SAFE ", lacks=[" HALTED ", " LIMITED "])  # a kill also takes the desk's arming back
     night.arms()
@@ -51,12 +51,12 @@ def test_the_data_stands_still(begin: Begin) -> None:
 
     with venue.without_data():
         desk.shows(" LIMITED ", "No quote for CL, ES, NQ for more than 1 s", "STALE")
-        desk.row("WARN", "No quote for", "F6: look at the feed")
+        desk.alarm("WARN", "No quote for", "F6: look at the feed")
         night.reads_refusal("buy 1 ES @ 5000", "data of ES: stale; only orders that reduce pass")
         night.orders("sell 1 ES @ 5000")
         desk.row("= AGREE", "ES", "+2", "+2")
     desk.shows(" ARMED ", lacks=[" LIMITED ", "STALE"])
-    desk.row("WARN (over)", "No quote for")
+    desk.alarm("WARN (over)", "No quote for")
     night.orders("buy 1 ES @ 4990")
     desk.row("WORKING", "ES", "4990.00")
     assert venue.executed() == 4
@@ -74,7 +74,7 @@ def test_the_price_falls_below_zero_and_the_day_ends(begin: Begin) -> None:
 
     venue.moves("CL", "-37.63")
     desk.row(" HALTED ", "The day has lost", "the limit is 20,000")
-    desk.row("ALARM", "The day has lost")
+    desk.alarm("ALARM", "The day has lost")
     desk.shows("flatten everything in account PAPER: The day has lost")
     desk.shows("✓ flat, confirmed twice by the broker")
     desk.row("CL: sell 1 at -37.6")

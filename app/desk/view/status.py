@@ -111,11 +111,18 @@ def _grouped(holds: tuple[Hold, ...]) -> list[Hold]:
     return merged
 
 
+def what_to_do(hold: Hold) -> str:
+    """As for the alarm of the same cause; a pause has none."""
+    if hold.code in ("paused", "link"):
+        return ":resume goes on"
+    return remedy("halt" if hold.code == "kill" else hold.code, symbol=hold.scope)
+
+
 def _told(holds: list[Hold], *, whole: bool) -> str:
     """In brief: one with what to do and without until when; of several what is wrong alone."""
     said = []
     for hold in holds:
-        doing = remedy(hold.code) if whole or len(holds) == 1 else ""
+        doing = what_to_do(hold) if whole or len(holds) == 1 else ""
         said.append((hold.whole if whole else hold.text) + (f" ▸ {doing}" if doing else ""))
     return (f"{len(said)} reasons: " if len(said) > 1 else "") + " · ".join(said)
 
