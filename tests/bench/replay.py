@@ -19,6 +19,8 @@ from tests.bench.figures import Figures, table, workplace
 
 _BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
 GOLD = "gc_l5_20230501/gc_l5_20230501.csv.gz"
+HOURS = 6
+"""Of the recorded day: the whole of it would take minutes."""
 SAMPLE = "engine.strategy.samples.meanrev:MeanReversion"
 START = 1_682_899_200 * NS
 """2023-05-01 00:00 UTC."""
@@ -33,8 +35,9 @@ def run(quick: bool) -> Figures:
         found["generated, sample"] = _replay(folder / "b", made, strategy=True)
         gold = Path(os.environ.get("BREAKWATER_DATA", _BESIDE)) / GOLD
         if gold.exists() and not quick:
-            # The quiet night and the start of the rally; the whole day would take a minute.
-            found["gold 2023-05-01, 13 h, sample"] = _replay(folder / "c", gold, strategy=True, hours=13)
+            found[f"gold 2023-05-01, {HOURS} h, sample"] = _replay(
+                folder / "c", gold, strategy=True, hours=HOURS
+            )
         elif not quick:
             print(f"  no recording at {gold}: set BREAKWATER_DATA to the folder that holds it")
     header = ("", "records", "seconds", "records/s", "× real time", "orders", "fills")
