@@ -10,6 +10,7 @@ import platform
 import sqlite3
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,19 @@ def main(arguments: list[str]) -> int:
         "load": round(os.getloadavg()[0], 2),
     }
     print("  ".join(f"{k} {v}" for k, v in machine.items()))
-    found = {name: _play(name, args.quick) for name in known if name in chosen}
+    found: dict[str, Any] = {}
+    failed = []
+    for name in known:
+        if name in chosen:
+            try:
+                found[name] = _play(name, args.quick)
+            except Exception:  # noqa: BLE001 - minutes of other sections are not thrown away; the exit code tells
+                traceback.print_exc()
+                failed.append(name)
     targets = summary.lines(found)
     summary.show(targets)
     seconds = round(time.monotonic() - began, 1)
-    print(f"\n{seconds} s in all")
+    print(f"\n{seconds} s in all" + (f"; FAILED: {', '.join(failed)}" if failed else ""))
     whole = {
         "machine": machine,
         "quick": args.quick,
@@ -79,7 +88,7 @@ def main(arguments: list[str]) -> int:
         args.json.write_text(text + "\n", encoding="utf-8")
     else:
         print(text)
-    return 0
+    return 1 if failed else 0
 
 
 def _play(name: str, quick: bool) -> Any:

@@ -172,7 +172,7 @@ def play(
         engine_said = json.loads(out.read_text())
         if engine_said["screens"] != desk + screens:
             raise RuntimeError(f"{engine_said['screens']} screens looked on, {desk + screens} were to")
-        if engine_said["sent"] < 0.5 * orders * seconds:
+        if engine_said["sent"] < 0.25 * orders * seconds:
             raise RuntimeError(
                 f"{engine_said['sent']} orders left in {seconds} s, {orders} a second were to; "
                 f"{engine_said['refusal']}"
