@@ -91,6 +91,7 @@ RECOVERY: Final = (
             Edit(
                 "engine.books",
                 "                record, anomalies = self.orders.foreign(fact, ts)\n"
+                "                self._strangers(fact.symbol)\n"
                 "                return Applied(record, anomalies)\n",
                 "                return Applied(changed=False)\n",
             ),
