@@ -92,7 +92,13 @@ def _zone(name: str) -> ZoneInfo:
 
 def clock(ts: int, zone: str, *, with_zone: bool = False) -> str:
     """UTC ns as the exchange's wall clock, 09:30:07 or with the zone's name 09:30:07 CDT."""
-    moment = datetime.fromtimestamp(ts // 1_000_000_000, UTC).astimezone(_zone(zone))
+    return _clock(ts // 1_000_000_000, zone, with_zone)
+
+
+@lru_cache(maxsize=2048)
+def _clock(second: int, zone: str, with_zone: bool) -> str:
+    # A table shows the same moments in every frame; a zone's rules take some µs each time.
+    moment = datetime.fromtimestamp(second, UTC).astimezone(_zone(zone))
     return moment.strftime("%H:%M:%S %Z" if with_zone else "%H:%M:%S")
 
 

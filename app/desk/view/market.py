@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table
+from app.desk.view.rows import Kept
 from engine.control.replies import MarketSeen, OwnOrder, Print
 
 Cells = tuple[Cell, ...]
@@ -197,21 +199,28 @@ def _notes(seen: MarketSeen, price: Decimal, orders: Sequence[OwnOrder]) -> list
     return notes
 
 
+@lru_cache(maxsize=4)
+def _printed(symbol: str, zone: str) -> Kept[Print]:
+    return Kept(lambda made: printed(made, symbol, zone))
+
+
+def printed(made: Print, symbol: str, zone: str) -> Row:
+    """One print."""
+    return Row(
+        str(made.n),
+        (
+            Cell(formats.clock(made.ts, zone), "muted"),
+            Cell(formats.price(made.price), "heading"),
+            Cell(formats.size(made.size)),
+            _SIDES.get(made.aggressor, _SIDES[""]),
+            Cell(str(made.n), "muted"),
+        ),
+        symbol,
+    )
+
+
 def tape(prints: Iterable[Print], symbol: str, zone: str, missed: int = 0) -> Table:
     """Time and sales, newest first."""
-    rows = tuple(
-        Row(
-            str(p.n),
-            (
-                Cell(formats.clock(p.ts, zone), "muted"),
-                Cell(formats.price(p.price), "heading"),
-                Cell(formats.size(p.size)),
-                _SIDES.get(p.aggressor, _SIDES[""]),
-                Cell(str(p.n), "muted"),
-            ),
-            symbol,
-        )
-        for p in reversed(list(prints))
-    )
+    rows = tuple(map(_printed(symbol, zone), reversed(list(prints))))
     title = "Time and sales" + (f" · {missed} missed" if missed else "")
     return Table(title, TAPE, rows, "no prints yet: this feed may have none")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Final, NamedTuple
 
 from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table
-from app.desk.view.rows import Rows
+from app.desk.view.rows import Kept, Rows
 from engine.control.snapshot import CLOSED_SHOWN, OrderRow, Snapshot
 from engine.model import OrderStatus, Side
 
@@ -64,6 +65,17 @@ def side_cell(side: str) -> Cell:
 def key(order: OrderRow) -> str:
     """What names an order's row: our id, or the broker's where there is none of ours."""
     return order.id or order.broker_id
+
+
+def keys(orders: Sequence[OrderRow]) -> list[str]:
+    """Of all orders; without a call for each, as there may be thousands in a frame."""
+    ours = list(map(attrgetter("id"), orders))
+    return ours if "" not in ours else list(map(key, orders))
+
+
+@lru_cache(maxsize=4)
+def _rows(zone: str) -> Kept[OrderRow]:
+    return Kept(lambda order: row(order, zone))
 
 
 def row(order: OrderRow, zone: str) -> Row:
@@ -159,7 +171,7 @@ def table(snapshot: Snapshot, zone: str, which: str = "all") -> Table:
     if which != "all":
         title = f"Orders · {which.upper()} only · {title.removeprefix('Orders · ')}"
     shown = snapshot.orders if which == "all" else tuple(filter(WHICH[which], snapshot.orders))
-    rows = Rows.from_items(shown, key, lambda order: row(order, zone))
+    rows = Rows.from_items(shown, keys(shown), _rows(zone))
     return Table(title, COLUMNS, rows, f"no {which} orders" if which != "all" else "no orders today")
 
 

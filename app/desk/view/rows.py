@@ -7,11 +7,34 @@ a second would take the whole of a processor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar, overload
+from typing import Final, Generic, TypeVar, overload
 
 from app.desk.view.cells import Row
 
 T = TypeVar("T")
+
+
+KEPT: Final = 1000
+"""Rows that are given out again; more than any screen shows."""
+
+
+class Kept(Generic[T]):
+    """Makes rows by a pure function; one whose item is still the same object is given out again, and so is
+    what was worked out for it: a table compares and paints rows by identity first."""
+
+    def __init__(self, make: Callable[[T], Row]) -> None:
+        self._make = make
+        self._rows: dict[int, tuple[T, Row]] = {}
+
+    def __call__(self, item: T) -> Row:
+        known = self._rows.get(id(item))
+        if known is not None and known[0] is item:
+            return known[1]
+        if len(self._rows) >= KEPT:
+            self._rows.clear()
+        made = self._make(item)
+        self._rows[id(item)] = (item, made)
+        return made
 
 
 class Rows(Sequence[Row]):
@@ -38,9 +61,9 @@ class Rows(Sequence[Row]):
         return cls([row.key for row in rows], rows.__getitem__)
 
     @classmethod
-    def from_items(cls, items: Sequence[T], key: Callable[[T], str], make: Callable[[T], Row]) -> Rows:
-        """One row an item."""
-        return cls([key(item) for item in items], lambda place: make(items[place]))
+    def from_items(cls, items: Sequence[T], keys: Sequence[str], make: Callable[[T], Row]) -> Rows:
+        """One row an item; `keys` are theirs."""
+        return cls(keys, lambda place: make(items[place]))
 
     def picked(self, indexes: Iterable[int]) -> Rows:
         """Some of these rows, in another order; what is made is made for both."""
