@@ -36,7 +36,8 @@ _CONTROLS: Final = (
     "net class_gross"
 )
 _PERSON: Final = (
-    "overclosed not_adopted foreign_fill contract_end sentinel_acted error chores fact clock gate lost_order"
+    "overclosed not_adopted foreign_fill contract_end sentinel_acted lost_order "  # of the account
+    "error stall chores fact clock gate"  # of this process
 )
 _EVENT: Final = (
     "equity not_sent failover target_held bust resubmitted strategy_limit command cancel_everything adopted "

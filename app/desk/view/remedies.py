@@ -60,6 +60,7 @@ REMEDIES: Final[dict[str, str]] = {
     "fact": _STORY,
     "chores": _STORY,
     "error": _STORY,
+    "stall": "F7: where it stood; report it",
     "gate": _KNOW,
     "reload": "mend the configuration, then r",
     "limits": "F5: look at the limits",
