@@ -6,6 +6,7 @@ over restarts as well, until the file says something else for that key, is read 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from engine.config import RiskLimits
@@ -59,10 +60,15 @@ class LimitDesk:
             text = ", ".join(f"{key} {old} → {new or 'none'}" for key, old, new in rows)
             self._core.alarm("warning", "limits", f"the file has changed and holds now: {text}")
 
-    def reload(self, who: str, correlation: str, reply: Told) -> None:
+    def reload(self, who: str, correlation: str, reply: Told, *, widening: bool = True) -> None:
         core, limits = self._core, self._limits
         try:
-            changes = limits.replace(self._hooks.reload_limits(), who)
+            new = self._hooks.reload_limits()
+            wider = [change for change in limits.compare_freely(new) if change.widened]
+            if wider and not widening:
+                reply(Answer(ok=False, text=_listed(wider), data={"effect": "wider"}))
+                return
+            changes = limits.replace(new, who)
         except Exception as error:  # noqa: BLE001 - any bad file leaves the old limits in force, and says so
             core.alarm("warning", "reload", f"reload refused, the old limits stay in force: {error}")
             reply(Answer(ok=False, text=f"the old limits stay in force: {error}"))
@@ -164,7 +170,7 @@ class LimitDesk:
         rows = tuple((c.key, c.old, c.new) for c in changes)
         self._commit(who, rows, overrides, correlation)
         version = self._limits.version
-        text = ", ".join(f"{key} {old} → {new}" for key, old, new in rows) or "nothing changed"
+        text = _listed(changes) or "nothing changed"
         if rows:
             self._core.alarm("info", "limits", f"limits version {version} by {who}: {text}")
         reply(Answer(ok=True, text=f"limits are version {version}: {text}", data={"version": str(version)}))
@@ -174,6 +180,10 @@ class LimitDesk:
     ) -> None:
         record = LimitsChanged(version=self._limits.version, who=who, changes=rows, overrides=overrides)
         self._core.commit(record, cause)
+
+
+def _listed(changes: Sequence[Change]) -> str:
+    return ", ".join(f"{change.key} {change.old} → {change.new}" for change in changes)
 
 
 def watched_by(key: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from textual.app import App
 from textual.widgets import Input
 
 from app.desk.dialogs import Ask, DetailPage, KillAsk, wrapped
+from app.desk.entry.limit import widening
 from app.desk.grid import Grid
 from app.desk.help import HelpPage, Palette, Place
 from app.desk.keys import KEYS, Key
@@ -105,12 +106,15 @@ class Commanding(Recorded, Themed, _Base):
 
     # Commands
 
-    def send(self, command: AnyCommand, said: str) -> None:
-        """Sends a command; its answers appear on the note line, after `said`."""
+    def send(self, command: AnyCommand, said: str, then: Callable[[Answer], None] | None = None) -> None:
+        """Sends a command; its answers go to `then`, or appear on the note line, after `said`."""
 
         def answered(answer: Answer) -> None:
             # On a thread of the link's choosing.
-            self.on_loop(self._show_answer, said, answer)
+            if then is None:
+                self.on_loop(self._show_answer, said, answer)
+            else:
+                self.on_loop(then, answer)
 
         self.note(f"{said} …")
         try:
@@ -321,8 +325,21 @@ class Commanding(Recorded, Themed, _Base):
             self.push_screen(ask, chosen)
 
     def action_reload(self) -> None:
-        """Reads the risk limits again."""
-        self.send(Reload(), "reload risk limits")
+        """Reads the risk limits again; what lets more through needs the word for widening."""
+        said = "reload risk limits"
+
+        def answered(answer: Answer) -> None:
+            if answer.data.get("effect") != "wider":
+                self._show_answer(said, answer)
+            elif not self._asking("widen"):
+                self.note("")
+                self.push_screen(widening(f"The file lets more through: {answer.text}"), chosen)
+
+        def chosen(outcome: str | None) -> None:
+            if outcome:
+                self.send(Reload(), said)
+
+        self.send(Reload(widening=False), said, answered)
 
     def action_pause_painting(self) -> None:
         """Stops painting, or goes on."""

@@ -33,7 +33,7 @@ from app.grammar.completion import completed
 from app.grammar.saying import say
 from app.grammar.tokens import Context, Misspoken, words
 from app.grammar.verbs import VERBS, Arming, OfDesk, Spoken, Theming, parse
-from engine.control.commands import Answer, AnyCommand, Modify, SetLimit, Submit
+from engine.control.commands import Answer, AnyCommand, Modify, Reload, SetLimit, Submit
 from engine.control.snapshot import OrderRow, PositionRow, Snapshot
 from engine.model import OrderType, Side, TimeInForce
 
@@ -235,6 +235,8 @@ class Ordering(Commanding):
                     self.action_arm()
             case Theming(name=name):
                 self.use_theme(name)
+            case Reload():
+                self.action_reload()
             case Submit(preview=False) as order:
                 self.open_form(Ticket(self.known_words(), order, confirm=True))
             case Modify(preview=False, order_id=order_id) as change:

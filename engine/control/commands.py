@@ -106,7 +106,10 @@ class ReloadStrategy(Command, frozen=True, tag="reload_strategy"):
 
 
 class Reload(Command, frozen=True, tag="reload"):
-    """Read the configuration again and take over its risk limits."""
+    """Read the configuration again and take over its risk limits. `widening` False: not where that lets more
+    through than what is in force; the answer, with `effect` "wider", says what it would change."""
+
+    widening: bool = True
 
 
 class SetLimit(Command, frozen=True, tag="set_limit"):

@@ -319,7 +319,7 @@ def test_acknowledge_takes_the_alarm_that_is_shown() -> None:
         await press(pilot, "a")
         assert link.sent == [Acknowledge(alert_id=17)], "30 has not been painted yet"
         await press(pilot, "A", "r")
-        assert link.sent[1:] == [Acknowledge(), Reload()]
+        assert link.sent[1:] == [Acknowledge(), Reload(widening=False)]
 
     drive(test)
 
@@ -746,5 +746,21 @@ def test_what_the_engine_has_not_refused_is_not_called_so(outcome: str, word: st
         await pilot.pause()
         assert f"{word} reload risk limits: the connection broke" in text_of(app)
         assert "REFUSED" not in text_of(app)
+
+    drive(test)
+
+
+def test_a_reload_that_widens_a_limit_needs_the_word_for_it() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        link.answer = Answer(ok=False, text="max_position 1 → 50", data={"effect": "wider"})
+        await press(pilot, "r")
+        assert isinstance(app.screen, Ask) and app.screen.kind == "widen"
+        await ripen(pilot)
+        await press(pilot, "enter", "escape")
+        await press(pilot, "r")
+        assert link.sent == [Reload(widening=False)] * 2, "asked, and left"
+        await ripen(pilot)
+        await press(pilot, *"WIDEN", "enter")
+        assert link.sent[2:] == [Reload()]
 
     drive(test)

@@ -162,3 +162,17 @@ def test_a_tight_run_time_limit_does_not_stand_in_the_way_of_the_files() -> None
         assert current(rig).max_order_notional == Decimal(10_000_000)
 
     Rig.play(script)
+
+
+def test_a_reload_that_is_not_to_widen_says_what_it_would_let_through_and_changes_nothing() -> None:
+    async def script(rig: Rig) -> None:
+        assert (await limit(rig, "ES", "1")).ok
+        version = rig.engine.limits.version
+        answer = await rig.command(Reload(widening=False))
+        assert not answer.ok and answer.data["effect"] == "wider"
+        assert "instruments.ES.max_position 1 → none" in answer.text
+        assert current(rig).instruments["ES"].max_position == 1 and rig.engine.limits.version == version
+        assert (await rig.command(Reload())).ok
+        assert (await rig.command(Reload(widening=False))).ok, "nothing is widened now"
+
+    Rig.play(script)

@@ -43,6 +43,10 @@ class LimitChange(Form):
                 self.dismiss(command)
 
         text = f"{answer.data['key']}: {answer.data['old']} → {answer.data['new']} lets more through."
-        hint = f"Type {WIDEN} and Enter. Esc does nothing."
-        ask = Ask("WIDEN A LIMIT", wrapped(text, "heading"), words={WIDEN: "yes"}, hint=hint, kind="widen")
-        self.app.push_screen(ask, chosen)
+        self.app.push_screen(widening(text), chosen)
+
+
+def widening(text: str) -> Ask:
+    """The question before anything lets more through than now."""
+    hint = f"Type {WIDEN} and Enter. Esc does nothing."
+    return Ask("WIDEN A LIMIT", wrapped(text, "heading"), words={WIDEN: "yes"}, hint=hint, kind="widen")
