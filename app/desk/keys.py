@@ -77,7 +77,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "arm",
         "Arm",
         "ARMED or SAFE: whether this desk sends orders or only previews them; on LIVE a typed word. Every "
-        "kill or halt of the account, whoever's, makes it SAFE; a reset never arms",
+        "kill or halt of the account, whoever's, makes it SAFE; so does its reset",
         "everywhere",
         "Ctrl+O",
         9,

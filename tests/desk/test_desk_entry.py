@@ -330,6 +330,15 @@ def test_what_makes_a_desk_safe_without_its_operator_is_said() -> None:
         assert not arming.armed and not arming.fell_safe(snapshot(stops=seen.stops), "control", True)
 
 
+def test_who_armed_under_a_halt_is_safe_once_it_is_lifted() -> None:
+    arming = Arming(lambda: 0.0, 600)
+    arming.arm(1)
+    halted = snapshot(halted=True, halt_reason="by hand", stops=1)
+    assert not arming.fell_safe(halted, "control", True) and arming.armed
+    assert arming.fell_safe(snapshot(stops=1), "control", True).startswith("the halt is lifted")
+    assert not arming.armed
+
+
 def test_a_halt_makes_every_desk_safe_and_its_reset_arms_none() -> None:
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
         def line() -> str:
