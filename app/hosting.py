@@ -164,6 +164,7 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
 def _goes_on(options: RunOptions, why: str) -> str:
     where = f"--state-dir {options.state_dir}"
     return (
-        f"the screen has ended ({why}); the engine goes on without it, and this terminal may be closed.\n"
-        f"'breakwater attach {where}' brings a screen back; stop it with 'breakwater ctl {where} shutdown'.\n"
+        f"the screen has ended ({why}); the engine goes on without it and holds this terminal, which may be "
+        f"closed.\nIn another one 'breakwater attach {where}' brings a screen back, and "
+        f"'breakwater ctl {where} shutdown' ends the engine.\n"
     )

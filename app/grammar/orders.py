@@ -46,7 +46,9 @@ def submit(reader: Reader, verb: Word) -> Submit:
     tif: Word | None = None
     while (word := reader.maybe()) is not None:
         lower = word.lower
-        if lower in _PRICES:
+        if lower == "@" and reader.take("mkt", "market"):
+            market = word
+        elif lower in _PRICES:
             key = _PRICES[lower]
             if key in found:
                 raise Misspoken(f"a second {_CALLED[key]}; give one", *word[1:])

@@ -447,6 +447,7 @@ def test_a_limit_that_lets_more_through_takes_a_typed_word() -> None:
         await press(pilot, "colon", *"limit daily_loss 3%", "enter")
         await checked(pilot)
         await pilot.pause()
+        assert "Enter again asks for WIDEN." in text_of(app)
         await confirm(pilot)
         assert isinstance(app.screen, Ask) and link.sent == []
         await ripen(pilot)

@@ -62,6 +62,7 @@ def order(side: Side, size: str, **more: Any) -> Submit:
             "sell .5 ESZ6 @-37.63 gtc post",
             order(Side.SELL, ".5", limit="-37.63", tif=TimeInForce.GTC, post_only=True),
         ),
+        ("sell 1 ESZ6 @ mkt", order(Side.SELL, "1", type=OrderType.MARKET)),
         ("sell 1 ESZ6 mkt ioc", order(Side.SELL, "1", type=OrderType.MARKET, tif=TimeInForce.IOC)),
         ("buy 1 ESZ6 trigger 5015", order(Side.BUY, "1", type=OrderType.STOP, stop="5015")),
         (

@@ -49,6 +49,8 @@ class Form(ModalScreen[AnyCommand | None]):
     kind: ClassVar[str] = ""
     """What it edits; the app does not stack two of a kind."""
     waits_for_arming: ClassVar[bool] = True
+    again: str = "Enter again does it."
+    """What the second Enter does."""
     """Whether SAFE leaves it at a preview."""
 
     def __init__(self, title: str, fields: Sequence[Field], *, at: str = "", confirm: bool = False) -> None:
@@ -284,7 +286,7 @@ class Form(ModalScreen[AnyCommand | None]):
             return [
                 *_wrapped(f"▶ {words}", "heading"),
                 *([(Cell(self._said, "alarm-warning"),)] if self._said else []),
-                (Cell("Enter again does it. Esc leaves; any change takes it back.", "heading"),),
+                (Cell(f"{self.again} Esc leaves; any change takes it back.", "heading"),),
             ]
         lines: list[Line] = [(Cell(self._said, "alarm-warning"),)] if self._said else []
         state = "" if self.may_send else "SAFE, preview only (Ctrl+O arms). "

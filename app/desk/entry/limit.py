@@ -31,6 +31,7 @@ class LimitChange(Form):
         return SetLimit(name=self._limit, value=value, preview=preview)
 
     def meaning(self, answer: Answer) -> list[Line]:
+        self.again = f"Enter again asks for {WIDEN}." if answer.data.get("effect") == "wider" else Form.again
         return limit(answer.data) if answer.ok else verdict(answer)
 
     def sending(self, command: AnyCommand, answer: Answer) -> None:
