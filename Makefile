@@ -63,7 +63,7 @@ lint: $(STAMP)  ## ruff and strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(STAMP)  ## all benchmarks in less than ten minutes, each beside its control or floor (JSON=FILE keeps the figures)
+bench: $(STAMP)  ## all benchmarks, each beside its control or floor (JSON=FILE keeps the figures)
 	$(BIN)/python -m tests.bench $(if $(JSON),--json $(JSON))
 
 bench-guard: $(STAMP)  ## what lost half of its worth against the figures in tests/bench/base.json (a short run)
@@ -73,7 +73,7 @@ bench-guard: $(STAMP)  ## what lost half of its worth against the figures in tes
 bench-base: $(STAMP)  ## make the figures anew that bench-guard compares with
 	$(BIN)/python -m tests.bench --quick --summary --json tests/bench/base.json reduced
 
-crash: $(STAMP)  ## kill -9 the engine 300 times (KILLS=...), cut the power under its journal 10,000 times (CUTS=...)
+crash: $(STAMP)  ## kill -9 the engine 300 times (KILLS=...), lead 1,000 lives with some ten power cuts each under its journal (CUTS=...)
 	BREAKWATER_KILLS=$(KILLS) BREAKWATER_CUTS=$(CUTS) $(BIN)/python -m pytest tests/crash tests/power tests/disk -q -s --timeout=0
 
 sim: $(STAMP)  ## play 500 seeded days of trouble in simulated worlds
