@@ -291,7 +291,7 @@ def test_a_second_logon_displaces_the_first(world: World) -> None:
     second = world.exchange.open_session("A", heard.append)
     second.open()
     world.run(5)
-    assert "another session" in world.of(LinkDown)[0].reason
+    assert "another client" in world.of(LinkDown)[0].reason
     with pytest.raises(NotSent):
         world.send(B, 1, 99)
     world.exchange.cancel_order("A", oid)

@@ -69,7 +69,7 @@ def test_quitting_closes_the_screen_and_leaves_the_engine(quiet: Workstation) ->
     quiet.type(CTRL_Q)
     quiet.answer(b"c", "c closes the screen")
     quiet.until(lambda: b"the engine goes on without it" in quiet.output, "the farewell")
-    quiet.restored(b"shutdown'.\r\n")
+    quiet.restored(b"ends the engine.\r\n")
     quiet.grows(lambda: quiet.counted("reconciliations"), 2, "rounds of reconciliation")
     assert quiet.position("ES").state == "agree"
     # A stray ctrl+z would stop the engine with the process.
