@@ -109,6 +109,9 @@ async def executions_come_out_of_order(bench: Bench) -> None:
     """Given a report that is overtaken by later ones, when all have come, then all are booked once."""
     await bench.arm("reorder_report")
     order_id = await submit(bench, B, 15, 101)
+    # The market moves once it is there, so that it trades with both; which report comes first is the fault's.
+    told = (Acknowledged, Executed)
+    await bench.until(lambda: any(of(bench, kind, order_id) for kind in told), "a word of it")
     await bench.quote(101, 9, 102, 10)
     await bench.trade(100, 2, S)
     await until_filled(bench, order_id, 12)
