@@ -2,15 +2,15 @@
 
 The engine's thread beats by a timer of its own loop. When the beat stays away, the stacks of all threads go
 into a file that only its owner can read, the log is told at once, and the engine raises the alarm as soon as
-it turns again. Where something holds the interpreter, so that no thread of ours can run, the stacks are
-written by the watchdog of `faulthandler`, which is C and needs none.
+it turns again. Where the process was stopped, or something held the interpreter, no thread of ours ran and
+there are no stacks: that is said. The watchdog of `faulthandler` could write them, but it reads the frames of
+threads that run on after a stop, and such a read has ended a live engine.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import faulthandler
 import os
 import sys
 import threading
@@ -25,8 +25,6 @@ from engine.core import Log
 
 KEPT: Final = 20
 """Files of stacks that are kept; the oldest go."""
-_HELD: Final = "held.txt"
-"""What `faulthandler` writes to, until it is known that it did."""
 
 
 class StallWatch:
@@ -43,7 +41,6 @@ class StallWatch:
         self._beat = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._ended = threading.Event()
-        self._held: int | None = None
         self._thread = threading.Thread(target=self._watch, name="stall-watch", daemon=True)
 
     def start(self) -> None:
@@ -64,12 +61,9 @@ class StallWatch:
 
     def _watch(self) -> None:
         pause = self._late / 4
-        self._open_held()
         last = time.monotonic()
         stalled: tuple[float, Path | None] | None = None
         while not self._ended.is_set():
-            if self._held is not None:
-                faulthandler.dump_traceback_later(self._late * 2, file=self._held)
             self._ended.wait(pause)
             now, beat = time.monotonic(), self._beat
             gone = now - last - pause
@@ -79,11 +73,8 @@ class StallWatch:
             elif stalled is None and now - beat > self._late:
                 stalled = (beat, self._write_down(now - beat))
             elif stalled is not None and beat > stalled[0]:
-                self._tell_back(f"the engine stood still for {beat - stalled[0]:.1f} s", stalled[1])
+                self._tell_back(f"the engine stood still for {beat - stalled[0]:.1f} s{_see(stalled[1])}")
                 stalled = None
-        if self._held is not None:
-            faulthandler.cancel_dump_traceback_later()
-            os.close(self._held)
 
     def _write_down(self, seconds: float) -> Path | None:
         """The stacks as they are now; the log is told whether or not they can be kept."""
@@ -109,40 +100,21 @@ class StallWatch:
 
     def _stood_still(self, seconds: float) -> None:
         """Not even this thread ran: the process was stopped, or something held the interpreter."""
-        text = b""
-        if self._held is not None:
-            with contextlib.suppress(OSError):
-                text = os.pread(self._held, 1 << 20, 0)
-                os.ftruncate(self._held, 0)
-                os.lseek(self._held, 0, os.SEEK_SET)
-        path = self._keep(text.decode("utf-8", "replace")) if text else None
         said = f"nothing in this process ran for {seconds:.1f} s: it was stopped, or the interpreter was held"
-        self._log("error", said + _see(path), component="stall", status="STALL")
-        self._tell_back(said, path)
+        self._log("error", said, component="stall", status="STALL")
+        self._tell_back(said)
 
-    def _tell_back(self, text: str, path: Path | None) -> None:
+    def _tell_back(self, text: str) -> None:
         with contextlib.suppress(RuntimeError):  # the run has ended meanwhile
-            self._loop.call_soon_threadsafe(self._back, text + _see(path))
+            self._loop.call_soon_threadsafe(self._back, text)
 
     # -- files
-
-    def _open_held(self) -> None:
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                # Written by a run that was killed before it ran again.
-                if before := (self._folder / _HELD).read_text(encoding="utf-8", errors="replace"):
-                    self._keep(before)
-            self._held = os.open(
-                self._folder / _HELD, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
-            )
-        except OSError as error:
-            self._log("warning", f"stacks of a stall cannot be kept: {error}", component="stall")
 
     def _keep(self, text: str) -> Path | None:
         moment = datetime.now(UTC)
         path = self._folder / f"stall-{moment:%Y%m%dT%H%M%S.%f}Z.txt"
         try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "w", encoding="utf-8") as file:
                 file.write(f"{moment.isoformat()}\n{text}")

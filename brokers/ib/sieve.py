@@ -16,6 +16,9 @@ _NAMED: Final = 4
 _PRICE: Final = b"1"
 _TICKS: Final = frozenset({_PRICE, b"2"})
 """Messages that the next one of their kind makes worthless: price and size ticks."""
+_NO_DATA: Final = b"-1\0"
+"""How a price begins that says that there is none: it takes nothing back, so it overtakes nothing, and is
+none that counts. A real price of -1 is decoded each time."""
 _LAST: Final = frozenset({b"4", b"68"})
 """Tick types that are prints, which are counted also where they are overtaken."""
 
@@ -46,7 +49,8 @@ class Sieve:
             parts: tuple[bytes, ...] = ()
             if data[at + 5 : at + 6] == b"\0" and data[at + 4 : at + 5] in _TICKS:
                 parts = tuple(data[at + _HEAD : after].split(b"\0", _NAMED))
-            if len(parts) > _NAMED:  # else it is no tick, or one that the library shall complain about
+            # Else it is no tick, or one that the library shall complain about.
+            if len(parts) > _NAMED and not (parts[0] == _PRICE and parts[_NAMED].startswith(_NO_DATA)):
                 kind, _, req, tick, _ = parts
                 former = latest.get((kind, req, tick))
                 if former is not None:

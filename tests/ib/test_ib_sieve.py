@@ -51,7 +51,7 @@ ODD = st.sampled_from([("1",), ("2", "6"), ("1", "6", "7"), ("12", "6", "7", "1"
 MESSAGES = st.lists(st.one_of(PRICE, PRICE, SIZE, FACT, ODD), max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(MESSAGES, st.data())
 def test_in_the_end_the_same_is_known_however_the_bytes_came(
     messages: list[Any], data: st.DataObject
@@ -73,6 +73,14 @@ def test_in_the_end_the_same_is_known_however_the_bytes_came(
     for req, book in plain.known().items():
         assert sifted.known()[req] == book
     assert sifted.decoded + sieve.overtaken == plain.decoded
+
+
+def test_no_data_takes_nothing_back_and_is_no_print() -> None:
+    library = Library()
+    sieve = Sieve(library.decode, library.tap.missed)
+    ticks = (("-1", "0"), ("2.5", "1"), ("-1", "0"))
+    sieve.feed(b"".join(join(["1", "6", "7", "4", price, size, "0"]) for price, size in ticks))
+    assert (library.known()[7]["last"], library.known()[7]["prints"]) == (2.5, 1)
 
 
 def test_of_a_burst_in_one_read_the_last_ticks_are_decoded_alone() -> None:

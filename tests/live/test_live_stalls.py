@@ -59,21 +59,18 @@ def test_where_the_engine_stands_is_written_down_and_told_when_it_is_back(tmp_pa
     assert told[0].startswith("the engine stood still for ") and str(path) in told[0]
 
 
-def test_what_holds_the_interpreter_is_found_without_it(tmp_path: Path) -> None:
+def test_a_process_that_did_not_run_is_told_so_and_no_stacks_are_read(tmp_path: Path) -> None:
+    """Something held the interpreter, or it was stopped: nobody of ours could look."""
     held = ctypes.PyDLL(None).usleep
     logged, told = watched(tmp_path, 0.2, lambda: held(1_500_000), backs=1)
     assert told[0].startswith("nothing in this process ran for ")
-    (path,) = tmp_path.glob("stall-*.txt")
-    assert "test_live_stalls.py" in path.read_text()
-    assert len(logged) == 1
+    assert not list(tmp_path.glob("stall-*.txt")) and logged == told
 
 
 def test_a_loop_that_turns_is_left_alone_and_files_are_bounded(tmp_path: Path) -> None:
     for number in range(KEPT + 5):
         (tmp_path / f"stall-2020010{number:03}.txt").touch()
-    (tmp_path / "held.txt").write_text("of a run that was killed while it stood still")
     assert watched(tmp_path, 0.5, lambda: None, backs=0) == ([], [])
-    assert "of a run that was killed" in max(tmp_path.glob("stall-*.txt")).read_text()
     watched(tmp_path, 0.2, lambda: stands_in_here(0.8), backs=1)
     assert len(list(tmp_path.glob("stall-*.txt"))) == KEPT
 
@@ -93,5 +90,4 @@ def test_a_folder_that_cannot_be_written_is_no_reason_to_say_nothing(tmp_path: P
         await asyncio.sleep(0)
 
     asyncio.run(run())
-    assert any("stacks of a stall cannot be kept" in line for line in logged)
     assert any("stands in stands_in_here" in line and "could not be kept" in line for line in logged)
