@@ -30,11 +30,16 @@ $(OTHER)/.installed: pyproject.toml constraints.txt
 	$(OTHER)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ib-async]'
 	@touch $@
 
+# Much here plays in real time, four at once on two cores: what failed is played once more, one after the other,
+# and named in the output. What fails twice fails the run.
+AGAIN = { echo "--- what failed, once more and alone:"; $(BIN)/python -m pytest -ra --last-failed \
+	--last-failed-no-failures none; }
+
 run: $(STAMP)  ## the workstation on the synthetic market (headless for a minute where there is no terminal)
 	@$(BIN)/breakwater
 
 test: $(STAMP)  ## the whole test suite
-	$(BIN)/python -m pytest $(SPREAD) tests
+	$(BIN)/python -m pytest $(SPREAD) tests || $(AGAIN)
 
 test-long: $(STAMP)  ## the same with recordings to their end, and examples and kills in plenty
 	BREAKWATER_FULL=1 $(BIN)/python -m pytest $(SPREAD) --timeout=3600 tests
@@ -49,7 +54,8 @@ test-long: $(STAMP)  ## the same with recordings to their end, and examples and 
 IB_TESTS := tests/ib tests/tws tests/conformance/test_ib.py tests/app/test_app_ib.py
 
 test-ib-async: $(OTHER)/.installed  ## gateway and adapter with ib_async, in an environment of its own
-	$(OTHER)/bin/python -m pytest $(SPREAD) $(IB_TESTS) --ignore tests/tws/test_tws_codec.py
+	$(OTHER)/bin/python -m pytest $(SPREAD) $(IB_TESTS) --ignore tests/tws/test_tws_codec.py || \
+		$(subst $(BIN),$(OTHER)/bin,$(AGAIN))
 
 test-ib: $(STAMP) .venv-ibapi/.installed test-ib-async  ## gateway and adapter with every client: ib_insync, ib_async, the vendor's own
 	$(BIN)/python -m pytest $(SPREAD) $(IB_TESTS)
