@@ -337,6 +337,10 @@ def test_who_armed_under_a_halt_is_safe_once_it_is_lifted() -> None:
     assert not arming.fell_safe(halted, "control", True) and arming.armed
     assert arming.fell_safe(snapshot(stops=1), "control", True).startswith("the halt is lifted")
     assert not arming.armed
+    arming = Arming(lambda: 0.0, 600)
+    assert not arming.fell_safe(halted, "control", True)
+    arming.arm(1)  # and it is lifted before the next picture
+    assert arming.fell_safe(snapshot(stops=1), "control", True) and not arming.armed
 
 
 def test_a_halt_makes_every_desk_safe_and_its_reset_arms_none() -> None:

@@ -42,7 +42,7 @@ class Arming:
     def fell_safe(self, snapshot: Snapshot, role: ScreenRole, alive: bool) -> str:
         """Makes it SAFE where something says so: why, once; empty where it stays as it is."""
         if not self.armed:
-            self._halted = False
+            self._halted = snapshot.halted
             return ""
         why = ""
         if not alive:

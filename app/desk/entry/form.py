@@ -49,9 +49,9 @@ class Form(ModalScreen[AnyCommand | None]):
     kind: ClassVar[str] = ""
     """What it edits; the app does not stack two of a kind."""
     waits_for_arming: ClassVar[bool] = True
+    """Whether SAFE leaves it at a preview."""
     again: str = "Enter again does it."
     """What the second Enter does."""
-    """Whether SAFE leaves it at a preview."""
 
     def __init__(self, title: str, fields: Sequence[Field], *, at: str = "", confirm: bool = False) -> None:
         """`confirm`: as if Enter had been pressed already, for what was typed elsewhere."""
