@@ -117,14 +117,15 @@ class LiveDrill:
         return self.see("the engine is up", lambda p: p)
 
     def trading(self) -> Snapshot:
-        """Waits until the three views agree and the market is there."""
+        """Waits until the three views agree, the market is there, and the account's figures have come: until
+        then the control of the day's loss refuses what opens."""
         symbol = self.instruments[0].symbol
 
         def ready(p: Snapshot) -> Snapshot | None:
             row = position_of(p, symbol)
-            return (
-                p if p.trading and row is not None and row.bid is not None and row.ask is not None else None
-            )
+            told = all(r.state != "UNKNOWN" for r in p.risk if r.control == "daily_loss")
+            quoted = row is not None and row.bid is not None and row.ask is not None
+            return p if p.trading and told and quoted else None
 
         return self.see("recovery has finished and the market is there", ready)
 
