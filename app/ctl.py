@@ -300,16 +300,36 @@ def _command(args: argparse.Namespace, command: c.AnyCommand, directory: Path) -
         if isinstance(command, (c.Kill, c.Flatten)):
             return _kill(args, client, command)
         answer = client.command(command, args.wait)
+        while isinstance(command, c.Reload) and "digest" in answer.data and _may_widen(args, answer):
+            command = c.Reload(shown=answer.data["digest"])
+            answer = client.command(command, args.wait)
         if isinstance(command, c.Shutdown) and answer.ok:
             _until_gone(client, args.wait)
     if args.json:
         _print_answer(answer, CtlExit.OK if answer.ok else CtlExit.REFUSED)
     elif answer.ok:
-        details = " ".join(f"{k}={v}" for k, v in answer.data.items())
+        details = "" if args.ctl == "reload" else " ".join(f"{k}={v}" for k, v in answer.data.items())
         sys.stdout.write(plain(f"{answer.text} {details}".rstrip()) + "\n")
     else:
-        sys.stderr.write(f"refused: {plain(answer.text)}\n")
+        more = "; 'breakwater ctl reload --widen' takes it over" if "digest" in answer.data else ""
+        sys.stderr.write(f"refused: {plain(answer.text)}{more}\n")
     return CtlExit.OK if answer.ok else CtlExit.REFUSED
+
+
+def _may_widen(args: argparse.Namespace, answer: c.Answer) -> bool:
+    """Whether what lets more through is meant: said beforehand, or typed by a person who has read it."""
+    asked: bool = args.ctl == "reload" and args.widen
+    if args.json or (not asked and not sys.stdin.isatty()):
+        return asked and "again" not in answer.data
+    changed = "The file has changed since it was shown. " if "again" in answer.data else ""
+    sys.stderr.write(f"{changed}It lets more through:\n")
+    for line in answer.data["changes"].split("\n"):
+        sys.stderr.write(f"  {plain(line)}\n")
+    if asked:
+        return not changed  # what was asked for beforehand was about this very file
+    sys.stderr.write("Type WIDEN to take it over, anything else leaves the limits as they are: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().upper() == "WIDEN"
 
 
 def _print_answer(answer: c.Answer, code: CtlExit, **more: object) -> None:

@@ -6,15 +6,17 @@ over restarts as well, until the file says something else for that key, is read 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from engine.config import RiskLimits
-from engine.control.commands import Answer, SetLimit
+from engine.control.commands import Answer, Reload, SetLimit
 from engine.core import Core
 from engine.intake import Told
 from engine.model import Side
 from engine.records import LimitsChanged
+from engine.risk.inforce import InForce, Limits, figure
 from engine.risk.limits import Change, LimitsBook, LimitsRefused
 from engine.risk.loop import RiskLoop
 from engine.risk.override import Override
@@ -60,24 +62,36 @@ class LimitDesk:
             text = ", ".join(f"{key} {old} → {new or 'none'}" for key, old, new in rows)
             self._core.alarm("warning", "limits", f"the file has changed and holds now: {text}")
 
-    def reload(self, who: str, correlation: str, reply: Told, *, widening: bool = True) -> None:
+    def reload(self, command: Reload, who: str, correlation: str, reply: Told) -> None:
+        """What lets more through is taken over only where the operator was shown just that."""
         core, limits = self._core, self._limits
         try:
             new = self._hooks.reload_limits()
-            wider = [change for change in limits.compare_freely(new) if change.widened]
-            if wider and not widening:
-                reply(Answer(ok=False, text=_listed(wider), data={"effect": "wider"}))
-                return
-            changes = limits.replace(new, who)
+            limits.admit(new)
         except Exception as error:  # noqa: BLE001 - any bad file leaves the old limits in force, and says so
             core.alarm("warning", "reload", f"reload refused, the old limits stay in force: {error}")
             reply(Answer(ok=False, text=f"the old limits stay in force: {error}"))
             return
+        changes = limits.compare_freely(new)
+        told = self._told(changes, self._now(), self._limits_of(new, {}))
+        digest = hashlib.sha256(repr(changes).encode()).hexdigest()[:16]
+        wider = any(change.widened for change in changes)
+        if wider and not (command.widening and command.shown == digest):
+            data = {"effect": "wider", "digest": digest, "changes": "\n".join(told)}
+            text = "it would let more through"
+            if command.shown:
+                data["again"] = "yes"
+                text = (
+                    "file or limits have changed since they were shown, nothing is taken over; now it means"
+                )
+            reply(Answer(ok=False, text=f"{text}: {'; '.join(told)}", data=data))
+            return
+        limits.replace(new, who)
         core.clear_alarms("reload")
         if not changes and not core.books.overrides:
             reply(Answer(ok=True, text=f"nothing changed; limits are version {limits.version}"))
             return
-        self._done(who, changes, {}, correlation, reply)
+        self._done(who, changes, told, {}, correlation, reply)
 
     def set(self, command: SetLimit, who: str, correlation: str, reply: Told) -> None:
         core, limits = self._core, self._limits
@@ -85,14 +99,12 @@ class LimitDesk:
         try:
             key = key_of(command.name, command.value, instruments)
             file = shown(limits.file, key)
-            before = shown(limits.current, key)
             if command.value.lower() == BACK:
                 # The name of a control may mean two settings: what was set of them is taken back.
                 keys = [k for k in keys_of(command.name, instruments) if k in overrides]
                 if not keys:
                     raise LimitsRefused(f"{key} is the file's already: {file or 'not given'}")
                 key = keys[0]
-                file, before = shown(limits.file, key), shown(limits.current, key)
                 for taken in keys:
                     del overrides[taken]
             else:
@@ -104,31 +116,90 @@ class LimitDesk:
         except LimitsRefused as error:
             reply(Answer(ok=False, text=str(error)))
             return
+        now, then = self._now(), self._limits_of(new, overrides)
         if command.preview:
-            reply(self._meaning(key, before, new, file, changes))
+            reply(self._meaning(key, now.of(key), then, new, changes))
             return
+        told = self._told(changes, now, then) or (f"{self._title(key)} stays as it is",)
+        note = self._note(key, then, new)
         limits.set(new, who)
-        self._done(who, changes, overrides, correlation, reply)
+        self._done(who, changes, (*told, note) if note else told, overrides, correlation, reply)
+
+    def _now(self) -> Limits:
+        """The limits in force, to be asked what holds."""
+        return self._limits_of(self._limits.current, self._core.books.overrides)
+
+    def _limits_of(self, limits: RiskLimits, overrides: Mapping[str, Override]) -> Limits:
+        books = self._core.books
+        return Limits(
+            self._limits.bounded(limits),
+            self._limits.file,
+            overrides,
+            books.instruments,
+            books.config.currency,
+            self._view.opening_equity(),
+        )
+
+    def _title(self, key: str) -> str:
+        """The control and its instrument as on the screen, or the key where none shows it."""
+        name, scope = watched_by(key)
+        control = self._risk.controls.by_name.get(name)
+        return f"{scope} {control.title}".lstrip() if control is not None else key
+
+    def _told(self, changes: Sequence[Change], now: Limits, then: Limits) -> tuple[str, ...]:
+        """What changes in force, a line for each; a setting that holds nowhere by its own name."""
+        lines = []
+        for change in changes:
+            if change.key == "allowed" or change.key.startswith("max_gross_by_class."):
+                lines.append(f"{change.key} {change.old} → {change.new}")
+                continue
+            before, after = now.of(change.key), then.of(change.key)
+            if before.figure == after.figure:
+                lines.append(f"{change.key} {change.old} → {change.new}; in force as before {after.figure}")
+            else:
+                lines.append(f"{self._title(change.key)} {before.figure} → {after.figure}")
+        return tuple(dict.fromkeys(lines))
+
+    def _note(self, key: str, then: Limits, new: RiskLimits) -> str:
+        """Why what was asked for is not what holds, or not everywhere; empty where it is."""
+        holds, asked = then.of(key), shown(new, key)
+        if holds.key != key and asked:
+            tighter = f"{holds.figure} ({holds.origin}) is tighter"
+            return f"no effect now: {tighter}; this counts once that is above {self._figure(key, asked)}"
+        if asked and shown(self._limits.bounded(new), key) != asked:
+            return f"no effect beyond {holds.figure}: {holds.origin} is tighter"
+        keeping = then.keeping(key)
+        return f"{', '.join(keeping)} keep figures of their own" if keeping else ""
+
+    def _figure(self, key: str, text: str) -> str:
+        books = self._core.books
+        return figure(key, text, books.instruments, books.config.currency)
 
     def _meaning(
-        self, key: str, before: str, new: RiskLimits, file: str, changes: tuple[Change, ...]
+        self, key: str, before: InForce, then: Limits, new: RiskLimits, changes: tuple[Change, ...]
     ) -> Answer:
-        after = shown(self._limits.bounded(new), key)
-        effect = changes[0].effect if changes else "none"
+        after = then.of(key)
         data = {
             "key": key,
-            "old": before or "not given",
-            "new": after or "not given",
-            "file": file or "not given",
-            "effect": effect,
+            "title": self._title(key),
+            "asked": self._figure(key, shown(new, key)),
+            "before": before.figure,
+            "before_from": before.origin,
+            "after": after.figure,
+            "after_from": after.origin,
+            "file": self._figure(key, shown(self._limits.file, key)),
+            "effect": changes[0].effect if changes else "none",
             **self._used(key),
         }
-        exceeding = self._exceeding(key, after)
+        if note := self._note(key, then, new):
+            data["note"] = note
+        exceeding = self._exceeding(key, shown(self._limits.bounded(new), key))
         if exceeding:
             named = ", ".join(exceeding[:_NAMED])
             more = len(exceeding) - _NAMED
             data["exceeding"] = named + (f" and {more} more" if more > 0 else "")
-        text = f"{key}: {data['old']} → {data['new']}" if changes else f"{key} is {data['old']} already"
+        same = before.figure == after.figure
+        text = f"{data['title']}: {before.figure}" + (" stays" if same else f" → {after.figure}")
         return Answer(ok=True, text=text, data=data)
 
     def _used(self, key: str) -> dict[str, str]:
@@ -136,7 +207,7 @@ class LimitDesk:
         control, scope = watched_by(key)
         for reading in self._risk.readings():
             if (reading.control, reading.scope) == (control, scope):
-                return {"used": reading.used_text, "limit": reading.limit_text, "state": reading.state}
+                return {"used": reading.used_text, "state": reading.state}
         return {}
 
     def _exceeding(self, key: str, value: str) -> list[str]:
@@ -162,6 +233,7 @@ class LimitDesk:
         self,
         who: str,
         changes: tuple[Change, ...],
+        told: Sequence[str],
         overrides: dict[str, Override],
         correlation: str,
         reply: Told,
@@ -170,7 +242,7 @@ class LimitDesk:
         rows = tuple((c.key, c.old, c.new) for c in changes)
         self._commit(who, rows, overrides, correlation)
         version = self._limits.version
-        text = _listed(changes) or "nothing changed"
+        text = "; ".join(told) or "nothing changed"
         if rows:
             self._core.alarm("info", "limits", f"limits version {version} by {who}: {text}")
         reply(Answer(ok=True, text=f"limits are version {version}: {text}", data={"version": str(version)}))
@@ -180,10 +252,6 @@ class LimitDesk:
     ) -> None:
         record = LimitsChanged(version=self._limits.version, who=who, changes=rows, overrides=overrides)
         self._core.commit(record, cause)
-
-
-def _listed(changes: Sequence[Change]) -> str:
-    return ", ".join(f"{change.key} {change.old} → {change.new}" for change in changes)
 
 
 def watched_by(key: str) -> tuple[str, str]:

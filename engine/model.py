@@ -149,6 +149,13 @@ class Instrument(Value, frozen=True, kw_only=True):
         """Money that one lot gains when the price rises by one tick, in `currency`."""
         return self.tick * self.lot * self.multiplier
 
+    @property
+    def unit(self) -> str:
+        """What sizes are counted in, in words: contracts, shares, or coins where they can be parted."""
+        if self.asset_class in ("equity", "stock", "etf"):
+            return "shares"
+        return "contracts" if self.lot == self.lot.to_integral_value() else "coins"
+
     def to_ticks(self, price: Decimal | str) -> int:
         """Exact price → ticks. Raises `OffGrid` where it is no multiple of the tick."""
         return _steps(

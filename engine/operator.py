@@ -200,8 +200,8 @@ class Operator:
                 reply(Answer(ok=not problem, text=problem or f"{strategy} is being stopped"))
             case ReloadStrategy(strategy=strategy):
                 self._hooks.reload_strategy(strategy, reply)
-            case Reload(widening=widening):
-                self._limits.reload(who, correlation, reply, widening=widening)
+            case Reload():
+                self._limits.reload(command, who, correlation, reply)
             case SetLimit():
                 self._limits.set(command, who, correlation, reply)
             case Adopt(symbol=symbol):

@@ -108,7 +108,13 @@ def _safety(verb: Any) -> None:
         choices=("keep", "cancel", "flatten"),
         help="with stop: what becomes of its orders and its share of positions",
     )
-    verb("reload", "read the configuration again and take over its risk limits")
+    reload = verb("reload", "read the configuration again and take over its risk limits")
+    reload.add_argument(
+        "--widen",
+        action="store_true",
+        help="also where that lets more through; without it the word WIDEN is asked for at a terminal, and "
+        "refused elsewhere",
+    )
     verb("adopt", "take the broker's position of a symbol as the truth").add_argument("symbol")
     verb("ack", "acknowledge an alert, or all").add_argument("alert", help="number, or all")
     verb("shutdown", "stop the engine gracefully")

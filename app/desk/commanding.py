@@ -325,21 +325,29 @@ class Commanding(Recorded, Themed, _Base):
             self.push_screen(ask, chosen)
 
     def action_reload(self) -> None:
-        """Reads the risk limits again; what lets more through needs the word for widening."""
+        """Reads the risk limits again; what lets more through needs the word for widening, and then only what
+        was shown is taken over."""
         said = "reload risk limits"
 
         def answered(answer: Answer) -> None:
-            if answer.data.get("effect") != "wider":
+            data = answer.data
+            if data.get("effect") != "wider" or "digest" not in data:
                 self._show_answer(said, answer)
             elif not self._asking("widen"):
                 self.note("")
-                self.push_screen(widening(f"The file lets more through: {answer.text}"), chosen)
+                changed = "again" in data
+                why = "The file has CHANGED since it was shown" if changed else "The file lets MORE through"
+                ask = widening(*data["changes"].split("\n"), why=f"{why}; reading it again means:")
+                self.push_screen(ask, chosen(data["digest"]))
 
-        def chosen(outcome: str | None) -> None:
-            if outcome:
-                self.send(Reload(), said)
+        def chosen(digest: str) -> Callable[[str | None], None]:
+            def take(outcome: str | None) -> None:
+                if outcome:
+                    self.send(Reload(shown=digest), said, answered)
 
-        self.send(Reload(widening=False), said, answered)
+            return take
+
+        self.send(Reload(), said, answered)
 
     def action_pause_painting(self) -> None:
         """Stops painting, or goes on."""

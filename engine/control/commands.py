@@ -106,10 +106,13 @@ class ReloadStrategy(Command, frozen=True, tag="reload_strategy"):
 
 
 class Reload(Command, frozen=True, tag="reload"):
-    """Read the configuration again and take over its risk limits. `widening` False: not where that lets more
-    through than what is in force; the answer, with `effect` "wider", says what it would change."""
+    """Read the configuration again and take over its risk limits. What lets more through than now is refused,
+    with `effect` "wider", the `changes` line by line and their `digest` in the answer; `shown` with that
+    digest takes over just that, and is refused where the file or the limits have changed since."""
 
     widening: bool = True
+    """False: whatever lets more through is refused, shown or not."""
+    shown: str = ""
 
 
 class SetLimit(Command, frozen=True, tag="set_limit"):

@@ -49,6 +49,8 @@ class Reading(Value, frozen=True, kw_only=True):
     limit: Number | None = None
     unit: str = ""
     detail: str = ""
+    lot: Decimal | None = None
+    """Where used and limit are lots: the size of one, in `unit`."""
     due: int | None = None
     """Monotonic ns at which the figure may change by time alone."""
 
@@ -64,11 +66,16 @@ class Reading(Value, frozen=True, kw_only=True):
 
     @property
     def used_text(self) -> str:
-        return _text(self.used, self.unit)
+        return self._text(self.used)
 
     @property
     def limit_text(self) -> str:
-        return _text(self.limit, self.unit)
+        return self._text(self.limit)
+
+    def _text(self, value: Number | None) -> str:
+        if value is not None and self.lot is not None:
+            return counted(f"{value * self.lot:,f}", self.unit)
+        return _text(value, self.unit)
 
     def row(self) -> RiskRow:
         """As the screen draws it."""
@@ -91,8 +98,14 @@ def _text(value: Number | None, unit: str) -> str:
     if isinstance(value, Decimal):
         places = value.as_tuple().exponent
         value = value.quantize(Decimal("0.01")) if isinstance(places, int) and places < -2 else value
-        return f"{value:,f}{unit}"
-    return f"{value:,d}{unit}"
+        return counted(f"{value:,f}", unit)
+    return counted(f"{value:,d}", unit)
+
+
+def counted(number: str, unit: str) -> str:
+    """A figure and its unit, ` contracts` or `%`; of one thing in the singular."""
+    one = number == "1" and unit.endswith("s") and len(unit) > 2
+    return number + (unit[:-1] if one else unit)
 
 
 class Control:
@@ -183,6 +196,7 @@ class Control:
         unit: str = "",
         detail: str = "",
         due: int | None = None,
+        lot: Decimal | None = None,
     ) -> Reading:
         return Reading(
             control=self.name,
@@ -195,6 +209,7 @@ class Control:
             unit=unit,
             detail=detail,
             due=due,
+            lot=lot,
         )
 
     def scope_of(self, ask: Ask) -> str:

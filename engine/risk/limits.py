@@ -104,11 +104,15 @@ class LimitsBook:
     def replace(self, new: RiskLimits, who: str) -> tuple[Change, ...]:
         """Puts new limits in force and tells what changed; empty where nothing did. Raises `LimitsRefused`
         and leaves the old ones in force where one of them is widened beyond the bound."""
-        # What was set while it ran is no measure for what the file may widen.
-        self._compared(capped(self.file, self._cap), capped(new, self._cap), self._max_widening)
+        self.admit(new)
         changes = self.set(new, who)
         self.file = new
         return changes
+
+    def admit(self, new: RiskLimits) -> None:
+        """Raises `LimitsRefused` for a new file that widens a limit beyond the bound."""
+        # What was set while it ran is no measure for what the file may widen.
+        self._compared(capped(self.file, self._cap), capped(new, self._cap), self._max_widening)
 
     def set(self, new: RiskLimits, who: str) -> tuple[Change, ...]:
         """`replace` without bounds and without a change of the file's: for what is bounded by the file."""

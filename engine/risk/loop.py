@@ -241,6 +241,7 @@ class RiskLoop:
             action=before.action if before is not None else "refuse",
             limit=before.limit if before is not None else None,
             unit=before.unit if before is not None else "",
+            lot=before.lot if before is not None else None,
             detail=f"cannot evaluate: {error} ({control.errors} errors)",
             due=again,
         )
@@ -380,6 +381,7 @@ def _as_tripped(reading: Reading, why: str) -> Reading:
         used=reading.used,
         limit=reading.limit,
         unit=reading.unit,
+        lot=reading.lot,
         detail=f"held until reset: {why}",
         due=reading.due,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import socket
@@ -124,6 +125,7 @@ def sent(served: Served, *words: str) -> c.AnyCommand:
         ("pause meanrev", c.Pause(strategy="meanrev")),
         ("resume meanrev", c.Resume(strategy="meanrev")),
         ("reload", c.Reload()),
+        ("reload --widen", c.Reload()),
         ("adopt ES", c.Adopt(symbol="ES")),
         ("claim B7", c.Claim(broker_id="B7")),
         ("claim B7 --strategy a", c.Claim(broker_id="B7", strategy="a")),
@@ -163,6 +165,75 @@ def test_what_makes_no_command_is_not_sent(
     assert run(served, *line.split()) == CtlExit.USAGE
     assert said in capsys.readouterr().err
     assert served.commands == []
+
+
+class Widening:
+    """An engine whose file lets more through, and is saved again `saves` times before it is taken over."""
+
+    def __init__(self, saves: int = 0) -> None:
+        self.digest, self.saves = 1, saves
+
+    def __call__(self, command: c.AnyCommand, sink: Sink) -> None:
+        assert isinstance(command, c.Reload)
+        if command.shown and self.saves:
+            self.saves -= 1
+            self.digest += 1
+        if command.shown == str(self.digest):
+            sink(c.Answer(ok=True, text="limits are version 2", data={"version": "2"}))
+            return
+        more = {"again": "yes"} if command.shown else {}
+        changes = f"ES Max position 1 contract → {50 * self.digest} contracts"
+        data = {"effect": "wider", "digest": str(self.digest), "changes": changes, **more}
+        sink(c.Answer(ok=False, text="it would let more through", data=data))
+
+
+def typing(monkeypatch: pytest.MonkeyPatch, text: str, *, terminal: bool = True) -> None:
+    stdin = io.StringIO(text)
+    monkeypatch.setattr(stdin, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "terminal", "code", "shown"),
+    [
+        ("reload", "", False, CtlExit.REFUSED, [""]),
+        ("reload", "yes\n", True, CtlExit.REFUSED, [""]),
+        ("reload", "", True, CtlExit.REFUSED, [""]),
+        ("reload", "WIDEN\n", True, CtlExit.OK, ["", "1"]),
+        ("do reload", "widen\n", True, CtlExit.OK, ["", "1"]),
+        ("reload --widen", "", False, CtlExit.OK, ["", "1"]),
+        ("reload --widen --json", "", False, CtlExit.OK, ["", "1"]),
+        ("reload --json", "WIDEN\n", True, CtlExit.REFUSED, [""]),
+    ],
+)
+def test_a_reload_that_widens_takes_the_word_or_the_option(
+    served: Served,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    typed: str,
+    terminal: bool,
+    code: CtlExit,
+    shown: list[str],
+) -> None:
+    served.on_command = Widening()
+    typing(monkeypatch, typed, terminal=terminal)
+    assert run(served, *words.split()) == code
+    assert [command.shown for command, _ in served.commands if isinstance(command, c.Reload)] == shown
+    said = capsys.readouterr()
+    assert "--json" in words or terminal is False or "1 contract → 50 contracts" in said.err
+
+
+def test_a_file_saved_again_while_the_word_is_typed_is_asked_about_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served.on_command = Widening(saves=1)
+    typing(monkeypatch, "WIDEN\nWIDEN\n")
+    assert run(served, "reload") == CtlExit.OK
+    said = capsys.readouterr().err
+    assert "has changed since it was shown" in said and "→ 100 contracts" in said
+    served.on_command = Widening(saves=1)
+    assert run(served, "reload", "--widen") == CtlExit.REFUSED, "the option was given for another file"
 
 
 def test_reset_without_a_scope_is_no_command_line(served: Served) -> None:

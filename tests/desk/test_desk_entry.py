@@ -425,10 +425,23 @@ def test_an_order_that_is_over_cannot_be_changed() -> None:
 # -- limits
 
 
-def limits(effect: str) -> Answer:
-    data = {"key": "max_position", "old": "10", "new": "3", "file": "10", "effect": effect}
-    more = {"used": "5 lots", "limit": "10 lots", "state": "ACTIVE", "exceeding": "trend-7f3a-0001"}
-    return Answer(ok=True, text="max_position: 10 → 3", data={**data, **more})
+def limits(effect: str, **more: str) -> Answer:
+    wider = effect == "wider"
+    data = {
+        "key": "max_position",
+        "title": "Max position",
+        "asked": "90 lots" if wider else "3 lots",
+        "before": "10 lots",
+        "before_from": "from the file",
+        "after": "90 lots" if wider else "3 lots",
+        "after_from": "set at run time by test",
+        "file": "10 lots",
+        "effect": effect,
+        "used": "5 lots",
+        "state": "ACTIVE",
+        "exceeding": "trend-7f3a-0001",
+    }
+    return Answer(ok=True, text="Max position: 10 lots → 3 lots", data={**data, **more})
 
 
 def test_a_limit_is_tightened_from_its_row_on_a_safe_desk() -> None:
@@ -436,7 +449,9 @@ def test_a_limit_is_tightened_from_its_row_on_a_safe_desk() -> None:
         link.verdict = limits("tighter")
         await press(pilot, "f5", "down", "l", "3")
         await checked(pilot)
-        assert "10 → 3" in text_of(app) and "by trend-7f3a-0001" in text_of(app)
+        assert "10 lots → 3 lots" in text_of(app) and "by trend-7f3a-0001" in text_of(app)
+        assert "from the file" in text_of(app) and "set at run time by test" in text_of(app)
+        assert "not given" not in text_of(app)
         await press(pilot, "enter")
         await confirm(pilot)
         (sent,) = link.sent
@@ -454,9 +469,25 @@ def test_a_limit_that_lets_more_through_takes_a_typed_word() -> None:
         assert "Enter again asks for WIDEN." in text_of(app)
         await confirm(pilot)
         assert isinstance(app.screen, Ask) and link.sent == []
+        assert "Max position: 10 lots → 90 lots." in text_of(app)
         await ripen(pilot)
         await press(pilot, *"WIDEN", "enter")
         assert link.sent == [SetLimit(name="daily_loss", value="3%")]
+
+    drive(test, link=Gate())
+
+
+def test_a_limit_that_does_not_take_effect_says_so_before_and_while_it_asks() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        note = "no effect now: 20,000.00 USD (2 % of the opening equity, default) is tighter"
+        same = {"before": "20,000.00 USD", "after": "20,000.00 USD", "after_from": "from the file"}
+        link.verdict = limits("wider", note=note, asked="90,000 USD", **same)
+        await press(pilot, "colon", *"limit daily_loss 90000", "enter")
+        await checked(pilot)
+        await pilot.pause()
+        assert "20,000.00 USD stays in force" in text_of(app) and "no effect now" in text_of(app)
+        await confirm(pilot)
+        assert "90,000 USD; 20,000.00 USD stays in force." in text_of(app)
 
     drive(test, link=Gate())
 

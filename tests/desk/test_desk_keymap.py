@@ -92,7 +92,7 @@ def test_two_keys_may_change_places(tmp_path: Path) -> None:
         await press(pilot, "f3", "down", "r")
         assert link.sent == [Cancel(order_id="trend-7f3a-0002")]
         await press(pilot, "x")
-        assert link.sent[1:] == [Reload(widening=False)]
+        assert link.sent[1:] == [Reload()]
 
     drive_with(mine(tmp_path, 'cancel = ["r"]', 'reload = ["x"]'), test)
 
@@ -159,7 +159,7 @@ def test_the_palette_does_what_a_key_does() -> None:
         await press(pilot, *"ADOPT", "enter")
         assert link.sent == [Adopt(symbol="GCM3")]
         await press(pilot, "ctrl+p", *"read limits", "down", "up", "enter")
-        assert link.sent[1:] == [Reload(widening=False)]
+        assert link.sent[1:] == [Reload()]
 
     drive(test)
 

@@ -319,7 +319,7 @@ def test_acknowledge_takes_the_alarm_that_is_shown() -> None:
         await press(pilot, "a")
         assert link.sent == [Acknowledge(alert_id=17)], "30 has not been painted yet"
         await press(pilot, "A", "r")
-        assert link.sent[1:] == [Acknowledge(), Reload(widening=False)]
+        assert link.sent[1:] == [Acknowledge(), Reload()]
 
     drive(test)
 
@@ -750,17 +750,31 @@ def test_what_the_engine_has_not_refused_is_not_called_so(outcome: str, word: st
     drive(test)
 
 
-def test_a_reload_that_widens_a_limit_needs_the_word_for_it() -> None:
+def test_a_reload_that_widens_takes_over_only_what_was_shown() -> None:
     async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
-        link.answer = Answer(ok=False, text="max_position 1 → 50", data={"effect": "wider"})
+        def wider(digest: str, change: str, **more: str) -> Answer:
+            data = {"effect": "wider", "digest": digest, "changes": change, **more}
+            return Answer(ok=False, text="it would", data=data)
+
+        link.answer = wider("d1", "ES Max position 1 contract → 50 contracts")
         await press(pilot, "r")
         assert isinstance(app.screen, Ask) and app.screen.kind == "widen"
+        assert "MORE through" in text_of(app) and "1 contract → 50 contracts" in text_of(app)
         await ripen(pilot)
         await press(pilot, "enter", "escape")
         await press(pilot, "r")
-        assert link.sent == [Reload(widening=False)] * 2, "asked, and left"
+        assert link.sent == [Reload()] * 2, "asked, and left"
+        # In between the file is saved once more: that is another question, and takes the word again.
+        link.answer = wider("d2", "ES Max position 1 contract → 90 contracts", again="yes")
         await ripen(pilot)
         await press(pilot, *"WIDEN", "enter")
-        assert link.sent[2:] == [Reload()]
+        await pilot.pause()
+        assert link.sent[2:] == [Reload(shown="d1")]
+        assert isinstance(app.screen, Ask) and app.screen.kind == "widen"
+        assert "has CHANGED since it was shown" in text_of(app) and "90 contracts" in text_of(app)
+        link.answer = Answer(ok=True, text="limits are version 2")
+        await ripen(pilot)
+        await press(pilot, *"WIDEN", "enter")
+        assert link.sent[3:] == [Reload(shown="d2")]
 
     drive(test)

@@ -1,9 +1,10 @@
-"""What a scripted venue says of an order, and what the journal says of all of it."""
+"""What a scripted venue says of an order, an operator twice, and the journal of all of it."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
+from engine.control.commands import Answer, Reload
 from engine.journal.rows import Row
 from engine.model import ExecutionKey, Fill, Order
 from tests.engine.rig import Rig
@@ -43,3 +44,9 @@ async def journal(rig: Rig) -> list[Row]:
 async def bodies(rig: Rig, kind: str) -> list[str]:
     """The bodies of all rows of one kind."""
     return [row.body for row in await journal(rig) if row.kind == kind]
+
+
+async def reload(rig: Rig) -> Answer:
+    """As a person does it: what it would let through is read, then taken over."""
+    answer = await rig.command(Reload())
+    return await rig.command(Reload(shown=answer.data["digest"])) if "digest" in answer.data else answer

@@ -13,7 +13,7 @@ from engine.control.commands import Answer, Reload, SetLimit
 from engine.model import Side
 from engine.records import LimitsChanged, decode
 from tests.engine.rig import Rig
-from tests.engine.said import journal
+from tests.engine.said import journal, reload
 
 
 async def limit(rig: Rig, name: str, value: str, **more: Any) -> Answer:
@@ -27,7 +27,7 @@ def current(rig: Rig) -> RiskLimits:
 def test_a_position_limit_is_set_and_holds() -> None:
     async def script(rig: Rig) -> None:
         answer = await limit(rig, "ES", "3")
-        assert answer.ok and "instruments.ES.max_position none → 3" in answer.text, answer
+        assert answer.ok and "ES Max position 50 contracts → 3 contracts" in answer.text, answer
         _, refusal = rig.send(Side.BUY, 4)
         assert refusal is not None and refusal.control == "max_position"
         (row,) = [
@@ -103,12 +103,15 @@ def test_a_preview_says_what_it_would_mean_and_leaves_no_trace() -> None:
         assert answer.ok
         assert answer.data == {
             "key": "instruments.ES.max_position",
-            "old": "not given",
-            "new": "4",
-            "file": "not given",
+            "title": "ES Max position",
+            "asked": "4 contracts",
+            "before": "50 contracts",
+            "before_from": "the account's max_position, default",
+            "after": "4 contracts",
+            "after_from": "set at run time by test",
+            "file": "no limit of its own",
             "effect": "tighter",
-            "used": "5 lots",
-            "limit": "50 lots",
+            "used": "5 contracts",
             "state": "ACTIVE",
             "exceeding": order.id,
         }
@@ -130,8 +133,8 @@ def test_it_survives_a_restart_until_the_file_changes_or_is_read_again(tmp_path:
         assert (current(rig).max_position, current(rig).daily_loss_pct) == (40, 1), "the file's new figure"
         assert "limits" in rig.alerts()
         assert list(rig.engine.core.books.overrides) == ["daily_loss_pct"]
-        answer = await rig.command(Reload())
-        assert answer.ok and "daily_loss_pct 1 → 2" in answer.text, answer
+        answer = await reload(rig)
+        assert answer.ok and "Daily loss 10,000.00 USD → 20,000.00 USD" in answer.text, answer
         assert rig.engine.core.books.overrides == {}
 
     async def gone(rig: Rig) -> None:
@@ -148,7 +151,7 @@ def test_the_pilots_cap_holds_whatever_is_set() -> None:
     async def script(rig: Rig) -> None:
         rig.engine.limits._cap = 1
         answer = await limit(rig, "ES", "9")
-        assert answer.ok
+        assert answer.ok and "no effect beyond 1 contract: the cap of the stage is tighter" in answer.text
         assert current(rig).instruments["ES"].max_position == 1
 
     Rig.play(script)
@@ -157,22 +160,82 @@ def test_the_pilots_cap_holds_whatever_is_set() -> None:
 def test_a_tight_run_time_limit_does_not_stand_in_the_way_of_the_files() -> None:
     async def script(rig: Rig) -> None:
         assert (await limit(rig, "order_notional", "50000")).ok
-        answer = await rig.command(Reload())
+        answer = await reload(rig)
         assert answer.ok, answer
         assert current(rig).max_order_notional == Decimal(10_000_000)
 
     Rig.play(script)
 
 
-def test_a_reload_that_is_not_to_widen_says_what_it_would_let_through_and_changes_nothing() -> None:
+def test_a_reload_says_what_it_would_let_through_and_takes_over_only_what_was_shown() -> None:
     async def script(rig: Rig) -> None:
         assert (await limit(rig, "ES", "1")).ok
         version = rig.engine.limits.version
-        answer = await rig.command(Reload(widening=False))
-        assert not answer.ok and answer.data["effect"] == "wider"
-        assert "instruments.ES.max_position 1 → none" in answer.text
-        assert current(rig).instruments["ES"].max_position == 1 and rig.engine.limits.version == version
-        assert (await rig.command(Reload())).ok
-        assert (await rig.command(Reload(widening=False))).ok, "nothing is widened now"
+        for command in (Reload(), Reload(widening=False), Reload(shown="0123456789abcdef")):
+            answer = await rig.command(command)
+            assert not answer.ok and answer.data["effect"] == "wider"
+            assert answer.data["changes"] == "ES Max position 1 contract → 50 contracts"
+            assert current(rig).instruments["ES"].max_position == 1 and rig.engine.limits.version == version
+        assert (await rig.command(Reload(shown=answer.data["digest"]))).ok
+        assert current(rig).instruments == {}
+        assert (await rig.command(Reload())).ok, "nothing is widened now"
 
     Rig.play(script)
+
+
+def test_a_file_that_changed_after_it_was_shown_is_shown_again() -> None:
+    async def script(rig: Rig) -> None:
+        rig.next_limits = RiskLimits(max_order_qty=30)
+        seen = await rig.command(Reload())
+        assert seen.data["changes"] == "Order quantity 20 lots → 30 lots"
+        rig.next_limits = RiskLimits(max_order_qty=90)
+        answer = await rig.command(Reload(shown=seen.data["digest"]))
+        assert not answer.ok and answer.data["again"] == "yes" and "have changed since" in answer.text
+        assert answer.data["changes"] == "Order quantity 20 lots → 90 lots"
+        assert current(rig).max_order_qty == 20
+        # Neither does the word for one limit widen another that was tightened in between.
+        assert (await limit(rig, "max_position", "3")).ok
+        assert "again" in (await rig.command(Reload(shown=answer.data["digest"]))).data
+        assert (current(rig).max_order_qty, current(rig).max_position) == (20, 3)
+
+    Rig.play(script)
+
+
+def test_a_preview_says_where_the_figure_in_force_comes_from_and_what_stays_tighter() -> None:
+    async def script(rig: Rig) -> None:
+        answer = await limit(rig, "daily_loss", "90000", preview=True)
+        data = answer.data
+        assert (data["asked"], data["before"], data["after"]) == (
+            "90,000 USD",
+            "20,000.00 USD",
+            "20,000.00 USD",
+        )
+        assert data["before_from"] == data["after_from"] == "2 % of the opening equity, default"
+        assert "no effect now: 20,000.00 USD (2 % of the opening equity, default) is tighter" in data["note"]
+        assert answer.text == "Daily loss: 20,000.00 USD stays"
+        done = await limit(rig, "daily_loss", "90000")
+        assert "20,000.00 USD" in done.text and "no effect now" in done.text
+        await rig.sleep(0.1)
+        assert rig.reading("daily_loss", "").limit == 20_000, "as it was said"
+        lower = await limit(rig, "daily_loss", "5000", preview=True)
+        assert (lower.data["after"], "note" in lower.data) == ("5,000.00 USD", False)
+        assert lower.data["after_from"] == "daily_loss_amount, set at run time by test"
+        # A figure of the instrument's own stands in the way of the account's.
+        assert (await limit(rig, "ES", "4")).ok
+        wide = await limit(rig, "max_position", "30", preview=True)
+        assert wide.data["note"] == "ES keep figures of their own"
+        back = await limit(rig, "ES", "file", preview=True)
+        assert (back.data["before"], back.data["after"]) == ("4 contracts", "50 contracts")
+        assert back.data["before_from"] == "set at run time by test"
+
+    Rig.play(script)
+
+
+def test_what_the_file_gives_is_told_from_what_nobody_gave() -> None:
+    async def script(rig: Rig) -> None:
+        data = (await limit(rig, "max_working", "30", preview=True)).data
+        assert (data["before"], data["before_from"]) == ("40 orders", "from the file")
+        data = (await limit(rig, "spread", "3", preview=True)).data
+        assert (data["before"], data["before_from"]) == ("4 ticks", "default")
+
+    Rig.play(script, config={"risk": {"max_working": 40}})

@@ -12,6 +12,7 @@ from engine.control.commands import Kill, Reload, Reset
 from engine.model import MarketState, OrderType, Purpose, Side
 from tests.engine.rig import Rig
 from tests.engine.risk_kit import refusal
+from tests.engine.said import reload
 
 # -- limits that change while something is tripped
 
@@ -23,7 +24,7 @@ def test_limits_reloaded_while_tripped() -> None:
         await rig.sleep(20)
         assert rig.reading("daily_loss").state == "TRIPPED"
         rig.next_limits = RiskLimits(daily_loss_amount=Decimal(50_000))
-        assert (await rig.command(Reload())).ok
+        assert (await reload(rig)).ok
         await rig.sleep(1)
         await rig.command(Reset(scope="halt"))
         assert rig.reading("daily_loss").state == "TRIPPED", "a wider limit does not lift a trip"

@@ -173,8 +173,8 @@ def test_every_reading_draws() -> None:
         c.name for c in bench.controls.all if c.kind in ("account", "symbol")
     }
     by = {(r.control, r.scope): r for r in rows}
-    assert by["max_position", "ES"].used == "51 lots" and by["max_position", "ES"].limit == "50 lots"
-    assert by["max_position", "ES"].ratio == 1.02
+    position = by["max_position", "ES"]
+    assert (position.used, position.limit, position.ratio) == ("51 contracts", "50 contracts", 1.02)
     assert by["daily_loss", ""].state == "UNKNOWN" and by["daily_loss", ""].ratio is None
     assert all(isinstance(r, RiskRow) for r in rows)
     assert rows == [r.row() for r in bench.loop.readings()]

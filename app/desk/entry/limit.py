@@ -43,11 +43,15 @@ class LimitChange(Form):
             if outcome:
                 self.dismiss(command)
 
-        text = f"{answer.data['key']}: {answer.data['old']} → {answer.data['new']} lets more through."
-        self.app.push_screen(widening(text), chosen)
+        data = answer.data
+        lines = [f"{data['title']}: {data['before']} → {data['after']}."]
+        if data["before"] == data["after"]:
+            lines = [f"{data['title']}: {data['key']} → {data['asked']}; {data['before']} stays in force."]
+        self.app.push_screen(widening(*lines), chosen)
 
 
-def widening(text: str) -> Ask:
-    """The question before anything lets more through than now."""
+def widening(*lines: str, why: str = "This lets MORE through:") -> Ask:
+    """The question before anything lets more through than now; `lines`: what changes."""
+    body = [*wrapped(why), *(part for line in lines for part in wrapped(line, "heading"))]
     hint = f"Type {WIDEN} and Enter. Esc does nothing."
-    return Ask("WIDEN A LIMIT", wrapped(text, "heading"), words={WIDEN: "yes"}, hint=hint, kind="widen")
+    return Ask("WIDEN A LIMIT", body, words={WIDEN: "yes"}, hint=hint, kind="widen")

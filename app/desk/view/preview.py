@@ -70,25 +70,39 @@ def meaning(data: dict[str, str]) -> list[Line]:
 
 
 def limit(data: dict[str, str]) -> list[Line]:
-    """What a changed limit would mean now."""
+    """What a changed limit would mean: what holds now and then, where that comes from, and until when."""
     if "key" not in data:
         return []
-    words = {"wider": "lets MORE through", "tighter": "lets less through"}.get(data["effect"], "")
+    wider, same = data["effect"] == "wider", data["before"] == data["after"]
     lines: list[Line] = [
         (
-            Cell("Change    ", "muted"),
-            Cell(f"{data['old']} → "),
-            Cell(data["new"], "heading"),
-            Cell(f"  {words}", "alarm-warning" if data["effect"] == "wider" else "text"),
+            Cell("In force  ", "muted"),
+            Cell(data["before"]),
+            Cell(" stays in force" if same else " → ", "text"),
+            Cell("" if same else data["after"], "heading"),
+            Cell("  lets MORE through" if wider else "", "alarm-warning"),
         ),
-        (Cell("File      ", "muted"), Cell(f"{data['file']}; it holds again when it is reloaded")),
+        *_under("Now       ", data["before_from"]),
     ]
+    if data["after_from"] != data["before_from"]:
+        lines += _under("Then      ", data["after_from"])
+    if "note" in data:
+        lines += _under("Note      ", data["note"], "alarm-warning")
     if "used" in data:
-        text = f"{data['used']} of {data['limit']} ({data['state']})"
-        lines.append((Cell("Used now  ", "muted"), Cell(text)))
+        lines += _under("Used      ", f"{data['used']} ({data['state']})", "text")
     if "exceeding" in data:
-        lines.append((Cell("Exceeded  ", "muted"), Cell(f"by {data['exceeding']}", "alarm-warning")))
-    return lines
+        lines += _under("Exceeded  ", f"by {data['exceeding']}", "alarm-warning")
+    name = data["key"].removeprefix("instruments.")
+    name = name.removesuffix(".max_position")  # a symbol alone names it
+    back = f"'limit {name} file' takes it back; so does a reload of the file (r)"
+    return [*lines, *_under("Until     ", back)]
+
+
+def _under(label: str, text: str, meaning: str = "muted") -> list[Line]:
+    """A paragraph behind its label."""
+    parts = textwrap.wrap(text, WIDTH - len(label)) or [""]
+    heads = (label, *(" " * len(label) for _ in parts[1:]))
+    return [(Cell(head, "muted"), Cell(part, meaning)) for head, part in zip(heads, parts, strict=True)]
 
 
 def one_line(answer: Answer) -> Line:
@@ -103,7 +117,8 @@ def one_line(answer: Answer) -> Line:
             said.append(Cell(f", margin {_money(data['margin_then'])} {data.get('currency', '')}"))
     elif "key" in data:
         more = f", exceeded by {data['exceeding']}" if "exceeding" in data else ""
-        said.append(Cell(f"{answer.text}; file {data['file']}, used {data.get('used', '-')}{more}"))
+        note = f"; {data['note']}" if "note" in data else ""
+        said.append(Cell(f"{answer.text}{note}; used {data.get('used', '-')}{more}"))
     else:
         said.append(Cell(answer.text))
     return tuple(said)

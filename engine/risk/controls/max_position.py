@@ -3,6 +3,8 @@
 # ruff: noqa: ARG002 - all controls answer one signature, whatever part of it each needs
 from __future__ import annotations
 
+from decimal import Decimal
+
 from engine.config import Action, RiskLimits
 from engine.risk.ask import Ask
 from engine.risk.control import Control, Reading, Refusal, State, warns
@@ -63,7 +65,10 @@ class MaxPosition(Control):
             state = "TRIPPED"
         elif warns(worst, cap, limits.warn_pct):
             state = "WARN"
-        detail = f"position {position:+d}, working {buy} to buy and {sell} to sell"
-        reading = self.reading(limits, scope, state, worst, cap, " lots", detail)
+        instrument = view.instrument(scope)
+        lot = Decimal(1) if instrument is None else instrument.lot
+        unit = "lots" if instrument is None else instrument.unit
+        detail = f"position {position * lot:+f}, working {buy * lot:f} to buy and {sell * lot:f} to sell"
+        reading = self.reading(limits, scope, state, worst, cap, f" {unit}", detail, lot=lot)
         self._last[scope] = (key, reading)
         return reading
