@@ -18,7 +18,7 @@ SECONDS = {
     "bench/test_bench_smoke.py": 45,
     "crash/test_kill.py": 45,
     "sentinel/test_sentinel_processes.py": 45,
-    "desk/test_desk_entry.py": 45,
+    "desk/test_desk_entry.py": 35,
     "desk/test_desk_pilot.py": 45,
     "desk/test_desk_snapshots.py": 45,
     "live/test_live_attach.py": 45,

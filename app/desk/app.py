@@ -23,6 +23,7 @@ from textual.widgets import Input
 from app.desk import crash, strips, themes
 from app.desk.dialogs import Ask, KillAsk
 from app.desk.driver import SafeDriver
+from app.desk.entry.form import Form
 from app.desk.history import History
 from app.desk.keymap import for_textual
 from app.desk.keymap import load as load_keymap
@@ -190,6 +191,8 @@ class DeskApp(Ordering, App[DeskResult]):
                     screen.look(snapshot, scope_all(snapshot))
                 elif isinstance(screen, StoryPage):
                     screen.look(snapshot)
+                elif isinstance(screen, Form):
+                    screen.follow(snapshot, age)
             if self._now() > self._note_until:
                 self._note_until = float("inf")
                 self.desk.note("")
@@ -256,6 +259,7 @@ class DeskApp(Ordering, App[DeskResult]):
             if isinstance(screen, Ask):
                 exempt = event.key in KILL_KEYS or event.key == "escape"
                 if not exempt and not screen.ripe(event.time):
+                    screen.too_quick()
                     return
             elif isinstance(screen.focused, Input):
                 # Letters would be there before the backspaces that were pressed before them.

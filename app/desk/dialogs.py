@@ -56,6 +56,8 @@ class Ask(ModalScreen[str | None]):
         self.typed = ""
         self.mistyped = ""
         """What was entered and was no answer."""
+        self.hurried = False
+        """Whether the last key came too early to be taken."""
         self.painted: float | None = None
         """When it first stood on the screen, on the clock that stamps key events; None before."""
         self._composed = False
@@ -88,6 +90,11 @@ class Ask(ModalScreen[str | None]):
         """May a key that was pressed then (monotonic seconds) count as an answer?"""
         return self.painted is not None and pressed >= self.painted + GUARD
 
+    def too_quick(self) -> None:
+        """A key was dropped since it came before the question could be read."""
+        self.hurried = True
+        self.draw()
+
     def draw(self) -> None:
         """Paints question, what was typed so far, and the hint."""
         if not self._composed:
@@ -104,6 +111,12 @@ class Ask(ModalScreen[str | None]):
                 typed[1] += (
                     Cell(f"  {self.mistyped} is not {wanted}: nothing done, type it again", "alarm-warning"),
                 )
+        if self.hurried:
+            anew = "type the word from its beginning" if self._words else "press it once more"
+            typed += [
+                (),
+                *wrapped(f"too quick, not taken: {anew}", "alarm-warning"),
+            ]
         hint: list[tuple[Cell, ...]] = [(), *wrapped(self._hint, "muted")]
         lines.show(*self.body(), *typed, *hint)
         lines.refresh(layout=True)
@@ -117,6 +130,7 @@ class Ask(ModalScreen[str | None]):
         event.stop()
         event.prevent_default()
         key = event.key
+        self.hurried = False
         if key == "escape":
             self.dismiss(None)
         elif key == "enter":

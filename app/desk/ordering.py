@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from textual.widgets import Input
 
@@ -19,6 +19,7 @@ from app.desk.entry.form import CALM, Form
 from app.desk.entry.limit import LimitChange
 from app.desk.entry.modify import Change
 from app.desk.entry.ticket import Ticket
+from app.desk.grid import Grid
 from app.desk.history import History
 from app.desk.painting import Lines
 from app.desk.panes.market import Ladder
@@ -50,6 +51,8 @@ class Ordering(Commanding):
         self.history = history
         self._sizes = dict(sizes)
         self._one_key = OneKey()
+        self._last_symbol = ("", "")
+        """Screen and symbol of the row that was selected last."""
         self._typed = 0
         """Counts changes of the command line; an answer about an older one is not shown."""
 
@@ -135,15 +138,33 @@ class Ordering(Commanding):
 
         self.push_screen(form, chosen)
 
+    def push_screen(self, screen: Any, *args: Any, **more: Any) -> Any:
+        """An old message does not stand under a new question."""
+        if isinstance(screen, Ask | Form):
+            self.note("")
+        return super().push_screen(screen, *args, **more)
+
     def action_ticket(self) -> None:
-        """A new order in the selected symbol."""
-        row = self.position_row(self._selected_symbol())
-        if row is None:
-            self.open_form(Ticket(self.known_words(), None))
-            return
-        limit = row.bid if row.bid is not None else row.last
-        order = Submit(symbol=row.symbol, side=Side.BUY, size=self.size_of(row.symbol), limit=limit)
-        self.open_form(Ticket(self.known_words(), order))
+        """A new order in the symbol of the selected row, or of the market that is shown."""
+        row = self.position_row(self._looked_at())
+        symbol = row.symbol if row is not None else ""
+        held = row is not None and bool(row.executed or row.broker)
+        self.open_form(Ticket(self.known_words(), symbol=symbol, size=self.size_of(symbol), held=held))
+
+    def _looked_at(self) -> str:
+        """Symbol of the row that was selected last on this screen, even if it has left the table since: the
+        ticket shows it and sends nothing by itself."""
+        sheet = self.desk.sheet
+        where, symbol = self._last_symbol
+        return (
+            self._selected_symbol() or getattr(sheet, "symbol", "") or (symbol if where == sheet.id else "")
+        )
+
+    def on_grid_moved(self, message: Grid.Moved) -> None:
+        """Remembers which symbol was looked at."""
+        row = message.grid.selected
+        if row is not None and row.symbol:
+            self._last_symbol = self.desk.sheet.id or "", row.symbol
 
     def action_modify_order(self) -> None:
         """Changes the order under the cursor, where a table of orders has the focus."""

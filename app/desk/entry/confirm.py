@@ -41,6 +41,8 @@ class Confirm:
     def __init__(self) -> None:
         self._shown: float | None = None
         self._last = float("-inf")
+        self.held = False
+        """Whether the last press came as fast after another one as a held key repeats."""
 
     def show(self, at: float) -> None:
         """It can be read from now on."""
@@ -52,7 +54,8 @@ class Confirm:
 
     def pressed(self, at: float) -> bool:
         """Whether this press may be the confirmation; ask `stands` before it is taken for one."""
-        still = at - self._last >= GUARD
+        apart = at - self._last
+        still, self.held = apart >= GUARD, apart < QUIET
         self._last = at
         return self._shown is not None and at >= self._shown + GUARD and still
 

@@ -1,7 +1,8 @@
 """A form of a few fields over the desk: live checked by the engine, sent by Enter and Enter again.
 
-Everything that is typed here stays here. A change takes a confirmation back; what is sent is what the preview
-that stands on the screen was about, never what was typed since.
+Everything that is typed here stays here. A change takes a confirmation back, and so does a verdict that
+changes while the form is open; what is sent is what the preview that stands on the screen was about, never
+what was typed since.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from textual import events
@@ -18,29 +18,21 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from app.desk.entry.confirm import QUIET, Confirm
+from app.desk.entry.fields import Field
+from app.desk.entry.judging import GIVE_UP, Case, Judge
 from app.desk.painting import Lines
 from app.desk.view.cells import Cell
 from app.desk.view.preview import Line
 from app.grammar.saying import say
 from app.grammar.tokens import Misspoken
 from engine.control.commands import Answer, AnyCommand
+from engine.control.snapshot import Snapshot
 
 WIDTH: Final = 70
 _LABEL: Final = 9
 CALM: Final = 0.15
 """Seconds after a key before the engine is asked what it thinks."""
-
-
-@dataclass(slots=True)
-class Field:
-    """One line. With `choices` it takes one of them: Space or the first letter of one changes it."""
-
-    name: str
-    label: str
-    value: str = ""
-    choices: tuple[str, ...] = ()
-    hint: str = ""
-    shown: bool = True
+_COLON: Final = "':' opens no command line in here, and what follows it is not entered: Esc leaves, then ':'"
 
 
 class Form(ModalScreen[AnyCommand | None]):
@@ -50,6 +42,8 @@ class Form(ModalScreen[AnyCommand | None]):
     """What it edits; the app does not stack two of a kind."""
     waits_for_arming: ClassVar[bool] = True
     """Whether SAFE leaves it at a preview."""
+    material: ClassVar[dict[str, str]] = {}
+    """What of a verdict, besides its being one, must not change under a confirmation: name and words."""
     again: str = "Enter again does it."
     """What the second Enter does."""
 
@@ -62,15 +56,27 @@ class Form(ModalScreen[AnyCommand | None]):
         self._composed = False
         self._serial = 0
         """Counts what was entered; an answer about an older one is not shown."""
+        self._judge = Judge(self._preview, lambda: self.desk.now(), self._judged, self._unheard)
         self._answer: Answer | None = None
         self._checked: AnyCommand | None = None
         """What `_answer` is about."""
+        self._old = False
+        """Whether the engine has not renewed `_answer` in time."""
         self._problem: Misspoken | None = None
         self._wanted = confirm
-        """Enter was pressed: to be confirmed once the answer is there."""
+        """Enter was pressed: to be confirmed once a verdict of after that is there."""
         self._confirming = False
+        self._agreed: Answer | None = None
+        """The verdict that the confirmation is about."""
         self._confirm = Confirm()
+        self._pressed: float | None = None
+        """When the confirming Enter was pressed that has stood alone; sent once a verdict of after it is
+        there."""
+        self._deaf = False
+        """A ':' was typed: what follows is meant for the command line, and is not entered here."""
         self._said = ""
+        self._seen: tuple[Snapshot, float] | None = None
+        """The newest picture and its age in seconds."""
 
     # What a form is about
 
@@ -84,6 +90,14 @@ class Form(ModalScreen[AnyCommand | None]):
 
     def changed(self) -> None:
         """After each change: fields that go with others."""
+
+    def above(self, snapshot: Snapshot, age: float) -> list[Line]:  # noqa: ARG002 - for those that show prices
+        """What stands over the fields, of the newest picture."""
+        return []
+
+    def step(self, field: Field, direction: int) -> str:  # noqa: ARG002 - for those that know a step
+        """What Up (1) or Down (-1) makes of a number; empty: they lead to another field."""
+        return ""
 
     def sending(self, command: AnyCommand, answer: Answer) -> None:  # noqa: ARG002 - for those that ask once more
         """The confirmation has been given."""
@@ -99,8 +113,13 @@ class Form(ModalScreen[AnyCommand | None]):
     def on_mount(self) -> None:
         """Stands, and asks for the first preview."""
         self._composed = True
+        link = self.desk.link
+        if (snapshot := link.latest()) is not None:
+            self._seen = snapshot, link.age()
         self.changed()
         self._edited()
+        if self._seen is not None:
+            self.follow(*self._seen)
 
     @property
     def desk(self) -> Any:
@@ -114,17 +133,28 @@ class Form(ModalScreen[AnyCommand | None]):
 
     def look(self) -> None:
         """ARMED or SAFE may have changed."""
+        self._said = ""
         if self._confirming and not self.may_send:
-            self._back()
+            self.fall("this desk is SAFE")
         self.draw()
+
+    def follow(self, snapshot: Snapshot, age: float) -> None:
+        """With each frame: prices go on, and the verdict is renewed. `age`: of the snapshot, in seconds."""
+        before = self._seen
+        self._seen = snapshot, age
+        self._judge.pulse()
+        if before is None or self.above(*before) != self.above(snapshot, age):
+            self.draw()
 
     # Checking
 
     def _edited(self) -> None:
         self._serial += 1
         self._answer = self._checked = self._problem = None
+        self._old = False
         self._said = ""
         self._back()
+        self._judge.about(None)
         try:
             self.command(preview=True)
         except Misspoken as error:
@@ -135,36 +165,68 @@ class Form(ModalScreen[AnyCommand | None]):
         self.draw()
 
     def _check(self, serial: int) -> None:
-        if serial != self._serial:
-            return
-        asked, real = self.command(preview=True), self.command(preview=False)
+        if serial == self._serial:
+            self._judge.about(Case(self.command(preview=True), self.command(preview=False)))
 
-        def answered(answer: Answer) -> None:
-            if serial == self._serial and self.is_running:
-                self._answer, self._checked = answer, real
-                if self._wanted:
-                    self._ask()
-                self.draw()
-
+    def _preview(self, asked: AnyCommand, answered: Any) -> None:
         self.desk.preview(asked, answered)
+
+    def _judged(self, case: Case, answer: Answer) -> None:
+        if not self.is_running:
+            return
+        before, self._answer, self._checked, self._old = self._answer, answer, case.real, False
+        if before is not None and before.ok != answer.ok and not self._confirming:
+            self._said = ""  # it was about the verdict that stood here
+        if self._confirming and (why := self._differs(answer)):
+            self.fall(why)
+        elif self._judge.fresh and self._wanted:
+            self._ask()
+        elif self._judge.fresh and self._pressed is not None:
+            self._send(self._pressed)
+        self.draw()
+
+    def _differs(self, answer: Answer) -> str:
+        """How a verdict differs from the one that is to be confirmed; empty: in nothing that counts."""
+        if not answer.ok:
+            return "it would be refused now"
+        then = self._agreed.data if self._agreed is not None else {}
+        for name, words in self.material.items():
+            was, now = then.get(name, "not known"), answer.data.get(name, "not known")
+            if was != now:
+                return f"{words} has changed, {was} → {now}"
+        return ""
+
+    def _unheard(self) -> None:
+        self._old = True
+        if self._confirming or self._wanted:
+            self._wanted = False
+            self.fall(f"the engine has not answered for {GIVE_UP:.0f} s")
+        self.draw()
+
+    def fall(self, why: str) -> None:
+        """Takes a standing confirmation back, and says why."""
+        self._back()
+        self._said = f"Taken back: {why}. Nothing is sent; Enter asks again"
+        self.draw()
 
     def _back(self) -> None:
         self._confirming = False
+        self._pressed = None
         self._confirm.hide()
 
     def _ask(self) -> None:
         """Enter: to be confirmed, if it may be sent at all."""
-        self._wanted = False
+        answer, self._wanted = self._answer, False
         if self._problem is not None:
             self._said = "not yet: see above"
-        elif self._answer is None:
+        elif answer is None or not self._judge.fresh:
             self._wanted = True
-        elif not self._answer.ok:
+        elif not answer.ok:
             self._said = "it would be refused: nothing is sent"
         elif not self.may_send:
             self._said = "SAFE: previewed only. Ctrl+O arms this desk, then Enter"
         else:
-            self._confirming = True
+            self._confirming, self._agreed = True, answer
             self.call_after_refresh(self._shown)
         self.draw()
 
@@ -178,14 +240,23 @@ class Form(ModalScreen[AnyCommand | None]):
         self._confirm.show(time.monotonic())
 
     def _stands(self, at: float, serial: int) -> None:
-        command, answer = self._checked, self._answer
-        if serial != self._serial or not self._confirming or command is None or answer is None:
+        if serial != self._serial or not self._confirming:
             return
+        self._pressed = at
+        if self._judge.fresh:
+            self._send(at)
+        self.draw()
+
+    def _send(self, at: float) -> None:
+        self._pressed = None
         if not self._confirm.stands(at):
-            self._said = "Enter is held, or was pressed twice: press it once"
-            self.draw()
-        elif self.may_send:
-            self.sending(command, answer)
+            self._said = self._too_quick()
+        elif self._checked is not None and self._answer is not None and self.may_send:
+            self.sending(self._checked, self._answer)
+
+    def _too_quick(self) -> str:
+        why = "Enter is held, or was pressed twice" if self._confirm.held else "too quick"
+        return f"{why}: Enter once more, by itself, does it"
 
     # Keys
 
@@ -196,8 +267,12 @@ class Form(ModalScreen[AnyCommand | None]):
         field, key = self.fields[self._at], event.key
         if key == "escape":
             self.dismiss(None)
+        elif self._deaf and (key in ("enter", "backspace") or event.is_printable):
+            self._unheeded(key)
         elif key == "enter":
             self._enter(event.time)
+        elif key in ("up", "down") and (value := self.step(field, 1 if key == "up" else -1)):
+            self._set(value)
         elif key in ("tab", "down", "shift+tab", "up"):
             self._move(-1 if key in ("shift+tab", "up") else 1)
         elif key == "backspace" and not field.choices:
@@ -205,52 +280,87 @@ class Form(ModalScreen[AnyCommand | None]):
         elif key == "ctrl+u" and not field.choices:
             self._set("")
         elif field.choices and key in ("space", "right", "left"):
-            step = -1 if key == "left" else 1
-            at = field.choices.index(field.value) if field.value in field.choices else -1
-            self._set(field.choices[(at + step) % len(field.choices)])
+            self._set(field.next_choice(-1 if key == "left" else 1))
         elif event.is_printable and event.character:
             self._typed(field, event.character)
 
     def _typed(self, field: Field, character: str) -> None:
-        if not field.choices:
-            if character != " " and len(field.value) < 32:
-                self._set(field.value + character)
-            return
-        for choice in field.choices:
-            if choice.lower().startswith(character.lower()):
+        if character == ":" and not field.colon:
+            self._deaf, self._wanted = True, False
+            self._back()
+            self._say(_COLON)
+        elif field.choices:
+            if choice := field.choice_of(character):
                 self._set(choice)
-                return
+            elif character != " ":
+                self._say(f"{field.label} is one of {', '.join(field.choices)}: {character!r} begins none")
+        elif character != " ":
+            if why := field.refuses(character):
+                self._say(why)
+            else:
+                self._set(field.value + character)
+
+    def _unheeded(self, key: str) -> None:
+        """After a ':' nothing is entered until the line that was meant has ended."""
+        if key == "backspace":
+            self._deaf = False
+            self._say("goes on with what stands here")
+        elif key == "enter":
+            self._deaf = False
+            self._say("that line was not run: Esc leaves this, then ':' opens the command line")
+        else:
+            self._say(_COLON)
+
+    def _say(self, text: str) -> None:
+        self._said = text
+        self.draw()
 
     def _enter(self, at: float) -> None:
         ripe = self._confirm.pressed(at)
         if not self._confirming:
-            self._said = ""
-            self._ask()
+            # A second one before the answer to the first has come is none that could have been meant.
+            self._said = self._too_quick() if self._wanted else ""
+            self._wanted = self._problem is None
+            self._judge.ask()
+            if self._problem is not None:
+                self._ask()
         elif ripe:
+            self._said = ""
             serial = self._serial
+            self._judge.ask()
             self.set_timer(QUIET, lambda: self._stands(at, serial))
+        else:
+            self._said = self._too_quick()
+        self.draw()
 
     def _move(self, step: int) -> None:
+        self._deaf = False
+        self._said = ""
         names = [name for name, field in self.fields.items() if field.shown]
         self._at = names[(names.index(self._at) + step) % len(names)]
         self.draw()
 
     def _set(self, value: str) -> None:
         field = self.fields[self._at]
+        self._deaf = False
+        self._said = ""
         if value != field.value:
             field.value = value
             self._wanted = False
             self.changed()
             self._edited()
+        else:
+            self.draw()
 
     def on_paste(self, event: events.Paste) -> None:
         """Nothing is pasted into an order."""
         event.stop()
+        self._say("nothing is pasted into a form: type it")
 
     # Painting
 
     def draw(self) -> None:
-        """Fields, what is wrong or what it would mean, and what Enter does."""
+        """Prices, fields, what is wrong or what it would mean, and what Enter does."""
         if not self._composed:
             return
         if self._problem is not None:
@@ -259,39 +369,52 @@ class Form(ModalScreen[AnyCommand | None]):
             middle = [(Cell("… the engine is asked", "muted"),)]
         else:
             middle = self.meaning(self._answer)
-        head: list[Line] = [self._line(field) for field in self.fields.values() if field.shown]
+        if self._old:
+            text = f"△ no answer for {GIVE_UP:.0f} s: what stands here is old"
+            faded = [tuple(Cell(cell.text, "muted") for cell in line) for line in middle]
+            middle = [(Cell(text, "stale"),), *(faded if self._answer is not None else ())]
+        head = self.above(*self._seen) if self._seen is not None else []
+        head = [*head, *(self._line(field) for field in self.fields.values() if field.shown)]
         last = self._last()
         room = max(0, self.size.height - 2 - len(head) - len(last))
         # Where it does not all fit, what Enter does must still stand there.
         middle = [(), *middle, ()] if len(middle) + 2 <= room else middle[:room]
         shown = self.query_one("#form", Lines)
+        before = len(shown.lines)
         shown.show(*head, *middle, *last)
-        shown.refresh(layout=True)
+        if len(shown.lines) != before:
+            shown.refresh(layout=True)
 
     def _line(self, field: Field) -> Line:
         here = field.name == self._at
         mark = Cell("▸ " if here else "  ", "heading")
         label = Cell(field.label.ljust(_LABEL), "muted")
         if field.choices:
-            shown = [Cell(f"‹ {field.value} ›", "heading" if here else "text")]
+            value = field.value or f"{' or '.join(field.choices)}?"
+            shown = [Cell(f"‹ {value} ›", "heading" if here else "text" if field.value else "alarm-warning")]
         else:
             shown = [Cell(field.value + ("_" if here else ""), "heading" if here else "text")]
-        if field.hint and (here or not field.value):
-            shown.append(Cell(f"  {field.hint}", "muted"))
+        hint = self.hint(field, here)
+        if hint:
+            shown.append(Cell(f"  {hint}", "muted"))
         return (mark, label, *shown)
 
+    def hint(self, field: Field, here: bool) -> str:
+        """What stands behind a field. `here`: the cursor is in it."""
+        return field.hint if here or not field.value else ""
+
     def _last(self) -> list[Line]:
+        said = _wrapped(self._said, "alarm-warning") if self._said else []
         if self._confirming and self._checked is not None:
             words = say(self._checked)
             return [
                 *_wrapped(f"▶ {words}", "heading"),
-                *([(Cell(self._said, "alarm-warning"),)] if self._said else []),
+                *said,
                 (Cell(f"{self.again} Esc leaves; any change takes it back.", "heading"),),
             ]
-        lines: list[Line] = [(Cell(self._said, "alarm-warning"),)] if self._said else []
         state = "" if self.may_send else "SAFE, preview only (Ctrl+O arms). "
         hint = f"{state}Tab next, Enter previews, Esc leaves."
-        return [*lines, (Cell(hint, "muted"),)]
+        return [*said, (Cell(hint, "muted"),)]
 
 
 def _wrapped(text: str, meaning: str) -> list[Line]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from app.desk.dialogs import Ask, wrapped
-from app.desk.entry.form import Field, Form
+from app.desk.entry.fields import Field
+from app.desk.entry.form import Form
 from app.desk.view.preview import Line, limit, verdict
 from app.grammar.tokens import Misspoken
 from engine.control.commands import Answer, AnyCommand, SetLimit
@@ -18,6 +19,12 @@ class LimitChange(Form):
 
     kind: ClassVar[str] = "limit"
     waits_for_arming: ClassVar[bool] = False
+    material: ClassVar[dict[str, str]] = {
+        "effect": "what it does",
+        "before": "the limit in force",
+        "after": "the limit that would be in force",
+        "asked": "what is asked for",
+    }
 
     def __init__(self, name: str, value: str = "", *, confirm: bool = False) -> None:
         self._limit = name
@@ -40,7 +47,8 @@ class LimitChange(Form):
             return
 
         def chosen(outcome: str | None) -> None:
-            if outcome:
+            # What the word was typed for must still be so.
+            if outcome and self._confirming:
                 self.dismiss(command)
 
         data = answer.data

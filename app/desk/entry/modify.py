@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from app.desk.entry.form import Field, Form
+from app.desk.entry.fields import Field
+from app.desk.entry.priced import Priced
+from app.desk.view.cells import Cell
 from app.desk.view.preview import Line, meaning, verdict
 from app.grammar.tokens import Misspoken, Word, decimal
 from engine.control.commands import Answer, AnyCommand, Modify
-from engine.control.snapshot import OrderRow
+from engine.control.snapshot import OrderRow, Snapshot
 
 
-class Change(Form):
+class Change(Priced):
     """Sends only what differs from the order as it stood when the form was opened."""
 
     kind: ClassVar[str] = "modify"
@@ -28,11 +30,15 @@ class Change(Form):
             value = before if wanted is None else wanted
             hint = "" if before is None else f"now {before:f}"
             shown = before is not None or wanted is not None
-            fields.append(Field(name, label, "" if value is None else f"{value:f}", hint=hint, shown=shown))
+            kind: Literal["number", "price"] = "number" if name == "size" else "price"
+            text = "" if value is None else f"{value:f}"
+            fields.append(Field(name, label, text, hint=hint, shown=shown, kind=kind))
         at = "limit" if order.limit is not None else "stop" if order.stop is not None else "size"
-        filled = f", {order.filled:f} filled" if order.filled else ""
-        title = f"MODIFY {order.id} · {order.side} {order.symbol}{filled}"
-        super().__init__(title, fields, at=at, confirm=confirm)
+        super().__init__(f"MODIFY {order.id}", fields, at=at, confirm=confirm)
+
+    @property
+    def symbol(self) -> str:
+        return self._order.symbol
 
     def command(self, *, preview: bool) -> AnyCommand:
         found: dict[str, Decimal] = {}
@@ -50,4 +56,45 @@ class Change(Form):
         return Modify(order_id=self._order.id, preview=preview, **found)
 
     def meaning(self, answer: Answer) -> list[Line]:
-        return [*verdict(answer), *meaning(answer.data)]
+        return [self._before_and_after(), *verdict(answer), *meaning(answer.data, "this change")]
+
+    def _before_and_after(self) -> Line:
+        """What differs."""
+        cells = [Cell("Change    ", "muted")]
+        for name, field in self.fields.items():
+            before = self._before[name]
+            if field.shown and field.value != (was := "none" if before is None else f"{before:f}"):
+                said = f"{', ' if len(cells) > 1 else ''}{field.label.lower()} {was} → "
+                cells += [Cell(said), Cell(field.value, "heading")]
+        return tuple(cells)
+
+    def above(self, snapshot: Snapshot, age: float) -> list[Line]:
+        """The order as it stands now, and its market."""
+        order = self._order
+        side = "SELL" if order.side.startswith("S") else "BUY"
+        filled = f", {order.filled:f} of {order.qty:f} filled" if order.filled else ""
+        return [(Cell(f"{side} {order.symbol}", "heading"), Cell(filled)), *super().above(snapshot, age)]
+
+    def follow(self, snapshot: Snapshot, age: float) -> None:
+        """What has become of the order meanwhile stands there, and takes a confirmation back."""
+        found = next((row for row in snapshot.orders if row.id == self._order.id), None)
+        if found is not None:
+            before, self._order = self._order, found
+            self._before = {"size": found.qty, "limit": found.limit, "stop": found.stop}
+            for name, value in self._before.items():
+                if value is not None:
+                    self.fields[name].hint = f"now {value:f}"
+            if (before.filled, before.qty, before.limit, before.stop) != (
+                found.filled,
+                found.qty,
+                found.limit,
+                found.stop,
+            ):
+                self._changed_meanwhile()
+        super().follow(snapshot, age)
+
+    def _changed_meanwhile(self) -> None:
+        confirming = self._confirming
+        self._edited()
+        if confirming:
+            self.fall("the order itself has changed")

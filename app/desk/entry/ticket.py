@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar, Final
 
-from app.desk.entry.form import Field, Form
+from app.desk.entry.fields import Field
+from app.desk.entry.priced import Priced
 from app.desk.view.preview import Line, meaning, verdict
 from app.grammar.saying import say
 from app.grammar.tokens import Context, Misspoken
@@ -21,20 +23,45 @@ _TYPES: Final = {
 }
 _PRICED: Final = (LIMIT, "stop-limit")
 _TRIGGERED: Final = ("stop", "stop-limit")
-_NEEDED: Final = ("size", "symbol", "trigger", "price", "until")
+_NEEDED: Final = ("side", "size", "symbol", "trigger", "price", "until")
 """Without these, where they are shown, there is no order."""
 _FLAGS: Final = ("none", "reduce only", "post only", "reduce and post")
 
 
-class Ticket(Form):
+class Ticket(Priced):
     """Its fields make a line of the command language, which is what is parsed, previewed and sent."""
 
     kind: ClassVar[str] = "ticket"
 
-    def __init__(self, context: Context, order: Submit | None, *, confirm: bool = False) -> None:
-        """`order`: what the fields start with."""
+    def __init__(
+        self,
+        context: Context,
+        order: Submit | None = None,
+        *,
+        confirm: bool = False,
+        symbol: str = "",
+        size: Decimal | None = None,
+        held: bool = False,
+    ) -> None:
+        """`order`: what the fields start with; without one a new order in `symbol`. Where a position is
+        `held` in it no side is guessed: closing it is as likely as adding to it."""
         self._words = context
-        super().__init__("ORDER TICKET", _fields(order), at="size", confirm=confirm)
+        fields = _fields(order)
+        side = fields[0]
+        if order is None:
+            side.value = "" if held or not symbol else "buy"
+            fields[1].value = "" if size is None else f"{size:f}"
+            fields[2].value = symbol
+            fields[2].colon = any(":" in known for known in context.symbols)
+        self._joins = order is None
+        """Whether the price is the one that was put there, on the own side of the market, and follows the
+        choice of side and symbol."""
+        at = "size" if side.value else "side" if fields[2].value else "symbol"
+        super().__init__("ORDER TICKET", fields, at=at, confirm=confirm)
+
+    @property
+    def symbol(self) -> str:
+        return self.fields["symbol"].value.strip()
 
     def command(self, *, preview: bool) -> AnyCommand:
         text = {name: field.value.strip() for name, field in self.fields.items()}
@@ -67,6 +94,19 @@ class Ticket(Form):
         self.fields["price"].shown = kind in _PRICED
         self.fields["trigger"].shown = kind in _TRIGGERED
         self.fields["until"].shown = self.fields["tif"].value == "gtd"
+        self._joins = self._joins and self._at != "price"
+        if self._joins:
+            # Not with every tick: what is to be confirmed must stand still.
+            self.fields["price"].value = self._own_side()
+
+    def _own_side(self) -> str:
+        """The best price on our side of the market, else the last one; empty where it is not known."""
+        row, side = self.row(), self.fields["side"].value
+        if row is None or not side:
+            return ""
+        best = row.bid if side == "buy" else row.ask
+        price = row.last if best is None else best
+        return "" if price is None else f"{price:f}"
 
     def meaning(self, answer: Answer) -> list[Line]:
         return [*verdict(answer), *meaning(answer.data)]
@@ -90,20 +130,21 @@ def _fields(order: Submit | None) -> list[Field]:
             "Side",
             "sell" if order is not None and order.side is Side.SELL else "buy",
             ("buy", "sell"),
+            hint="b or s",
         ),
-        Field("size", "Size", number("size"), hint="contracts or coins"),
+        Field("size", "Size", number("size"), hint="contracts or coins", kind="number"),
         Field("symbol", "Symbol", order.symbol if order is not None else ""),
         Field("type", "Type", _TYPES[order.type] if order is not None else LIMIT, tuple(_TYPES.values())),
-        Field("trigger", "Trigger", number("stop"), hint="the order starts when this trades"),
-        Field("price", "Price", number("limit"), hint="limit"),
-        Field("stop", "Stop", number("stop_loss"), hint="protects what fills; empty: none"),
-        Field("target", "Target", number("take_profit"), hint="takes the profit; empty: none"),
+        Field("trigger", "Trigger", number("stop"), hint="the order starts when this trades", kind="price"),
+        Field("price", "Price", number("limit"), hint="limit", kind="price"),
+        Field("stop", "Stop", number("stop_loss"), hint="protects what fills; empty: none", kind="price"),
+        Field("target", "Target", number("take_profit"), hint="takes the profit; empty: none", kind="price"),
         Field(
             "tif",
             "In force",
             order.tif.value.lower() if order is not None else "day",
             tuple(tif.value.lower() for tif in TimeInForce),
         ),
-        Field("until", "Until", until, hint="14:30, or 2026-11-27T14:30"),
+        Field("until", "Until", until, hint="14:30, or 2026-11-27T14:30", colon=True),
         Field("flags", "Only", flags, _FLAGS),
     ]

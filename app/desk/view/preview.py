@@ -6,6 +6,7 @@ import textwrap
 from decimal import Decimal
 from typing import Final
 
+from app.desk.view import formats
 from app.desk.view.cells import Cell
 from engine.control.commands import Answer
 
@@ -35,20 +36,9 @@ def verdict(answer: Answer) -> list[Line]:
     return lines
 
 
-def meaning(data: dict[str, str]) -> list[Line]:
-    """Position, worst case, notional and margin, as far as they are known."""
-    lines: list[Line] = []
-    if "position" in data:
-        lines.append(
-            (
-                Cell("Position  ", "muted"),
-                Cell(data["position"], "heading"),
-                Cell(f"  if all fills {data['worst_now']} → "),
-                Cell(data["worst_then"], "heading"),
-                Cell(f"  limit {data['limit']}", "muted"),
-                Cell("  reduces" if data.get("reduces") == "yes" else "", "order-filled"),
-            )
-        )
+def meaning(data: dict[str, str], what: str = "this order") -> list[Line]:
+    """Position, worst case, notional and margin, as far as they are known. `what` is judged."""
+    lines = _positions(data, what) if "position" in data else []
     if "margin_then" in data:
         used = _money(data.get("margin_now", data["margin_then"]))
         equity = data.get("equity", "")
@@ -67,6 +57,34 @@ def meaning(data: dict[str, str]) -> list[Line]:
         text = f"{_money(data['notional'])} {data.get('currency', '')}"
         lines.append((Cell("Notional  ", "muted"), Cell(text)))
     return lines
+
+
+def _positions(data: dict[str, str], what: str) -> list[Line]:
+    """The position now, and what it would be if orders filled: those that work, then this one as well."""
+    cells = [Cell("Position  ", "muted"), Cell("now "), Cell(_size(data["position"]), "heading")]
+    now = reach(data["position"], data["worst_now"])
+    if now is None:
+        cells.append(Cell(" · no working orders"))
+    else:
+        cells += [Cell(" · with all working orders "), Cell(now)]
+    then = reach(data["position"], data["worst_then"]) or _size(data["position"])
+    after = [Cell(f"after {what} "), Cell(then, "heading"), Cell(f" of {data['limit']}")]
+    if data.get("reduces") == "yes":
+        after.append(Cell(" · only reduces", "order-filled"))
+    return [tuple(cells), (Cell(" " * 10), *after)]
+
+
+def reach(position: str, span: str) -> str | None:
+    """Where a position may come to, of the ends of a span `0 … +4` that it lies in: the end that is not
+    where it stands, both where neither is, None where it stands on both."""
+    ends = [end for end in span.split(" … ") if end != position]
+    if not ends:
+        return None
+    return " to ".join(_size(end) for end in dict.fromkeys(ends))
+
+
+def _size(text: str) -> str:
+    return formats.size(Decimal(text), sign=True)
 
 
 def limit(data: dict[str, str]) -> list[Line]:
@@ -112,7 +130,9 @@ def one_line(answer: Answer) -> Line:
     data = answer.data
     said = [Cell(" ✓ ", "order-filled")]
     if "worst_then" in data:
-        said.append(Cell(f"would pass; position {data['position']}, if all fills {data['worst_then']}"))
+        then = reach(data["position"], data["worst_then"]) or _size(data["position"])
+        text = f"would pass; position now {_size(data['position'])}, after this and all working orders {then}"
+        said.append(Cell(f"{text} of {data['limit']}"))
         if "margin_then" in data:
             said.append(Cell(f", margin {_money(data['margin_then'])} {data.get('currency', '')}"))
     elif "key" in data:

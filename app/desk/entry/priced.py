@@ -1,0 +1,106 @@
+"""What the ticket and the change of an order share: the market over the fields, and steps of one tick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import ClassVar
+
+from app.desk.asking import Asker
+from app.desk.entry.fields import Field, stepped
+from app.desk.entry.form import Form
+from app.desk.view import quote
+from app.desk.view.cells import Cell
+from app.desk.view.preview import Line
+from engine.control.questions import AnyQuestion, AnyReply, MarketOf
+from engine.control.replies import MarketSeen
+from engine.control.snapshot import PositionRow, Snapshot
+
+EVERY = 1.0
+"""Seconds after which the tick of a symbol is asked for again, until it is known."""
+
+
+class Priced(Form):
+    """A form about one symbol."""
+
+    material: ClassVar[dict[str, str]] = {
+        "worst_then": "the worst case",
+        "position": "the position",
+        "limit": "the position limit",
+        "reduces": "whether it only reduces",
+    }
+
+    def __init__(self, title: str, fields: Sequence[Field], *, at: str = "", confirm: bool = False) -> None:
+        super().__init__(title, fields, at=at, confirm=confirm)
+        self._ticks: dict[str, Decimal] = {}
+        self._asker = Asker(self, self._question, self._took, EVERY)
+
+    @property
+    def symbol(self) -> str:
+        """What the form is about, as far as it is entered."""
+        raise NotImplementedError
+
+    def row(self, snapshot: Snapshot | None = None) -> PositionRow | None:
+        """The market of the symbol in the newest picture; None: there is none of that name."""
+        if snapshot is None and self._seen is not None:
+            snapshot = self._seen[0]
+        wanted = self.symbol.casefold()
+        rows = snapshot.positions if snapshot is not None else ()
+        return next((row for row in rows if row.symbol.casefold() == wanted), None)
+
+    def above(self, snapshot: Snapshot, age: float) -> list[Line]:
+        """Bid, ask and last trade."""
+        row = self.row(snapshot)
+        if row is not None:
+            return [quote.line(row, age)]
+        text = f"no prices of {self.symbol}" if self.symbol else "no symbol yet, so no prices"
+        return [(Cell(text, "muted"),)]
+
+    def follow(self, snapshot: Snapshot, age: float) -> None:
+        """Prices go on, and the tick is asked for where it is not known."""
+        super().follow(snapshot, age)
+        self._asker.pulse()
+
+    def _question(self) -> AnyQuestion | None:
+        row = self.row()
+        if row is None or row.symbol in self._ticks:
+            return None
+        return MarketOf(symbol=row.symbol, levels=0, prints=0)
+
+    def _took(self, reply: AnyReply) -> None:
+        if isinstance(reply, MarketSeen):
+            self._ticks[reply.symbol] = reply.tick
+            self.draw()
+
+    # Steps
+
+    def unit(self, field: Field) -> Decimal | None:
+        """What Up and Down add to a field or take away; None: they lead to another field."""
+        row = self.row()
+        if row is None or field.choices or field.kind == "text":
+            return None
+        if field.kind == "price":
+            return self._ticks.get(row.symbol)
+        size: Decimal = self.desk.size_of(row.symbol)
+        return size
+
+    def step(self, field: Field, direction: int) -> str:
+        """One tick, or one size of `desk.sizes`. An empty field is left to those who go through it."""
+        unit = self.unit(field)
+        if unit is None or not field.value:
+            return ""
+        try:
+            value = stepped(Decimal(field.value), unit, direction)
+        except InvalidOperation:
+            return field.value
+        return f"{value:f}" if field.kind == "price" or value > 0 else field.value
+
+    def hint(self, field: Field, here: bool) -> str:
+        """As elsewhere, and what a step is."""
+        unit = self.unit(field) if here and field.value else None
+        known = super().hint(field, here)
+        if unit is None:
+            return known
+        return " · ".join(
+            filter(None, (known, f"↑↓ {'a tick of ' if field.kind == 'price' else ''}{unit:f}"))
+        )
