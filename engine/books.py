@@ -379,6 +379,10 @@ class Books:
         )
         return tuple(parts.items())
 
+    def behind(self, order_id: str) -> tuple[str, ...]:
+        """The strategies whose netted intentions an order serves; none of an order that has an owner."""
+        return tuple(sorted(self._behind.get(order_id, ())))
+
     def _closing(self, fill: Fill) -> Attribution:
         """Whose lots the flatten procedure closed: those of whoever holds them, in proportion; it keeps what
         goes beyond them."""

@@ -344,7 +344,13 @@ class Operator:
     def _pause(self, strategy: str | None, who: str, correlation: str, reply: AnswerSink) -> None:
         if strategy is not None:
             problem = self._hooks.pause_strategy(strategy)
-            reply(Answer(ok=not problem, text=problem or f"{strategy} is paused"))
+            reply(
+                Answer(
+                    ok=not problem,
+                    text=problem
+                    or f"{strategy} is paused: it opens nothing; its working orders and its positions stay",
+                )
+            )
             return
         self._core.commit(
             Halted(scope="account", target="pause", code="paused", reason=f"paused by {who}"), correlation

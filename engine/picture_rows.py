@@ -50,6 +50,7 @@ def order_row(books: Books, record: OrderRecord, now: int, *, last_known: bool =
         foreign=record.foreign,
         purpose=str(order.purpose),
         correlation=order.correlation,
+        behind=books.behind(order.id),
         last_known=last_known and not record.held,  # what is held here waits at no broker
     )
 

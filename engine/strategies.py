@@ -449,6 +449,7 @@ class StrategyDesk:
                     conflated=status.conflated,
                     dropped=status.dropped,
                     cpu=None if status.cpu is None else round(status.cpu, 3),
+                    on_stop=self._configs[name].on_stop,
                     callbacks=status.callbacks,
                     restarts=self._restarts.counts.get(name, 0),
                 )

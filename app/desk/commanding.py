@@ -25,6 +25,7 @@ from app.desk.storypage import StoryPage
 from app.desk.theming import Themed
 from app.desk.view.alerts import unacknowledged
 from app.desk.view.killing import brief, scope_all, scope_symbol
+from app.desk.view.meant import meant
 from app.desk.view.orders import is_working
 from app.desk.view.status import mode
 from app.grammar.tokens import Misspoken
@@ -435,16 +436,18 @@ class Commanding(Recorded, Themed, _Base):
             and snapshot.halted
         ):
             scope += f". Halted: {snapshot.halt_reason}. After this, opening orders may leave again."
-        self._ask_for(command, text, scope, word)
+        self._ask_for(command, text, scope, word, *meant(command, snapshot))
 
-    def _ask_for(self, command: AnyCommand, text: str, scope: str, word: str) -> None:
+    def _ask_for(self, command: AnyCommand, text: str, scope: str, word: str, *more: str) -> None:
+        """`more`: what it would do, in paragraphs."""
+
         def chosen(outcome: str | None) -> None:
             if outcome == "stop":
                 self.finish("stop-engine", "stopped from the desk (:shutdown)")
             elif outcome:
                 self.send(command, text)
 
-        body = wrapped(scope, "heading")
+        body = [*wrapped(scope, "heading"), *(line for part in more for line in [(), *wrapped(part)])]
         if word == "y":
             ask = Ask(text, body, single={"y": "yes"}, hint="y does it. Esc does nothing.", kind="command")
         else:

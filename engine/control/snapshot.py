@@ -48,6 +48,8 @@ class OrderRow(Value, frozen=True, kw_only=True):
     foreign: bool
     purpose: str
     correlation: str
+    behind: tuple[str, ...] = ()
+    """Of an order that serves the netted intentions of strategies: those strategies."""
     last_known: bool = False
     """The link has broken since the broker said so, and the orders have not been compared with it since:
     where this order stands now is not known. Never set on a closed one."""
@@ -155,6 +157,8 @@ class StrategyRow(Value, frozen=True, kw_only=True):
     """Share of one processor that it used in the last seconds; None where it is not known."""
     restarts: int = 0
     """How often it was restarted by its restart policy in this run."""
+    on_stop: str = ""
+    """What becomes of its orders and its share of positions when it stops: `cancel`, `keep` or `flatten`."""
     callbacks: tuple[CallbackRow, ...] = ()
     """Since it was started, the one that took the most time first."""
 

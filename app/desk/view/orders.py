@@ -110,7 +110,9 @@ def row(order: OrderRow, zone: str) -> Row:
             Cell(formats.average(order.avg_price)),
             Cell(order.type),
             Cell(order.tif),
-            Cell(order.strategy or "-", "order-foreign" if order.foreign else "text"),
+            Cell(
+                "+".join(order.behind) or order.strategy or "-", "order-foreign" if order.foreign else "text"
+            ),
             Cell(formats.clock(order.created, zone), "muted"),
             Cell(order.id or order.broker_id, "muted"),
             Cell(" · ".join(notes), "order-foreign" if order.foreign else "text"),
