@@ -12,6 +12,7 @@ from typing import Final
 
 from app.commands import attach, ctl, doctor, drill, exchange, init, journal, replay, run, sentinel, venue
 from app.exitcodes import MEANING, ExitCode, table
+from app.samples import DEFAULTS
 
 COMMANDS = (
     "desk",
@@ -29,7 +30,8 @@ COMMANDS = (
 )
 
 _EPILOG = f"""\
-Without a command the workstation starts (desk): paper money, the synthetic market, a sample strategy.
+Without a command the workstation starts (desk): paper money, the synthetic market.
+{DEFAULTS}
 Settings come from the configuration file and the environment; 'breakwater init' writes a commented file.
 
 {table(MEANING)}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from app.samples import CLASSES, MEAN_REVERSION, TREND
 from app.settings import Settings
 from engine.config import StrategyConfig
-
-MEAN_REVERSION = "engine.strategy.samples.meanrev:MeanReversion"
-TREND = "engine.strategy.samples.trend:Trend"
 
 LIVELY: dict[str, str | int | float | bool] = {
     "half_life": 3.0,
@@ -32,15 +30,19 @@ def with_default_strategies(settings: Settings, symbols: Sequence[str], syntheti
         return settings
     lively = LIVELY if settings.broker == "paper" else {**LIVELY, "reduce_only": False}
     if not synthetic:
-        chosen = [StrategyConfig(module=MEAN_REVERSION, name="meanrev", symbols=tuple(symbols))]
+        chosen = [StrategyConfig(module=CLASSES[MEAN_REVERSION], name=MEAN_REVERSION, symbols=tuple(symbols))]
     else:
         explicit = tuple(symbols[:-1]) or tuple(symbols)
-        chosen = [StrategyConfig(module=MEAN_REVERSION, name="meanrev", symbols=explicit, params=lively)]
+        chosen = [
+            StrategyConfig(
+                module=CLASSES[MEAN_REVERSION], name=MEAN_REVERSION, symbols=explicit, params=lively
+            )
+        ]
         if len(symbols) > 1:
             chosen.append(
                 StrategyConfig(
-                    module=TREND,
-                    name="trend",
+                    module=CLASSES[TREND],
+                    name=TREND,
                     symbols=(symbols[-1],),
                     params={"fast": 3, "slow": 8, "margin": 2.0, "size": 5},
                     bar_seconds=1.0,

@@ -411,7 +411,7 @@ def _feed(place: Place) -> Iterator[Check]:
 def _strategies(place: Place) -> Iterator[Check]:
     """Whether each strategy's module can be found; it is not imported."""
     if not place.settings.strategies:
-        yield Check("strategies", "PASS", "none configured: the sample runs on paper")
+        yield Check("strategies", "PASS", "none configured: the samples run on paper")
         return
     paths = [str(Path.cwd()), *([str(place.config.parent)] if place.config else [])]
     before, sys.path[:] = sys.path[:], [*paths, *sys.path]

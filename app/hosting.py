@@ -113,6 +113,7 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
     """Runs the workstation: the engine on its thread, the screen here. The engine outlives the screen."""
     from app.desk.app import run_desk_app
     from app.desk.result import DeskResult
+    from app.desk.welcome import venue
 
     engine = EngineThread(settings, options, log, screen=who)
     asked: list[str] = []
@@ -137,7 +138,7 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
                 report_dir=options.state_dir,
                 over=engine.over,
                 state_dir=options.state_dir,
-                welcome=options.config is None,
+                welcome=venue(options.feed) if options.config is None else "",
             )
         if result.report is not None:
             say(f"the screen failed; its report is {result.report}\n")

@@ -36,7 +36,7 @@ line wins over both. The limits in [risk] are read again while the engine runs b
 Secrets do not belong here and are refused: see [credentials].
 """
 
-_LIST_DEFAULTS = {"strategies": "on paper the sample strategy, live none"}
+_LIST_DEFAULTS = {"strategies": "on paper the sample strategies, live none"}
 _EXAMPLE_NAMES = {"instruments": "ES", "max_gross_by_class": "future", "fx": "EUR"}
 
 

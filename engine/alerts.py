@@ -20,6 +20,8 @@ Severity = Literal["info", "warning", "critical"]
 
 _KEEP: Final = 500
 _REPEAT: Final = 30 * NS
+_ANEW: Final = 900 * NS
+"""After so long without it, the same cause is news again."""
 _OTHERS: Final = 10
 """Texts that one alarm keeps of those that are counted in it."""
 _OVER: Final = {"screen_back": "screen_lost"}
@@ -38,6 +40,9 @@ class Alert(Value, frozen=True, kw_only=True):
     correlation: str = ""
     part_of: int = 0
     """Number of the alarm of the same cause that it is counted in; 0: it is one of its own."""
+    cause: str = ""
+    """What is the same each time it happens, where that is known; two of the same are one alarm, acknowledged
+    or not."""
 
 
 @dataclass(slots=True)
@@ -79,7 +84,15 @@ class AlertBook:
         self.suppressed = 0
 
     def make(
-        self, ts: int, severity: Severity, code: str, text: str, *, symbol: str = "", correlation: str = ""
+        self,
+        ts: int,
+        severity: Severity,
+        code: str,
+        text: str,
+        *,
+        symbol: str = "",
+        correlation: str = "",
+        cause: str = "",
     ) -> Alert | None:
         """A new alert, or None when the same text was raised in the last 30 s (it is counted)."""
         key = (code, symbol, text)
@@ -99,19 +112,22 @@ class AlertBook:
             text=text,
             symbol=symbol,
             correlation=correlation,
-            part_of=self._same(severity, code, symbol),
+            part_of=self._same(ts, severity, code, symbol, cause),
+            cause=cause,
         )
 
-    def _same(self, severity: Severity, code: str, symbol: str) -> int:
-        """The newest alarm of the same cause that stands, is not shelved and not acknowledged; 0: none."""
+    def _same(self, ts: int, severity: Severity, code: str, symbol: str, cause: str) -> int:
+        """The newest alarm of the same cause that stands, is not shelved and not acknowledged; one whose very
+        cause is told stands for what comes again of it in any case. 0: none."""
         name = family(code)
         if not name or severity == "info":
             return 0
         for number, held in reversed(self._alerts.items()):
             face = held.face
             if family(face.code) == name and face.symbol == symbol and face.severity != "info":
+                known = bool(cause) and cause == held.newest.cause and ts - held.newest.ts < _ANEW
                 settled = number in self._acknowledged or number in self._cleared or number in self._shelved
-                return 0 if settled else number
+                return number if known or not settled else 0
         return 0
 
     def add(self, alert: Alert) -> None:

@@ -116,10 +116,12 @@ class Core:
         symbol: str = "",
         correlation: str = "",
         order_id: str = "",
+        cause: str = "",
     ) -> None:
-        """Raises an alert, unless the same one was raised within its repeat time."""
+        """Raises an alert, unless the same one was raised within its repeat time. `cause`: the part of the
+        text that is the same each time; what comes again of it is no news to who has acknowledged it."""
         alert = self.books.alerts.make(
-            self.clock.now(), severity, code, text, symbol=symbol, correlation=correlation
+            self.clock.now(), severity, code, text, symbol=symbol, correlation=correlation, cause=cause
         )
         if alert is None:
             return

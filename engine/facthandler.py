@@ -228,6 +228,7 @@ class FactHandler:
             symbol=order.symbol,
             correlation=correlation,
             order_id=order.id,
+            cause=reason,
         )
 
     def _filled(self, applied: Applied, correlation: str, source: str) -> None:

@@ -45,6 +45,7 @@ from app.desk.view.formats import clock
 from app.desk.view.killing import scope_all
 from app.desk.view.status import STALE_AFTER
 from app.desk.welcome import WelcomePage
+from app.desk.welcome import lines as welcome_lines
 from engine.control.link import Link
 from engine.control.snapshot import Snapshot
 
@@ -66,7 +67,8 @@ class DeskApp(Ordering, App[DeskResult]):
     journalled with every command, `report_dir` where a crash report goes, `bell` whether a new alarm rings,
     `notify` how it asks for a notification of the desktop, `over` a sentence once the engine has ended in
     order and the screen is to end with it, `state_dir` where the desk remembers columns and sorting (None:
-    nowhere), `keymap` names the operator's own keys, `welcome` explains the desk at its first start, `plain`
+    nowhere), `keymap` names the operator's own keys, `welcome` a sentence about where it trades, with which
+    the desk is explained at its first start (empty: it is not), `plain`
     keeps to the terminal's own sixteen colours, `glyphs` whether it shows more than ASCII, `redact` blanks
     secrets out of a crash report, `safe_after` seconds without a key after which it is SAFE again (0: never),
     `sizes` of orders that are entered with one key, by symbol.
@@ -92,7 +94,7 @@ class DeskApp(Ordering, App[DeskResult]):
         over: Callable[[], str] = lambda: "",
         state_dir: Path | None = None,
         keymap: str | Path = "",
-        welcome: bool = False,
+        welcome: str = "",
         plain: bool = False,
         glyphs: Glyphs = "auto",
         redact: Callable[[str], str] = str,
@@ -159,7 +161,7 @@ class DeskApp(Ordering, App[DeskResult]):
         if self._welcome and not self.remembered.looks.welcomed:
             self.remembered.looks.welcomed = True
             self.remembered.keep()
-            self.push_screen(WelcomePage())
+            self.push_screen(WelcomePage(welcome_lines(self._welcome, self._link.latest())))
         if self._rate > 0:
             self.set_interval(1 / self._rate, self.paint, name="frames")
             self.set_interval(LOOK_EVERY, self.watch_theme_file, name="theme")
@@ -342,7 +344,7 @@ def run_desk_app(
     over: Callable[[], str] = lambda: "",
     state_dir: Path | None = None,
     keymap: str | Path = "",
-    welcome: bool = False,
+    welcome: str = "",
     plain: bool = False,
     glyphs: Glyphs = "auto",
     redact: Callable[[str], str] = str,

@@ -86,7 +86,8 @@ def cannot_carry(
     """Currency and margin. Orders that do not raise the worst-case margin always pass."""
     account = books.account(order.account)
     if account.rate(market.instrument) is None:
-        return f"no rate from {market.instrument.currency} to the account's {account.config.currency}"
+        foreign, own = market.instrument.currency, account.config.currency
+        return f"no rate from {foreign} to the account's {own}: the exchange needs --fx {foreign}=RATE"
     if not config.margin_check or order.reduce_only or order.parent is not None:
         return None
     working = books.working.get(order.account, {})

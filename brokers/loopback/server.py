@@ -16,7 +16,7 @@ import random
 import signal
 import sys
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import msgspec
@@ -111,7 +111,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="JSON file with the exchange's settings")
     parser.add_argument("--ledger", type=Path, help="SQLite file that keeps the books")
     parser.add_argument("--cash", type=Decimal, default=Decimal(1_000_000))
-    parser.add_argument("--currency", default="USD")
+    parser.add_argument("--currency", default="USD", help="of the account")
+    parser.add_argument(
+        "--fx",
+        type=_rate,
+        action="append",
+        metavar="CURRENCY=RATE",
+        help="the account's currency for one unit of another; default USDT=1. Orders in an instrument whose "
+        "currency is neither are refused",
+    )
     options = parser.parse_args(arguments)
     if not options.doors:
         parser.error("say where to listen: --socket PATH or --port PORT")
@@ -120,6 +128,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _socket(text: str) -> Address:
     return Address(path=Path(text))
+
+
+def _rate(text: str) -> tuple[str, Decimal]:
+    currency, _, rate = text.partition("=")
+    try:
+        value = Decimal(rate)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not (currency.isalnum() and value.is_finite() and value > 0):
+        raise argparse.ArgumentTypeError(f"'{text}' is no rate; write EUR=1.08")
+    return currency, value
 
 
 def _port(text: str) -> Address:
@@ -184,7 +203,8 @@ def build(options: argparse.Namespace, clock: Clock) -> tuple[Exchange, Walk | S
     config = ExchangeConfig()
     if options.config is not None:
         config = ExchangeConfig.model_validate_json(options.config.read_bytes())
-    account = AccountConfig(cash=options.cash, currency=options.currency)
+    rates = dict(options.fx or [("USDT", Decimal(1))])
+    account = AccountConfig(cash=options.cash, currency=options.currency, fx=rates)
     return Exchange(listed, clock, rng, config, account, ledger=options.ledger), feed
 
 

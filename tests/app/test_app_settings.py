@@ -10,8 +10,9 @@ from typing import ClassVar, Literal
 import pytest
 
 from app.credentials import unsafe
-from app.defaults import MEAN_REVERSION, TREND, with_default_strategies
+from app.defaults import with_default_strategies
 from app.problems import BadConfig
+from app.samples import CLASSES, DEFAULTS, MEAN_REVERSION, TREND
 from app.settings import (
     LiveRefused,
     Settings,
@@ -362,11 +363,28 @@ def test_a_reload_takes_the_limits_or_nothing(tmp_path: Path) -> None:
 # ---- what runs when nothing is configured
 
 
+def test_help_says_which_samples_run_where() -> None:
+    def names(*, synthetic: bool, **fields: object) -> str:
+        settings = Settings().model_copy(update=fields)
+        made = with_default_strategies(settings, ("ES", "NQ"), synthetic=synthetic).strategies
+        return " and ".join(one.name for one in made)
+
+    said = " ".join(DEFAULTS.split())
+    assert f"{names(synthetic=True)} on the synthetic market and ib-loopback" in said
+    assert names(synthetic=True, broker="ib") == names(synthetic=True), "the practice gateway"
+    assert f"{names(synthetic=False)} on a recording and on an exchange process" in said
+    assert names(synthetic=False, broker="ib") == names(synthetic=True, profile="live") == ""
+    assert "An account at a broker, and live, get none" in said
+
+
 def test_the_sample_runs_on_paper_only(tmp_path: Path) -> None:
     recorded = with_default_strategies(Settings(), ("GCM3",), synthetic=False).strategies
-    assert [(s.module, s.symbols) for s in recorded] == [(MEAN_REVERSION, ("GCM3",))]
+    assert [(s.module, s.symbols) for s in recorded] == [(CLASSES[MEAN_REVERSION], ("GCM3",))]
     lively = with_default_strategies(Settings(), ("ES", "NQ"), synthetic=True).strategies
-    assert [(s.module, s.symbols) for s in lively] == [(MEAN_REVERSION, ("ES",)), (TREND, ("NQ",))]
+    assert [(s.module, s.symbols) for s in lively] == [
+        (CLASSES[MEAN_REVERSION], ("ES",)),
+        (CLASSES[TREND], ("NQ",)),
+    ]
     for strategy in lively:
         module, _, name = strategy.module.partition(":")
         params = getattr(__import__(module, fromlist=[name]), name).Params

@@ -1,4 +1,4 @@
-"""What a question says that a command would do, beside what the engine then does; and that the desk asks so."""
+"""What a question says that a command would do, beside what the engine does then; the desk asks so."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from fakelink import FakeLink, snapshot
 
 from app.desk.app import DeskApp
 from app.desk.dialogs import KillAsk
-from app.desk.welcome import KEYS, LINES, WelcomePage
+from app.desk.welcome import KEYS, WelcomePage, lines, venue
 from engine.control.commands import Kill
 
 Test = Callable[[DeskApp, FakeLink, Desk], Awaitable[None]]
@@ -20,7 +20,7 @@ Test = Callable[[DeskApp, FakeLink, Desk], Awaitable[None]]
 
 def first_start(state: Path, test: Test, size: tuple[int, int] = (80, 24)) -> None:
     link = FakeLink(snapshot())
-    app = DeskApp(link, frame_rate=0, now=lambda: 100.0, state_dir=state, welcome=True)
+    app = DeskApp(link, frame_rate=0, now=lambda: 100.0, state_dir=state, welcome=venue("synthetic"))
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
@@ -31,7 +31,29 @@ def first_start(state: Path, test: Test, size: tuple[int, int] = (80, 24)) -> No
 
 
 def test_it_explains_in_five_lines_and_three_keys() -> None:
-    assert len(LINES) == 5 and len(KEYS) == 3
+    assert len(lines(venue("synthetic"), snapshot())) == 5 and len(KEYS) == 3
+
+
+@pytest.mark.parametrize(
+    ("feed", "says"),
+    [
+        ("synthetic", "A simulated exchange and market, in this process"),
+        ("synthetic:ES", "A simulated exchange and market, in this process"),
+        ("replay:/data/gc.csv.gz", "The recording gc.csv.gz, over a simulated exchange"),
+        ("exchange:/run/x.sock", "the exchange process at /run/x.sock"),
+        ("ib-loopback", "A practice gateway of Interactive Brokers' protocol"),
+        ("ib", "Interactive Brokers: the account"),
+    ],
+)
+def test_it_says_where_it_trades_and_who_trades(feed: str, says: str) -> None:
+    picture = snapshot()
+    first, second, *_ = lines(venue(feed), picture)
+    assert first.startswith("PAPER. ") and says in first
+    assert "The strategies trend, maker and runaway trade on it" in second
+    _, alone, *_ = lines(venue(feed), snapshot(strategies=picture.strategies[:1]))
+    assert "The strategy trend trades on it" in alone
+    _, nobody, *_ = lines(venue(feed), snapshot(strategies=()))
+    assert "No strategy trades" in nobody
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
@@ -40,7 +62,8 @@ def test_it_is_whole_at_80_by_24_and_any_key_begins(tmp_path: Path, size: tuple[
         assert isinstance(app.screen, WelcomePage)
         text = text_of(app)
         for word in (
-            "paper desk",
+            "A simulated exchange",
+            "trend, maker",
             "Gate, journal",
             "top line",
             "breakwater attach",

@@ -257,3 +257,28 @@ def test_an_alert_that_is_forgotten_leaves_nothing_behind() -> None:
         book.shelve(number, 10**18, "why")
     assert len(book.rows(limit=1000)) == 500
     assert 1 not in book._cleared and 1 not in book._shelved
+
+
+def test_what_is_refused_again_and_again_for_one_cause_is_one_alarm_acknowledged_or_not() -> None:
+    book = AlertBook()
+
+    def refused(number: int, at: float, cause: str = "no rate from USDT") -> None:
+        text = f"net-{number} rejected: {cause}"
+        alert = book.make(round(at * NS), "warning", "rejected", text, symbol="BTC", cause=cause)
+        assert alert is not None
+        book.add(alert)
+
+    refused(1, 0)
+    refused(2, 20)
+    assert [(row.count, row.acknowledged) for row in book.rows()] == [(2, False)]
+    assert book.acknowledge(None) == 1
+    for number in range(3, 30):
+        refused(number, 20 * number)
+    (row,) = book.rows()
+    assert (row.count, row.acknowledged, row.newest) == (29, True, 29), "counted, and no news"
+    refused(30, 600, "the market is closed")
+    assert [row.acknowledged for row in book.rows()] == [False, True], "another cause is news"
+    book.acknowledge(None)
+    refused(31, 610, "the market is closed")
+    refused(32, 610 + 900, "the market is closed")
+    assert [row.acknowledged for row in book.rows()] == [False, True, True], "so is the same after a while"

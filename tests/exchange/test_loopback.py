@@ -18,7 +18,17 @@ from brokers.loopback.adapter import RemotePaperAdapter
 from brokers.loopback.feed import RemoteFeed, fetch_instruments
 from brokers.loopback.wire import Address, Drill
 from engine.clock import RealClock
-from engine.facts import Acknowledged, AnyFact, Executed, Gap, LinkDown, LinkUp, OrderNotFound, OrderReport
+from engine.facts import (
+    Acknowledged,
+    AnyFact,
+    Executed,
+    Gap,
+    LinkDown,
+    LinkUp,
+    OrderNotFound,
+    OrderReport,
+    Rejected,
+)
 from engine.model import NS, MarketState, Order, OrderType, Quote, Side, TimeInForce, Trade
 from engine.ports import NotSent, QueryFailed
 
@@ -61,14 +71,20 @@ class Client:
         return [f for f in self.facts if isinstance(f, kind)]
 
     def send(
-        self, side: Side, qty: int, limit: int | None, tif: TimeInForce = TimeInForce.GTC, name: str = ""
+        self,
+        side: Side,
+        qty: int,
+        limit: int | None,
+        tif: TimeInForce = TimeInForce.GTC,
+        name: str = "",
+        symbol: str = "ES",
     ) -> str:
         self._count += 1
         order = Order(
             id=name or f"l-{self._count}",
             strategy="l",
             account="A",
-            symbol="ES",
+            symbol=symbol,
             side=side,
             qty=qty,
             type=OrderType.MARKET if limit is None else OrderType.LIMIT,
@@ -263,6 +279,24 @@ def test_the_socket_is_private_and_nonsense_cuts_only_its_own_line(tmp_path: Pat
 
     with exchange_process(tmp_path, ledger=False) as process:
         asyncio.run(run(process))
+
+
+@pytest.mark.parametrize("rates", [(), ("--fx", "EUR=1.08")])
+def test_a_coin_in_dollar_tokens_trades_by_default_and_what_has_no_rate_is_told_the_option(
+    tmp_path: Path, rates: tuple[str, ...]
+) -> None:
+    async def play(process: ExchangeProcess) -> None:
+        client = Client(process.address)
+        await client.adapter.connect()
+        client.send(Side.BUY, 1, 100, symbol="BTCUSDT-PERP")
+        await client.until(lambda: bool(client.of(Acknowledged) or client.of(Rejected)))
+        refused = [fact.reason for fact in client.of(Rejected)]
+        assert bool(client.of(Acknowledged)) is not bool(rates)
+        assert not rates or "needs --fx USDT=RATE" in refused[0]
+        await client.adapter.close()
+
+    with exchange_process(tmp_path, "--feed", "synthetic", *rates, ledger=False) as process:
+        asyncio.run(play(process))
 
 
 def test_no_exchange_says_how_to_start_one(tmp_path: Path) -> None:

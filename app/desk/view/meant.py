@@ -1,4 +1,4 @@
-"""What a command would do now, said in the question that comes before: adopt, start and stop strategies."""
+"""What a command would do now, said in the question before it: adopt, start and stop strategies."""
 
 from __future__ import annotations
 
