@@ -34,7 +34,7 @@ def lines(where: str, snapshot: Snapshot | None) -> tuple[str, ...]:
         f"{mode}. {where}",
         f"{_who_trades(snapshot)} Gate, journal, risk loop and kill switch are those of live trading.",
         "The top line says: mode, whether this desk sends orders, alarms, the day's result, links, time.",
-        "The engine goes on when the screen is closed (breakwater attach comes back); it remembers all it did.",
+        "The engine goes on when the screen is closed (breakwater attach comes back); nothing is lost.",
         "breakwater init writes a configuration in which every key is explained.",
     )
 
