@@ -254,7 +254,8 @@ class Watch:
         record = self._books.orders.get(change.order_id)
         if record is None:
             raise Broken("replace", f"{change.order_id} is replaced and not known")
-        if record.order.purpose is Purpose.TRADE and change.qty > record.order.qty:
+        # Larger than what works: after a change that the venue took, not than what was ordered at first.
+        if record.order.purpose is Purpose.TRADE and change.qty > record.life.qty:
             self._approved(record.order, change.qty - record.life.cum)
 
     def _in_time(self) -> None:
