@@ -149,7 +149,8 @@ def _show(args: argparse.Namespace, directory: Path) -> int:
         if args.json:
             sys.stdout.write(client.ask_raw(args.ctl).decode() + "\n")
         else:
-            sys.stdout.write(SHOW[args.ctl](client.ask(args.ctl)) + "\n")  # type: ignore[operator]
+            data, ts = client.ask_as_of(args.ctl)
+            sys.stdout.write(SHOW[args.ctl](data, ts) + "\n")
     return CtlExit.OK
 
 

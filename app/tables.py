@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from engine.control.snapshot import (
     AlertRow,
@@ -15,6 +16,7 @@ from engine.control.snapshot import (
     PositionRow,
     RiskRow,
     StrategyRow,
+    order_age,
 )
 from engine.control.wire import Status
 
@@ -79,7 +81,8 @@ def columns(heads: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> 
     return "\n".join(lines)
 
 
-def orders(rows: Sequence[OrderRow]) -> str:
+def orders(rows: Sequence[OrderRow], ts: int) -> str:
+    """`ts`: the time of the picture that the rows are of, UTC ns."""
     heads = ("ID", "STATUS", "SYMBOL", "SIDE", "TYPE", ">QTY", ">FILLED", ">LEAVES", ">LIMIT", ">STOP")
     more = (">AVG", "TIF", "STRATEGY", ">AGE", "REASON")
     return columns(
@@ -107,7 +110,7 @@ def orders(rows: Sequence[OrderRow]) -> str:
                 number(o.avg_price),
                 o.tif,
                 o.strategy,
-                age(o.age),
+                age(order_age(o.created, ts)),
                 o.reason,
             )
             for o in rows
@@ -340,13 +343,13 @@ def health(h: HealthRow) -> str:
     return "\n\n".join(part for part in (pairs, stages, figures) if part)
 
 
-SHOW = {
-    "status": status,
+SHOW: dict[str, Callable[[Any, int], str]] = {
+    "status": lambda head, _: status(head),
     "orders": orders,
-    "positions": positions,
-    "risk": risk,
-    "alerts": alerts,
-    "health": health,
-    "strategies": strategies,
+    "positions": lambda rows, _: positions(rows),
+    "risk": lambda rows, _: risk(rows),
+    "alerts": lambda rows, _: alerts(rows),
+    "health": lambda row, _: health(row),
+    "strategies": lambda rows, _: strategies(rows),
 }
-"""How each topic is shown."""
+"""How each topic is shown, as of a time in UTC ns."""

@@ -54,7 +54,7 @@ def _upper(bucket: int) -> int:
 class Histogram:
     """Counts of durations in ns."""
 
-    __slots__ = ("_counts", "_known", "_octaves", "count", "max", "total")
+    __slots__ = ("_counts", "_octaves", "_summed", "_sums", "count", "max", "total")
 
     def __init__(self) -> None:
         self._counts = [0] * _BUCKETS
@@ -63,8 +63,9 @@ class Histogram:
         self.count = 0
         self.total = 0
         self.max = 0
-        self._known: dict[float, tuple[int, int]] = {}
-        """Answers by share, and the count at which each was worked out."""
+        self._sums: list[int] = []
+        """Durations up to each bucket, as of the count `_summed`: once for all shares that are asked for."""
+        self._summed = 0
 
     def record(self, value: int) -> None:
         """Adds one duration, ns; negative ones count as 0."""
@@ -81,16 +82,12 @@ class Histogram:
         """Smallest bucket bound, ns, below which `share` (0 to 1) of the durations lie; 0 when empty."""
         if not self.count:
             return 0
-        at, known = self._known.get(share, (0, 0))
-        if at != self.count:
-            known = self._look_up(share)
-            self._known[share] = (self.count, known)
-        return known
-
-    def _look_up(self, share: float) -> int:
+        if self._summed != self.count:
+            self._summed = self.count
+            self._sums = list(accumulate(self._counts[: _bucket(self.max) + 1]))
         wanted = max(1, -int(-share * self.count // 1))
-        bucket = bisect_left(list(accumulate(self._counts)), wanted)
-        return min(_upper(bucket), self.max) if bucket < _BUCKETS else self.max
+        bucket = bisect_left(self._sums, wanted)
+        return min(_upper(bucket), self.max) if bucket < len(self._sums) else self.max
 
     def spread(self) -> tuple[int, ...]:
         """Counts of durations under 1 µs, under 2, 4, 8 µs and so on, each without the shorter ones."""

@@ -65,6 +65,7 @@ class OrderBook(OrderShelf):
         if isinstance(event, OrderFact) and _tells_of_the_order(event):
             # A venue that speaks of it has it: this state is older than the release.
             record.held = record.held and kind is OrderNotFound
+            record.drawn = None
             record.last_report = now
             record.not_found = record.not_found + 1 if kind is OrderNotFound else 0
             if kind is Acknowledged and not record.acked:
@@ -154,6 +155,7 @@ class OrderBook(OrderShelf):
 
     @staticmethod
     def _total(record: OrderRecord, fill: Fill, sign: int) -> None:
+        record.drawn = None
         record.executed += sign * fill.qty
         record.cum_value += sign * fill.qty * fill.price
         if fill.fee:
@@ -314,6 +316,7 @@ class OrderBook(OrderShelf):
             self._index.discard(record)
         self._exposure.put(record.order, record.exposed, 0)
         record.order = evolve(record.order, strategy=strategy)
+        record.drawn = None
         self._exposure.put(record.order, 0, record.exposed)
         if is_open:
             self._index.add(record)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.lifecycle_types import Anomaly, OrderLife, Request, evolve
 from engine.model import ExecutionKey, Fill, Order
+
+if TYPE_CHECKING:
+    from engine.control.snapshot import OrderRow
 
 
 class OrderRecord:
@@ -23,6 +26,7 @@ class OrderRecord:
         "brokers",
         "closed",
         "cum_value",
+        "drawn",
         "executed",
         "exposed",
         "fees",
@@ -79,6 +83,8 @@ class OrderRecord:
         self.exposed = 0
         """Lots entered into the exposure on this order's account."""
         self.own_price: int | None = None
+        self.drawn: OrderRow | None = None
+        """As screens are shown it (`engine.picture_rows`); None where it has changed since."""
 
     @property
     def id(self) -> str:

@@ -69,6 +69,7 @@ class OrderShelf:
             return None
         record.held = False
         record.order = order
+        record.drawn = None
         life = evolve(record.life, qty=order.qty, limit=order.limit, stop=order.stop)
         self._moved(record, life, now, asked=True)
         return record
@@ -127,6 +128,7 @@ class OrderShelf:
         if record is None or not record.held:
             return None
         record.order = order
+        record.drawn = None
         life = evolve(record.life, qty=order.qty, limit=order.limit, stop=order.stop)
         self._moved(record, life, now)
         return record
@@ -193,6 +195,7 @@ class OrderShelf:
         if life is before and not asked:
             return
         record.life = life
+        record.drawn = None
         was_closed = before.is_closed
         if life.is_closed is not was_closed:
             if was_closed:

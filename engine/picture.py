@@ -101,7 +101,7 @@ class Picture:
             equity=self._view.equity(),
             day_pnl=self._view.day_pnl(),
             day_limit=limit,
-            orders=order_rows(books, now, last_known=not comparison.orders),
+            orders=order_rows(books, last_known=not comparison.orders),
             positions=self._positions(now, comparison.holds),
             risk=self._sources.risk_rows(),
             alerts=books.alerts.rows(now),

@@ -92,7 +92,7 @@ def snapshot(
         equity=None if profit is None or day is None else day.opening_equity + profit,
         day_pnl=profit,
         day_limit=None,
-        orders=order_rows(books, now),
+        orders=order_rows(books),
         positions=tuple(position_row(books, symbol, None, now, {}) for symbol in shown),
         risk=_risk(books),
         alerts=books.alerts.rows(),

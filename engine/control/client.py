@@ -99,15 +99,23 @@ class ControlClient:
 
     def ask_raw(self, topic: wire.Topic, within: float = ANSWER_WITHIN) -> bytes:
         """The JSON of a topic. Raises `Refused` (the engine has no picture yet) or `Unreachable`."""
+        return bytes(self._picture(topic, within).data)
+
+    def _picture(self, topic: wire.Topic, within: float) -> wire.Picture:
         picture = self._await(self.start_ask(topic), within)
         if not isinstance(picture, wire.Picture):
             raise Unreachable(f"the engine did not answer '{topic}' within {within:g} s: it is stuck")
-        return bytes(picture.data)
+        return picture
 
     def ask(self, topic: wire.Topic, within: float = ANSWER_WITHIN) -> Any:
         """A topic as its rows, see `wire.TOPIC_TYPES`."""
+        return self.ask_as_of(topic, within)[0]
+
+    def ask_as_of(self, topic: wire.Topic, within: float = ANSWER_WITHIN) -> tuple[Any, int]:
+        """A topic as its rows, and the engine time that they are of, UTC ns."""
+        picture = self._picture(topic, within)
         try:
-            return wire.decode_topic(topic, self.ask_raw(topic, within))
+            return wire.decode_topic(topic, picture.data), picture.ts
         except wire.WireError as error:
             raise Unreachable(
                 f"the engine is of another build ({error}); run both from one installation"

@@ -19,7 +19,6 @@ from engine.control.snapshot import (
     ScreenRow,
     Snapshot,
     StrategyRow,
-    order_age,
 )
 from engine.model import Value
 
@@ -82,7 +81,7 @@ def delta(a: Snapshot, b: Snapshot) -> Frame:
     }
     tables = {}
     for name, of in _TABLES.items():
-        patch = _difference(_aged(getattr(a, name), a.ts, b.ts), getattr(b, name), _KEYS[of])
+        patch = _difference(getattr(a, name), getattr(b, name), _KEYS[of])
         if patch is not None:
             tables[name] = patch
     return Frame(base=a.seq, seq=b.seq, ts=b.ts, values=values, tables=tables)
@@ -98,7 +97,7 @@ def patched(a: Snapshot, frame: Frame) -> Snapshot:
             raise msgspec.DecodeError(f"there is no value {name!r} in a snapshot")
         changes[name] = _decoders[name].decode(raw)
     for name in _TABLES:
-        rows = _aged(getattr(a, name), a.ts, frame.ts)
+        rows = getattr(a, name)
         patch = frame.tables.get(name)
         changes[name] = rows if patch is None else _merged(rows, patch, _decoders[name])
     if not frame.tables.keys() <= _TABLES.keys():
@@ -106,28 +105,20 @@ def patched(a: Snapshot, frame: Frame) -> Snapshot:
     return msgspec.structs.replace(a, **changes)
 
 
-def _aged(rows: tuple[Any, ...], before: int, now: int) -> tuple[Any, ...]:
-    """Orders grow older without having changed: both sides know by how much, so that it is not sent."""
-    if before == now or not rows or not isinstance(rows[0], OrderRow):
-        return rows
-    return tuple(
-        msgspec.structs.replace(row, age=order_age(row.created, now))
-        if row.age == order_age(row.created, before)
-        else row
-        for row in rows
-    )
-
-
 def _difference(old: Sequence[Any], new: Sequence[Any], key: Callable[[Any], object]) -> TablePatch | None:
     """None where nothing differs. Of rows with the same key the last one counts, the others are new."""
     if old == new:
         return None
-    place = {key(row): number for number, row in enumerate(old)}
+    # Of thousands of rows nearly all stand where they stood: only what lies between is looked up by key.
+    short = min(len(old), len(new))
+    head = next((n for n in range(short) if old[n] is not new[n]), short)
+    tail = next((n for n in range(short - head) if old[-1 - n] is not new[-1 - n]), short - head)
+    place = {key(old[number]): number for number in range(head, len(old) - tail)}
     at: list[int] = []
     replacing: list[Any] = []
     fresh: list[Any] = []
-    runs: list[list[int]] = []
-    for row in new:
+    runs: list[list[int]] = [[0, head]] if head else []
+    for row in new[head : len(new) - tail]:
         found = place.pop(key(row), None)
         if found is None:
             found = len(old) + len(fresh)
@@ -139,6 +130,10 @@ def _difference(old: Sequence[Any], new: Sequence[Any], key: Callable[[Any], obj
             runs[-1][1] += 1
         else:
             runs.append([found, 1])
+    if tail and runs and sum(runs[-1]) == len(old) - tail:
+        runs[-1][1] += tail
+    elif tail:
+        runs.append([len(old) - tail, tail])
     whole = runs == [[0, len(old) + len(fresh)]]
     return TablePatch(
         at=tuple(at),

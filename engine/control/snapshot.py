@@ -44,7 +44,8 @@ class OrderRow(Value, frozen=True, kw_only=True):
     `done-for-day` or empty."""
     reason: str
     created: int
-    age: float
+    """UTC ns; how old it is follows from the snapshot's time (`order_age`), so that an order at which
+    nothing happens stays the same row."""
     foreign: bool
     purpose: str
     correlation: str

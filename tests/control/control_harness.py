@@ -53,7 +53,6 @@ def order_row(n: int, status: str = "WORKING") -> OrderRow:
         overlay="",
         reason="",
         created=1,
-        age=1.5,
         foreign=False,
         purpose="trade",
         correlation=f"c{n}",

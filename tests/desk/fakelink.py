@@ -107,7 +107,6 @@ def order(number: int, status: str = "WORKING", **fields: Any) -> OrderRow:
         "overlay": "",
         "reason": "",
         "created": TS - number * 1_700_000_000,
-        "age": number * 1.7,
         "foreign": False,
         "purpose": "trade",
         "correlation": f"c{number:08x}",

@@ -74,9 +74,12 @@ class Engine(FakeLink):
                 change(row, open_pnl=Decimal(self.ticks * (place + 1)), realised_pnl=Decimal(-self.ticks))
                 for place, row in enumerate(self.first.positions)
             )
-            working = tuple(change(row, age=row.age + self.ticks / 40) for row in self.first.orders)
             self.snapshot = change(
-                self.first, seq=self.ticks, day_pnl=Decimal(self.ticks), positions=rows, orders=working
+                self.first,
+                seq=self.ticks,
+                ts=self.first.ts + self.ticks * 25_000_000,
+                day_pnl=Decimal(self.ticks),
+                positions=rows,
             )
 
 

@@ -694,7 +694,7 @@ def test_a_frame_leaves_nothing_for_the_collector() -> None:
             snapshot(
                 seq=number,
                 day_pnl=Decimal(number),
-                orders=tuple(change(row, age=row.age + number) for row in orders()),
+                orders=tuple(change(row, created=row.created - number * 10**9) for row in orders()),
             )
             for number in range(40)
         ]

@@ -270,7 +270,7 @@ def test_order_states_are_words() -> None:
 
 def test_an_unheard_of_status_is_unknown_and_open() -> None:
     strange = order(1, "PENDING_COFFEE")
-    assert orders.row(strange, ZONE).cells[0] == Cell("? PENDING_COFFEE", "order-unknown")
+    assert orders.row(strange, ZONE, "1s").cells[0] == Cell("? PENDING_COFFEE", "order-unknown")
     assert orders.is_working(strange)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given, settings
@@ -14,6 +15,8 @@ from engine.lifecycle import CancelSent, LinkLost, Lost, NotSent, ReplaceSent, R
 from engine.lifecycle_types import evolve
 from engine.model import Side, TimeInForce
 from engine.orders import OrderBook, OrderRecord
+from engine.picture_rows import order_row, order_rows
+from tests.instruments import ES
 
 QTYS = st.integers(1, 9)
 
@@ -62,6 +65,11 @@ def check(b: OrderBook) -> None:
         assert life.is_closed or life.leaves == max(0, life.qty - life.cum)
         assert record.foreign or record.executed == life.cum
         assert (record.flight is None) == (record.held or life.in_flight is None)
+    as_books: Any = SimpleNamespace(orders=b, instruments={"ES": ES})
+    for lost in (False, True):
+        fresh = [order_row(as_books, r, last_known=lost) for r in reversed(b.working())]
+        fresh += [order_row(as_books, r) for r in closed[:100]]
+        assert order_rows(as_books, last_known=lost) == tuple(fresh), "a row that was kept is out of date"
 
 
 def limits(record: OrderRecord) -> list[int]:

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table
-from app.desk.view.rows import Kept, Rows
-from engine.control.snapshot import CLOSED_SHOWN, OrderRow, Snapshot
+from app.desk.view.rows import KEPT, Rows
+from engine.control.snapshot import CLOSED_SHOWN, OrderRow, Snapshot, order_age
 from engine.model import OrderStatus, Side
 
 _STATES = {
@@ -73,13 +73,34 @@ def keys(orders: Sequence[OrderRow]) -> list[str]:
     return ours if "" not in ours else list(map(key, orders))
 
 
+class _Made:
+    """Rows that were made, each given out again for as long as its order and the words for its age stand: a
+    table compares and paints rows by identity first."""
+
+    def __init__(self, zone: str) -> None:
+        self._zone = zone
+        self._rows: dict[int, tuple[OrderRow, str, Row]] = {}
+
+    def at(self, order: OrderRow, ts: int) -> Row:
+        """The row of an order in a snapshot of this time, UTC ns."""
+        age = formats.age(order_age(order.created, ts))
+        known = self._rows.get(id(order))
+        if known is not None and known[0] is order and known[1] == age:
+            return known[2]
+        if len(self._rows) >= KEPT:
+            self._rows.clear()
+        made = row(order, self._zone, age)
+        self._rows[id(order)] = (order, age, made)
+        return made
+
+
 @lru_cache(maxsize=4)
-def _rows(zone: str) -> Kept[OrderRow]:
-    return Kept(lambda order: row(order, zone))
+def _made(zone: str) -> _Made:
+    return _Made(zone)
 
 
-def row(order: OrderRow, zone: str) -> Row:
-    """One order as cells."""
+def row(order: OrderRow, zone: str, age: str) -> Row:
+    """One order as cells; `age` in words."""
     try:
         glyph, word, meaning = _STATES[OrderStatus(order.status)]
     except ValueError:
@@ -100,7 +121,7 @@ def row(order: OrderRow, zone: str) -> Row:
         key(order),
         (
             Cell(f"{glyph} {word}", meaning),
-            Cell(formats.age(order.age), "muted"),
+            Cell(age, "muted"),
             Cell(formats.size(order.leaves)),
             Cell(formats.size(order.qty)),
             Cell(order.symbol, "heading"),
@@ -173,7 +194,8 @@ def table(snapshot: Snapshot, zone: str, which: str = "all") -> Table:
     if which != "all":
         title = f"Orders · {which.upper()} only · {title.removeprefix('Orders · ')}"
     shown = snapshot.orders if which == "all" else tuple(filter(WHICH[which], snapshot.orders))
-    rows = Rows.from_items(shown, keys(shown), _rows(zone))
+    made, ts = _made(zone), snapshot.ts
+    rows = Rows.from_items(shown, keys(shown), lambda order: made.at(order, ts))
     return Table(title, COLUMNS, rows, f"no {which} orders" if which != "all" else "no orders today")
 
 
