@@ -99,7 +99,9 @@ class Intake:
 
     def margin_question(self, order: Order, request: Order | Replace) -> asyncio.Task[str] | None:
         """What an approved request that opens has to wait for before it leaves; None: nothing."""
-        if order.purpose is not Purpose.TRADE or self._gate.is_reducing(request, self._view):
+        if order.purpose is not Purpose.TRADE or not self._core.adapter.capabilities.what_if:
+            return None
+        if self._gate.is_reducing(request, self._view):
             return None
         held = self._view.position(order.symbol)
         side = order.side if not held else Side.BUY if held > 0 else Side.SELL
@@ -158,23 +160,29 @@ class Intake:
 
     def _for_venue(self, order: Order) -> Order:
         """A GTD order goes as GTC where the venue keeps no dates: the engine cancels it at its time."""
+        if order.tif is not TimeInForce.GTD:
+            return order
         tifs = self._core.adapter.capabilities.tifs
-        if order.tif is TimeInForce.GTD and TimeInForce.GTD not in tifs and TimeInForce.GTC in tifs:
+        if TimeInForce.GTD not in tifs and TimeInForce.GTC in tifs:
             return msgspec.structs.replace(order, tif=TimeInForce.GTC)
         return order
 
     def lacking(self, order: Order) -> str:
         """What the order needs that the venue cannot do; empty where it can do all of it."""
         can = self._core.adapter.capabilities
-        wants = (
-            (order.type not in can.order_types, f"orders of type {order.type}"),
-            (order.tif not in can.tifs, f"time in force {order.tif}"),
-            (order.post_only and not can.post_only, "post-only orders"),
-            (order.reduce_only and not can.reduce_only, "reduce-only orders"),
-            (order.parent is not None and not (can.bracket or order.emulated), "brackets"),
-            (order.oco is not None and not (can.oco or order.emulated), "OCO groups"),
-        )
-        missing = [what for lacks, what in wants if lacks]
+        missing = []
+        if order.type not in can.order_types:
+            missing.append(f"orders of type {order.type}")
+        if order.tif not in can.tifs:
+            missing.append(f"time in force {order.tif}")
+        if order.post_only and not can.post_only:
+            missing.append("post-only orders")
+        if order.reduce_only and not can.reduce_only:
+            missing.append("reduce-only orders")
+        if order.parent is not None and not (can.bracket or order.emulated):
+            missing.append("brackets")
+        if order.oco is not None and not (can.oco or order.emulated):
+            missing.append("OCO groups")
         if not missing:
             return ""
         return f"{self._core.adapter.name} cannot do {', '.join(missing)}; send it without"

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from engine.feeds.watchdog import DataState, Watchdog
 from engine.model import Instrument, MarketState, Quote, Trade
 from engine.risk.view import DataState as RiskData
-from engine.risk.view import DataWord
 from engine.sessions import Calendar
 
 
@@ -56,13 +55,8 @@ class Market:
 
     def risk_data(self, now: int) -> RiskData:
         """The watchdog's word in the form that controls read."""
-        state = self.watchdog.state(now)
-        word: DataWord = "live"
-        if state.word in ("stale", "closed", "none"):
-            word = state.word
-        elif state.word in ("crossed", "one_sided"):
-            word = "crossed"
-        return RiskData(word, state.age, self.watchdog.age_limit())
+        word, age, _ = self.watchdog.look(now)
+        return RiskData("crossed" if word == "one_sided" else word, age, self.watchdog.age_limit())
 
 
 class MarketBook:

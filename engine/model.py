@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -111,7 +112,7 @@ class OffGrid(ValueError):
     """A price or quantity that is no exact multiple of the instrument's tick or lot."""
 
 
-class Instrument(Value, frozen=True, kw_only=True):
+class Instrument(Value, frozen=True, kw_only=True, dict=True):
     """A contract. Money amounts are in `currency`; margins and fees are per contract unit of `lot`.
 
     `tick` and `lot` are the smallest steps of price and size; `multiplier` is the money value of one
@@ -144,7 +145,7 @@ class Instrument(Value, frozen=True, kw_only=True):
     """UTC ns of the beginning of the last day on which it can be held safely: its last trading day, or its
     first notice day where that is earlier. None: it never ends, or nobody says."""
 
-    @property
+    @cached_property
     def tick_value(self) -> Decimal:
         """Money that one lot gains when the price rises by one tick, in `currency`."""
         return self.tick * self.lot * self.multiplier

@@ -133,6 +133,8 @@ class PositionBook:
 
     def __init__(self) -> None:
         self._positions: dict[str, Position] = {}
+        self.version = 0
+        """Counts the changes of what is held; what is intended, or confirmed by the broker, is none."""
         self._notes = 0
         """Bookings without an execution so far."""
         self._alike: dict[Legs, Legs] = {}
@@ -169,6 +171,7 @@ class PositionBook:
         legs = tuple(self._legs(fill, attribution))
         if len(self._alike) >= ALIKE:
             self._alike.clear()
+        self.version += 1
         self._enter(position, fill.key, self._alike.setdefault(legs, legs))
 
     @staticmethod
@@ -182,6 +185,7 @@ class PositionBook:
         position = self.get(symbol)
         if position.booked.pop(key, None) is None:
             return False
+        self.version += 1
         self._fold(position)
         return True
 
@@ -195,6 +199,7 @@ class PositionBook:
             self.book(fill, attribution)
             return True
         legs = tuple(self._legs(fill, attribution))
+        self.version += 1
         position.booked = {
             (fill.key if k == key else k): (legs if k == key else v) for k, v in position.booked.items()
         }
@@ -242,6 +247,7 @@ class PositionBook:
 
     def _note(self, symbol: str, legs: Legs) -> None:
         self._notes += 1
+        self.version += 1
         self._enter(self.get(symbol), self._notes, legs)
 
     def transfer(self, symbol: str, seller: str, buyer: str, lots: int, price: int) -> None:

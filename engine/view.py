@@ -40,6 +40,8 @@ class EngineView:
         self._pnl: Decimal | None = None
         self._account: AccountValues | None = None
         self._account_at = 0
+        self.believed = int(max(3 * books.config.reconcile.every, 10.0) * NS)
+        """ns for which what the broker said when it was asked is taken for how it stands."""
         self._account_version = 0
         self._account_read: tuple[object, ...] = ()
         self._carried: tuple[MarketOf, ...] = ()
@@ -276,18 +278,13 @@ class EngineView:
     def account(self) -> AccountValues | None:
         """The broker's figures while they are fresh: three reconciliations old at the most."""
         values = self._account
-        if values is None:
+        if values is None or self._clock.mono() - self._account_at > self.believed:
             return None
-        return values if self._clock.mono() - self._account_at <= self.believed else None
-
-    @property
-    def believed(self) -> int:
-        """ns for which what the broker said when it was asked is taken for how it stands."""
-        return int(max(3 * self._books.config.reconcile.every, 10.0) * NS)
+        return values
 
     def total_pnl(self) -> Decimal | None:
         """Realised + open − fees since the journal began; None where a held position has no mark."""
-        key = (self._books.version, self._markets.version)
+        key = (self._books.positions.version, self._markets.version)
         if key != self._pnl_key:
             self._pnl_key = key
             total: Decimal | None = Decimal(0)

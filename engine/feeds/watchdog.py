@@ -179,39 +179,41 @@ class Watchdog:
 
     def is_live(self, now: int) -> bool:
         """True where `state(now).word` is `live`."""
-        return self.state(now).word == "live"
+        return self.look(now)[0] == "live"
 
     def state(self, now: int) -> DataState:
         """How good the data is at `now`."""
+        word, age, detail = self.look(now)
+        return DataState(word=word, age=age, limit=self._limit, detail=detail)
+
+    def look(self, now: int) -> tuple[DataWord, int | None, str]:
+        """Word, age and detail of `state`, for those who ask with every order."""
         if now >= self._flip:
             self._look_at_calendar(now)
         age = now - self._seen if self._seen else None
         if not self._open:
-            return self._say("closed", age, self._why_closed(now))
+            return "closed", age, self._why_closed(now)
         if not self._quoted or age is None:
-            return self._say("none", age, "no quote yet")
+            return "none", age, "no quote yet"
         silent = now - max(self._seen, self._opened)
         if silent > self._limit:
             allowed = f"silent for {silent / NS:.1f} s, its rhythm allows {self._limit / NS:.1f} s"
-            return self._say("stale", age, allowed)
+            return "stale", age, allowed
         if now < self._seen - NS:
-            return self._say("stale", age, "the clock stepped back, nothing came since")
+            return "stale", age, "the clock stepped back, nothing came since"
         if self._behind > self.stale_after:
-            return self._say("stale", age, f"feed is {self._behind / NS:.1f} s behind")
+            return "stale", age, f"feed is {self._behind / NS:.1f} s behind"
         if self._jumps.pending:
-            return self._say("stale", age, "a jump in price is not confirmed yet")
+            return "stale", age, "a jump in price is not confirmed yet"
         if self._bid is None or self._ask is None:
             missing = "no bid" if self._ask is not None else "no offer"
             if self._ask is None and self._bid is None:
                 missing = "empty book"
-            return self._say("one_sided", age, missing)
+            return "one_sided", age, missing
         if self._bid >= self._ask:
             by = self._bid - self._ask
-            return self._say("crossed", age, f"crossed by {by} ticks" if by else "locked")
-        return self._say("live", age, "")
-
-    def _say(self, word: DataWord, age: int | None, detail: str) -> DataState:
-        return DataState(word=word, age=age, limit=self._limit, detail=detail)
+            return "crossed", age, f"crossed by {by} ticks" if by else "locked"
+        return "live", age, ""
 
     def age_limit(self) -> int:
         """Silence, in ns, beyond which this instrument counts as stale."""

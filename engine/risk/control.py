@@ -129,9 +129,9 @@ class Control:
     """True where the figure depends on the control's own events and the limits alone, not on the books."""
 
     def __init__(self) -> None:
-        self.holds: dict[str, str] = {}
+        self.holds: Final[dict[str, str]] = {}
         """Scopes in which opening orders wait for this control, with the reason; kept by the loop."""
-        self.broken: dict[str, str] = {}
+        self.broken: Final[dict[str, str]] = {}
         """Scopes that the loop could not evaluate, with the error; kept by the loop."""
         self.touched: dict[str, None] = {}
         """Scopes that changed by an event of the control's own and must be evaluated at the next tick."""

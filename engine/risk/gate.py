@@ -95,11 +95,12 @@ class Gate:
                 return ""
             if ask.blind is not None:
                 return _cannot_read(ask.blind).text
-            for control in self.controls.for_opening:
-                refusal = control.check(ask, view) if control.again else None
+            for control in self.controls.again:
+                refusal = control.check(ask, view)
                 if refusal is not None:
                     return f"{control.name}: {refusal.text}"
-                if (control.holds or control.broken) and (text := control.hold_on(ask)):
+            for control, holds, broken in self.controls.shut:
+                if (holds or broken) and (text := control.hold_on(ask)):
                     return f"{control.name}: {text}"
         except Exception as error:  # noqa: BLE001 - in doubt nothing that opens is sent
             return _cannot_read(error).text

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
+from engine.model import Instrument
 from engine.risk.ask import Ask
-from engine.risk.view import RiskView
+from engine.risk.view import Reference, RiskView
 
 ZERO: Final = Decimal(0)
 
@@ -32,8 +33,7 @@ class Line:
     """Margin that the working orders could need beyond that of the position."""
 
 
-@dataclass(frozen=True, slots=True)
-class After:
+class After(NamedTuple):
     """Worst-case totals with an order on top; None where a symbol could not be valued."""
 
     gross: Decimal | None
@@ -63,14 +63,17 @@ class WorstCase:
     def net(self) -> Decimal:
         return max(abs(self.up), abs(self.down))
 
-    def refresh(self, view: RiskView) -> None:
-        """Counts what changed since the last call."""
+    def refresh(self, view: RiskView, but: str = "") -> None:
+        """Counts what changed since the last call. `but`: a symbol whose line may stay as it was counted,
+        where it had a value."""
         symbols = view.symbols()
         lines = self._lines
         changed = False
         for symbol in symbols:
-            version = view.version(symbol)
             line = lines.get(symbol)
+            if symbol == but and line is not None and line.gross is not None and line.margin is not None:
+                continue
+            version = view.version(symbol)
             if line is None or line.version != version:
                 lines[symbol] = self._line(view, symbol, version)
                 changed = True
@@ -85,14 +88,9 @@ class WorstCase:
     def _line(self, view: RiskView, symbol: str, version: int) -> Line:
         position = view.position(symbol)
         buy, sell = view.exposure(symbol)
-        line = Line(version, position=position)
         instrument = view.instrument(symbol)
-        if instrument is not None:
-            line.asset_class = instrument.asset_class
-            reference = view.reference(symbol)
-            rate = view.fx(instrument.currency)
-            if reference is not None and rate is not None:
-                line.unit = instrument.money(abs(reference.price)) * rate
+        asset_class = "" if instrument is None else instrument.asset_class
+        line = Line(version, asset_class, _unit(instrument, view.reference(symbol), view), position)
         if position or buy or sell:
             _fill(line, view, symbol, position + buy, position - sell)
         return line
@@ -122,12 +120,14 @@ class WorstCase:
         """Totals if this order were approved. Worked out once for each ask, however many controls want it."""
         if self._after is not None and self._after[0] is ask:
             return self._after[1]
-        self.refresh(view)
         symbol = ask.symbol
+        # Its own line leaves the totals and the new one takes its place: what it was is not worked out again.
+        self.refresh(view, but=symbol)
         old = self._lines.get(symbol) or self._line(view, symbol, view.version(symbol))
         high = ask.position + (ask.others + ask.lots if ask.sign > 0 else ask.opposite)
         low = ask.position - (ask.others + ask.lots if ask.sign < 0 else ask.opposite)
-        new = Line(old.version, old.asset_class, old.unit, ask.position)
+        unit = _unit(ask.instrument, ask.reference(view), view)
+        new = Line(old.version, old.asset_class, unit, ask.position)
         _fill(new, view, symbol, high, low)
         unknown = self.unvalued or (symbol if new.gross is None else "")
         if unknown or old.gross is None or new.gross is None:
@@ -142,6 +142,13 @@ class WorstCase:
         after = After(gross, net, in_class, margin, unknown)
         self._after = (ask, after)
         return after
+
+
+def _unit(instrument: Instrument | None, reference: Reference | None, view: RiskView) -> Decimal | None:
+    if instrument is None or reference is None:
+        return None
+    rate = view.fx(instrument.currency)
+    return None if rate is None else instrument.money(abs(reference.price)) * rate
 
 
 def _fill(line: Line, view: RiskView, symbol: str, high: int, low: int) -> None:

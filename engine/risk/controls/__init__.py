@@ -45,6 +45,10 @@ class ControlSet:
         self.by_name = dict(zip(names, self.all, strict=True))
         self.for_opening = tuple(c for c in self.all if not isinstance(c, FlattenQuantity))
         self.for_reducing = tuple(c for c in self.for_opening if not c.opening_only)
+        self.again = tuple(c for c in self.for_opening if c.again)
+        self.shut = tuple((c, c.holds, c.broken) for c in self.for_opening)
+        """Where each control keeps opening orders back, at hand for the gate: it looks at all of
+        them with every order."""
         self.for_flatten = tuple(c for c in self.all if c.on_flatten)
         self.charged = tuple(c for c in self.all if _overrides(c, "approved"))
         self._fills = tuple(c for c in self.all if _overrides(c, "on_fill"))

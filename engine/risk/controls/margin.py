@@ -65,6 +65,7 @@ class Margin(Control):
         used = view.margin_used()
         if used is None:
             return None, None
+        self._worst.refresh(view)
         after = self._worst.after(ask, view).margin
         now = None if self._worst.unmargined else used + self._worst.margin
         return now, None if after is None else used + after
