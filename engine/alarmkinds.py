@@ -42,7 +42,8 @@ _PERSON: Final = (
 _EVENT: Final = (
     "equity not_sent failover target_held bust resubmitted strategy_limit command cancel_everything adopted "
     "limits missing_fill busted_fill corrected_fill status_differs in_flight off_target rejected "
-    "cancel_rejected replace_rejected unknown_report feed_end link_up screen_back sentinel_saw"
+    "cancel_rejected replace_rejected unknown_report feed_end link_up screen_back "
+    "screen_failed sentinel_saw"
 )
 
 ENDS: Final[dict[str, Ends]] = {

@@ -28,6 +28,7 @@ from engine.control.commands import (
     ReloadStrategy,
     Reset,
     Resume,
+    ScreenFailed,
     SetLimit,
     Shelve,
     Shutdown,
@@ -210,6 +211,11 @@ class Operator:
                 self._claim(broker_id, strategy, who, correlation, reply)
             case Acknowledge():
                 reply(acknowledge(self._core, command, who, correlation))
+            case ScreenFailed(text=text):
+                self._core.alarm(
+                    "warning", "screen_failed", f"the screen of {who} failed and is back: {text}"
+                )
+                reply(Answer(ok=True, text="the screen is back"))
             case Shelve():
                 reply(shelve(self._core, command, who, correlation))
             case Shutdown():

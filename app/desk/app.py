@@ -46,9 +46,14 @@ from app.desk.view.killing import scope_all
 from app.desk.view.status import STALE_AFTER
 from app.desk.welcome import WelcomePage
 from app.desk.welcome import lines as welcome_lines
+from engine.control.commands import ScreenFailed
 from engine.control.link import Link
 from engine.control.snapshot import Snapshot
 
+LOAD_EVERY: Final = 0.2
+"""Seconds between two screens that are loaded ahead."""
+FAILURE_STAYS: Final = 600.0
+"""Seconds for which it is said that a screen failed, unless something else is said."""
 BELL_EVERY: Final = 2.0
 """Seconds between two bells."""
 _THEMES = Path(str(resources.files("themes")))
@@ -71,7 +76,8 @@ class DeskApp(Ordering, App[DeskResult]):
     the desk is explained at its first start (empty: it is not), `plain`
     keeps to the terminal's own sixteen colours, `glyphs` whether it shows more than ASCII, `redact` blanks
     secrets out of a crash report, `safe_after` seconds without a key after which it is SAFE again (0: never),
-    `sizes` of orders that are entered with one key, by symbol.
+    `sizes` of orders that are entered with one key, by symbol, `failed` how the screen failed that this one
+    stands in for.
     """
 
     CSS_PATH = cast("list[str | PurePath]", _STYLES)
@@ -100,6 +106,7 @@ class DeskApp(Ordering, App[DeskResult]):
         redact: Callable[[str], str] = str,
         safe_after: float = 600.0,
         sizes: Mapping[str, Decimal] | None = None,
+        failed: str = "",
     ) -> None:
         strips.install()
         # Before App.__init__, which asks for the style sheet's variables.
@@ -135,6 +142,7 @@ class DeskApp(Ordering, App[DeskResult]):
         self.remembered = Remembered(state_dir)
         """The operator's looks."""
         self._welcome = welcome
+        self._failed = failed
         self._shown: Snapshot | None = None
         """What the panes show."""
         self._lined: Snapshot | None = None
@@ -165,6 +173,24 @@ class DeskApp(Ordering, App[DeskResult]):
         if self._rate > 0:
             self.set_interval(1 / self._rate, self.paint, name="frames")
             self.set_interval(LOOK_EVERY, self.watch_theme_file, name="theme")
+            self.set_timer(LOAD_EVERY, self._load_rest, name="screens")
+        if self._failed:
+            self._tell_of_failure()
+
+    def _load_rest(self) -> None:
+        """The other screens, one after the other, so that no frame waits long."""
+        if self.screen_stack and self.desk.load_rest():
+            self.set_timer(LOAD_EVERY, self._load_rest, name="screens")
+
+    def _tell_of_failure(self) -> None:
+        """This screen stands in for one that failed: here, and in the engine's alarms and log."""
+        snapshot, text = self._link.latest(), f"{self._failed}. This is a new one, SAFE; the engine went on"
+        if snapshot is None or not snapshot.recorded:
+            try:
+                self._link.send(ScreenFailed(text=self._failed), self._who, None)
+            except Exception as error:  # noqa: BLE001 - whatever a link does, the operator must learn of it
+                text += f" (it could not be told: {type(error).__name__})"
+        self.note(text, "alarm-warning", stays=FAILURE_STAYS)
 
     def paint(self) -> None:
         """Paints the newest snapshot; cheap when nothing is new."""
@@ -360,6 +386,7 @@ def run_desk_app(
     SIGTSTP, SIGTTIN and SIGTTOU stay ignored, so that the process can go on without a terminal. Other
     handlers are put back.
     """
+    failed = ""
     while True:
         try:
             app = DeskApp(
@@ -381,6 +408,7 @@ def run_desk_app(
                 redact=redact,
                 safe_after=safe_after,
                 sizes=sizes,
+                failed=failed,
             )
         except Exception as error:  # noqa: BLE001 - the engine runs already, and must not be left without a word
             return _never_stood(error, report_dir, redact, on_crash)
@@ -392,6 +420,7 @@ def run_desk_app(
         if restarts <= 0:
             return result
         restarts -= 1
+        failed = result.detail
 
 
 def _never_stood(

@@ -132,11 +132,11 @@ class Commanding(Recorded, Themed, _Base):
         else:
             self.note(f"{_FAILED.get(answer.data.get('outcome', ''), '✕ REFUSED')} {said}: {text}", "halted")
 
-    def note(self, text: str, meaning: str = "muted") -> None:
-        """Says something on the note line for a while."""
+    def note(self, text: str, meaning: str = "muted", stays: float = NOTE_STAYS) -> None:
+        """Says something on the note line for a while, `stays` in seconds."""
         if self.screen_stack:
             self.desk.note(text, meaning)
-            self._note_until = self._now() + NOTE_STAYS
+            self._note_until = self._now() + stays
 
     # Kill and flatten
 

@@ -15,7 +15,7 @@ from app.desk.grid import Grid
 from app.desk.painting import ByMeaning, Lines
 from app.desk.panes.kill import KillPanel
 from app.desk.panes.lines import AlarmLine, Banner, FooterLine, StatusLine, WhyLine
-from app.desk.screens import entry
+from app.desk.screens import SCREENS, entry
 from app.desk.sheet import Sheet
 from app.desk.view.cells import Cell
 from app.desk.view.status import mode
@@ -78,7 +78,8 @@ class DeskScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sheet: Sheet = entry(FIRST).load()(id=FIRST)
+        self._sheet_classes: dict[str, type[Sheet]] = {}
+        self.sheet: Sheet = self._class_of(FIRST)(id=FIRST)
         """The one that is shown."""
         self._sheets: dict[str, Sheet] = {FIRST: self.sheet}
         self._looked: tuple[Snapshot, str] | None = None
@@ -119,6 +120,19 @@ class DeskScreen(Screen[None]):
         """A pane of the sheet that is shown, by its id."""
         return self.sheet.query_one(f"#{name}", Grid)
 
+    def load_rest(self) -> bool:
+        """Loads the class of one more screen; False once all are there. A program that is upgraded in place
+        would not be found whole when a screen is first shown, hours later."""
+        missing = next((screen for screen in SCREENS if screen.name not in self._sheet_classes), None)
+        if missing is not None:
+            self._sheet_classes[missing.name] = missing.load()
+        return missing is not None
+
+    def _class_of(self, name: str) -> type[Sheet]:
+        if name not in self._sheet_classes:
+            self._sheet_classes[name] = entry(name).load()
+        return self._sheet_classes[name]
+
     async def choose(self, name: str) -> None:
         """Shows a sheet and gives its main pane the focus. Awaited: the next key is for what it shows."""
         self.command_line(False)
@@ -126,7 +140,7 @@ class DeskScreen(Screen[None]):
             before = self.sheet
             sheet = self._sheets.get(name)
             if sheet is None:
-                sheet = self._sheets[name] = entry(name).load()(id=name)
+                sheet = self._sheets[name] = self._class_of(name)(id=name)
                 await self.query_one("#body").mount(sheet)
             before.display = False
             before.hidden()

@@ -149,6 +149,13 @@ class TakeControl(Command, frozen=True, tag="take_control"):
     """The screen that sends it is in control from now on, whoever was so before. Only for screens."""
 
 
+class ScreenFailed(Command, frozen=True, tag="screen_failed"):
+    """Said by a screen that failed and was started again by itself; alarmed and journalled. `text`: how, and
+    where its report is."""
+
+    text: str
+
+
 class Shelve(Command, frozen=True, tag="shelve"):
     """Keep an alarm still for some minutes, with a reason; 0 minutes: no longer. Journalled."""
 
@@ -181,6 +188,7 @@ AnyCommand = (
     | Acknowledge
     | Shelve
     | TakeControl
+    | ScreenFailed
     | Shutdown
 )
 

@@ -111,15 +111,22 @@ def main() -> int:
 
     signal.signal(signal.SIGUSR1, lambda *_: made[-1].on_loop(freeze))
     signal.signal(signal.SIGUSR2, lambda *_: made[-1].on_loop(dump))
-    if "crash" in sys.argv:
+    if "crash" in sys.argv or "crash-once" in sys.argv:
         from app.desk.panes.risk import RiskPane
 
+        sound = RiskPane.look
         RiskPane.look = broken  # type: ignore[assignment]
+
+    def crashed(result: desk_app.DeskResult) -> None:
+        log(crashed=result.detail)
+        if "crash-once" in sys.argv:
+            RiskPane.look = sound  # type: ignore[method-assign]
+
     result = desk_app.run_desk_app(
         engine,
         frame_rate=40,
         report_dir=LOG.parent,
-        on_crash=lambda crashed: log(crashed=crashed.detail),
+        on_crash=crashed,
     )
     ticks = engine.ticks
     output = getattr(made[-1]._driver, "output", None) if made else None

@@ -262,6 +262,19 @@ def test_a_crash_gives_the_terminal_back_and_leaves_the_engine(tmp_path: Path) -
         terminal.close()
 
 
+def test_a_screen_that_was_started_again_says_so_with_its_report_and_tells_the_engine(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, "crash-once")
+    try:
+        assert "ValueError" in terminal.event("crashed")["crashed"]
+        assert terminal.event("sent")["sent"] == "ScreenFailed"
+        terminal.until(
+            lambda: "the screen failed: ValueError; report in" in terminal.text(), "the word of it"
+        )
+        assert len(list(tmp_path.glob("desk-crash-*.txt"))) == 1
+    finally:
+        terminal.close()
+
+
 def test_quit_from_the_keyboard(terminal: Terminal) -> None:
     terminal.painted()
     terminal.type(b"\x11")

@@ -261,3 +261,48 @@ def test_u_loads_a_strategy_again_after_a_y() -> None:
         assert link.sent == [ReloadStrategy(strategy="trend")]
 
     drive(test, link=FakeLink(snapshot(strategies=strategies())))
+
+
+UPGRADED = """
+import asyncio, sys
+from importlib.abc import MetaPathFinder
+sys.path[:0] = {paths!r}
+from fakelink import FakeLink, snapshot
+from fakeanswers import everything
+from app.desk.app import LOAD_EVERY, DeskApp
+from app.desk.screens import SCREENS
+
+class Replaced(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith(("app.", "engine.")):
+            raise ImportError(f"{{name}} is of another version now")
+
+async def main():
+    link = FakeLink(snapshot())
+    link.replies = everything()
+    app = DeskApp(link, frame_rate=20)
+    async with app.run_test(size=(120, 40)) as pilot:
+        while app.desk._sheet_classes.keys() < {{s.name for s in SCREENS}}:
+            await pilot.pause(LOAD_EVERY)
+        sys.meta_path.insert(0, Replaced())
+        for screen in SCREENS:
+            if not screen.modes:
+                await pilot.press(screen.keys[0])
+                await pilot.pause()
+                assert app.desk.sheet.id == screen.name, screen
+        await pilot.press("f1", "escape", "f9", "escape", "ctrl+p", "escape", "f12")
+        app.finish("quit-screen", "seen")
+    print("all there")
+
+asyncio.run(main())
+"""
+
+
+def test_a_desk_whose_program_is_replaced_has_all_its_screens(tmp_path: Path) -> None:
+    here = Path(__file__).parent
+    script = tmp_path / "desk.py"
+    script.write_text(UPGRADED.format(paths=[str(here), str(here.parents[1])]), encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.stdout.strip() == "all there", ran.stderr[-2000:]
