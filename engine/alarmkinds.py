@@ -28,7 +28,7 @@ _CAUSE: Final = (
     "not_flat kill_error kill_resumed screen_lost strategy unprotected no_target stop protection feed "
     "reload foreign_order sentinel_gone sentinel_link sentinel_settings"
 )
-_RESET: Final = "halt operator_halt manual_trade sentinel unknown_order"
+_RESET: Final = "halt operator_halt manual_trade sentinel unknown_order overfill"
 _CONTROLS: Final = (
     "market_state strategy_position strategy_working strategy_loss reject_storm error_rate executions "
     "daily_loss order_qty order_notional spread instruments self_match validity max_position stale_data "

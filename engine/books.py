@@ -25,7 +25,7 @@ from engine.facts import (
     ForeignOrder,
     OrderFact,
 )
-from engine.halts import Halt, HaltBook
+from engine.halts import OVERFILL, Halt, HaltBook
 from engine.lifecycle_types import Anomaly, OrderEvent, Request
 from engine.model import FLATTENER, ExecutionKey, Fill, Instrument, Side
 from engine.orders import FOREIGN, OrderBook
@@ -92,6 +92,8 @@ class Applied:
     """Whose position changed by a bust or correction."""
     only_fee: bool = False
     """The correction told a commission and left side, quantity and price as they were."""
+    halted: bool = False
+    """More was executed than an order asked for, and its instrument is halted from now on."""
 
 
 class Books:
@@ -286,6 +288,20 @@ class Books:
         return Applied(record, outcome.anomalies, was_closed=outcome.before.is_closed)
 
     def _fact(self, fact: AnyFact, ts: int) -> Applied:
+        applied = self._report(fact, ts)
+        record = applied.record
+        if record is not None and not record.foreign:
+            for anomaly in applied.anomalies:
+                if anomaly.code is life.Code.OVERFILL:
+                    # With the execution itself, so that no crash comes between the two.
+                    reason = f"{record.order.id}: {anomaly.text}"
+                    halt = Halt(
+                        scope="instrument", target=record.order.symbol, code=OVERFILL, reason=reason, ts=ts
+                    )
+                    applied.halted = self.halts.latch(halt)
+        return applied
+
+    def _report(self, fact: AnyFact, ts: int) -> Applied:
         match fact:
             case Executed(fill=fill):
                 return self._execution(fill, ts)

@@ -110,7 +110,7 @@ class FactHandler:
         applied = core.commit(FactTaken(fact=fact, source=source), correlation, order_id)
         record = applied.record
         for anomaly in applied.anomalies:
-            self._surprise(anomaly, record, order_id, correlation)
+            self._surprise(anomaly, applied, order_id, correlation)
         if applied.fill is not None:
             self._filled(applied, correlation, source)
         elif applied.symbol:
@@ -305,10 +305,8 @@ class FactHandler:
         self._engine.strategies.on_position(applied.symbol)
         self._engine.reconcile_soon()
 
-    def _surprise(
-        self, anomaly: Anomaly, record: OrderRecord | None, order_id: str, correlation: str
-    ) -> None:
-        core = self._core
+    def _surprise(self, anomaly: Anomaly, applied: Applied, order_id: str, correlation: str) -> None:
+        core, record = self._core, applied.record
         core.metrics.count(f"anomaly.{anomaly.code}")
         text = anomaly_text(anomaly, record)
         symbol = record.order.symbol if record is not None else ""
@@ -323,10 +321,11 @@ class FactHandler:
                 correlation_id=correlation,
             )
         else:
+            halted = anomaly.code is Code.OVERFILL and applied.halted
             core.alarm(
-                "warning",
+                "critical" if halted else "warning",
                 UNKNOWN_REPORT if anomaly.code is Code.UNKNOWN_ORDER else str(anomaly.code).lower(),
-                text,
+                f"{symbol} halted: {text}" if halted else text,
                 symbol=symbol,
                 correlation=correlation,
                 order_id=order_id,

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import KeysView
+from typing import Final
 
+from engine.lifecycle_types import Code
 from engine.model import Value
+
+OVERFILL: Final = str(Code.OVERFILL).lower()
+"""Code of the halt of an instrument in which more was executed than an order asked for."""
 
 
 class Halt(Value, frozen=True, kw_only=True):

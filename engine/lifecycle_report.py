@@ -97,6 +97,9 @@ def _report_of_fill(
         text = f"the venue has it filled with {event.cum} lots, {life.cum} were executed"
         return Transition(close(told, CANCELED, text), (Anomaly(Code.CONTRADICTION, text), *anomalies))
     full = max(event.qty, event.cum)
+    if event.cum > max(life.cum, event.qty, life.worst_qty):
+        text = f"{event.cum} filled by the venue's count, only {max(event.qty, life.worst_qty)} asked for"
+        anomalies = (*anomalies, Anomaly(Code.OVERFILL, text, event.cum - max(event.qty, life.worst_qty)))
     if life.cum < full:  # it has filled, we do not know how: in doubt, with full exposure
         text = f"the venue has it filled, {event.cum - life.cum} lots of executions are missing"
         return Transition(doubt(with_terms(told, full, event.limit, event.stop), text), anomalies)

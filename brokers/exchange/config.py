@@ -77,6 +77,8 @@ class FaultConfig(Section):
     """Share of reports that are overtaken by those that follow within reorder_ms."""
     fill_after_cancel: float = Ratio
     """Share of cancelled orders of which a fill is still reported after the cancel was confirmed."""
+    overfill: float = Ratio
+    """Share of filled orders of which one lot more is executed than they asked for."""
     bust: float = Ratio
     """Share of executions that are cancelled by the exchange bust_ms later."""
     correct: float = Ratio

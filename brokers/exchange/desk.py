@@ -293,6 +293,10 @@ class OrderDesk:
         self._release_ack(order)
         faults = self.faults
         delay = round(faults.config.bust_ms * 1e6)
+        if order.status is OrderStatus.FILLED and order.cum == order.qty and faults.hit("overfill"):
+            self.clock.call_later(
+                round(faults.config.reorder_ms * 1e6), self.revisions.fill_beyond, order, price
+            )
         if faults.hit("bust"):
             self.clock.call_later(delay, self.revisions.bust, execution)
         elif faults.hit("correct"):

@@ -32,6 +32,10 @@ class Revisions:
         order = None if execution.uid is None else self._desk.books.orders.get(execution.uid)
         if order is None:
             return
+        if order.cum - fill.qty >= order.qty:  # it was one lot too many, and is none any more
+            order.cum -= fill.qty
+            self._desk.books.touch(order)
+            return
         if self._desk.config.bust_reopens:
             order.cum -= fill.qty
             reopened = order.status is OrderStatus.FILLED
@@ -52,7 +56,7 @@ class Revisions:
         if not order.closed:
             order.status = OrderStatus.PARTIAL_FILL if order.cum else OrderStatus.WORKING
             self._desk.restate(order, order.qty - qty, reason)
-        elif order.status is OrderStatus.FILLED and qty > 0:
+        elif order.status is OrderStatus.FILLED and qty > 0 and order.cum < order.qty:
             order.status, order.reason = OrderStatus.CANCELED, reason
             now, bid, cum = self._desk.clock.now(), order.broker_id, order.cum
             self._desk.report_order(
@@ -97,6 +101,11 @@ class Revisions:
         self._desk.books.rename(order, broker_id)
         self._desk.books.add(twin, older=True)
         self._desk.markets[order.symbol].accept(twin)
+
+    def fill_beyond(self, order: VenueOrder, price: int) -> None:
+        """One lot more than the order asked for."""
+        if order.status is OrderStatus.FILLED and order.cum >= order.qty:
+            self._desk.fill(order, 1, price, True)
 
     def fill_late(self, order: VenueOrder, qty: int) -> None:
         """A fill that happened before the cancel and is only reported now."""

@@ -197,7 +197,7 @@ class Reads:
         else:
             status = OrderStatus.REJECTED
         return OrderReport(
-            ts=ts, order_id=order_id, broker_id=perm, status=status, qty=max(qty, cum), cum=cum, leaves=0,
+            ts=ts, order_id=order_id, broker_id=perm, status=status, qty=qty or cum, cum=cum, leaves=0,
             reason=order.note,
         )  # fmt: skip
 

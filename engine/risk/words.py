@@ -123,6 +123,7 @@ HALTS: Final[dict[str, str]] = {
     "unknown_order": "the broker has an order open that is not ours",
     "drift": "the broker's position is not ours",
     "manual_trade": "somebody else traded it",
+    "overfill": "more was executed than an order asked for",
     "missing_fill": "a fill was not reported to us",
     "busted_fill": "the venue took a fill back",
     "corrected_fill": "the venue changed a fill",

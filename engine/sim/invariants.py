@@ -93,6 +93,8 @@ class Watch:
         """Cancels that were taken and have not left: order id → monotonic ns."""
         self._asked = list(self._books.kills)
         """What was asked of the kill procedure since it ended last."""
+        self._most: dict[str, int] = {}
+        """The largest quantity that a replace asked for, by order, lots."""
         self._unfinished = bool(self._books.kills)
         """A kill or flatten of an earlier run is to be taken up again."""
         self._born = engine.core.clock.mono()
@@ -135,6 +137,7 @@ class Watch:
                 self._proven(record)
             case FactTaken() if applied.fill is not None:
                 self._real(applied.fill)
+                self._beyond(applied)
             case FactTaken(fact=Executed(fill=fill)) if fill.qty > 0 and not self._books.orders.knows(
                 fill.key
             ):
@@ -159,6 +162,16 @@ class Watch:
         if isinstance(record, KillEnded) or lifted:
             self._asked.clear()
             self._unfinished = False
+
+    def _beyond(self, applied: Applied) -> None:
+        """More than was ever asked for stops its instrument in the same breath."""
+        record = applied.record
+        if record is None or record.foreign:
+            return
+        asked = max(record.order.qty, record.life.worst_qty, self._most.get(record.order.id, 0))
+        if record.life.cum > asked and self._books.halts.instrument(record.order.symbol) is None:
+            text = f"{record.order.id} has {record.life.cum} lots of {asked}, and its instrument trades on"
+            raise Broken("overfill", text)
 
     def _corrected(self, fill: Fill) -> None:
         position = self._books.positions.get(fill.symbol)
@@ -254,6 +267,7 @@ class Watch:
         record = self._books.orders.get(change.order_id)
         if record is None:
             raise Broken("replace", f"{change.order_id} is replaced and not known")
+        self._most[change.order_id] = max(self._most.get(change.order_id, 0), change.qty)
         # Larger than what works: after a change that the venue took, not than what was ordered at first.
         if record.order.purpose is Purpose.TRADE and change.qty > record.life.qty:
             self._approved(record.order, change.qty - record.life.cum)

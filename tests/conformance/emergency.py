@@ -1,8 +1,8 @@
-"""Cases 150 to 156: what the kill switch relies on."""
+"""Cases 150 to 157: what the kill switch relies on."""
 
 from __future__ import annotations
 
-from engine.facts import Acknowledged, Canceled
+from engine.facts import Acknowledged, Canceled, OrderReport
 from engine.model import NS, MarketState, OrderStatus
 from tests.conformance.suite import (
     B,
@@ -15,6 +15,7 @@ from tests.conformance.suite import (
     of,
     recorded,
     refused,
+    standing,
     submit,
     until_filled,
     until_seen,
@@ -132,3 +133,22 @@ async def who_is_not_heard_of_any_more_is_cancelled_by_the_venue(bench: Bench) -
     assert told.unsolicited
     assert (await bench.adapter.open_orders()).ours == ()
     return True
+
+
+@case(157, "emergency")
+async def more_than_was_asked_for_is_told_and_can_be_left(bench: Bench) -> None:
+    """Given a venue that executes one lot more than an order asked for, when it is told, then the order has
+    ended over its size, the position is the venue's, and selling all of it leaves nothing."""
+    await bench.arm("overfill")
+    order_id = await submit(bench, B, 2)
+    await until_filled(bench, order_id, 3)
+    assert len(standing(bench)) == 2
+    truth = await bench.truth()
+    told = {p.symbol: p.qty for p in (await bench.adapter.positions()).positions}
+    assert told == truth.positions[bench.account] == {"ES": 3}
+    assert (await bench.adapter.open_orders()).ours == ()
+    answer = await bench.adapter.query_order(order_id, broker_id_of(bench, order_id))
+    assert isinstance(answer, OrderReport)
+    assert (answer.status, answer.qty, answer.cum, answer.leaves) == (OrderStatus.FILLED, 2, 3, 0)
+    await until_filled(bench, await submit(bench, S, 3, 98), 3)
+    assert (await bench.adapter.positions()).positions == ()

@@ -338,3 +338,14 @@ def test_clear_turns_all_off() -> None:
     plan.arm("no_ack", 3)
     plan.clear()
     assert not plan.hit("bust") and not plan.hit("no_ack")
+
+
+def test_an_overfill_is_one_lot_more_and_taken_back_leaves_the_order_filled(world: World) -> None:
+    arm(world, "overfill")
+    oid = world.send(B, 3, wait=100)
+    assert [f.qty for f in world.fills(oid)] == [3, 1] and world.position() == 4
+    world.exchange.bust(world.fills(oid)[1].key)
+    report = world.ask(QueryOrder(order_id=oid))
+    assert isinstance(report, OrderReport)
+    assert (report.status, report.cum, report.leaves) == (OrderStatus.FILLED, 3, 0)
+    assert world.position() == 3

@@ -48,6 +48,12 @@ MET: Final[dict[str, tuple[str | int, ...]]] = {
         "test_a_trade_by_hand_is_found_where_we_are_not_the_master_client",
         "test_what_is_held_in_a_contract_that_we_do_not_trade_is_shown",
     ),
+    "executions: more than an order asked for stops its instrument": (
+        "test_an_overfill_stops_what_opens_and_nothing_else",
+        "test_the_halt_of_an_overfill_holds_over_restarts_until_a_person_resets_it",
+        "test_an_overfill_that_only_an_answer_tells_halts_too",
+        157,
+    ),
     "commissions: before their execution, unknown, zero, a rebate": (
         "test_a_commission_that_comes_first_waits_for_its_execution",
         "test_a_commission_that_is_unknown_or_nothing_corrects_nothing",
@@ -138,7 +144,6 @@ MET: Final[dict[str, tuple[str | int, ...]]] = {
 """Duty: evidence."""
 
 OPEN: Final[dict[str, str]] = {
-    "an overfill stops its instrument": "it is booked, alarmed and compared; only a difference halts",
     "market orders that IB turns into limits with protection": "shown as a change at TWS; no case of it",
     "half a bracket of a run that was killed": "openOrder does not say whether an order was transmitted",
     "an empty P&L field": "the library reads it as zero before anybody sees it; ours counts beside it",

@@ -40,6 +40,7 @@ REMEDIES: Final[dict[str, str]] = {
     "in_flight": "it is read again; F4",
     "off_target": "F4: look at the position",
     "status_differs": "it is asked about; F3",
+    "overfill": "F4: F8 closes; R lets it trade",
     "bust": "F4: look at the position",
     "reconcile": "F6: look at the link",
     "unreadable": "F6: look at the link",

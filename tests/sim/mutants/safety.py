@@ -8,6 +8,17 @@ from tests.sim.mutants.planting import Edit, Mutant
 
 SAFETY: Final = (
     Mutant(
+        "overfill_trades_on",
+        "more is executed than an order asked for, and its instrument opens on",
+        (
+            Edit(
+                "engine.books",
+                "applied.halted = self.halts.latch(halt)",
+                "applied.halted = halt.ts < 0",
+            ),
+        ),
+    ),
+    Mutant(
         "kill_not_checked_after_commit",
         "between the gate and the wire nobody looks again whether a halt or a kill has begun",
         (
