@@ -73,7 +73,7 @@ def check(world: World, *, busts: bool) -> None:
     worth = flow + account.position("ES") * (mark or 0)
     fees = sum((f.fee for f in audit.executions), Decimal(0))
     assert account.equity(exchange.desk.marks) == account.start + ES.money(worth) - fees
-    # No order is filled beyond its quantity but by the fault of that name, and its count is that of its executions.
+    # No order is filled beyond its quantity but by that fault, and its count is that of its executions.
     filled: dict[str, int] = {}
     for fill in audit.executions:
         assert fill.broker_id is not None
