@@ -90,7 +90,7 @@ def test_a_verdict_that_is_not_renewed_is_said_to_be_old_and_confirms_nothing() 
         (PAUSED, "Taken back: it would be refused now"),
         (
             Answer(ok=True, text="", data={**PASS, "worst_then": "0 … +8"}),
-            "Taken back: the worst case has changed, 0 … +6 → 0 … +8",
+            "Taken back: the worst case has grown, +6 → +8",
         ),
         (
             Answer(ok=True, text="", data={**PASS, "limit": "7"}),
@@ -111,10 +111,11 @@ def test_a_confirmation_falls_with_the_verdict_that_it_was_about(verdict: Answer
     drive(test, link=Gate())
 
 
-def test_a_margin_that_moves_with_the_market_takes_nothing_back() -> None:
+def test_what_moves_while_others_trade_takes_nothing_back() -> None:
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
         await asked_to_confirm(app, pilot)
-        link.verdict = Answer(ok=True, text="", data={**PASS, "margin_then": "39601.00"})
+        better = {"position": "-1", "worst_then": "-3 … +5"}  # the order buys
+        link.verdict = Answer(ok=True, text="", data={**PASS, **better, "margin_then": "39601.00"})
         await later(app, pilot, AGAIN)
         assert "39,601.00" in text_of(app)
         await confirm(pilot)
@@ -160,6 +161,25 @@ def test_what_becomes_of_an_order_while_it_is_changed_takes_the_confirmation_bac
         assert link.sent == []
 
     drive(test, link=Gate())
+
+
+def test_a_ticket_leaves_mode_and_kill_key_in_sight_and_does_not_jump_with_its_verdict() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        refusals = "\n".join(f"control{n}: no" for n in range(4))
+        link.verdict = Answer(ok=False, text=refusals, data={"refusals": refusals})
+        await press(pilot, "ctrl+o", "colon", *"buy 2 ESM3 trigger 4190 @ 4191 gtd 14:30", "enter")
+        await checked(pilot)
+        await painted(pilot)
+        lines = text_of(app).split("\n")
+        assert lines[0].startswith(" PAPER  ARMED") and lines[-1].startswith(" F12 KILL")
+        assert "control3" in text_of(app)
+        height = app.screen.query_one(".box").region
+        link.verdict = Answer(ok=True, text="", data={})
+        await later(app, pilot, AGAIN)
+        assert "the gate would let it pass" in text_of(app)
+        assert app.screen.query_one(".box").region == height
+
+    drive(test, link=Gate(), size=(80, 24))
 
 
 # -- the market over the fields

@@ -144,6 +144,18 @@ def test_a_field_that_is_wrong_says_what_would_be_right() -> None:
     drive(test, link=Gate())
 
 
+def test_a_side_that_is_not_chosen_and_a_symbol_that_is_none_are_said_to_be() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "f4", "down", "f9")
+        assert "choose the side: b buys, s sells" in text_of(app)
+        await press(pilot, "s", "tab", "tab", "x")
+        assert "no symbol GCM3x; did you mean GCM3?" in text_of(app)
+        await press(pilot, "enter")
+        assert link.sent == [] and not link.previewed
+
+    drive(test, link=Gate())
+
+
 def test_an_empty_field_is_named_and_not_read_as_its_neighbour() -> None:
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
         await to_ticket(pilot)

@@ -32,6 +32,8 @@ WIDTH: Final = 70
 _LABEL: Final = 9
 CALM: Final = 0.15
 """Seconds after a key before the engine is asked what it thinks."""
+_AROUND: Final = 4
+"""Lines of the box's frame, and of the desk's first and last line, which stay in sight."""
 _COLON: Final = "':' opens no command line in here, and what follows it is not entered: Esc leaves, then ':'"
 
 
@@ -75,6 +77,8 @@ class Form(ModalScreen[AnyCommand | None]):
         self._deaf = False
         """A ':' was typed: what follows is meant for the command line, and is not entered here."""
         self._said = ""
+        self._tallest = 0
+        """Most lines that there were between fields and what Enter does."""
         self._seen: tuple[Snapshot, float] | None = None
         """The newest picture and its age in seconds."""
 
@@ -177,7 +181,8 @@ class Form(ModalScreen[AnyCommand | None]):
         before, self._answer, self._checked, self._old = self._answer, answer, case.real, False
         if before is not None and before.ok != answer.ok and not self._confirming:
             self._said = ""  # it was about the verdict that stood here
-        if self._confirming and (why := self._differs(answer)):
+        agreed = self._agreed if self._confirming else None
+        if agreed is not None and (why := self.differs(agreed, answer)):
             self.fall(why)
         elif self._judge.fresh and self._wanted:
             self._ask()
@@ -185,13 +190,12 @@ class Form(ModalScreen[AnyCommand | None]):
             self._send(self._pressed)
         self.draw()
 
-    def _differs(self, answer: Answer) -> str:
+    def differs(self, agreed: Answer, answer: Answer) -> str:
         """How a verdict differs from the one that is to be confirmed; empty: in nothing that counts."""
         if not answer.ok:
             return "it would be refused now"
-        then = self._agreed.data if self._agreed is not None else {}
         for name, words in self.material.items():
-            was, now = then.get(name, "not known"), answer.data.get(name, "not known")
+            was, now = (found.data.get(name, "not known") for found in (agreed, answer))
             if was != now:
                 return f"{words} has changed, {was} → {now}"
         return ""
@@ -255,7 +259,7 @@ class Form(ModalScreen[AnyCommand | None]):
             self.sending(self._checked, self._answer)
 
     def _too_quick(self) -> str:
-        why = "Enter is held, or was pressed twice" if self._confirm.held else "too quick"
+        why = "Enter is held, or pressed twice" if self._confirm.held else "too quick"
         return f"{why}: Enter once more, by itself, does it"
 
     # Keys
@@ -376,9 +380,12 @@ class Form(ModalScreen[AnyCommand | None]):
         head = self.above(*self._seen) if self._seen is not None else []
         head = [*head, *(self._line(field) for field in self.fields.values() if field.shown)]
         last = self._last()
-        room = max(0, self.size.height - 2 - len(head) - len(last))
+        room = max(0, self.size.height - _AROUND - len(head) - len(last))
         # Where it does not all fit, what Enter does must still stand there.
         middle = [(), *middle, ()] if len(middle) + 2 <= room else middle[:room]
+        # It does not shrink again: lines that are read must not move with every verdict.
+        self._tallest = max(self._tallest, len(middle))
+        middle += [()] * (min(self._tallest, room) - len(middle))
         shown = self.query_one("#form", Lines)
         before = len(shown.lines)
         shown.show(*head, *middle, *last)

@@ -40,6 +40,10 @@ class Change(Priced):
     def symbol(self) -> str:
         return self._order.symbol
 
+    @property
+    def buys(self) -> bool:
+        return not self._order.side.startswith("S")
+
     def command(self, *, preview: bool) -> AnyCommand:
         found: dict[str, Decimal] = {}
         for name, field in self.fields.items():
@@ -71,7 +75,7 @@ class Change(Priced):
     def above(self, snapshot: Snapshot, age: float) -> list[Line]:
         """The order as it stands now, and its market."""
         order = self._order
-        side = "SELL" if order.side.startswith("S") else "BUY"
+        side = "BUY" if self.buys else "SELL"
         filled = f", {order.filled:f} of {order.qty:f} filled" if order.filled else ""
         return [(Cell(f"{side} {order.symbol}", "heading"), Cell(filled)), *super().above(snapshot, age)]
 

@@ -11,7 +11,9 @@ from app.desk.entry.fields import Field, stepped
 from app.desk.entry.form import Form
 from app.desk.view import quote
 from app.desk.view.cells import Cell
+from app.desk.view.formats import size
 from app.desk.view.preview import Line
+from engine.control.commands import Answer
 from engine.control.questions import AnyQuestion, AnyReply, MarketOf
 from engine.control.replies import MarketSeen
 from engine.control.snapshot import PositionRow, Snapshot
@@ -23,12 +25,7 @@ EVERY = 1.0
 class Priced(Form):
     """A form about one symbol."""
 
-    material: ClassVar[dict[str, str]] = {
-        "worst_then": "the worst case",
-        "position": "the position",
-        "limit": "the position limit",
-        "reduces": "whether it only reduces",
-    }
+    material: ClassVar[dict[str, str]] = {"limit": "the position limit", "reduces": "whether it only reduces"}
 
     def __init__(self, title: str, fields: Sequence[Field], *, at: str = "", confirm: bool = False) -> None:
         super().__init__(title, fields, at=at, confirm=confirm)
@@ -39,6 +36,30 @@ class Priced(Form):
     def symbol(self) -> str:
         """What the form is about, as far as it is entered."""
         raise NotImplementedError
+
+    def worst(self, answer: Answer) -> Decimal | None:
+        """Where the position would be on the order's side, if that and all that works there filled."""
+        ends = answer.data.get("worst_then", "").split(" … ")
+        if len(ends) != 2:
+            return None
+        return Decimal(ends[1 if self.buys else 0])
+
+    @property
+    def buys(self) -> bool:
+        """The side of the order."""
+        raise NotImplementedError
+
+    def differs(self, agreed: Answer, answer: Answer) -> str:
+        """A worst case that has become better is no reason: strategies trade on while this stands here."""
+        was, now = self.worst(agreed), self.worst(answer)
+        if answer.ok and was != now:
+            if was is None or now is None:
+                return (
+                    "the worst case is not known any more" if now is None else "the worst case is known now"
+                )
+            if now > was if self.buys else now < was:
+                return f"the worst case has grown, {size(was, sign=True)} → {size(now, sign=True)}"
+        return super().differs(agreed, answer)
 
     def row(self, snapshot: Snapshot | None = None) -> PositionRow | None:
         """The market of the symbol in the newest picture; None: there is none of that name."""
@@ -81,8 +102,8 @@ class Priced(Form):
             return None
         if field.kind == "price":
             return self._ticks.get(row.symbol)
-        size: Decimal = self.desk.size_of(row.symbol)
-        return size
+        usual: Decimal = self.desk.size_of(row.symbol)
+        return usual
 
     def step(self, field: Field, direction: int) -> str:
         """One tick, or one size of `desk.sizes`. An empty field is left to those who go through it."""

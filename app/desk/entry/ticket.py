@@ -9,7 +9,7 @@ from app.desk.entry.fields import Field
 from app.desk.entry.priced import Priced
 from app.desk.view.preview import Line, meaning, verdict
 from app.grammar.saying import say
-from app.grammar.tokens import Context, Misspoken
+from app.grammar.tokens import Context, Misspoken, near
 from app.grammar.verbs import parse
 from engine.control.commands import Answer, AnyCommand, Submit
 from engine.model import OrderType, Side, TimeInForce
@@ -63,8 +63,17 @@ class Ticket(Priced):
     def symbol(self) -> str:
         return self.fields["symbol"].value.strip()
 
+    @property
+    def buys(self) -> bool:
+        return self.fields["side"].value == "buy"
+
     def command(self, *, preview: bool) -> AnyCommand:
         text = {name: field.value.strip() for name, field in self.fields.items()}
+        if not text["side"]:
+            raise Misspoken("choose the side: b buys, s sells")
+        known = self._words.symbols
+        if text["symbol"] and known and self.symbol.casefold() not in {name.casefold() for name in known}:
+            raise Misspoken(f"no symbol {self.symbol}{near(self.symbol, known)}")
         needed = [self.fields[name] for name in _NEEDED]
         missing = [field.label.lower() for field in needed if field.shown and not field.value.strip()]
         if missing:
