@@ -42,7 +42,7 @@ from app.desk.view.alerts import said, unacknowledged
 from app.desk.view.cells import clean
 from app.desk.view.formats import age as age_text
 from app.desk.view.formats import clock
-from app.desk.view.killing import scope_all
+from app.desk.view.killing import left_open, scope_all
 from app.desk.view.status import STALE_AFTER
 from app.desk.welcome import WelcomePage
 from app.desk.welcome import lines as welcome_lines
@@ -216,7 +216,7 @@ class DeskApp(Ordering, App[DeskResult]):
             self._alarm(snapshot)
             for screen in self.screen_stack:
                 if isinstance(screen, KillAsk):
-                    screen.look(snapshot, scope_all(snapshot))
+                    screen.look(snapshot, scope_all(snapshot), left_open(snapshot))
                 elif isinstance(screen, StoryPage):
                     screen.look(snapshot)
                 elif isinstance(screen, Form):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from textual.app import App
 from textual.widgets import Input
 
-from app.desk.dialogs import Ask, DetailPage, KillAsk, wrapped
+from app.desk.dialogs import Ask, DetailPage, wrapped
 from app.desk.entry.limit import widening
 from app.desk.grid import Grid
 from app.desk.help import HelpPage, Palette, Place
 from app.desk.keys import KEYS, Key
+from app.desk.killkeys import Killing
 from app.desk.panes.kill import KillPanel
 from app.desk.panes.orders import OrdersPane
 from app.desk.recording import Recorded
@@ -24,7 +24,7 @@ from app.desk.speaking import context
 from app.desk.storypage import StoryPage
 from app.desk.theming import Themed
 from app.desk.view.alerts import unacknowledged
-from app.desk.view.killing import brief, scope_all, scope_symbol
+from app.desk.view.killing import brief, scope_all
 from app.desk.view.meant import meant
 from app.desk.view.orders import is_working
 from app.desk.view.status import mode
@@ -50,15 +50,13 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-KILL_REPEAT: Final = 0.25
-"""Seconds within which a held kill key counts as one press."""
 _FAILED: Final = {"unknown": "? NOT KNOWN", "not sent": "✕ NOT SENT"}
 """What is said of a command that the engine has not refused, by its answer's outcome."""
 NOTE_STAYS: Final = 20.0
 """Seconds for which an answer is shown."""
 
 
-class Commanding(Recorded, Themed, _Base):
+class Commanding(Killing, Recorded, Themed, _Base):
     """Mixin of the app: everything that sends a command. `DeskApp` sets the attributes."""
 
     _link: Link
@@ -71,11 +69,6 @@ class Commanding(Recorded, Themed, _Base):
     keys: tuple[Key, ...] = KEYS
     """The table of keys, with the operator's own."""
     _painting: bool = True
-    _kill_sent_at: float = float("-inf")
-    _kills_ahead: int = 0
-    """Kill keys that the input thread has sent; only that thread counts here."""
-    _kills_taken: int = 0
-    """Those of them that the app's loop has seen; only the loop counts here."""
 
     @property
     def link(self) -> Link:
@@ -137,89 +130,6 @@ class Commanding(Recorded, Themed, _Base):
         if self.screen_stack:
             self.desk.note(text, meaning)
             self._note_until = self._now() + stays
-
-    # Kill and flatten
-
-    def kill_ahead(self) -> None:
-        """Stage one, on the input thread: nothing here may wait for the app's loop."""
-        moment = time.monotonic()
-        if moment - self._kill_sent_at >= KILL_REPEAT and not self._send_kill("kill key"):
-            return
-        self._kill_sent_at = moment
-        self._kills_ahead += 1
-
-    def _send_kill(self, source: str) -> bool:
-        def answered(answer: Answer) -> None:
-            self.on_loop(self._kill_answered, answer)
-
-        try:
-            self._link.send(Kill(flatten=False, reason=f"operator: {source}"), self._who, answered)
-        except Exception as error:  # noqa: BLE001 - the operator must learn that the kill did not leave
-            text = f"KILL NOT SENT: {type(error).__name__}: {error}"
-            self.on_loop(self._kill_answered, Answer(ok=False, text=text))
-            return False
-        return True
-
-    def _kill_answered(self, answer: Answer) -> None:
-        self._show_answer("kill", answer)
-        for screen in self.screen_stack:
-            if isinstance(screen, KillAsk):
-                screen.answered(answer.ok, answer.text)
-
-    def action_kill(self) -> None:
-        """Stage one where the input thread has not sent it already; then the question of stage two."""
-        if self._kills_taken < self._kills_ahead:
-            self._kills_taken += 1
-        else:
-            self._send_kill("kill key")
-        latest = self._link.latest()
-        if latest is not None and latest.recorded:
-            return  # the recording's answer says that there is nothing to kill
-        if not self._asking("kill"):
-            self.push_screen(KillAsk(scope_all(self._link.latest())), self._kill_chosen)
-
-    def _kill_chosen(self, outcome: str | None) -> None:
-        if outcome == "flatten":
-            self.send(Kill(flatten=True, reason="operator: kill key, FLATTEN typed"), "KILL and FLATTEN ALL")
-        else:
-            self.note("halted; positions stay open. F12 asks again", "heading")
-
-    def action_flatten_symbol(self) -> None:
-        """Flattens what the cursor stands on."""
-        symbol = self._selected_symbol()
-        if not symbol:
-            self.note(
-                "F8 flattens the selected symbol: select a position (F4) or an order (F3) first", "heading"
-            )
-            return
-        self._flatten(symbol)
-
-    def _flatten(self, symbol: str) -> None:
-        if self._asking("flatten"):
-            return
-
-        def chosen(outcome: str | None) -> None:
-            if outcome:
-                self.send(Flatten(symbol=symbol), f"flatten {symbol}")
-
-        body = wrapped(scope_symbol(self._link.latest(), symbol), "heading")
-        hint = f"y flattens {symbol}. Esc does nothing."
-        title = f"FLATTEN {symbol}"
-        self.push_screen(Ask(title, body, single={"y": "yes"}, hint=hint, kind="flatten"), chosen)
-
-    def action_flatten_all(self) -> None:
-        """Flattens everything, without the halt that the kill key latches."""
-        if self._asking("flatten"):
-            return
-
-        def chosen(outcome: str | None) -> None:
-            if outcome:
-                self.send(Flatten(), "FLATTEN ALL")
-
-        body = wrapped(scope_all(self._link.latest()), "heading")
-        hint = "Type FLATTEN and Enter to close all positions. Esc does nothing."
-        words = {"FLATTEN": "yes"}
-        self.push_screen(Ask("FLATTEN ALL", body, words=words, hint=hint, kind="flatten"), chosen)
 
     def _asking(self, kind: str) -> bool:
         return any(isinstance(screen, Ask) and screen.kind == kind for screen in self.screen_stack)

@@ -101,6 +101,7 @@ class Ask(ModalScreen[str | None]):
             # An answer may come before the question stands.
             return
         lines = self.query_one("#question", Lines)
+        body = self.body()
         typed: list[tuple[Cell, ...]] = []
         if self._words:
             longest = max(map(len, self._words))
@@ -118,7 +119,7 @@ class Ask(ModalScreen[str | None]):
                 *wrapped(f"too quick, not taken: {anew}", "alarm-warning"),
             ]
         hint: list[tuple[Cell, ...]] = [(), *wrapped(self._hint, "muted")]
-        lines.show(*self.body(), *typed, *hint)
+        lines.show(*body, *typed, *hint)
         lines.refresh(layout=True)
 
     def body(self) -> list[tuple[Cell, ...]]:
@@ -159,15 +160,19 @@ class Ask(ModalScreen[str | None]):
 class KillAsk(Ask):
     """Stage two of the kill key. Stage one has already been sent when this opens."""
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, left: str) -> None:
+        """`left`: what stays open if it is left there; empty where nothing is open."""
         super().__init__(
-            "KILL: halted, cancelling all working orders",
+            "KILL: halt, and cancel all working orders",
             [],
             words={"FLATTEN": "flatten"},
-            hint="Type FLATTEN and Enter to close all positions. Esc leaves it halted, positions open.",
+            hint="",
             kind="kill",
         )
         self._scope = scope
+        self._left = left
+        self.refused = ""
+        """What the engine or the link said where stage one was not done."""
         self._answer = Cell("Kill sent; waiting for the engine's answer.", "muted")
         self._snapshot: Snapshot | None = None
 
@@ -178,18 +183,28 @@ class KillAsk(Ask):
             found += wrapped(brief(self._answer.text, WIDTH), self._answer.meaning)
         if kill is not None:
             found += kill_lines(kill, 5, WIDTH)
-        return [*found, (), (Cell("FLATTEN ALL would close:", "heading"),), *wrapped(self._scope)]
+        self._hint = self._what_esc_does()
+        asks = "FLATTEN ALL would close:" if self._left else "Nothing is open, there is nothing to close:"
+        return [*found, (), (Cell(asks, "heading"),), *wrapped(self._scope)]
+
+    def _what_esc_does(self) -> str:
+        if self.refused:
+            return "Type FLATTEN and Enter to try to close all positions. Esc leaves it as it is, NOT halted."
+        if not self._left:
+            return "Esc leaves it halted. FLATTEN and Enter would have the broker asked whether it is flat."
+        return f"Type FLATTEN and Enter to close all positions. Esc leaves it halted; {self._left}."
 
     def answered(self, ok: bool, text: str) -> None:
         """What the engine said to the kill."""
         self._answer = Cell(f"{'✓' if ok else '✕ NOT DONE:'} {text}", "text" if ok else "halted")
+        self.refused = "" if ok else text
         self.draw()
 
-    def look(self, snapshot: Snapshot, scope: str) -> None:
+    def look(self, snapshot: Snapshot, scope: str, left: str) -> None:
         """Follows the engine while the question stands."""
         if self._snapshot is None or (snapshot.kill, scope) != (self._snapshot.kill, self._scope):
             self._snapshot = snapshot
-            self._scope = scope
+            self._scope, self._left = scope, left
             self.draw()
         self._snapshot = snapshot
 

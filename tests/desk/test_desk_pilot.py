@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from deskpilot import Desk, drive, painted, press, press_at, ripen, text_of
-from fakelink import FakeLink, alert, change, halted_snapshot, killing, orders, snapshot
+from fakelink import FakeLink, alert, change, halted_snapshot, killing, orders, position, snapshot
 from textual.strip import Strip
 from textual.widgets import Input
 
@@ -96,9 +96,51 @@ def test_another_word_or_escape_leaves_it_halted_with_positions_open() -> None:
         await ripen(pilot)
         await press(pilot, "f", "l", "a", "t", "enter")
         assert isinstance(app.screen, KillAsk) and app.screen.typed == ""
+        assert "positions stay open" in text_of(app)
         await press(pilot, "escape")
         assert link.sent == [STAGE_ONE]
-        assert "positions stay open" in text_of(app)
+        assert "kill sent; the engine has not said that it is halted" in text_of(app)
+        link.snapshot = halted_snapshot()
+        await press(pilot, "f12")
+        await ripen(pilot)
+        await press(pilot, "escape")
+        assert "halted; 5 positions stay open" in text_of(app)
+
+    drive(test)
+
+
+def test_a_kill_with_nothing_open_offers_to_close_nothing_and_says_so() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f12")
+        link.snapshot = flat = change(halted_snapshot(), orders=(), positions=(position("ESM3", 0),))
+        await ripen(pilot)
+        app.paint()
+        await pilot.pause()
+        assert "Nothing is open, there is nothing to close" in text_of(app)
+        assert "Esc leaves it halted." in text_of(app) and "stay open" not in text_of(app)
+        await press(pilot, "escape")
+        assert "halted; nothing is open. When you are ready, ':reset halt'" in text_of(app)
+        # What the broker has not shown is not called nothing.
+        unread = position("ESM3", 0, broker=None, diff=None)
+        link.snapshot = change(flat, positions=(unread,))
+        app.paint()
+        await press(pilot, "f12")
+        await ripen(pilot)
+        assert "Nothing is open" not in text_of(app)
+        await press(pilot, "escape")
+        assert "halted; the broker's view of 1 is not known" in text_of(app)
+
+    drive(test)
+
+
+def test_a_kill_that_was_refused_is_not_called_a_halt() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        link.answer = Answer(ok=False, text="this screen is read-only")
+        await press(pilot, "f12")
+        await ripen(pilot)
+        assert "NOT halted" in text_of(app)
+        await press(pilot, "escape")
+        assert "NOT halted by this key: this screen is read-only" in text_of(app)
 
     drive(test)
 

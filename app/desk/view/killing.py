@@ -64,6 +64,27 @@ def scope_all(snapshot: Snapshot | None) -> str:
     return f"{snapshot.mode} account {snapshot.account}: {count}, {orders}{tail}{doubt}"
 
 
+def left_open(snapshot: Snapshot | None) -> str:
+    """What stays open after a kill that is left at halting, in a few words; empty where nothing is open and
+    all three views say so."""
+    if snapshot is None:
+        return "what is open is not known"
+    compared = snapshot.comparison.holds
+    held = [position for position in snapshot.positions if _open(position, compared)]
+    unread = sum(position.broker is None and not position.executed for position in snapshot.positions)
+    parts = []
+    if held:
+        one = len(held) == 1
+        parts.append(f"{len(held)} position{'' if one else 's'} stay{'s' if one else ''} open")
+    if unread:
+        parts.append(f"the broker's view of {unread} is not known")
+    if working := sum(map(is_working, snapshot.orders)):
+        parts.append(f"{working} order{'' if working == 1 else 's'} not yet cancelled")
+    if not compared:
+        parts.append("not compared with the broker")
+    return ", ".join(parts)
+
+
 def scope_symbol(snapshot: Snapshot | None, symbol: str) -> str:
     """What flattening one symbol reaches."""
     if snapshot is None:

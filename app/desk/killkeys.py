@@ -1,0 +1,151 @@
+"""What the kill key and the flatten keys do: stage one at once, then the question, and what was left open."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from textual.app import App
+
+from app.desk.dialogs import Ask, KillAsk, wrapped
+from app.desk.result import DeskResult
+from app.desk.screen import DeskScreen
+from app.desk.view.killing import left_open, scope_all, scope_symbol
+from engine.control.commands import Answer, AnyCommand, Flatten, Kill
+from engine.control.link import Link
+
+if TYPE_CHECKING:
+    _Base = App[DeskResult]
+else:
+    _Base = object
+
+KILL_REPEAT: Final = 0.25
+"""Seconds within which a held kill key counts as one press."""
+
+
+class Killing(_Base):
+    """Mixin of the app."""
+
+    _link: Link
+    _who: str
+    _kill_sent_at: float = float("-inf")
+    _kills_ahead: int = 0
+    """Kill keys that the input thread has sent; only that thread counts here."""
+    _kills_taken: int = 0
+    """Those of them that the app's loop has seen; only the loop counts here."""
+
+    @property
+    def desk(self) -> DeskScreen:
+        raise NotImplementedError
+
+    def on_loop(self, callback: Callable[..., object], *args: object) -> None:
+        """Has a callback run on the app's loop; from any thread."""
+        raise NotImplementedError
+
+    def note(self, text: str, meaning: str = "muted", stays: float = 0.0) -> None:
+        """Says something on the note line."""
+        raise NotImplementedError
+
+    def send(self, command: AnyCommand, said: str, then: Callable[[Answer], None] | None = None) -> None:
+        """Sends a command."""
+        raise NotImplementedError
+
+    def _show_answer(self, said: str, answer: Answer) -> None:
+        raise NotImplementedError
+
+    def _asking(self, kind: str) -> bool:
+        raise NotImplementedError
+
+    def _selected_symbol(self) -> str:
+        raise NotImplementedError
+
+    def kill_ahead(self) -> None:
+        """Stage one, on the input thread: nothing here may wait for the app's loop."""
+        moment = time.monotonic()
+        if moment - self._kill_sent_at >= KILL_REPEAT and not self._send_kill("kill key"):
+            return
+        self._kill_sent_at = moment
+        self._kills_ahead += 1
+
+    def _send_kill(self, source: str) -> bool:
+        def answered(answer: Answer) -> None:
+            self.on_loop(self._kill_answered, answer)
+
+        try:
+            self._link.send(Kill(flatten=False, reason=f"operator: {source}"), self._who, answered)
+        except Exception as error:  # noqa: BLE001 - the operator must learn that the kill did not leave
+            text = f"KILL NOT SENT: {type(error).__name__}: {error}"
+            self.on_loop(self._kill_answered, Answer(ok=False, text=text))
+            return False
+        return True
+
+    def _kill_answered(self, answer: Answer) -> None:
+        self._show_answer("kill", answer)
+        for screen in self.screen_stack:
+            if isinstance(screen, KillAsk):
+                screen.answered(answer.ok, answer.text)
+
+    def action_kill(self) -> None:
+        """Stage one where the input thread has not sent it already; then the question of stage two."""
+        if self._kills_taken < self._kills_ahead:
+            self._kills_taken += 1
+        else:
+            self._send_kill("kill key")
+        latest = self._link.latest()
+        if latest is not None and latest.recorded:
+            return  # the recording's answer says that there is nothing to kill
+        if not self._asking("kill"):
+            ask = KillAsk(scope_all(latest), left_open(latest))
+            self.push_screen(ask, lambda outcome: self._kill_chosen(outcome, ask))
+
+    def _kill_chosen(self, outcome: str | None, ask: KillAsk) -> None:
+        if outcome == "flatten":
+            self.send(Kill(flatten=True, reason="operator: kill key, FLATTEN typed"), "KILL and FLATTEN ALL")
+            return
+        latest = self._link.latest()
+        if ask.refused:
+            self.note(f"NOT halted by this key: {ask.refused}", "halted")
+        elif latest is None or not latest.halted:
+            self.note("kill sent; the engine has not said that it is halted. F12 sends it again", "halted")
+        elif left := left_open(latest):
+            self.note(f"halted; {left}. F12 asks again", "heading")
+        else:
+            self.note("halted; nothing is open. When you are ready, ':reset halt'", "heading")
+
+    def action_flatten_symbol(self) -> None:
+        """Flattens what the cursor stands on."""
+        symbol = self._selected_symbol()
+        if not symbol:
+            self.note(
+                "F8 flattens the selected symbol: select a position (F4) or an order (F3) first", "heading"
+            )
+            return
+        self._flatten(symbol)
+
+    def _flatten(self, symbol: str) -> None:
+        if self._asking("flatten"):
+            return
+
+        def chosen(outcome: str | None) -> None:
+            if outcome:
+                self.send(Flatten(symbol=symbol), f"flatten {symbol}")
+
+        body = wrapped(scope_symbol(self._link.latest(), symbol), "heading")
+        hint = f"y flattens {symbol}. Esc does nothing."
+        title = f"FLATTEN {symbol}"
+        self.push_screen(Ask(title, body, single={"y": "yes"}, hint=hint, kind="flatten"), chosen)
+
+    def action_flatten_all(self) -> None:
+        """Flattens everything, without the halt that the kill key latches."""
+        if self._asking("flatten"):
+            return
+
+        def chosen(outcome: str | None) -> None:
+            if outcome:
+                self.send(Flatten(), "FLATTEN ALL")
+
+        body = wrapped(scope_all(self._link.latest()), "heading")
+        hint = "Type FLATTEN and Enter to close all positions. Esc does nothing."
+        words = {"FLATTEN": "yes"}
+        self.push_screen(Ask("FLATTEN ALL", body, words=words, hint=hint, kind="flatten"), chosen)
