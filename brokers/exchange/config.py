@@ -83,6 +83,8 @@ class FaultConfig(Section):
     """Share of executions that are cancelled by the exchange bust_ms later."""
     correct: float = Ratio
     """Share of executions whose price is corrected by one tick bust_ms later."""
+    protect: float = Ratio
+    """Share of market orders that are worked as limit orders at the touch, so that a rest stays working."""
     twin_replace: float = Ratio
     """Share of replaces after which the old order is still live beside the new one."""
     unsolicited_cancel: float = Ratio

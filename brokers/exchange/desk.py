@@ -31,7 +31,7 @@ from engine.facts import (
     Restated,
     Triggered,
 )
-from engine.model import ExecutionKey, Fill, Order, OrderStatus, Replace, Side, TimeInForce
+from engine.model import ExecutionKey, Fill, Order, OrderStatus, OrderType, Replace, Side, TimeInForce
 from engine.ports import Clock
 
 
@@ -129,10 +129,19 @@ class OrderDesk:
     def place(self, order: VenueOrder, market: Market) -> None:
         """Brings an accepted order to the market, with the timers that it needs."""
         self.arm_expiry(order)
+        if order.type is OrderType.MARKET and self.faults.hit("protect"):
+            self._protect(order, market)
         market.accept(order)
         if not order.closed and self.faults.hit("unsolicited_cancel"):
             delay = round(self.faults.config.bust_ms * 1e6)
             self.clock.call_later(delay, self._end_unasked, order, "cancelled by the exchange's fault plan")
+
+    def _protect(self, order: VenueOrder, market: Market) -> None:
+        """Turns a market order into a limit order at the touch, as venues do that protect it."""
+        touch = market.book.best(order.side.opposite)
+        if touch is not None:
+            order.type, order.limit = OrderType.LIMIT, touch
+            self.restate(order, order.qty, "worked as a limit order, which protects it")
 
     def arm_expiry(self, order: VenueOrder) -> None:
         if order.tif is TimeInForce.GTD and order.expire is not None:

@@ -215,6 +215,11 @@ class Outgoing:
                 f"{ticket.filled} lots of {change.order_id} are filled already, {change.qty} is below"
             )
         stands = ticket.standing
+        if ticket.turned:
+            raise NotSent(
+                f"IB works the market order {change.order_id} as a limit order and takes no change of it; "
+                f"cancel it and send another"
+            )
         limit, stop = change.limit, change.stop
         if ticket.type in _LIMITED and limit is None and stands is not None:
             limit = stands.limit

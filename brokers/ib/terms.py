@@ -14,7 +14,14 @@ TYPES: Final = {
     OrderType.STOP: "STP",
     OrderType.STOP_LIMIT: "STP LMT",
 }
-TYPES_BACK: Final = {**{name: kind for kind, name in TYPES.items()}, "STPLMT": OrderType.STOP_LIMIT}
+PROTECTED: Final = "MKT PRT"
+"""A market order with a limit that IB or the exchange set to protect it."""
+TYPES_BACK: Final = {
+    **{name: kind for kind, name in TYPES.items()},
+    "STPLMT": OrderType.STOP_LIMIT,
+    PROTECTED: OrderType.LIMIT,
+    "STP PRT": OrderType.STOP,
+}
 ACTIONS: Final = {Side.BUY: "BUY", Side.SELL: "SELL"}
 SIDES: Final = {"BUY": Side.BUY, "SELL": Side.SELL, "SSHORT": Side.SELL, "BOT": Side.BUY, "SLD": Side.SELL}
 OCA_REDUCE: Final = 2

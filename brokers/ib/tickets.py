@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from brokers.ib.terms import OrderTerms, Wanted
+from brokers.ib.terms import PROTECTED, OrderTerms, Wanted
 from engine.model import OrderType, Replace, Side
 
 KEPT: Final = 4_000
@@ -68,6 +68,12 @@ class Ticket:
     @property
     def broker_id(self) -> str | None:
         return str(self.perm) if self.perm else None
+
+    @property
+    def turned(self) -> bool:
+        """A market order that IB works with a limit of its own."""
+        was_market = self.type is OrderType.MARKET or self.sent.type == PROTECTED
+        return was_market and self.standing is not None and self.standing.limit is not None
 
     @property
     def is_child(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from brokers.ib import codes, raw
 from brokers.ib.contracts import Resolved
-from brokers.ib.terms import SIDES, TYPES_BACK, OrderTerms
+from brokers.ib.terms import PROTECTED, SIDES, TYPES_BACK, OrderTerms
 from brokers.ib.tickets import Standing, Ticket, Tickets
 from engine.facts import (
     Acknowledged,
@@ -135,6 +135,8 @@ class Translator:
     ) -> None:
         """Whether the terms that TWS shows are those that we asked for, or somebody else's."""
         before = ticket.standing
+        if before is None and ticket.type is OrderType.MARKET and now_stands.limit is not None:
+            before = now_stands._replace(limit=None)  # as it was sent
         if not second:
             ticket.standing = now_stands
         qty, limit, stop = now_stands
@@ -172,7 +174,7 @@ class Translator:
                     qty=qty,
                     limit=limit,
                     stop=stop,
-                    reason="changed at TWS",
+                    reason="IB works it as a limit order" if ticket.turned else "changed at TWS",
                 )
             )
 
@@ -304,9 +306,12 @@ def _broker_id(perm: int) -> str | None:
 def standing_of(order: raw.OpenOrder, resolved: Resolved) -> Standing:
     """An order's terms in lots and ticks; prices that do not belong to its type are left out."""
     kind, instrument = TYPES_BACK.get(order.type), resolved.instrument
+    limit = order.limit
+    if order.type == PROTECTED and not limit:
+        limit = None  # not set yet, which TWS shows as nothing or as zero
     return Standing(
         qty=int((order.qty or Decimal(0)) / instrument.lot),
-        limit=_ticks(order.limit, resolved) if kind in _LIMITED else None,
+        limit=_ticks(limit, resolved) if kind in _LIMITED else None,
         stop=_ticks(order.aux, resolved) if kind in _STOPS else None,
     )
 

@@ -1,4 +1,4 @@
-"""Cases 20 to 37: orders of every kind, and answers that come late, wrong or not at all."""
+"""Cases 20 to 38: orders of every kind, and answers that come late, wrong or not at all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from engine.facts import (
     OrderNotFound,
     OrderReport,
     Rejected,
+    Restated,
 )
 from engine.model import NS, MarketState, OrderStatus, OrderType, TimeInForce
 from tests.conformance.suite import (
@@ -18,6 +19,7 @@ from tests.conformance.suite import (
     Bench,
     S,
     at_venue,
+    broker_id_of,
     case,
     filled,
     live_at_venue,
@@ -266,3 +268,27 @@ async def times_in_force_are_as_the_capabilities_say(bench: Bench) -> None:
         )
         (there,) = await at_venue(bench, order.id)
         assert there.tif is tif
+
+
+@case(38, "orders")
+async def a_market_order_that_is_worked_as_a_limit_order_stays_ours(bench: Bench) -> None:
+    """Given a venue that protects market orders by a limit, when one for 15 meets 10 lots at 101, then its
+    limit is told, its 5 other lots are listed, asked about and filled as ours, and a cancel ends the rest."""
+    await bench.arm("protect")
+    order_id = await submit(bench, B, 15)
+    await until_filled(bench, order_id, 10)
+    told = await until_seen(bench, Restated, order_id)
+    assert (told.qty, told.limit) == (15, 101)
+    (listed,) = (await bench.adapter.open_orders()).ours
+    answer = await bench.adapter.query_order(order_id, broker_id_of(bench, order_id))
+    for report in (listed, answer):
+        assert isinstance(report, OrderReport) and report.order_id == order_id
+        assert (report.status, report.limit) == (OrderStatus.PARTIAL_FILL, 101)
+        assert (report.qty, report.cum, report.leaves) == (15, 10, 5)
+    await bench.quote(101, 9, 102, 10)
+    await bench.trade(100, 2, S)
+    await until_filled(bench, order_id, 12)
+    bench.adapter.cancel(order_id, broker_id_of(bench, order_id))
+    ended = await until_seen(bench, Canceled, order_id)
+    assert (ended.cum, ended.unsolicited) == (12, False)
+    assert (await bench.adapter.open_orders()).ours == () == tuple(await live_at_venue(bench, order_id))

@@ -39,6 +39,12 @@ MET: Final[dict[str, tuple[str | int, ...]]] = {
         "test_inactive_is_held_and_counts_until_it_is_gone",
     ),
     "states: Filled without executions makes it ask": ("test_filled_without_executions_makes_it_ask",),
+    "states: a market order that IB works as a limit order is followed until its end": (
+        "test_a_protected_market_order_is_told_with_its_limit_and_why",
+        "test_after_a_lost_line_and_in_a_new_run_the_rest_is_listed_and_cancelled",
+        "test_the_kill_is_not_done_while_the_rest_works",
+        38,
+    ),
     "executions: stem and revision; corrections replace, lower ones are ignored": (
         "test_a_higher_revision_replaces_and_a_lower_one_is_ignored",
         "test_in_any_order_the_highest_revision_stands",
@@ -144,7 +150,6 @@ MET: Final[dict[str, tuple[str | int, ...]]] = {
 """Duty: evidence."""
 
 OPEN: Final[dict[str, str]] = {
-    "market orders that IB turns into limits with protection": "shown as a change at TWS; no case of it",
     "half a bracket of a run that was killed": "openOrder does not say whether an order was transmitted",
     "an empty P&L field": "the library reads it as zero before anybody sees it; ours counts beside it",
     "rolling as a two-leg action": "a person closes the one and opens the other",

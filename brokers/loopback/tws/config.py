@@ -27,6 +27,8 @@ class TwsConfig(Section):
     """Time in force for orders that come without one; the client is told with 10349."""
     rejected_as: Literal["Inactive", "Cancelled"] = "Inactive"
     """Status of an order that the venue refused with 201."""
+    protected_as: Literal["MKT PRT", "LMT"] = "MKT PRT"
+    """Type that a market order is shown with once it is worked as a limit order."""
     pending_submit: bool = False
     """Whether a new order is first reported as PendingSubmit, before the venue has answered."""
     rate_limit: int = Field(50, ge=1, le=1_000_000)

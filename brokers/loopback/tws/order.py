@@ -69,6 +69,8 @@ class TwsOrder(msgspec.Struct, kw_only=True, eq=False):
     """Execution stem → lots, ticks; a correction replaces its stem's entry."""
     last: int | None = None
     foreign: bool = False
+    shown: str = ""
+    """Type that a market order is shown with since it has a limit; empty: its own."""
     to_ioc: bool = False
     """The change under way makes it IOC."""
     changing: list[str] = msgspec.field(default_factory=list)
@@ -109,7 +111,7 @@ def status_values(order: TwsOrder, listed: Listed) -> Values:
         "lastFillPrice": _ZERO if order.last is None else instrument.price(order.last),
         "clientId": order.client_id,
         "whyHeld": order.why_held,
-        "mktCapPrice": _ZERO,
+        "mktCapPrice": instrument.price(order.limit) if order.shown and order.limit is not None else _ZERO,
     }
 
 
@@ -128,7 +130,7 @@ def _common(order: TwsOrder, listed: Listed, known: frozenset[str]) -> Values:
     values |= {
         "action": "BUY" if order.side is Side.BUY else "SELL",
         "totalQuantity": instrument.size(order.qty),
-        "orderType": TYPE_NAMES[order.type],
+        "orderType": order.shown or TYPE_NAMES[order.type],
         "tif": str(order.tif),
         "account": order.account,
         "permId": order.perm_id,

@@ -31,7 +31,7 @@ from engine.facts import (
     Suspended,
     Triggered,
 )
-from engine.model import ExecutionKey, Fill, MarketState, OrderStatus
+from engine.model import ExecutionKey, Fill, MarketState, OrderStatus, OrderType
 
 if TYPE_CHECKING:
     from brokers.loopback.tws.client import Client
@@ -62,6 +62,7 @@ class Reports:
                     self.ended(order, "Cancelled", "it never reached the exchange", told=False)
                 continue
             order.live, order.broker_id = True, at_venue.broker_id
+            self._protected(order, at_venue.limit)
             order.qty, order.limit, order.stop = at_venue.qty, at_venue.limit, at_venue.stop
             if at_venue.status is OrderStatus.REJECTED:
                 order.broker_id = at_venue.broker_id
@@ -155,7 +156,21 @@ class Reports:
             self.announce(order)
         elif isinstance(fact, Restated):
             order.qty = fact.qty
-            self.announce(order)
+            if not self._protected(order, fact.limit):
+                self.announce(order)
+
+    def _protected(self, order: TwsOrder, limit: int | None) -> bool:
+        """Whether the exchange works a market order as a limit order from now on."""
+        if order.type is not OrderType.MARKET or limit is None:
+            return False
+        order.type, order.limit = OrderType.LIMIT, limit
+        order.shown = self._gateway.config.protected_as
+        price = self._gateway.contracts.of(order.symbol).instrument.price(limit)
+        self.error(
+            order, 2161, f"In accordance with our regulatory obligations, a cap price of {price} is set."
+        )
+        self.announce(order)
+        return True
 
     def _rejected(self, order: TwsOrder, reason: str) -> None:
         self.error(order, 201, f"Order rejected - reason:{reason}")
