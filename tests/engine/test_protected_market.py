@@ -1,5 +1,5 @@
-"""Market orders that the venue works as limit orders, as Interactive Brokers does with futures: the rest of one
-stays an order like any other, to the exposure, to a restart, and to the kill switch."""
+"""Market orders that the venue works as limit orders, as Interactive Brokers does with futures: the rest of
+one stays an order like any other, to the exposure, to a restart, and to the kill switch."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def test_a_fault_strikes_and_is_survived(kind: Kind) -> None:
     rates = {kind.name: 0.3 if kind.unit == "ratio" else 30.0}
     if kind.name == "reuse_ids":
         rates["disconnect"] = 20.0
-    if kind.name in ("session_roll", "daylight"):
+    if kind.name in ("session_roll", "daylight", "protect"):  # rare: of a handful of events
         rates[kind.name] = 1.0
     result = play(replace(CALM, rates=rates))
     theirs = EXCHANGE.get(kind.name)
