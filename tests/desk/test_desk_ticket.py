@@ -53,7 +53,7 @@ def test_armed_enter_previews_and_enter_again_sends() -> None:
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
         await press(pilot, "ctrl+o")
         await to_ticket(pilot)
-        await press(pilot, "backspace", "3", "tab", "tab", "tab", *["backspace"] * 9, *"4185.25")
+        await press(pilot, "backspace", "3", "tab", "tab", *["backspace"] * 9, *"4185.25")
         await press(pilot, "tab", *"4180", "tab", *"4200.5")
         await checked(pilot)
         await press(pilot, "enter")
@@ -148,7 +148,7 @@ def test_a_side_that_is_not_chosen_and_a_symbol_that_is_none_are_said_to_be() ->
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
         await press(pilot, "f4", "down", "f9")
         assert "choose the side: b buys, s sells" in text_of(app)
-        await press(pilot, "s", "tab", "tab", "x")
+        await press(pilot, "s", "shift+tab", "x")
         assert "no symbol GCM3x; did you mean GCM3?" in text_of(app)
         await press(pilot, "enter")
         assert link.sent == [] and not link.previewed

@@ -78,7 +78,7 @@ class Form(ModalScreen[AnyCommand | None]):
         """A ':' was typed: what follows is meant for the command line, and is not entered here."""
         self._said = ""
         self._tallest = 0
-        """Most lines that there were between fields and what Enter does."""
+        """Most lines that there were below the fields."""
         self._seen: tuple[Snapshot, float] | None = None
         """The newest picture and its age in seconds."""
 
@@ -380,12 +380,13 @@ class Form(ModalScreen[AnyCommand | None]):
         head = self.above(*self._seen) if self._seen is not None else []
         head = [*head, *(self._line(field) for field in self.fields.values() if field.shown)]
         last = self._last()
-        room = max(0, self.size.height - _AROUND - len(head) - len(last))
+        below = max(0, self.size.height - _AROUND - len(head))
+        room = max(0, below - len(last))
         # Where it does not all fit, what Enter does must still stand there.
         middle = [(), *middle, ()] if len(middle) + 2 <= room else middle[:room]
         # It does not shrink again: lines that are read must not move with every verdict.
-        self._tallest = max(self._tallest, len(middle))
-        middle += [()] * (min(self._tallest, room) - len(middle))
+        self._tallest = max(self._tallest, len(middle) + len(last))
+        middle += [()] * (min(self._tallest, below) - len(middle) - len(last))
         shown = self.query_one("#form", Lines)
         before = len(shown.lines)
         shown.show(*head, *middle, *last)

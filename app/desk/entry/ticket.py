@@ -23,7 +23,7 @@ _TYPES: Final = {
 }
 _PRICED: Final = (LIMIT, "stop-limit")
 _TRIGGERED: Final = ("stop", "stop-limit")
-_NEEDED: Final = ("side", "size", "symbol", "trigger", "price", "until")
+_NEEDED: Final = ("size", "trigger", "price", "until")
 """Without these, where they are shown, there is no order."""
 _FLAGS: Final = ("none", "reduce only", "post only", "reduce and post")
 
@@ -47,16 +47,16 @@ class Ticket(Priced):
         `held` in it no side is guessed: closing it is as likely as adding to it."""
         self._words = context
         fields = _fields(order)
-        side = fields[0]
+        name, side, amount = fields[:3]
+        name.colon = any(":" in known for known in context.symbols)
         if order is None:
             side.value = "" if held or not symbol else "buy"
-            fields[1].value = "" if size is None else f"{size:f}"
-            fields[2].value = symbol
-            fields[2].colon = any(":" in known for known in context.symbols)
+            amount.value = "" if size is None else f"{size:f}"
+            name.value = symbol
         self._joins = order is None
         """Whether the price is the one that was put there, on the own side of the market, and follows the
         choice of side and symbol."""
-        at = "size" if side.value else "side" if fields[2].value else "symbol"
+        at = "size" if side.value else "side" if name.value else "symbol"
         super().__init__("ORDER TICKET", fields, at=at, confirm=confirm)
 
     @property
@@ -69,11 +69,13 @@ class Ticket(Priced):
 
     def command(self, *, preview: bool) -> AnyCommand:
         text = {name: field.value.strip() for name, field in self.fields.items()}
+        known = self._words.symbols
+        if not text["symbol"]:
+            raise Misspoken(f"which symbol?{near('', known).replace(';', '')}")
+        if known and self.symbol.casefold() not in {name.casefold() for name in known}:
+            raise Misspoken(f"no symbol {self.symbol}{near(self.symbol, known)}")
         if not text["side"]:
             raise Misspoken("choose the side: b buys, s sells")
-        known = self._words.symbols
-        if text["symbol"] and known and self.symbol.casefold() not in {name.casefold() for name in known}:
-            raise Misspoken(f"no symbol {self.symbol}{near(self.symbol, known)}")
         needed = [self.fields[name] for name in _NEEDED]
         missing = [field.label.lower() for field in needed if field.shown and not field.value.strip()]
         if missing:
@@ -134,6 +136,7 @@ def _fields(order: Submit | None) -> list[Field]:
         return "" if value is None else f"{value:f}"
 
     return [
+        Field("symbol", "Symbol", order.symbol if order is not None else ""),
         Field(
             "side",
             "Side",
@@ -142,7 +145,6 @@ def _fields(order: Submit | None) -> list[Field]:
             hint="b or s",
         ),
         Field("size", "Size", number("size"), hint="contracts or coins", kind="number"),
-        Field("symbol", "Symbol", order.symbol if order is not None else ""),
         Field("type", "Type", _TYPES[order.type] if order is not None else LIMIT, tuple(_TYPES.values())),
         Field("trigger", "Trigger", number("stop"), hint="the order starts when this trades", kind="price"),
         Field("price", "Price", number("limit"), hint="limit", kind="price"),
