@@ -148,8 +148,7 @@ class Ordering(Commanding):
         """A new order in the symbol of the selected row, or of the market that is shown."""
         row = self.position_row(self._looked_at())
         symbol = row.symbol if row is not None else ""
-        held = row is not None and bool(row.executed or row.broker)
-        self.open_form(Ticket(self.known_words(), symbol=symbol, size=self.size_of(symbol), held=held))
+        self.open_form(Ticket(self.known_words(), symbol=symbol, size=self.size_of(symbol)))
 
     def _looked_at(self) -> str:
         """Symbol of the row that was selected last on this screen, even if it has left the table since: the

@@ -16,9 +16,12 @@ def test_a_reason_is_never_cut() -> None:
     shown = lines(reason, "order_qty: 60 of 20")
     assert " ".join(line[2:] for line in shown[:-1]) == reason
     assert all(len(line) <= preview.WIDTH for line in shown)
-    assert shown[-1] == "  and 1 more"
+    assert shown[-1] == "  and 1 more: order_qty"
 
 
 def test_short_reasons_stand_below_each_other() -> None:
     assert lines("a: 1", "b: 2", "c: 3") == ["✕ a: 1", "✕ b: 2", "✕ c: 3"]
-    assert lines(*(f"control{n}: no" for n in range(9)))[-1] == "  and 4 more"
+    assert (
+        lines(*(f"control{n}: no" for n in range(9)))[-1]
+        == "  and 4 more: control5, control6, control7, control8"
+    )

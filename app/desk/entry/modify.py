@@ -76,8 +76,9 @@ class Change(Priced):
         """The order as it stands now, and its market."""
         order = self._order
         side = "BUY" if self.buys else "SELL"
-        filled = f", {order.filled:f} of {order.qty:f} filled" if order.filled else ""
-        return [(Cell(f"{side} {order.symbol}", "heading"), Cell(filled)), *super().above(snapshot, age)]
+        state = f" {order.status}, {order.filled:f} of {order.qty:f} filled"
+        name = Cell(f"{side} {order.symbol}", "heading")
+        return [(name, Cell(state, "muted")), *super().above(snapshot, age)]
 
     def follow(self, snapshot: Snapshot, age: float) -> None:
         """What has become of the order meanwhile stands there, and takes a confirmation back."""

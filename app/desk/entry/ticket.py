@@ -41,16 +41,15 @@ class Ticket(Priced):
         confirm: bool = False,
         symbol: str = "",
         size: Decimal | None = None,
-        held: bool = False,
     ) -> None:
-        """`order`: what the fields start with; without one a new order in `symbol`. Where a position is
-        `held` in it no side is guessed: closing it is as likely as adding to it."""
+        """`order`: what the fields start with; without one a new order in `symbol`. No side is guessed, and
+        the cursor waits for it: the same keys do the same whatever position is open."""
         self._words = context
         fields = _fields(order)
         name, side, amount = fields[:3]
         name.colon = any(":" in known for known in context.symbols)
         if order is None:
-            side.value = "" if held or not symbol else "buy"
+            side.value = ""
             amount.value = "" if size is None else f"{size:f}"
             name.value = symbol
         self._joins = order is None

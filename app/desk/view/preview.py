@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.desk.view import formats
-from app.desk.view.cells import Cell
+from app.desk.view.cells import Cell, fit
 from engine.control.commands import Answer
 
 Line = tuple[Cell, ...]
@@ -26,7 +26,8 @@ def verdict(answer: Answer) -> list[Line]:
     for number, reason in enumerate(reasons):
         parts = textwrap.wrap(reason, WIDTH - 2) or [""]
         if lines and len(lines) + len(parts) > MOST:
-            lines.append((Cell(f"  and {len(reasons) - number} more", "muted"),))
+            rest = ", ".join(left.partition(":")[0] for left in reasons[number:])
+            lines.append((Cell(fit(f"  and {len(reasons) - number} more: {rest}", WIDTH).rstrip(), "muted"),))
             break
         marks = ("✕ ", *("  " for _ in parts[1:]))
         lines += [
