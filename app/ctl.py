@@ -62,8 +62,9 @@ def find_state_dir(args: argparse.Namespace, env: Mapping[str, str]) -> Path:
     if args.state_dir or env.get("BREAKWATER_STATE_DIR"):
         return state_dir(args.state_dir, "paper", env)
     profile, feed = env.get("BREAKWATER__PROFILE"), args.feed or env.get("BREAKWATER__FEED__SOURCE")
+    stage = env.get("BREAKWATER__STAGE")
     config = find_config(args.config, env)
-    if config is not None and (profile is None or feed is None):
+    if config is not None and None in (profile, feed, stage):
         try:
             tree = tomllib.loads(config.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -74,10 +75,11 @@ def find_state_dir(args: argparse.Namespace, env: Mapping[str, str]) -> Path:
                 ) from error
             profile = profile or running[0]
         else:
-            profile = profile or tree.get("profile")
+            profile, stage = profile or tree.get("profile"), stage or tree.get("stage")
             section = tree.get("feed")
             feed = feed or (section.get("source") if isinstance(section, dict) else None)
-    return state_dir(None, place_of("live" if profile == "live" else "paper", str(feed or "")), env)
+    place = place_of("live" if profile == "live" else "paper", str(feed or ""), str(stage or ""))
+    return state_dir(None, place, env)
 
 
 def reach(args: argparse.Namespace, env: Mapping[str, str], asks: str) -> Path:

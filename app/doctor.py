@@ -320,7 +320,7 @@ def _interactive_brokers(place: Place) -> Iterator[Check]:
     async def walk() -> list[Finding]:
         settings = place.settings
         clock = RealClock(asyncio.get_running_loop())
-        steps = checkup(settings.ib, settings.account, clock, real_money=settings.profile == "live")
+        steps = checkup(settings.ib, settings.account, clock, real_money=ibrun.real_money(settings))
         return [finding async for finding in steps]
 
     with contextlib.ExitStack() as stack:

@@ -19,6 +19,7 @@ from app.settings import Settings
 from brokers.ib.adapter import IbAdapter
 from brokers.ib.config import IbConfig, IbContract
 from brokers.ib.feed import IbFeed
+from brokers.ib.setup import PAPER_PREFIX
 from engine.feeds.errors import FeedError
 from engine.feeds.instruments import lookup
 from engine.ports import Clock, NotSent
@@ -49,6 +50,13 @@ def practised(settings: Settings) -> Settings:
     return settings.model_copy(update={"broker": "ib", "account": ACCOUNT, "ib": ib})
 
 
+def real_money(settings: Settings) -> bool:
+    """Which kind of account TWS must have. A shadow may look at either: its name says which it is."""
+    if settings.stage == "shadow":
+        return not settings.account.startswith(PAPER_PREFIX)
+    return settings.profile == "live"
+
+
 def order_mark(state: Path, client_id: int) -> Path:
     """Where the highest order number that a client id used is kept."""
     return state / f"ib-client-{client_id}.json"
@@ -61,7 +69,8 @@ async def open_feed(settings: Settings, state: Path | None, clock: Clock) -> IbF
         settings.ib,
         settings.account,
         clock,
-        real_money=settings.profile == "live",
+        real_money=real_money(settings),
+        read_only=settings.stage == "shadow",
         mark=None if state is None else order_mark(state, settings.ib.client_id),
     )
     try:

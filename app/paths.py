@@ -42,11 +42,14 @@ def state_dir(given: str | None, profile: str, env: Mapping[str, str]) -> Path:
     return _base(env, "XDG_STATE_HOME", ".local/state") / "breakwater" / profile
 
 
-def place_of(profile: str, feed: str) -> str:
+def place_of(profile: str, feed: str, stage: str = "paper") -> str:
     """Which state directory a run uses by default: that of its profile; a replay on paper has one of its own
     by the recording's name (`replay-gc_l5_20230501`), because its time and its account are its own; so does a
-    paper account at IB (`ib`, `ib-loopback`), because its orders are there."""
+    paper account at IB (`ib`, `ib-loopback`), because its orders are there; and the shadow of each broker
+    (`shadow-ib`), because its orders are nowhere else."""
     kind, _, where = feed.partition(":")
+    if stage == "shadow":
+        return f"shadow-{kind}"
     if profile == "paper" and kind in ("ib", "ib-loopback"):
         return kind
     if profile != "paper" or kind != "replay":

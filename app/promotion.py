@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.drill.results import build_fingerprint, config_fingerprint, stored
-from app.paths import state_dir
+from app.paths import place_of, state_dir
 from app.served import record_of
 from app.settings import Settings
 from engine.core import utc_text
@@ -49,10 +49,15 @@ def phrase(settings: Settings) -> str:
 
 
 def evidence(settings: Settings, state: Path, env: Mapping[str, str]) -> tuple[Path, ...]:
-    """State directories that are looked at: the run's own, the paper one, those of promotion.evidence."""
+    """State directories that are looked at: the run's own, the paper one, that of this broker's shadow, those
+    of promotion.evidence."""
+    default = {**env, "BREAKWATER_STATE_DIR": ""}
+    shadow = place_of("paper", settings.feed.source, "shadow")
     named = [Path(p).expanduser() for p in settings.promotion.evidence]
     return tuple(
-        dict.fromkeys((state, state_dir(None, "paper", {**env, "BREAKWATER_STATE_DIR": ""}), *named))
+        dict.fromkeys(
+            (state, *(state_dir(None, place, default) for place in ("paper", shadow)), *named),
+        )
     )
 
 
@@ -130,7 +135,10 @@ def pass_gate(settings: Settings, state: Path, env: Mapping[str, str], typed: st
     """Lets a run of the configured stage through, or raises `GateClosed`. Real money takes pilot or live."""
     stage = settings.stage
     if settings.profile == "live" and stage not in ("pilot", "live"):
-        raise GateClosed(f"profile = live trades real money, and stage is {stage}; set stage = pilot or live")
+        other = "; a shadow of a real account takes profile = paper" if stage == "shadow" else ""
+        raise GateClosed(
+            f"profile = live trades real money, and stage is {stage}; set stage = pilot or live{other}"
+        )
     if stage == "paper":
         if typed is not None:
             raise GateClosed("--override-gate was given, and stage = paper has no gate; leave it out")

@@ -30,6 +30,7 @@ from app.session import (
     remote_feed,
 )
 from app.settings import Settings
+from app.shadow import days_served
 from app.stallwatch import StallWatch
 from engine.clock import RealClock
 from engine.control.memory import MemoryLink
@@ -273,6 +274,11 @@ class Runner:
                 code, summary = await self._drive(session, clock)
             finally:
                 watch.cancel()
+            if self._settings.stage == "shadow":
+                days = await asyncio.to_thread(
+                    days_served, self._settings, self._options.state_dir, os.environ
+                )
+                summary["shadow_days"] = days
             told = {**summary, "positions": dict(summary["positions"])}
             self._log(
                 "info", "run ended", component="runner", status=code.name, exit_code=int(code), summary=told

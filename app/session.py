@@ -21,6 +21,7 @@ from app.problems import Problem
 from app.sentinel.policy import address_of, exchange_addresses, policy_of
 from app.sentinel.post import SentinelPost
 from app.settings import Settings, reload_limits
+from app.shadow import shadow_exchange
 from brokers.exchange.config import AccountConfig
 from brokers.exchange.depth import ExchangeDepth
 from brokers.exchange.exchange import Exchange
@@ -29,6 +30,7 @@ from brokers.loopback.adapter import RemotePaperAdapter
 from brokers.loopback.feed import RemoteFeed, fetch_instruments
 from brokers.loopback.wire import Address
 from brokers.paper.adapter import paper_connections
+from brokers.shadow.adapter import shadow_connections
 from engine.books import Books
 from engine.control.memory import MemoryLink
 from engine.core import Log
@@ -38,7 +40,7 @@ from engine.feeds.open import open_feed
 from engine.ids import Ids, draw_install, draw_mark
 from engine.journal import Journal, StoreRefused
 from engine.journal.tools import rotate
-from engine.model import Instrument, MarketState, Quote, Trade
+from engine.model import Instrument, MarketState, Mode, Quote, Trade
 from engine.ports import Adapter, Clock, Feed, NotSent, QueryFailed
 from engine.recorder.recent import KEPT, RecentRows
 from engine.records import EMERGENCY, GateOverridden, RunStarted, decode
@@ -140,6 +142,15 @@ def is_replay(options: RunOptions) -> bool:
     return options.feed.startswith("replay:")
 
 
+def mode_of(settings: Settings, options: RunOptions) -> Mode:
+    """What a run is called on every screen."""
+    if settings.stage == "shadow":
+        return "SHADOW"
+    if is_replay(options):
+        return "REPLAY"
+    return "LIVE" if settings.profile == "live" else "PAPER"
+
+
 def rss_mb() -> float | None:
     """Resident memory of this process."""
     try:
@@ -174,6 +185,12 @@ async def assemble(
     books = Books(config, feed.instruments)
     recent = RecentRows()
     await replay_rows(books, journal, recent)
+    if books.run is not None and (books.run.mode == "SHADOW") is not (settings.stage == "shadow"):
+        await journal.close()
+        raise StoreRefused(
+            f"{options.state_dir} holds the journal of a {books.run.mode} run, and stage = {settings.stage}: "
+            f"a shadow has an account of its own; give this run another --state-dir"
+        )
     other = books.run.feed if books.run is not None else feed.name
     finished = books.ended is not None and books.ended.complete
     if other != feed.name and not finished and (is_replay(options) or other.startswith("replay")):
@@ -215,7 +232,7 @@ async def assemble(
             instruments=list(feed.instruments),
             calendar=calendar,
             log=log,
-            mode="REPLAY" if is_replay(options) else "LIVE" if settings.profile == "live" else "PAPER",
+            mode=mode_of(settings, options),
             lockstep=options.virtual,
             speed=1.0 if options.virtual else options.speed,
             seed=options.seed,
@@ -278,23 +295,33 @@ def broker_of(
     settings: Settings, options: RunOptions, clock: Clock, feed: Feed, run: int
 ) -> tuple[Exchange | None, Sequence[Adapter]]:
     """The connections: to Interactive Brokers, to an exchange in this process, or to one in a process of its
-    own."""
-    if isinstance(feed, IbFeed):
-        return None, [feed.adapter]
-    account = settings.account
-    addresses = exchange_addresses(settings, options)
-    if addresses:
-        patience = settings.link.patience
-        return None, [RemotePaperAdapter(a, account, clock, patience=patience) for a in addresses]
+    own; or the shadow of one of those outside, at an exchange in this process."""
+    real = real_connections(settings, options, clock, feed)
+    shadow = settings.stage == "shadow"
+    if real and not shadow:
+        return None, real
     exchange = Exchange(
         feed.instruments,
         clock,
         random.Random(f"{options.seed}:exchange:{run}"),
-        settings.paper.exchange,
+        shadow_exchange(settings) if shadow else settings.paper.exchange,
         AccountConfig(cash=settings.paper.cash, currency=settings.currency, fx=settings.fx),
         ledger=exchange_ledger_path(options.state_dir),
     )
+    if shadow:
+        return exchange, shadow_connections(real, exchange, settings)
     return exchange, paper_connections(exchange, settings)
+
+
+def real_connections(settings: Settings, options: RunOptions, clock: Clock, feed: Feed) -> Sequence[Adapter]:
+    """Those to a broker outside of this process; none where it is in it."""
+    if isinstance(feed, IbFeed):
+        return [feed.adapter]
+    patience, shadow = settings.link.patience, settings.stage == "shadow"
+    return [
+        RemotePaperAdapter(address, settings.account, clock, patience=patience, read_only=shadow)
+        for address in exchange_addresses(settings, options)
+    ]
 
 
 async def remote_feed(addresses: Sequence[Address], clock: Clock) -> Feed:

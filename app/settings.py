@@ -197,7 +197,8 @@ class PromotionConfig(Section):
     paper_days: int = Field(14, ge=0, le=3650)
     """Days. Served on paper before any higher stage, because two weeks show most of what a market does."""
     shadow_days: int = Field(0, ge=0, le=3650)
-    """Days. Served as shadow before pilot and live; 0 by default, because shadow is not built yet."""
+    """Days. Served as shadow before pilot and live; 0 by default, because it takes a broker's market data to
+    shadow: set it where you have them."""
     pilot_days: int = Field(30, ge=0, le=3650)
     """Days. Served as pilot, with real money, before live, so that the first mistakes are small ones."""
     pilot_lots: int = Field(1, ge=1, le=1_000)
@@ -221,9 +222,9 @@ class Settings(BaseSettings, EngineConfig):
     the account id typed at start (headless: --i-understand-this-is-live ACCOUNT), because a slip must not
     cost money."""
     stage: Literal["paper", "shadow", "pilot", "live"] = "paper"
-    """How far you have come: paper, shadow (not built yet), pilot (promotion.pilot_lots at the most) or live.
-    Each but paper has a gate: 'breakwater doctor' shows what is missing, because a system should be watched
-    before it is trusted with more."""
+    """How far you have come: paper, shadow (the broker's market, and orders that never leave this process),
+    pilot (promotion.pilot_lots at the most) or live. Each but paper has a gate: 'breakwater doctor' shows
+    what is missing, because a system should be watched before it is trusted with more."""
     promotion: PromotionConfig = PromotionConfig()
     broker: Literal["paper", "ib"] = "paper"
     """Which broker trades: paper, or ib (Interactive Brokers, with feed.source = ib). Others are refused,

@@ -10,6 +10,7 @@ def summary_text(summary: dict[str, Any]) -> str:
     pnl = summary["pnl"]
     lines = [
         f"run ended: {summary['reason']}",
+        *_shadow(summary),
         f"  orders {summary['orders']}  fills {summary['fills']}  rejects {summary['rejects']}"
         f" ({summary['reject_rate']:.1%})  refused by the gate {summary['refused']}"
         f"  cancels {summary['cancels']}",
@@ -40,6 +41,14 @@ def summary_text(summary: dict[str, Any]) -> str:
         figures = "".join(f"{_duration(row[key]):>11}" for key in ("p50_us", "p95_us", "p99_us", "max_us"))
         lines.append(f"  {name:<24}{row['count']:>8}{figures}")
     return "\n".join(lines) + "\n"
+
+
+def _shadow(summary: dict[str, Any]) -> list[str]:
+    days = summary.get("shadow_days")
+    if days is None:
+        return []
+    served = f"{days} day{'' if days == 1 else 's'} served in stage shadow"
+    return [f"  SHADOW: nothing was sent; fills are modelled from the broker's quotes and trades; {served}"]
 
 
 def _flat(summary: dict[str, Any]) -> str:

@@ -40,7 +40,7 @@ from engine.lost import LostOrders
 from engine.margins import Margins
 from engine.market import Market, MarketBook
 from engine.metrics import Metrics
-from engine.model import NS, Instrument, MarketState, Quote, Trade
+from engine.model import NS, Instrument, MarketState, Mode, Quote, Trade
 from engine.operator import Operator
 from engine.order_poll import OrderPoll
 from engine.ordering import OrderDesk
@@ -85,7 +85,7 @@ class Parts:
     instruments: Sequence[Instrument]
     calendar: Callable[[str], Calendar]
     log: Log
-    mode: Literal["LIVE", "PAPER", "REPLAY", "SHADOW"]
+    mode: Mode
     lockstep: bool
     """Virtual time: strategies are stepped with the recording, idle risk rounds are skipped."""
     speed: float

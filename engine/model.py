@@ -10,12 +10,15 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 NS: Final = 1_000_000_000
 """Nanoseconds in a second."""
+
+Mode = Literal["LIVE", "PAPER", "REPLAY", "SHADOW"]
+"""What a run is called on every screen. SHADOW: a real market, and orders that never leave the process."""
 
 
 class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

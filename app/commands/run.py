@@ -163,15 +163,15 @@ def prepare(
     config = find_config(args.config, env)
     given = {"feed.source": args.feed, "feed.speed": args.speed, "seed": args.seed}
     settings = practised(load(config, env, {key: value for key, value in given.items() if value is not None}))
+    _refuse_stage(settings, str(config or "defaults"))
     if told and settings.profile == "live":
         raise LiveRefused("there is no terminal, and the profile is live; say breakwater headless on purpose")
     typed = args.live_confirmation
     if settings.profile == "live" and typed is None and ask:
         typed = _ask_for_account(settings.account)
     confirm_live(settings, typed)
-    place = state_dir(args.state_dir, place_of(settings.profile, settings.feed.source), env)
+    place = state_dir(args.state_dir, place_of(settings.profile, settings.feed.source, settings.stage), env)
     passage = pass_gate(settings, place, env, _words_for_gate(args, settings, place, ask))
-    _refuse_unbuilt_stage(settings, str(config or "defaults"))
     options = RunOptions(
         state_dir=place,
         config=config,
@@ -208,13 +208,14 @@ def _words_for_gate(args: argparse.Namespace, settings: Settings, place: Path, a
         return ""
 
 
-def _refuse_unbuilt_stage(settings: Settings, where: str) -> None:
-    """Stages that nothing can trade in yet. Raises `BadConfig`."""
+def _refuse_stage(settings: Settings, where: str) -> None:
+    """Stages that this feed and broker cannot be traded in. Raises `BadConfig`."""
     from app.problems import BadConfig, Problem
+    from app.shadow import nothing_to_shadow
 
-    if settings.stage == "shadow":
-        text = "'shadow' is not built yet; set stage = paper, or pilot for a rehearsal on paper with its cap"
-        raise BadConfig([Problem(where, "stage", text)])
+    why = nothing_to_shadow(settings)
+    if why:
+        raise BadConfig([Problem(where, "stage", why)])
     if settings.stage == "live" and settings.profile != "live":
         text = "stage = live trades real money and takes profile = live; no broker that does is built yet"
         raise BadConfig([Problem(where, "stage", text)])

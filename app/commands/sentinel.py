@@ -46,7 +46,7 @@ def sentinel(args: argparse.Namespace) -> int:
         settings = read()
     except BadConfig as error:
         return _fail(ExitCode.BAD_CONFIG, str(error))
-    place = state_dir(args.state_dir, place_of(settings.profile, settings.feed.source), env)
+    place = state_dir(args.state_dir, place_of(settings.profile, settings.feed.source, settings.stage), env)
     if args.status:
         told = asking.status(place)
         print(json.dumps(told) if args.json else "\n".join(f"{k}: {v}" for k, v in told.items()))

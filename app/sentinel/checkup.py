@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from app.options import RunOptions
 from app.sentinel.asking import ask, last_note, lease_of
-from app.sentinel.policy import cannot_act, elsewhere, policy_of
+from app.sentinel.policy import cannot_act, outlives, policy_of
 from app.settings import Settings
 from engine.sentinel.lease import Holder
 
@@ -30,7 +30,7 @@ def look(settings: Settings, state: Path, feed: str) -> Finding:
             "look at the positions; start the engine, which takes over what was done and stays halted",
         )
     if policy == "off":
-        if not elsewhere(settings, options):
+        if not outlives(settings, options):
             return Finding("PASS", "off: nothing outlives the engine here")
         return Finding(
             "WARN", "off: nobody acts when the engine dies", "sentinel.policy = 'cancel' or 'flatten'"

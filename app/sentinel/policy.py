@@ -10,8 +10,14 @@ from engine.config_sentinel import Policy
 
 
 def elsewhere(settings: Settings, options: RunOptions) -> bool:
-    """Whether orders rest somewhere that outlives the engine's process."""
+    """Whether market data, and outside of the shadow orders too, come and go by a socket."""
     return ibrun.is_ib(options.feed) or bool(exchange_addresses(settings, options))
+
+
+def outlives(settings: Settings, options: RunOptions) -> bool:
+    """Whether orders rest somewhere that outlives the engine's process. A shadow's never do: whoever watches
+    over it must not touch the real account."""
+    return elsewhere(settings, options) and settings.stage != "shadow"
 
 
 def policy_of(settings: Settings, options: RunOptions) -> Policy:
@@ -20,12 +26,12 @@ def policy_of(settings: Settings, options: RunOptions) -> Policy:
         return "off"
     if settings.sentinel.policy is not None:
         return settings.sentinel.policy
-    return "alert" if elsewhere(settings, options) else "off"
+    return "alert" if outlives(settings, options) else "off"
 
 
 def cannot_act(settings: Settings, options: RunOptions) -> str:
     """Why the sentinel of this run can only tell; empty where it can act."""
-    if not elsewhere(settings, options):
+    if not outlives(settings, options):
         return "the exchange lives in the engine's process and ends with it: this sentinel can only alert"
     return ""
 

@@ -17,7 +17,7 @@ from app.options import RunOptions
 from app.paths import journal_path, sentinel_journal_path, sentinel_lease_path, sentinel_socket
 from app.sentinel.policy import cannot_act, policy_of
 from app.sentinel.venues import Venue, venue_of
-from app.session import rss_mb
+from app.session import mode_of, rss_mb
 from app.settings import Settings
 from engine.clock import RealClock
 from engine.control.directory import private_directory
@@ -77,7 +77,7 @@ class Sentinel:
             fence=self._hold,
             log=self._log,
             reach=self._reach,
-            mode="LIVE" if settings.profile == "live" else "PAPER",
+            mode=mode_of(settings, options),
             draw=rng.random,
             rss_mb=rss_mb,
         )

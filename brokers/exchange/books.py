@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Protocol
 
 import msgspec
@@ -67,7 +68,7 @@ class Books:
         self.dirty_orders: dict[int, VenueOrder] = {}
         self.dirty_executions: dict[int, Execution] = {}
         self.dirty = False
-        self._settings = settings
+        self.settings = settings
         self._by_client: dict[tuple[str, str], list[VenueOrder]] = {}
         self._by_broker: dict[str, list[VenueOrder]] = {}
         self._by_key: dict[ExecutionKey, Execution] = {}
@@ -78,11 +79,13 @@ class Books:
 
     # -- accounts
 
-    def account(self, name: str) -> Account:
-        """The account; opened with the configured cash when it is first asked for."""
+    def account(self, name: str, cash: Decimal | None = None) -> Account:
+        """The account; opened when it is first asked for, with `cash`, else with what is configured."""
         account = self.accounts.get(name)
         if account is None:
-            account = self.accounts[name] = Account(name, self._settings, self.instruments)
+            account = self.accounts[name] = Account(name, self.settings, self.instruments)
+            if cash is not None:
+                account.start, self.dirty = cash, True
         return account
 
     # -- orders

@@ -64,7 +64,7 @@ class Exchange:
         self.books = Books(self.instruments, account or AccountConfig(), self.config.keep_closed)
         self._markets: dict[str, Market] = {}
         self.desk = OrderDesk(
-            self.books, self._markets, clock, self.config, self.faults, trading_day, self._session_of
+            self.books, self._markets, clock, self.config, self.faults, trading_day, self.session
         )
         for instrument in instruments:
             self._markets[instrument.symbol] = Market(instrument, self.config, self.desk)
@@ -129,10 +129,32 @@ class Exchange:
         """A good moment to put the books on disk."""
         self.books.flush()
 
+    def data_lost(self) -> None:
+        """What moves the markets has gone: orders that arrive wait for the next quote instead of meeting a
+        book that may be no market any more."""
+        for market in self._markets.values():
+            market.data_lost()
+
     def on_feed_end(self, reason: str) -> None:  # noqa: ARG002 - the venue stays open without a feed
         self.books.flush()
 
     # -- clients
+
+    @property
+    def currency(self) -> str:
+        """Of all accounts here."""
+        return self.books.settings.currency
+
+    def has_account(self, account: str) -> bool:
+        """Whether it was ever opened, also in a life before this one."""
+        return account in self.books.accounts
+
+    def fund(self, account: str, cash: Decimal) -> Decimal:
+        """Opens an account with `cash`, or with what is configured where that is not above zero. Returns what
+        it opened with. An account that is there is left alone."""
+        if not self.has_account(account):
+            self.books.account(account, cash if cash > 0 else None)
+        return self.books.account(account).start
 
     def open_session(self, account: str, sink: FactSink, gateway: str = FIRST) -> Session:
         """A line for the account's client; not up before `Session.open`. A former one is told and closed.
@@ -206,7 +228,8 @@ class Exchange:
         else:
             self.gateways.away(session, down_for)
 
-    def _session_of(self, account: str) -> Session | None:
+    def session(self, account: str) -> Session | None:
+        """The line of the account's client, whether it stands or not."""
         return self._sessions.get(account)
 
     # -- commands: states, limits, links

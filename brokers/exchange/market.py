@@ -144,6 +144,10 @@ class Market:
             else:
                 self._fresh = True
 
+    def data_lost(self) -> None:
+        """Nobody knows what the market is until the next quote."""
+        self._fresh = False
+
     def set_state(self, state: MarketState, ts: int) -> None:
         """Moves to another state. After pre-open the auction is pending until a print or a sane book."""
         was, self.state = self.state, state

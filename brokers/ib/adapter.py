@@ -58,6 +58,7 @@ class IbAdapter:
 
     `real_money`: what the user means; TWS's own account must agree. `mark`: file with the highest order
     number that was ever used. `connect` opens a session; a second call on a live one does nothing.
+    `read_only`: it sends nothing that could change an order, and takes over none placed by hand.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class IbAdapter:
         *,
         real_money: bool = False,
         mark: Path | None = None,
+        read_only: bool = False,
     ) -> None:
         self.name: Final = "ib" if real_money else "ib-paper"
         self.account = account
@@ -77,6 +79,7 @@ class IbAdapter:
         """How often a session came up."""
         self.library = ""
         """Name and version of the client library, and the server's version."""
+        self._read_only = read_only
         self._clock = clock
         self._outlet = Outlet(clock)
         self._mark = IdMark(mark)
@@ -161,7 +164,7 @@ class IbAdapter:
         await self._shut("a new session is opened")
         config, thread = self.config, library_thread()
         loop = asyncio.get_running_loop()
-        wire = Wire(lambda message: inbox.put(message), lambda ticks: inbox.put_ticks(ticks))
+        wire = Wire(lambda m: inbox.put(m), lambda t: inbox.put_ticks(t), read_only=self._read_only)
         inbox = Inbox(loop, lambda message: self._take(wire, message), self.market.take)
         self._wire, self._inbox, self._held, self._opening = wire, inbox, [], True
         self.line.opening()
@@ -180,14 +183,15 @@ class IbAdapter:
             if not self._resolved:
                 for resolved in await self.setup.contracts(self.today()):
                     self.take_up(resolved)
-            if self._strangers.binds:
+            if self._strangers.binds and not self._read_only:
                 await self._reads.bind_manual_orders()
             listed = await self._reads.listed()
             await self._reads.refresh()
             await self._reads.time()
             if self.line.in_doubt:
                 raise NotSent(self.line.reason)
-            for half in self._outgoing.withdraw_halves(order for order, _ in listed):
+            halves = () if self._read_only else (order for order, _ in listed)
+            for half in self._outgoing.withdraw_halves(halves):
                 text = f"{half} waits there for the rest of its bracket, which was lost with the line"
                 self._notice("half a bracket", f"{text}; it is taken back")
         except QueryFailed as error:
@@ -268,21 +272,21 @@ class IbAdapter:
 
     def submit(self, order: Recorded[Order]) -> None:
         require_recorded(order)
-        self._require_up()
+        self._require_up(writing=True)
         self._outgoing.submit(order.request)
 
     def replace(self, change: Recorded[Replace]) -> None:
         require_recorded(change)
-        self._require_up()
+        self._require_up(writing=True)
         self._outgoing.replace(change.request)
 
     def cancel(self, order_id: str, broker_id: str | None) -> None:
-        self._require_up()
+        self._require_up(writing=True)
         self._outgoing.cancel(order_id, broker_id)
 
     def cancel_everything(self) -> None:
         """TWS's global cancel: every order of the log-in, also those of other programs and placed by hand."""
-        self._require_up()
+        self._require_up(writing=True)
         self._outgoing.cancel_everything(lambda: self._send(lambda wire: wire.global_cancel()))
 
     def arm_dead_man(self, after: int | None) -> None:  # noqa: ARG002 - part of the seam
@@ -484,7 +488,9 @@ class IbAdapter:
             raise NotSent("there is no session with TWS")
         library_thread().soon(work, wire)
 
-    def _require_up(self) -> None:
+    def _require_up(self, *, writing: bool = False) -> None:
+        if writing and self._read_only:
+            raise NotSent("this session with TWS only looks (stage = shadow): it sends no orders")
         if not self.line.up:
             raise NotSent(f"the session with TWS is not usable ({self.line.reason}); wait for LinkUp")
 

@@ -32,7 +32,9 @@ class IbFeed:
 
     async def run(self, clock: Clock, sink: MarketSink, resume_after: int | None = None) -> None:  # noqa: ARG002
         """Delivers until it is cancelled; subscribes once the session stands, and again after a loss."""
-        last: dict[str, Quote] = {}
+        last: dict[str, tuple[int, Quote]] = {}
+        """By symbol: subscription and quote. The first of a new subscription passes, also an equal one: it
+        tells that there is a market again."""
         states: dict[str, MarketState] = {}
 
         def take(where: Resolved, ticks: raw.Ticks) -> None:
@@ -43,8 +45,9 @@ class IbFeed:
                 states[symbol] = state
                 sink.on_market_state(symbol, state, now)
             quote = quote_of(where, ticks, now)
-            if quote is not None and _differs(quote, last.get(symbol)):
-                last[symbol] = quote
+            number, former = last.get(symbol, (None, None))
+            if quote is not None and (number != ticks.req_id or _differs(quote, former)):
+                last[symbol] = (ticks.req_id, quote)
                 sink.on_quote(quote)
             trade = trade_of(where, ticks, now)
             if trade is not None:

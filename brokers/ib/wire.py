@@ -23,11 +23,20 @@ _REFUSALS: Final = {
     507: "TWS closed the connection on {host}:{port}; is this address trusted in its API settings?",
 }
 
+_CHANGES: Final = frozenset(
+    {"placeOrder", "cancelOrder", "reqGlobalCancel", "reqAutoOpenOrders", "reqOpenOrders", "exerciseOptions"}
+)
+"""Requests that place, change, end or take over orders."""
+
 
 class Wire:
-    """One connection, never used again once it is closed; a new one has a new `Wire`."""
+    """One connection, never used again once it is closed; a new one has a new `Wire`. A read-only one lets
+    nothing through that could change an order, whoever hands it over; what-ifs are questions and pass."""
 
-    def __init__(self, put: Callable[[Raw], None], put_ticks: Callable[[Ticks], None]) -> None:
+    def __init__(
+        self, put: Callable[[Raw], None], put_ticks: Callable[[Ticks], None], *, read_only: bool = False
+    ) -> None:
+        self._read_only = read_only
         self._put = put
         self._tap = Tap(self._heard, put_ticks)
         self._library: Library | None = None
@@ -100,7 +109,10 @@ class Wire:
 
     def send(self, name: str, *arguments: Any) -> None:
         """Calls one of the client's requests by TWS's name. On a dead session nothing happens: whoever
-        handed it over has been told, or will be by `Closed`."""
+        handed it over has been told, or will be by `Closed`. Raises `NotSent` for what a read-only session
+        must not send."""
+        if self._read_only and name in _CHANGES and not (name == "placeOrder" and arguments[-1].whatIf):
+            raise NotSent(f"this session only looks: {name} is not sent")
         client = self._client
         if client is None or not client.isReady():
             return

@@ -47,12 +47,22 @@ class RemotePaperAdapter:
 
     When the line breaks it says LinkDown; `connect` opens another. From the second one on LinkUp is followed
     by a Gap, because reports of the time between are lost. Who finds that the exchange has gone silent is
-    whoever calls `probe`; that we have, the exchange, after `patience` s (0: it waits for ever).
+    whoever calls `probe`; that we have, the exchange, after `patience` s (0: it waits for ever). `read_only`:
+    it sends nothing that could change an order.
     """
 
     name: Final = "loopback"
 
-    def __init__(self, address: Address, account: str, clock: Clock, *, patience: float = 0.0) -> None:
+    def __init__(
+        self,
+        address: Address,
+        account: str,
+        clock: Clock,
+        *,
+        patience: float = 0.0,
+        read_only: bool = False,
+    ) -> None:
+        self._read_only = read_only
         self.account = account
         self.address = address
         self.capabilities = exchange_capabilities(None)
@@ -128,6 +138,8 @@ class RemotePaperAdapter:
         self._act(Deadline(after), cancel=True)
 
     def _act(self, action: Action, *, cancel: bool) -> None:
+        if self._read_only:
+            raise NotSent("this session with the exchange only looks (stage = shadow): it sends no orders")
         if not self._line.up:
             raise NotSent(f"the link to the exchange at {self.address} is down; wait for LinkUp")
         self._lanes.take(cancel=cancel)

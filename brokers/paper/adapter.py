@@ -75,6 +75,11 @@ class PaperAdapter:
             session.close()
         self._fail_asked("the adapter was closed")
 
+    def drop(self, reason: str) -> None:
+        """The line breaks, because one on which it depends did; LinkDown follows. Not where it is down."""
+        if self._session is not None:
+            self._session.drop(reason)
+
     @property
     def up(self) -> bool:
         """True while the session to the exchange stands."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final, Literal
 
-from engine.model import NS, Value
+from engine.model import NS, Mode, Value
 
 HealthWord = Literal["ok", "warn", "down", "unknown"]
 CLOSED_SHOWN: Final = 100
@@ -295,7 +295,7 @@ class Snapshot(Value, frozen=True, kw_only=True):
     seq: int
     ts: int
     """Engine time, UTC ns."""
-    mode: Literal["LIVE", "PAPER", "REPLAY", "SHADOW"]
+    mode: Mode
     account: str
     currency: str
     feed: str

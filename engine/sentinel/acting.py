@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from engine.books import Books
 from engine.config import EngineConfig
@@ -20,7 +20,7 @@ from engine.core import Log
 from engine.engine import Engine, Parts
 from engine.facts import OpenOrders, Positions
 from engine.journal import Journal, Row, StoreFailed, StoreRefused
-from engine.model import NS, Instrument
+from engine.model import NS, Instrument, Mode
 from engine.ports import Adapter, Clock, IdSource, QueryFailed
 from engine.records import KINDS, KillBegan, RunStarted, SentinelNote, decode
 from engine.sentinel.lease import Fence
@@ -55,7 +55,7 @@ class Tools:
     log: Log
     reach: Callable[[], Awaitable[Ground]]
     """Reaches the venue anew. Raises where it cannot, with the reason."""
-    mode: Literal["LIVE", "PAPER"] = "PAPER"
+    mode: Mode = "PAPER"
     lockstep: bool = False
     """Virtual time: idle rounds are skipped."""
     draw: Callable[[], float] = lambda: 0.5

@@ -11,6 +11,7 @@ from brokers.base import exchange_capabilities
 from brokers.ib.config import IbConfig
 from brokers.ib.orders import capabilities
 from brokers.paper import PaperAdapter
+from brokers.shadow.adapter import common
 from engine.facts import AnyFact, Corrected, Executed, Gap, OpenOrders, OrderReport, Positions, Rejected
 from engine.model import Order, OrderStatus
 from engine.ports import NotSent, QueryFailed
@@ -50,6 +51,7 @@ ABILITIES = {
 
 def test_capability_records_say_what_the_suite_observed() -> None:
     records = {"paper": exchange_capabilities(40, what_if=True), "loopback": exchange_capabilities(40)}
+    records["shadow"] = common(records["paper"], records["paper"])
     records |= {name: capabilities(IbConfig()) for name in table.read() if name.startswith("ib ")}
     assert set(records) == set(table.read())
     for name, result in table.read().items():

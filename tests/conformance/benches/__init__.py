@@ -8,9 +8,9 @@ from tests.conformance.running import Runner
 
 def adapters() -> list[Runner]:
     """All adapters that this environment can run."""
-    from tests.conformance.benches import loopback, paper
+    from tests.conformance.benches import loopback, paper, shadow
 
-    found = [Runner("paper", paper.run), Runner("loopback", loopback.run)]
+    found = [Runner("paper", paper.run), Runner("loopback", loopback.run), Runner("shadow", shadow.run)]
     if not library.problem():
         from tests.conformance.benches import ib
 

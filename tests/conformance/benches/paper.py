@@ -46,8 +46,13 @@ class PaperBench(VenueBench):
 
 def run(case: Case) -> bool:
     """Runs a case against a fresh exchange. False where the venue lacks what it shows."""
+    return play(case, PaperBench)
+
+
+def play(case: Case, make: Callable[[VirtualClock, int], PaperBench]) -> bool:
+    """Runs a case with a bench that `make` gives for its clock and seed."""
     loop = VirtualLoop(START)
-    bench = PaperBench(VirtualClock(loop), case.number)
+    bench = make(VirtualClock(loop), case.number)
 
     async def play() -> bool:
         await bench.adapter.connect()

@@ -1,0 +1,6 @@
+"""Shadow trading: a real broker's market data and figures, and orders that never leave this process."""
+
+from brokers.shadow.adapter import ShadowAdapter, shadow_connections
+from brokers.shadow.lookonly import LookOnly
+
+__all__ = ["LookOnly", "ShadowAdapter", "shadow_connections"]
