@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from app import ibrun, logs
-from app.collector import SWITCH_INTERVAL, collect_by_hand, tame_collector
+from app.collector import SWITCH_INTERVAL, Collector, tame_collector
 from app.defaults import with_default_strategies
 from app.exitcodes import ExitCode
 from app.options import RunOptions
@@ -349,7 +349,10 @@ class Runner:
         self.ready.set()
         watcher = asyncio.ensure_future(self._engine_stop(engine, stop))
         stalls = self._watch_stalls(engine)
-        collector = None if self._options.virtual else asyncio.ensure_future(collect_by_hand())
+        collector = None if self._options.virtual else Collector(engine.metrics.stage)
+        if collector is not None:
+            collector.start()
+            engine.pace.after_round = collector.after_round
         timer = None
         timed_out: list[bool] = []
         if self._options.duration is not None:
@@ -366,7 +369,8 @@ class Runner:
         if stalls is not None:
             stalls.stop()
         if collector is not None:
-            collector.cancel()
+            engine.pace.after_round = None
+            collector.stop()
         complete = bool(ended)
         if not feed_task.done() and (complete or not timed_out):
             feed_task.cancel()

@@ -45,6 +45,7 @@ from engine.operator import Operator
 from engine.order_poll import OrderPoll
 from engine.ordering import OrderDesk
 from engine.orders_record import OrderRecord
+from engine.pace import Pace
 from engine.picture import Picture
 from engine.ports import Adapter, Clock, DepthSource, IdSource
 from engine.reactions import Reactions
@@ -207,18 +208,18 @@ class Engine:
         # The risk loop runs at its period of the host's time, however fast the recording does.
         period = int(config.risk_period * NS * parts.speed)
         self._skips_idle = parts.lockstep if parts.skip_idle is None else parts.skip_idle
+        self.pace = Pace(self.core, self.kill, parts.speed)
         self._ticker = RiskTicker(
             clock,
             self.risk,
             self.view,
             self.reactions.on_event,
             period=period,
-            hook=self._measure_risk,
+            hook=self.pace,
             skip_idle=self._skips_idle,
         )
         longest = NS if self._skips_idle else 2 * period
         self._chore_rounds = Chores(clock, period, self._chores, longest, self._chores_failed)
-        self._risk_perf = 0
         self._tasks: list[asyncio.Task[None]] = []
         self.started = clock.mono()
         self._frame_due = 0
@@ -387,15 +388,6 @@ class Engine:
         self.metrics.count("chore_errors")
         self.controls.on_error("chores", self.view)
         self.core.alarm("critical", "chores", f"a round of chores failed: {error!r}; the next one comes")
-
-    def _measure_risk(self, period: int, lateness: int) -> None:
-        perf = self.core.clock.perf()
-        if period:
-            self.metrics.stage("risk period", perf - self._risk_perf if self._risk_perf else period)
-            self.metrics.stage("risk lateness", int(lateness / self.parts.speed))
-            if self._risk_perf:
-                self.metrics.recent_risk.append(perf - self._risk_perf)
-        self._risk_perf = perf
 
     def _pause_reason(self, strategy: str) -> str:
         state = self.core.journal.state

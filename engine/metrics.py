@@ -30,10 +30,14 @@ STAGES: Final = (
     "risk period",
     "risk lateness",
     "answer",
+    "collector young",
+    "collector middle",
+    "collector old",
 )
-"""Order in which screens show the stages. Stages up to `sent` and the last five are the host's time; from
+"""Order in which screens show the stages. Stages up to `sent` and the last eight are the host's time; from
 `sent` to acknowledgement and fill it is engine time, which in a replay is the recording's. `answer`: what a
-screen's question takes on the engine's thread."""
+screen's question takes on the engine's thread. `collector`: the pauses of its generations, in which no thread
+of the process runs."""
 
 
 def _bucket(value: int) -> int:

@@ -256,6 +256,10 @@ class OrderShelf:
         """Ids of GTD orders past their date, where the engine keeps the date."""
         return self._watch.expiries_due(now, self._orders.get)
 
+    def in_flight(self) -> int:
+        """How many orders wait for an answer of the venue, or are in doubt."""
+        return self._watch.in_flight
+
     def hurry(self, now: int) -> None:
         """Makes everything unanswered due at once: after a reconnect the broker can be asked again."""
         self._watch.hurry(now, self._orders.get)

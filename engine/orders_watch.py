@@ -53,6 +53,11 @@ class Watch:
                 due = max(now, min(due, *(r.created + self._answer_after for r in record.life.replaces)))
             self._flights.arm(record.order.id, due)
 
+    @property
+    def in_flight(self) -> int:
+        """How many questions are open."""
+        return len(self._flights)
+
     def opened(self, record: OrderRecord, local_expiry: bool) -> None:
         order = record.order
         # Also a GTC order with a date: it stands for a GTD one at a venue that keeps none.

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from app.collector import SWITCH_INTERVAL, tame_collector
+from app.collector import SWITCH_INTERVAL, Collector, tame_collector
 from engine.config import (
     EngineConfig,
     JournalConfig,
@@ -122,9 +122,13 @@ async def bed(
     rig.venue = made[0]
     await rig.until(lambda s: s.trading, "trading enabled")
     tame_collector()
+    collector = Collector(rig.engine.metrics.stage)
+    collector.start()
+    rig.engine.pace.after_round = collector.after_round
     try:
         yield rig
     finally:
+        collector.stop()
         rig.venue.expire_all()
         await rig.close()
         sys.setswitchinterval(interval)

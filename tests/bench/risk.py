@@ -21,6 +21,7 @@ from struct import pack
 from termios import TIOCSWINSZ
 from typing import Any
 
+from app.collector import STAGES
 from brokers.ib import library
 from tests.bench.figures import Figures, spread, table, workplace
 from tests.bench.flood import flooding
@@ -88,6 +89,7 @@ CASES: dict[str, dict[str, Any]] = {
     "all at once": {"make": SPIN, "desk": True, "orders": ORDERS, "slow_ms": SLOW_MS, "bursts": 1},
 }
 QUICK = ("idle", "spin")
+_SHARES = ("p50", "p99", "max")
 
 
 def run(quick: bool) -> Figures:
@@ -213,6 +215,16 @@ def show(found: Figures, seconds: float) -> None:
         figures = [period[key] for key in shown]
         rows.append((name, *figures, control["p999"], control["max"], case["ratio"], good, flat))
     table(f"Risk loop period, ms, {seconds:g} s windows (control: the same ticker alone)", header, rows)
+    pauses = [
+        (
+            f"{name}, {stage.removeprefix('collector ')}",
+            *(case["stages"][stage][key] / 1_000 for key in _SHARES),
+        )
+        for name, case in found.items()
+        for stage in STAGES
+        if stage in case["stages"]
+    ]
+    table("Pauses of the collector by generation, ms", ("case", *_SHARES), pauses)
     for name, case in found.items():
         for strategy, state, reason, _ in case["strategies"]:
             if state == "failed":

@@ -86,6 +86,10 @@ def _risk(found: Found) -> Iterator[Line]:
                 "the same ticker alone",
                 period[which] <= max(20.0, 1.25 * control[which]),
             )
+        for stage, said in case["stages"].items() if name == "all at once" else ():
+            if stage.startswith("collector"):
+                pause = said["p99"] / 1_000
+                yield Line(f"{stage}, pause p99 ms, {name}", "≤ a period", pause, None, "", pause <= 10)
         if name.startswith("desk"):
             weight = case["rss_mib"]
             yield Line("memory, engine with desk MiB", "≤ 140", weight, None, "", weight <= 140)
