@@ -11,9 +11,11 @@ is what to compare between runs and machines.
   with a strategy that spins; with 50,000 ticks at once from a gateway; with 150 orders a second and commits
   that take 20 ms longer; with all of it. *control* is the same ticker with nothing to do, alone in a process
   of its own, in the same seconds: what the machine itself allows. The target is p99.9 ≤ 20 ms or ≤ 1.25 ×
-  control. Three windows of 6 s are taken together, so p99.9 is the second worst round. `kill` is the verdict
-  of the kill switch at the end of the window. **hostile** has longer windows beside every way for a strategy
-  to go bad.
+  control. Three windows of 6 s are taken together, so p99.9 is the second worst round. *less waits for a
+  processor*: of each period is taken off what the kernel kept the thread waiting while others had all
+  processors (`/proc/…/schedstat`): what is left is the engine's own doing, on however busy a machine. `kill`
+  is the verdict of the kill switch at the end of the window. **hostile** has longer windows beside every way
+  for a strategy to go bad.
 * **kill** – from the command to the halt on disk, to the last of 500 cancels handed over (without and with a
   venue's limit of 50 messages a second), to flat, confirmed twice.
 * **orders** – from a strategy's callback (its own process) to the adapter. *floor* is one append of the same

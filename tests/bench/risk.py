@@ -191,6 +191,8 @@ def figures(runs: list[tuple[dict[str, Any], dict[str, Any]]]) -> Figures:
         "period_ms": period,
         "control_ms": alone,
         "lateness_ms": spread([n for run in runs for n in run[0]["lateness"]], 1_000_000),
+        "own_ms": _less_waiting([run[0] for run in runs]),
+        "control_own_ms": _less_waiting([run[1] for run in runs]),
         "ratio": round(period["p999"] / alone["p999"], 3),
         "within_target": period["p999"] <= max(TARGET_MS, 1.25 * alone["p999"]),
         "strategies": engine["rows"],
@@ -204,6 +206,14 @@ def figures(runs: list[tuple[dict[str, Any], dict[str, Any]]]) -> Figures:
     }
 
 
+def _less_waiting(runs: list[dict[str, Any]]) -> dict[str, float]:
+    """Periods without what the kernel kept the thread waiting for a processor while others had them all."""
+    rounds = [
+        (period, waited) for run in runs for period, waited in zip(run["periods"], run["waited"], strict=True)
+    ]
+    return spread([max(0, period - waited) for period, waited in rounds], 1_000_000)
+
+
 def show(found: Figures, seconds: float) -> None:
     shown = ("n", "p50", "p99", "p999", "max")
     header = ("case", *shown, "control p999", "max", "ratio", "≤ 20 ms or 1.25×", "kill")
@@ -215,6 +225,10 @@ def show(found: Figures, seconds: float) -> None:
         figures = [period[key] for key in shown]
         rows.append((name, *figures, control["p999"], control["max"], case["ratio"], good, flat))
     table(f"Risk loop period, ms, {seconds:g} s windows (control: the same ticker alone)", header, rows)
+    own = [
+        (n, c["own_ms"]["p99"], c["own_ms"]["p999"], c["control_own_ms"]["p999"]) for n, c in found.items()
+    ]
+    table("Period less the wait for a processor, ms", ("case", "p99", "p999", "control p999"), own)
     pauses = [
         (
             f"{name}, {stage.removeprefix('collector ')}",

@@ -86,6 +86,11 @@ def _risk(found: Found) -> Iterator[Line]:
                 "the same ticker alone",
                 period[which] <= max(20.0, 1.25 * control[which]),
             )
+        own, alone = case["own_ms"]["p999"], case["control_own_ms"]["p999"]
+        label = f"the same less waits for a processor, {name}"
+        yield Line(
+            label, "≤ 20 or 1.25×", own, alone, "the same ticker alone", own <= max(20.0, 1.25 * alone)
+        )
         for stage, said in case["stages"].items() if name == "all at once" else ():
             if stage.startswith("collector"):
                 pause = said["p99"] / 1_000
