@@ -302,9 +302,8 @@ class Commanding(Killing, Recorded, Themed, _Base):
         line.value = text
         line.cursor_position = len(text)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def line_submitted(self, text: str) -> None:
         """Runs what was typed on the command line."""
-        text = event.value.strip()
         self.desk.command_line(False)
         if text and not self.jumped(text):
             self.run_line(text)

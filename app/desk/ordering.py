@@ -271,10 +271,11 @@ class Ordering(Commanding):
                 return False
         return True
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Remembers it; what it does is begun by the other handler of this event."""
-        if isinstance(event.input, CommandLine) and event.value.strip():
-            self.history.add(event.value.strip())
+    def line_submitted(self, text: str) -> None:
+        """Remembers it, and runs it."""
+        if text:
+            self.history.add(text)
+        super().line_submitted(text)
 
     def action_command_line(self) -> None:
         """Opens the command line, with what it can do below it."""

@@ -40,6 +40,12 @@ class CommandLine(Input):
         Binding("down", "recall(False)", "Newer", show=False),
     ]
 
+    async def action_submit(self) -> None:
+        """At once, and not by a message that waits behind the keys which follow: they would still be typed
+        into this line, and not be met by the question that it opens."""
+        app: Any = self.app
+        app.line_submitted(self.value.strip())
+
     def action_stay(self) -> None:
         """Nothing."""
 

@@ -91,9 +91,30 @@ def test_a_limit_that_lets_more_through_takes_a_typed_word() -> None:
         await confirm(pilot)
         assert isinstance(app.screen, Ask) and link.sent == []
         assert "Max position: 10 lots → 90 lots." in text_of(app)
+        assert "Enter again" not in text_of(app), "one question at a time"
         await ripen(pilot)
         await press(pilot, *"WIDEN", "enter")
         assert link.sent == [SetLimit(name="daily_loss", value="3%")]
+
+    drive(test, link=Gate())
+
+
+def test_what_a_word_was_typed_for_must_still_be_so() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        link.verdict = limits("wider")
+        await press(pilot, "colon", *"limit daily_loss 3%", "enter")
+        await checked(pilot)
+        await pilot.pause()
+        await confirm(pilot)
+        form = app.screen_stack[-2]
+        assert isinstance(form, Form)
+        link.verdict = limits("wider", before="2 lots")
+        form._judge.ask()
+        await pilot.pause()
+        await ripen(pilot)
+        await press(pilot, *"WIDEN", "enter")
+        assert link.sent == [] and app.screen is form
+        assert "Taken back: the limit in force has changed, 10 lots → 2 lots" in text_of(app)
 
     drive(test, link=Gate())
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from deskpilot import Desk, drive, press, press_at, ripen, text_of
-from entrykit import Gate, confirm, to_ticket
+from entrykit import Gate, checked, confirm, to_ticket
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,6 +85,19 @@ def test_a_command_line_does_not_flow_into_a_form_and_says_how_to_leave() -> Non
     drive(test, link=Gate(), size=(80, 24))
 
 
+def test_a_line_that_follows_in_the_same_burst_is_not_entered_into_the_ticket_of_the_first() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o")
+        await press(pilot, "colon", *"buy 1 ESM3 @ 4185", "enter", ":", *"buy 22 GCM3 mkt", "enter")
+        await checked(pilot)
+        found = values(app)
+        assert (found["size"], found["symbol"], found["price"]) == ("1", "ESM3", "4185")
+        await asyncio.sleep(0.3)
+        assert link.sent == [] and "Enter again does it" not in text_of(app)
+
+    drive(test, link=Gate())
+
+
 def test_a_time_takes_its_colon() -> None:
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
         await to_ticket(pilot)
@@ -156,8 +169,8 @@ def test_what_is_said_of_an_early_enter_is_gone_when_one_is_accepted() -> None:
 
 def test_keys_from_before_a_question_are_said_to_count_for_nothing() -> None:
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
-        await press(pilot, "colon", *"reset halt", "enter")
-        await press(pilot, *"RESET", "enter")
+        # All in one burst, as a slow line brings it.
+        await press(pilot, "colon", *"reset halt", "enter", *"RESET", "enter")
         assert isinstance(app.screen, Ask)
         assert "too quick" in text_of(app) and "type the word from its beginning" in text_of(app)
         await ripen(pilot)

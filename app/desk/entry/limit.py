@@ -46,7 +46,11 @@ class LimitChange(Form):
             self.dismiss(command)
             return
 
+        box = self.query_one(".box")
+        box.visible = False  # else both look like one question, and Enter like an answer
+
         def chosen(outcome: str | None) -> None:
+            box.visible = True
             # What the word was typed for must still be so.
             if outcome and self._confirming:
                 self.dismiss(command)
