@@ -24,6 +24,7 @@ from app.desk.speaking import context
 from app.desk.storypage import StoryPage
 from app.desk.theming import Themed
 from app.desk.view.alerts import unacknowledged
+from app.desk.view.cells import Row
 from app.desk.view.killing import brief, scope_all
 from app.desk.view.meant import meant
 from app.desk.view.orders import is_working
@@ -66,6 +67,7 @@ class Commanding(Killing, Recorded, Themed, _Base):
     _lined: Snapshot | None
     _shown: Snapshot | None
     _note_until: float
+    _note_here: bool = False
     keys: tuple[Key, ...] = KEYS
     """The table of keys, with the operator's own."""
     _painting: bool = True
@@ -119,17 +121,35 @@ class Commanding(Killing, Recorded, Themed, _Base):
     def _show_answer(self, said: str, answer: Answer) -> None:
         if not self.screen_stack:
             return
-        text = brief(answer.text, self.desk.size.width)
+        text = brief(answer.text, self.desk.size.width, self._zone)
         if answer.ok:
             self.note(f"{'✓' if answer.final else '…'} {said}: {text}", "heading")
         else:
             self.note(f"{_FAILED.get(answer.data.get('outcome', ''), '✕ REFUSED')} {said}: {text}", "halted")
 
-    def note(self, text: str, meaning: str = "muted", stays: float = NOTE_STAYS) -> None:
-        """Says something on the note line for a while, `stays` in seconds."""
+    def note(
+        self, text: str, meaning: str = "muted", stays: float = NOTE_STAYS, *, here: bool = False
+    ) -> None:
+        """Says something on the note line for a while, `stays` in seconds; `here`: it is about what is shown
+        now, and goes with it."""
         if self.screen_stack:
             self.desk.note(text, meaning)
             self._note_until = self._now() + stays
+            self._note_here = here
+
+    def hint(self, text: str) -> None:
+        """Says why a key did nothing here, until another screen or a question comes."""
+        self.note(text, "heading", here=True)
+
+    def leave_hint(self) -> None:
+        """What was said about where the operator was does not stand where he is now."""
+        if self._note_here:
+            self.note("")
+
+    def push_screen(self, *args: Any, **kwargs: Any) -> Any:
+        """A hint does not stand under a question that came after it."""
+        self.leave_hint()
+        return super().push_screen(*args, **kwargs)
 
     def _asking(self, kind: str) -> bool:
         return any(isinstance(screen, Ask) and screen.kind == kind for screen in self.screen_stack)
@@ -149,6 +169,7 @@ class Commanding(Killing, Recorded, Themed, _Base):
         if not screen.exists_in(mode(snapshot) if snapshot is not None else ""):
             self.note(f"{screen.label}: for recordings; open one with 'breakwater replay --desk'", "heading")
             return
+        self.leave_hint()
         await self.desk.choose(name)
         # The panes have not been painted at their size yet.
         self.call_after_refresh(self.paint)
@@ -200,12 +221,28 @@ class Commanding(Killing, Recorded, Themed, _Base):
 
     def action_cancel_order(self) -> None:
         """Cancels the order under the cursor, where a table of orders has the focus."""
+        if row := self.selected_order("x cancels"):
+            self._cancel(row.key)
+
+    def selected_order(self, does: str) -> Row | None:
+        """The order under the cursor. Where no table of orders has the focus, the sheet's own gets it: the
+        order is seen before anything is done to it; without one it is said where they are. None: not yet."""
         pane = self.desk.focused
-        row = pane.selected if isinstance(pane, OrdersPane) else None
-        if row is None:
-            self.note("x cancels the selected order: go to the orders (F3) and select one", "heading")
-            return
-        self._cancel(row.key)
+        if isinstance(pane, OrdersPane):
+            if pane.selected is None:
+                self.hint(f"{does} an order: there is none in this table")
+            return pane.selected
+        tables = self.desk.sheet.query(OrdersPane)
+        if not tables:
+            self.hint(f"{does} the selected order: select it on Desk (F2) or Orders (F3)")
+        elif not tables.first().display or not tables.first().size.height:
+            self.hint(f"{does} the selected order: there is no room for them here; Orders is F3")
+        else:
+            tables.first().take_cursor()
+            self.desk.set_focus(tables.first(), scroll_visible=False)
+            found = tables.first().selected is not None
+            self.hint(f"{does} the order under the cursor: press it again" if found else "there is no order")
+        return None
 
     def _cancel(self, order_id: str) -> None:
         """Cancels an order; one that protects a position only after a y."""
@@ -316,7 +353,7 @@ class Commanding(Killing, Recorded, Themed, _Base):
         try:
             spoken = parse(text, context(self._link.latest(), self._zone))
         except Misspoken as error:
-            self.note(str(error), "heading")
+            self.hint(str(error))
             return
         if self.entered(spoken):
             return

@@ -160,7 +160,7 @@ class Ask(ModalScreen[str | None]):
 class KillAsk(Ask):
     """Stage two of the kill key. Stage one has already been sent when this opens."""
 
-    def __init__(self, scope: str, left: str) -> None:
+    def __init__(self, scope: str, left: str, zone: str) -> None:
         """`left`: what stays open if it is left there; empty where nothing is open."""
         super().__init__(
             "KILL: halt, and cancel all working orders",
@@ -171,6 +171,7 @@ class KillAsk(Ask):
         )
         self._scope = scope
         self._left = left
+        self._zone = zone
         self.refused = ""
         """What the engine or the link said where stage one was not done."""
         self._answer = Cell("Kill sent; waiting for the engine's answer.", "muted")
@@ -180,9 +181,9 @@ class KillAsk(Ask):
         kill = self._snapshot.kill if self._snapshot is not None else None
         found: list[tuple[Cell, ...]] = []
         if kill is None or not kill.verdict or kill.verdict not in self._answer.text:
-            found += wrapped(brief(self._answer.text, WIDTH), self._answer.meaning)
+            found += wrapped(brief(self._answer.text, WIDTH, self._zone), self._answer.meaning)
         if kill is not None:
-            found += kill_lines(kill, 5, WIDTH)
+            found += kill_lines(kill, 5, WIDTH, self._zone)
         self._hint = self._what_esc_does()
         asks = "FLATTEN ALL would close:" if self._left else "Nothing is open, there is nothing to close:"
         return [*found, (), (Cell(asks, "heading"),), *wrapped(self._scope)]

@@ -32,6 +32,8 @@ class Key(NamedTuple):
     """Place in the footer, the most important first; None: not there."""
     modes: tuple[str, ...] = ()
     """Modes of the engine in which there is such a key; empty: in all."""
+    short: tuple[str, str] = ("", "")
+    """Key and label where the footer is narrow; empty: as they are."""
 
     @property
     def first(self) -> str:
@@ -59,6 +61,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "everywhere",
         "F8",
         8,
+        short=("", "Flat"),
     ),
     Key(
         "flatten_all",
@@ -81,6 +84,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "everywhere",
         "Ctrl+O",
         9,
+        short=("^O", ""),
     ),
     Key(
         "quit",
@@ -104,6 +108,7 @@ KEYS: Final[tuple[Key, ...]] = (
             screen.shown,
             screen.footer,
             screen.modes,
+            ("", {"orders": "Ord", "health": "Hlth"}.get(screen.name, "")),
         )
         for screen in SCREENS
     ),
@@ -429,20 +434,60 @@ def bindings(*groups: str) -> list[Binding]:
     ]
 
 
-def footer(width: int, mode: str = "", keys: Sequence[Key] = KEYS) -> list[Key]:
-    """The keys of the footer, as many as fit in `width` cells from left to right; KILL is the first."""
-    wanted = sorted((key for key in keys if key.footer is not None), key=lambda key: key.footer or 0)
-    found: list[Key] = []
+class FooterKey(NamedTuple):
+    """A key of the footer as it is written there."""
+
+    key: Key
+    first: str
+    label: str
+
+    @property
+    def width(self) -> int:
+        """Cells, the one between two keys included."""
+        return cell_len(self.first) + cell_len(self.label) + 2
+
+
+VITAL: Final = (
+    "kill",
+    "flatten_symbol",
+    "arm",
+    "help",
+    "ticket",
+    "show_desk",
+    "show_orders",
+    "show_positions",
+    "show_log",
+    "show_risk",
+    "show_health",
+    "quit",
+)
+"""What the footer names at any width, the most important first."""
+
+
+def footer(width: int, mode: str = "", keys: Sequence[Key] = KEYS) -> list[FooterKey]:
+    """The keys of the footer, KILL first: from left to right as many as fit in `width` cells, each with a
+    cell more where they are not crowded. Where the vital ones do not all fit so, those alone, in brief."""
+    there = [key for key in keys if key.footer is not None and (not key.modes or mode in key.modes)]
+    there.sort(key=lambda key: key.footer or 0)
+    found: list[FooterKey] = []
     used = 0
-    for key in wanted:
-        if key.modes and mode not in key.modes:
-            continue
-        need = cell_len(key.first) + cell_len(key.label) + 3
-        if used + need > width:
+    for key in there:
+        one = FooterKey(key, key.first, key.label)
+        if used + one.width + 1 > width:
             break
-        found.append(key)
-        used += need
-    return found
+        found.append(one)
+        used += one.width + 1
+    wanted = [key for key in there if key.id in VITAL]
+    if {key.id for key in wanted if key.id != "quit"} <= {one.key.id for one in found}:
+        return found
+    brief = {key.id: FooterKey(key, key.short[0] or key.first, key.short[1] or key.label) for key in wanted}
+    chosen: set[str] = set()
+    used = 1  # the ground of the kill key
+    for name in VITAL:
+        if name in brief and used + brief[name].width <= width + 1:  # nothing follows the last one
+            chosen.add(name)
+            used += brief[name].width
+    return [brief[key.id] for key in there if key.id in chosen]
 
 
 def hints(screen: str, keys: Sequence[Key] = KEYS) -> list[Key]:

@@ -29,6 +29,7 @@ class Killing(_Base):
 
     _link: Link
     _who: str
+    _zone: str
     _kill_sent_at: float = float("-inf")
     _kills_ahead: int = 0
     """Kill keys that the input thread has sent; only that thread counts here."""
@@ -45,6 +46,10 @@ class Killing(_Base):
 
     def note(self, text: str, meaning: str = "muted", stays: float = 0.0) -> None:
         """Says something on the note line."""
+        raise NotImplementedError
+
+    def hint(self, text: str) -> None:
+        """Says why a key did nothing here."""
         raise NotImplementedError
 
     def send(self, command: AnyCommand, said: str, then: Callable[[Answer], None] | None = None) -> None:
@@ -96,7 +101,7 @@ class Killing(_Base):
         if latest is not None and latest.recorded:
             return  # the recording's answer says that there is nothing to kill
         if not self._asking("kill"):
-            ask = KillAsk(scope_all(latest), left_open(latest))
+            ask = KillAsk(scope_all(latest), left_open(latest), self._zone)
             self.push_screen(ask, lambda outcome: self._kill_chosen(outcome, ask))
 
     def _kill_chosen(self, outcome: str | None, ask: KillAsk) -> None:
@@ -117,9 +122,7 @@ class Killing(_Base):
         """Flattens what the cursor stands on."""
         symbol = self._selected_symbol()
         if not symbol:
-            self.note(
-                "F8 flattens the selected symbol: select a position (F4) or an order (F3) first", "heading"
-            )
+            self.hint("F8 flattens the selected symbol: select a position (F4) or an order (F3) first")
             return
         self._flatten(symbol)
 

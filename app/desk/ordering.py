@@ -23,7 +23,6 @@ from app.desk.grid import Grid
 from app.desk.history import History
 from app.desk.painting import Lines
 from app.desk.panes.market import Ladder
-from app.desk.panes.orders import OrdersPane
 from app.desk.screen import CommandLine
 from app.desk.speaking import context
 from app.desk.view.cells import Cell
@@ -167,14 +166,13 @@ class Ordering(Commanding):
 
     def action_modify_order(self) -> None:
         """Changes the order under the cursor, where a table of orders has the focus."""
-        pane = self.desk.focused
-        row = pane.selected if isinstance(pane, OrdersPane) else None
+        row = self.selected_order("m modifies")
         order = self.order_row(row.key) if row is not None else None
-        if order is None:
-            self.note("m modifies the selected order: go to the orders (F3) and select one", "heading")
-        elif not is_working(order):
-            self.note(f"{order.id} is {order.status}: nothing is left to modify", "heading")
-        else:
+        if row is not None and order is None:
+            self.hint(f"{row.key} cannot be modified from here: it is not ours, or gone")
+        elif order is not None and not is_working(order):
+            self.hint(f"{order.id} is {order.status}: nothing is left to modify")
+        elif order is not None:
             self.open_form(Change(order))
 
     def edit_limit(self, name: str, value: str = "", *, confirm: bool = False) -> None:

@@ -172,9 +172,9 @@ class DeskScreen(Screen[None]):
     ) -> None:
         """The lines at the top and the kill panel: they go on while the panes are paused. `sends`: armed."""
         self.query_one(StatusLine).look(snapshot, age, zone, sends)
-        self.query_one(WhyLine).look(snapshot, role)
+        self.query_one(WhyLine).look(snapshot, zone, role)
         self.query_one(AlarmLine).look(snapshot, zone, lit)
-        self.query_one(KillPanel).look(snapshot)
+        self.query_one(KillPanel).look(snapshot, zone)
         self.query_one(FooterLine).look(self.sheet.id or "", mode(snapshot))
         self.fit_height()
 

@@ -81,7 +81,7 @@ class Sheet(Container, can_focus=True):
 
     def say(self, text: str) -> None:
         """Says something on the note line."""
-        self._desk.note(text, "heading")
+        self._desk.hint(text)
 
     @property
     def _desk(self) -> Any:

@@ -58,12 +58,19 @@ def test_bindings_have_id_help_and_priority_where_they_must() -> None:
     assert {"f12", "ctrl+backslash"} == keys.KILL_KEYS <= keys.RESERVED
 
 
-@pytest.mark.parametrize("width", [8, 40, 80, 120, 300])
-def test_the_footer_begins_with_kill_and_fits(width: int) -> None:
+@pytest.mark.parametrize("width", [10, 40, 60, 80, 100, 108, 109, 120, 300])
+def test_the_footer_begins_with_kill_fits_and_keeps_what_saves(width: int) -> None:
     shown = keys.footer(width)
-    assert sum(len(key.first) + len(key.label) + 3 for key in shown) <= width
-    if shown:
-        assert (shown[0].first, shown[0].label) == ("F12", "KILL")
+    assert sum(one.width for one in shown) <= width
+    assert (shown[0].first, shown[0].label) == ("F12", "KILL")
+    named = {one.key.id for one in shown}
+    if width >= 40:
+        assert named >= {"kill", "flatten_symbol", "arm"}
+    if width >= 80:
+        assert named >= set(keys.VITAL) - {"show_health", "quit"}
+    assert width < 109 or [one.label for one in shown][-2:] != ["Flat", "Arm"], (
+        "there is room for whole words"
+    )
 
 
 def test_the_table_for_the_readme_has_every_key() -> None:

@@ -208,7 +208,7 @@ def test_the_question_names_scope_and_follows_the_engine() -> None:
         assert "PAPER account PAPER-1: 5 positions, 10 working orders" in text_of(app)
         link.snapshot = halted_snapshot()
         await painted(pilot)
-        assert "14:30:06Z ESM3: sell 3 at 4184.75 (try 1)" in text_of(app)
+        assert "09:30:06 ESM3: sell 3 at 4184.75 (try 1)" in text_of(app)
 
     drive(test)
 

@@ -12,11 +12,12 @@ from deskpilot import Desk, drive, painted, press, ripen, text_of
 from fakelink import FakeLink, change, position, positions, risk, snapshot, strategies
 
 from app.desk.app import DeskApp
+from app.desk.entry.form import Form
 from app.desk.grid import HOLD
 from app.desk.screens import SCREENS, entry
 from app.desk.sheet import Sheet
 from app.desk.view import breakdown, health
-from engine.control.commands import Adopt, Kill, Pause, ReloadStrategy, Reset, Resume
+from engine.control.commands import Adopt, Cancel, Kill, Pause, ReloadStrategy, Reset, Resume
 from engine.control.snapshot import PositionRow
 
 D = Decimal
@@ -269,7 +270,9 @@ from importlib.abc import MetaPathFinder
 sys.path[:0] = {paths!r}
 from fakelink import FakeLink, snapshot
 from fakeanswers import everything
-from app.desk.app import LOAD_EVERY, DeskApp
+import app.desk.app
+from app.desk.app import DeskApp
+app.desk.app.LOAD_EVERY = LOAD_EVERY = 0.01
 from app.desk.screens import SCREENS
 
 class Replaced(MetaPathFinder):
@@ -306,3 +309,31 @@ def test_a_desk_whose_program_is_replaced_has_all_its_screens(tmp_path: Path) ->
         [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
     )
     assert ran.stdout.strip() == "all there", ran.stderr[-2000:]
+
+
+@pytest.mark.parametrize(("key", "what"), [("m", "m modifies"), ("x", "x cancels")])
+def test_an_order_is_changed_from_the_desk_once_it_is_seen_to_be_selected(key: str, what: str) -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, key)
+        assert f"{what} the order under the cursor: press it again" in text_of(app)
+        assert link.sent == [] and len(app.screen_stack) == 1
+        await press(pilot, "down", key)
+        if key == "x":
+            assert link.sent == [Cancel(order_id="trend-7f3a-0002")]
+        else:
+            assert isinstance(app.screen, Form) and "trend-7f3a-0002" in text_of(app)
+            assert "press it again" not in text_of(app), "a hint does not stand under a form"
+
+    drive(test)
+
+
+def test_a_hint_about_a_screen_goes_with_it() -> None:
+    async def test(app: DeskApp, link: FakeLink, pilot: Desk) -> None:
+        await press(pilot, "f5", "m")
+        assert "m modifies the selected order: select it on Desk (F2) or Orders (F3)" in text_of(app)
+        await press(pilot, "f3")
+        assert "m modifies" not in text_of(app)
+        await press(pilot, "A", "f2")
+        assert "acknowledge all alarms" in text_of(app), "an answer stays"
+
+    drive(test)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 from fakelink import (
@@ -28,12 +29,14 @@ from rich.cells import cell_len
 from app.desk.view import alerts, formats, orders, status
 from app.desk.view import health as healthview
 from app.desk.view import killing as killview
+from app.desk.view import log as logview
 from app.desk.view import positions as positionview
 from app.desk.view import risk as riskview
 from app.desk.view import strategies as strategyview
 from app.desk.view.cells import Cell, Column, Row, clean, fit, lay, longest
 from app.desk.view.meanings import FILLED, MEANINGS
 from app.desk.view.rows import stable_order
+from engine.control.replies import LogLine
 from engine.control.snapshot import NOT_COMPARED, Comparison, Hold, KillView, Snapshot
 from engine.risk.words import CONTROLS, HALTS
 
@@ -354,6 +357,18 @@ def test_information_is_no_alarm() -> None:
     assert alerts.unacknowledged(shot) == []
 
 
+@pytest.mark.parametrize("extra", [{}, {"halted": True, "halt_reason": "x"}, {"paused": True}])
+def test_at_80_columns_state_alarms_result_orders_and_clock_are_there(extra: dict[str, Any]) -> None:
+    many = tuple(alert(number, "warning", f"x {number}") for number in range(1, 14))
+    if "paused" in extra:
+        extra = {"paused": (Hold(code="spread", scope="ES", text="the spread of ES is wide", then=""),)}
+    line = text(status.line(snapshot(alerts=many, day_pnl=D("-11234.5"), **extra), 0.1, ZONE, 80))
+    assert cell_len(line) <= 80
+    for word in (" PAPER ", " SAFE ", "ALM 13!", "DAY ▼−11,23", "ORD 10", "09:30:07"):
+        assert word in line, line
+    assert ("HALTED" in line) == ("halted" in extra) and ("LIMITED" in line) == ("paused" in extra)
+
+
 @pytest.mark.parametrize("width", [80, 120, 170])
 def test_the_status_line_fits_and_keeps_what_matters(width: int) -> None:
     line = text(status.line(snapshot(), 0.1, ZONE, width, True))
@@ -366,7 +381,8 @@ def test_the_status_line_fits_and_keeps_what_matters(width: int) -> None:
         "−2,000",
         "BRK ✓",
         "MD ✓ 0.2s",
-        "11.4ms",
+        *(["11.4ms"] if width > 80 else []),
+        "ORD 10",
         "09:30:07",
     ):
         assert word in line
@@ -510,10 +526,10 @@ def test_kill_scope_counts_what_is_held_alone() -> None:
 
 
 def test_kill_steps_and_verdicts() -> None:
-    lines = killview.lines(killing(), 4, 118)
+    lines = killview.lines(killing(), 4, 118, ZONE)
     assert [text(line)[:6] for line in lines[:-1]] == [" · 4. ", " · 5. ", " ▸ 6. "]
     assert "RUNNING" in text(lines[-1])
-    assert len(killview.lines(killing(), 1, 118)) == 1
+    assert len(killview.lines(killing(), 1, 118, ZONE)) == 1
 
 
 @pytest.mark.parametrize(
@@ -537,19 +553,34 @@ def test_the_verdict_stands_whole_and_narrow_lines_have_no_date(width: int) -> N
     verdict = "halted, no orders working, confirmed by the broker at 2026-11-21 03:29:17Z; positions kept"
     steps = ("2026-11-21 03:29:16Z cancel trend-1", f"2026-11-21 03:29:17Z {verdict}")
     view = KillView(running=False, scope="everything", steps=steps, verdict=verdict)
-    lines = killview.lines(view, 4, width)
+    lines = killview.lines(view, 4, width, ZONE)
     assert all(len(text(line)) <= width for line in lines)
     shown = " ".join(" ".join(text(line).split()) for line in lines)
-    assert ("2026-11-21" in shown) == (width >= killview.WITH_DATE)
-    assert shown.endswith("03:29:17Z; positions kept")
+    assert ("2026-11-20" in shown) == (width >= killview.WITH_DATE), "the exchange's date and clock"
+    assert shown.endswith("21:29:17; positions kept") and "Z" not in shown
     assert shown.count("no orders working") == 1, "the verdict is no step as well"
-    assert "1. " in shown and "03:29:16Z cancel trend-1" in shown
+    assert "1. " in shown and "21:29:16 cancel trend-1" in shown
+
+
+def test_every_moment_on_the_screen_is_by_the_exchanges_clock() -> None:
+    said = "flat at 2026-07-21 03:29:17Z, asked at 2026-01-21 03:29:18Z"
+    assert formats.local(said, ZONE) == "flat at 2026-07-20 22:29:17, asked at 2026-01-20 21:29:18"
+    assert formats.local(said, ZONE, dated=False) == "flat at 22:29:17, asked at 21:29:18"
+    assert formats.local("12:30:07Z, ES 2026-13-01x", ZONE) == "12:30:07Z, ES 2026-13-01x", "no moment of it"
+    told = alert(1, "critical", said, symbol="")
+    shot = snapshot(alerts=(told,), halted=True, halt_reason=said)
+    for shown in (
+        text(alerts.alarm_lines(shot, ZONE)[0]),
+        " ".join(cell.text for cell in alerts.row(told, ZONE, 0).cells),
+        logview.said(LogLine(n=1, ts="", level="info", component="", event=said), ZONE),
+    ):
+        assert "22:29:17" in shown and "03:29" not in shown
 
 
 def test_a_verdict_longer_than_its_place_is_cut_at_its_end() -> None:
     view = killing(running=False, verdict="NOT FLAT: " + "ESM3 +1 " * 60)
-    assert len(killview.lines(view, 4, 78)) == 4
-    assert text(killview.lines(view, 4, 78)[0]).startswith(" · 6. ")
+    assert len(killview.lines(view, 4, 78, ZONE)) == 4
+    assert text(killview.lines(view, 4, 78, ZONE)[0]).startswith(" · 6. ")
 
 
 def test_a_screen_that_does_not_command_says_so_before_everything_else() -> None:

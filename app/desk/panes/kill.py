@@ -24,7 +24,7 @@ class KillPanel(Lines):
             self._dismissed = self._kill
             self.display = False
 
-    def look(self, snapshot: Snapshot) -> None:
+    def look(self, snapshot: Snapshot, zone: str) -> None:
         """Shows the newest steps; hides itself when there is nothing to tell."""
         kill = snapshot.kill
         self._kill = kill
@@ -36,7 +36,7 @@ class KillPanel(Lines):
         height = self.screen.size.height
         room = 3 if height < 18 else 4 if height < 30 else 9
         # Its own size may not be known yet: it has just appeared, or another line has.
-        lines = killing.lines(kill, room, self.screen.size.width - 2)
+        lines = killing.lines(kill, room, self.screen.size.width - 2, zone)
         if self.styles.height is None or self.styles.height.value != len(lines) + 2:
             self.styles.height = len(lines) + 2
         self.border_title = "Kill and flatten · " + kill.scope.replace("[", "(").replace("]", ")")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.desk import keys
 from app.desk.painting import Lines
-from app.desk.view import alerts, health, status
+from app.desk.view import alerts, formats, health, status
 from app.desk.view.cells import Cell
 from engine.control.snapshot import ScreenRole, Snapshot
 
@@ -20,9 +20,10 @@ class StatusLine(Lines):
 class WhyLine(Lines):
     """The reason behind HALTED, PAUSED or NOT READY, or why nothing is sent; not there while armed."""
 
-    def look(self, snapshot: Snapshot, role: ScreenRole) -> None:
+    def look(self, snapshot: Snapshot, zone: str, role: ScreenRole) -> None:
         """Shows or hides itself."""
-        cells = status.why(snapshot, role, self.app.size.width)
+        said = status.why(snapshot, role, self.app.size.width)
+        cells = tuple(cell._replace(text=formats.local(cell.text, zone)) for cell in said)
         self.display = bool(cells)
         self.show(cells)
 
@@ -75,11 +76,14 @@ class FooterLine(Lines):
     def on_resize(self) -> None:
         """Shows as many keys as fit."""
         cells: list[Cell] = []
-        for key in keys.footer(self.size.width, self.mode, getattr(self.app, "keys", keys.KEYS)):
-            if key.id == "kill":
-                cells += [Cell(f" {key.first} ", "halted"), Cell(f"{key.label} ", "heading")]
-            elif key.id == f"show_{self.current}":
-                cells += [Cell(f" {key.first} ", "heading"), Cell(f"{key.label} ", "heading")]
+        shown = keys.footer(self.size.width, self.mode, getattr(self.app, "keys", keys.KEYS))
+        crowded = sum(one.width + 1 for one in shown) > self.size.width
+        for one in shown:
+            key = one.key.id
+            if key == "kill":
+                cells += [Cell(f" {one.first} ", "halted"), Cell(one.label, "heading")]
             else:
-                cells += [Cell(f" {key.first} ", "heading"), Cell(f"{key.label} ", "muted")]
+                here = key == f"show_{self.current}"
+                cells += [Cell(f"{one.first} ", "heading"), Cell(one.label, "heading" if here else "muted")]
+            cells.append(Cell(" " if crowded else "  "))
         self.show(cells)

@@ -53,7 +53,7 @@ def row(alert: AlertRow, zone: str, now: int) -> Row:
     glyph, word, meaning = _LEVELS[alert.severity]
     still = alert.acknowledged or alert.shelved_until is not None
     doing = "" if alert.cleared or alert.severity == "info" else remedy(alert.code, alert.text, alert.symbol)
-    text = said(alert) + counted(alert)
+    text = formats.local(said(alert), zone) + counted(alert)
     if alert.others:
         text = f"{text} · {' · '.join(reversed(alert.others))}"
     if alert.shelved_why:
@@ -117,7 +117,8 @@ def alarm_lines(
     todo = Cell(f" ▸ {doing}" if doing else "", "text")
     room = width - cell_len(head.text)
     beside = cell_len(tail.text) + cell_len(todo.text)
-    for text in (said(first), headline(first.symbol, first.text)):
+    for full in (said(first), headline(first.symbol, first.text)):
+        text = formats.local(full, zone)
         text = clean(f"{time} {text}{counted(first)}")
         if cell_len(text) + beside <= room:
             return ((head, Cell(text, "heading"), todo, tail),)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from app.desk.view.cells import Cell
@@ -100,6 +102,21 @@ def _clock(second: int, zone: str, with_zone: bool) -> str:
     # A table shows the same moments in every frame; a zone's rules take some µs each time.
     moment = datetime.fromtimestamp(second, UTC).astimezone(_zone(zone))
     return moment.strftime("%H:%M:%S %Z" if with_zone else "%H:%M:%S")
+
+
+_STAMP: Final = re.compile(r"\b(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)Z")
+"""As the engine writes a moment: UTC, with its date."""
+
+
+def local(text: str, zone: str, *, dated: bool = True) -> str:
+    """A text of the engine with its moments on the exchange's wall clock, like all others on the screen; with
+    their date only where `dated`."""
+
+    def wall(found: re.Match[str]) -> str:
+        moment = datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00").astimezone(_zone(zone))
+        return moment.strftime("%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S")
+
+    return _STAMP.sub(wall, text)
 
 
 def day(ts: int, zone: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from typing import Final
 
@@ -16,7 +15,6 @@ Cells = tuple[Cell, ...]
 
 WITH_DATE: Final = 100
 """Cells from which on the lines of a procedure carry the date beside the time."""
-_DATE: Final = re.compile(r"\b\d{4}-\d\d-\d\d (?=\d\d:\d\d:\d\dZ)")
 _WISHED_FOR: Final = (
     "flat, confirmed",
     "reduced to target, confirmed",
@@ -98,9 +96,9 @@ def scope_symbol(snapshot: Snapshot | None, symbol: str) -> str:
     return f"{snapshot.mode} account {snapshot.account}: {symbol}, no position known, {orders}"
 
 
-def brief(text: str, width: int) -> str:
-    """A step or verdict; where there is little room with the time of day alone."""
-    return text if width >= WITH_DATE else _DATE.sub("", text)
+def brief(text: str, width: int, zone: str) -> str:
+    """A step or verdict by the exchange's clock; where there is little room with the time of day alone."""
+    return formats.local(text, zone, dated=width >= WITH_DATE)
 
 
 def verdict_cell(kill: KillView) -> Cell:
@@ -112,10 +110,10 @@ def verdict_cell(kill: KillView) -> Cell:
     return Cell(f" ✕ {kill.verdict} ", "halted")
 
 
-def _verdict_lines(kill: KillView, height: int, width: int) -> list[Cells]:
+def _verdict_lines(kill: KillView, height: int, width: int, zone: str) -> list[Cells]:
     """The verdict whole, in as many lines as it needs and there are."""
     said = verdict_cell(kill)
-    text = brief(said.text.strip(), width)
+    text = brief(said.text.strip(), width, zone)
     parts = textwrap.wrap(text, max(10, width - 3), subsequent_indent="  ")
     if len(parts) > height:
         parts[height - 1 :] = [" ".join(part.strip() for part in parts[height - 1 :])]
@@ -123,9 +121,9 @@ def _verdict_lines(kill: KillView, height: int, width: int) -> list[Cells]:
     return [(Cell(" "), Cell(f" {part.ljust(longest)} ", said.meaning)) for part in parts]
 
 
-def lines(kill: KillView, height: int, width: int) -> list[Cells]:
+def lines(kill: KillView, height: int, width: int, zone: str) -> list[Cells]:
     """The newest steps that fit in `height` lines of `width` cells; the last lines are the verdict."""
-    verdict = _verdict_lines(kill, max(1, height - 1), width)
+    verdict = _verdict_lines(kill, max(1, height - 1), width, zone)
     steps = kill.steps
     if not kill.running and kill.verdict and steps and steps[-1].endswith(kill.verdict):
         steps = steps[:-1]  # it says what the verdict says
@@ -136,5 +134,5 @@ def lines(kill: KillView, height: int, width: int) -> list[Cells]:
     for number, step in enumerate(shown, start=hidden + 1):
         current = kill.running and number == len(kill.steps)
         mark = Cell(" ▸ ", "heading") if current else Cell(" · ", "muted")
-        found.append((mark, Cell(f"{number}. {brief(step, width)}", "heading" if current else "text")))
+        found.append((mark, Cell(f"{number}. {brief(step, width, zone)}", "heading" if current else "text")))
     return [*found, *verdict]

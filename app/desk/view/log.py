@@ -47,7 +47,7 @@ def row(line: LogLine, zone: str) -> Row:
         (
             _WORDS.get(line.level, Cell(line.level)),
             Cell(moment(line.ts, zone), "muted"),
-            Cell(said(line), "text" if line.level != "debug" else "muted"),
+            Cell(said(line, zone), "text" if line.level != "debug" else "muted"),
             Cell(line.component, "muted"),
             Cell(line.order_id, "muted"),
             Cell(line.correlation, "muted"),
@@ -56,11 +56,11 @@ def row(line: LogLine, zone: str) -> Row:
     )
 
 
-def said(line: LogLine) -> str:
-    """The event with its symbol and its further fields."""
+def said(line: LogLine, zone: str) -> str:
+    """The event with its symbol and its further fields; moments in it by the exchange's clock."""
     symbol = line.symbol if line.symbol and line.symbol not in line.event else ""
     text = f"{symbol} {line.event}".strip()
-    return f"{text} · {line.rest}" if line.rest else text
+    return formats.local(f"{text} · {line.rest}" if line.rest else text, zone)
 
 
 def about(line: LogLine) -> str:

@@ -1,7 +1,7 @@
 """The status line: mode, may we trade, alarms, the day's result against its limit, links, time.
 
 What matters most stands left. When the width does not suffice, fields first take their short form, then the
-least important ones go; the clock outlives account, feed and orders.
+least important ones go; state, alarms, the day's result, working orders and the clock stay the longest.
 """
 
 from __future__ import annotations
@@ -179,10 +179,10 @@ def _day(snapshot: Snapshot) -> Field:
     exact = (Cell("DAY "), formats.pnl(snapshot.day_pnl))
     brief = (Cell("DAY "), formats.pnl(snapshot.day_pnl, brief=True))
     if snapshot.day_limit is None:
-        return Field(((2, brief), (8, exact)))
+        return Field(((2, brief), (10, exact)))
     floor = Cell(f"/{formats.brief_money(-snapshot.day_limit)}", "muted")
     words = Cell(f" stop at {formats.money(-snapshot.day_limit)} {snapshot.currency}", "muted")
-    return Field(((2, (*brief, floor)), (8, (*exact, floor)), (16, (*exact, words))))
+    return Field(((2, (*brief, floor)), (10, (*exact, floor)), (17, (*exact, words))))
 
 
 def fields(snapshot: Snapshot, age: float, zone: str, sends: bool = False) -> list[Field]:
@@ -201,29 +201,29 @@ def fields(snapshot: Snapshot, age: float, zone: str, sends: bool = False) -> li
     progress = formats.percent(snapshot.feed_progress) if snapshot.feed_progress is not None else ""
     feed = Cell(f"{snapshot.feed} {progress}".strip(), "muted")
     return [
-        Field(((0, (head, *wrong[:1], *may)), (3, (head, *wrong, *may)))),
+        Field(((0, (head, *wrong[:1], *may)), (5, (head, *wrong, *may)))),
         Field(((1, alarms),)),
         _day(snapshot),
         Field(
             (
-                (3, (*broker, *_link("MD", health.data, ""))),
-                (5, (*broker, *_link("MD", health.data, formats.age(health.data_age)))),
+                (6, (*broker, *_link("MD", health.data, ""))),
+                (8, (*broker, *_link("MD", health.data, formats.age(health.data_age)))),
             )
         ),
         Field(
             (
-                (4, _link("ENG", word, "")),
-                (6, engine),
-                (15, (*engine, Cell(f" age {formats.age(age)}", "muted"))),
+                (7, _link("ENG", word, "")),
+                (9, engine),
+                (16, (*engine, Cell(f" age {formats.age(age)}", "muted"))),
             )
         ),
-        Field(((9, (Cell(f"ORD {working}"),)), (14, (Cell(f"ORD {working} working"),)))),
-        Field(((11, (Cell(progress or snapshot.feed, "muted"),)), (13, (feed,)))),
-        Field(((10, (Cell(f"acct {snapshot.account}", "muted"),)),)),
+        Field(((3, (Cell(f"ORD {working}"),)), (15, (Cell(f"ORD {working} working"),)))),
+        Field(((12, (Cell(progress or snapshot.feed, "muted"),)), (14, (feed,)))),
+        Field(((11, (Cell(f"acct {snapshot.account}", "muted"),)),)),
         Field(
             (
-                (7, (Cell(formats.clock(snapshot.ts, zone)),)),
-                (12, (Cell(formats.clock(snapshot.ts, zone, with_zone=True)),)),
+                (4, (Cell(formats.clock(snapshot.ts, zone)),)),
+                (13, (Cell(formats.clock(snapshot.ts, zone, with_zone=True)),)),
             )
         ),
     ]
