@@ -29,6 +29,7 @@ from engine.control.commands import (
     Reset,
     Resume,
     ScreenFailed,
+    ScreenSaid,
     SetLimit,
     Shelve,
     Shutdown,
@@ -37,6 +38,7 @@ from engine.control.commands import (
     TakeControl,
 )
 from engine.control.seats import NO_SEAT, Seats
+from engine.control.wording import worded
 from engine.core import Core
 from engine.intake import Intake
 from engine.kill import KillSwitch
@@ -124,7 +126,7 @@ class Operator:
         core.commit(CommandTaken(command=command, who=who), correlation)
         core.log(
             "info",
-            f"command {command!r}",
+            f"{who}: {worded(command)}",
             component="operator",
             status="COMMAND",
             who=who,
@@ -211,6 +213,8 @@ class Operator:
                 self._claim(broker_id, strategy, who, correlation, reply)
             case Acknowledge():
                 reply(acknowledge(self._core, command, who, correlation))
+            case ScreenSaid():
+                reply(Answer(ok=True, text="noted"))
             case ScreenFailed(text=text):
                 self._core.alarm(
                     "warning", "screen_failed", f"the screen of {who} failed and is back: {text}"

@@ -4,6 +4,7 @@ that is typed, with its history, its completion and what the engine thinks of it
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -33,10 +34,20 @@ from app.grammar.completion import completed
 from app.grammar.saying import say
 from app.grammar.tokens import Context, Misspoken, words
 from app.grammar.verbs import VERBS, Arming, OfDesk, Spoken, Theming, parse
-from engine.control.commands import Answer, AnyCommand, Modify, Reload, SetLimit, Submit
+from engine.control.commands import (
+    Answer,
+    AnyCommand,
+    Modify,
+    Reload,
+    ScreenSaid,
+    SetLimit,
+    Submit,
+)
 from engine.control.snapshot import OrderRow, PositionRow, Snapshot
 from engine.model import OrderType, Side, TimeInForce
 
+STANDS: Final = 86_400.0
+"""Seconds for which it is said why the desk is SAFE again, unless something else is said."""
 SMALL: Final = Decimal(1)
 """Size of an order for whose symbol none is set (`desk.sizes`)."""
 
@@ -110,8 +121,17 @@ class Ordering(Commanding):
         """With every frame: what makes the desk SAFE without its operator."""
         why = self.arming.fell_safe(snapshot, self._link.role(), self._link.alive())
         if why:
-            self.note(f"SAFE again: {why}. Ctrl+O arms", "heading")
+            # Until something else is said: who comes back after a while must find out.
+            self.note(f"SAFE again: {why}. Ctrl+O arms", "heading", stays=STANDS)
+            self._tell_log(f"SAFE again: {why}")
             self._armed_changed()
+
+    def _tell_log(self, text: str) -> None:
+        """Into log and journal of the engine, if it is there."""
+        # The engine is gone, or the line to it: the screen says so by itself.
+        with contextlib.suppress(OSError, RuntimeError):
+            if self._link.alive():
+                self._link.send(ScreenSaid(text=text), self._who, None)
 
     # Previews and forms
 

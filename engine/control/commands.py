@@ -156,6 +156,12 @@ class ScreenFailed(Command, frozen=True, tag="screen_failed"):
     text: str
 
 
+class ScreenSaid(Command, frozen=True, tag="screen_said"):
+    """What a screen did by itself and what belongs in log and journal: that it is SAFE again, and why."""
+
+    text: str
+
+
 class Shelve(Command, frozen=True, tag="shelve"):
     """Keep an alarm still for some minutes, with a reason; 0 minutes: no longer. Journalled."""
 
@@ -189,6 +195,7 @@ AnyCommand = (
     | Shelve
     | TakeControl
     | ScreenFailed
+    | ScreenSaid
     | Shutdown
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from engine.config import ScreenConfig
-from engine.control.commands import Answer, AnyCommand, Kill, ScreenFailed, TakeControl
+from engine.control.commands import Answer, AnyCommand, Kill, ScreenFailed, ScreenSaid, TakeControl
 from engine.control.snapshot import ScreenRole, ScreenRow
 from engine.core import Core
 from engine.model import NS
@@ -121,7 +121,7 @@ class Seats:
             return "this screen is read-only: it sends nothing, not even a kill; use 'breakwater ctl kill'"
         if (
             seat == self._control
-            or isinstance(command, Kill | TakeControl | ScreenFailed)
+            or isinstance(command, Kill | TakeControl | ScreenFailed | ScreenSaid)
             or getattr(command, "preview", False)
         ):
             return ""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from engine import facts, records
-from engine.control.commands import Command
+from engine.control.wording import worded
 from engine.core import utc_text
 from engine.facts import AnyFact
 from engine.model import NS, Fill, Instrument, Order, Purpose, Replace, Side
@@ -122,7 +122,7 @@ class Words:
             case records.PeakSeen(equity=equity):
                 return f"highest equity of the day: {equity:,.2f}"
             case records.CommandTaken(command=command, who=who):
-                return f"{who} commands: {_command(command)}"
+                return f"{who} commands: {worded(command)}"
             case records.CommandAnswered(ok=ok, text=text):
                 return f"answer: {text}" if ok else f"answer: NO, {text}"
             case records.LimitsChanged(version=version, who=who, changes=changes):
@@ -237,13 +237,3 @@ class Words:
         if replace.stop is not None:
             terms += f", stop {self.price(symbol, replace.stop)}"
         return terms
-
-
-def _command(command: Command) -> str:
-    parts = []
-    for field in command.__struct_fields__:
-        value = getattr(command, field)
-        if value not in (None, False, ""):
-            parts.append(f"{field}={value}")
-    name = str(command.__struct_config__.tag).replace("_", " ")
-    return f"{name} ({', '.join(parts)})" if parts else name

@@ -152,9 +152,13 @@ class Control:
 
     def evaluate(self, view: RiskView, scope: str) -> Reading:
         """The figure in one scope. The default counts refusals, for controls that only look at orders."""
-        return self.reading(
-            view.limits(), scope, "ACTIVE", used=self.refused, unit=" refused", detail=self.last_refusal
-        )
+        detail = f"{self.refused_text}, last: {self.last_refusal}" if self.refused else ""
+        return self.reading(view.limits(), scope, "ACTIVE", detail=detail)
+
+    @property
+    def refused_text(self) -> str:
+        """How many orders it has refused."""
+        return f"{self.refused:,} order{'' if self.refused == 1 else 's'} refused so far"
 
     def action(self, limits: RiskLimits) -> Action:
         """What a trip does."""

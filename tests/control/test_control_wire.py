@@ -44,6 +44,7 @@ commands = st.one_of(
     st.builds(c.Acknowledge, alert_id=st.none() | st.integers(0, 2**60)),
     st.just(c.Shutdown()),
     st.just(c.TakeControl()),
+    st.builds(c.ScreenSaid, text=st.text(max_size=40)),
     st.builds(c.ScreenFailed, text=st.text(max_size=40)),
 )
 

@@ -19,6 +19,7 @@ from engine.control.commands import (
     Kill,
     Modify,
     Resume,
+    ScreenSaid,
     SetLimit,
     StopStrategy,
 )
@@ -187,5 +188,21 @@ def test_a_strategy_is_stopped_and_started_from_its_row() -> None:
         states = {row.name: row.state for row in link.snapshot.strategies}
         live = states[sent.strategy] in ("starting", "running", "paused")
         assert isinstance(sent, StopStrategy if live else Resume)
+
+    drive(test, link=Gate())
+
+
+def test_why_it_is_safe_again_stands_until_something_else_is_said_and_is_logged() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        now = [100.0]
+        app._now = app.arming._now = lambda: now[0]
+        await press(pilot, "ctrl+o")
+        now[0] += 601
+        app.paint()
+        now[0] += 4 * 3600
+        app.paint()
+        await pilot.pause()
+        assert "SAFE again: nobody pressed a key. Ctrl+O arms" in text_of(app)
+        assert link.sent == [ScreenSaid(text="SAFE again: nobody pressed a key")]
 
     drive(test, link=Gate())

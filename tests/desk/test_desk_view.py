@@ -37,7 +37,7 @@ from app.desk.view.cells import Cell, Column, Row, clean, fit, lay, longest
 from app.desk.view.meanings import FILLED, MEANINGS
 from app.desk.view.rows import stable_order
 from engine.control.replies import LogLine
-from engine.control.snapshot import NOT_COMPARED, Comparison, Hold, KillView, Snapshot
+from engine.control.snapshot import NOT_COMPARED, Comparison, Hold, KillView, RiskRow, Snapshot
 from engine.risk.words import CONTROLS, HALTS
 
 ACCOUNT_ONLY = {"stopped", "screen_lost", "strategy_failed", "lost_order"}
@@ -651,3 +651,39 @@ def test_whatever_holds_orders_back_says_what_to_do(code: str) -> None:
     doing = status.what_to_do(hold("ES", code=code))
     assert doing and cell_len(doing) <= 32
     assert f"▸ {doing}" in text(status.why(snapshot(paused=(hold("ES", code=code),))))
+
+
+def test_the_days_result_adds_up_on_the_positions_screen() -> None:
+    rows = (
+        position("ESM3", 1, open_pnl=D("100.50"), realised_pnl=D("-20.25"), fees=D("4.20")),
+        position("NQM3", 0, open_pnl=D(0), realised_pnl=D("50"), fees=D("2.10")),
+    )
+    said = text(positionview.day_sum(snapshot(positions=rows, day_pnl=D("123.95"))))
+    assert said == " DAY ▲+123.95 = open +100.50  realised +29.75  fees −6.30"
+    carried = text(positionview.day_sum(snapshot(positions=rows, day_pnl=D("100.00"))))
+    assert carried.endswith("of earlier days, or by exchange rates −23.95")
+    assert "not known" in text(positionview.day_sum(snapshot(positions=rows, day_pnl=None)))
+
+
+def test_counters_and_controls_are_named_in_words() -> None:
+    assert healthview.figure_name("doubt.daily_loss") == "unsure: daily loss"
+    assert healthview.figure_name("refuse_rate") == "refused by our gate"
+    assert healthview.figure_name("fill_rate.LMT") == "filled, of LMT"
+    assert healthview.figure_name("query_failed") == "questions failed"
+    assert healthview.figure_name("order_polls") == "order polls"
+    (only,) = [
+        riskview.row(
+            RiskRow(
+                control="validity",
+                title="Order validity",
+                scope="",
+                used="-",
+                limit="-",
+                ratio=0.0,
+                state="ACTIVE",
+                action="refuse",
+                detail="3 orders refused so far",
+            )
+        )
+    ]
+    assert [cell.text for cell in only.cells][1:3] == ["-", ""], "no share of a limit that it has not"

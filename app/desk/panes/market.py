@@ -198,7 +198,9 @@ class PriceChart(Lines):
             self.border_title = "Chart"
             self.show((Cell(f" {text}", "muted"),))
             return
-        self.border_title = f"{seen.symbol} bars of {span(seconds)} · ░ up █ down · our fills ▲ bought ▼ sold"
+        self.border_title = (
+            f"{seen.symbol} bars of {span(seconds)} · ░ up █ down · our fills ▲ bought ▼ sold ◆ both"
+        )
         self.draw(self.size)
 
     def on_resize(self) -> None:

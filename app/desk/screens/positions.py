@@ -9,9 +9,12 @@ from textual.binding import BindingType
 
 from app.desk.grid import Grid
 from app.desk.keys import bindings
+from app.desk.painting import Lines
 from app.desk.panes.breakdown import BreakdownPane
 from app.desk.panes.positions import PositionsPane
 from app.desk.sheet import Sheet
+from app.desk.view.positions import day_sum
+from engine.control.snapshot import Snapshot
 
 
 class PositionsSheet(Sheet):
@@ -21,8 +24,14 @@ class PositionsSheet(Sheet):
     main = "positions"
 
     def compose(self) -> ComposeResult:
+        yield Lines(id="daysum")
         yield PositionsPane(id="positions")
         yield BreakdownPane(id="breakdown")
+
+    def look(self, snapshot: Snapshot, zone: str) -> None:
+        """The tables, and how the day's result adds up."""
+        super().look(snapshot, zone)
+        self.query_one("#daysum", Lines).show(day_sum(snapshot))
 
     def on_grid_moved(self, message: Grid.Moved) -> None:
         """The shares are those of the selected instrument."""

@@ -124,9 +124,9 @@ def rows(health: HealthRow) -> tuple[Row, ...]:
             )
         )
     for name, rate in sorted(health.rates.items()):
-        found.append(_row(name, _BLANK, ("", "", "", "", f"{rate:,.3g}")))
+        found.append(_row(figure_name(name), _BLANK, ("", "", "", "", _rate(name, rate))))
     for name, count in sorted(health.counters.items()):
-        found.append(_row(name, _BLANK, ("", "", "", "", f"{count:,}")))
+        found.append(_row(figure_name(name), _BLANK, ("", "", "", "", f"{count:,}")))
     memory = f"{health.rss_mb:,.0f} MB, up {formats.age(health.uptime)}"
     found.append(_row("process", _BLANK, nothing, memory))
     return tuple(found)
@@ -203,23 +203,48 @@ def latencies(snapshot: Snapshot) -> Table:
 _SHARES: Final = ("reject_rate", "refuse_rate", "fill_rate")
 
 
+_NAMES: Final = {
+    "refuse_rate": "refused by our gate",
+    "reject_rate": "rejected by venue",
+    "fill_rate": "filled, of",
+    "slippage": "slippage",
+    "doubt": "unsure:",
+    "tripped": "tripped:",
+    "refused": "refused by",
+    "finding": "comparison:",
+    "anomaly": "surprise:",
+    "sent": "sent,",
+    "filled": "filled,",
+    "rejects": "rejected by venue",
+    "reconciliations": "comparisons",
+    "query_failed": "questions failed",
+}
+"""How counters and rates begin, as they are said; the others as they are, without underscores."""
+
+
+def figure_name(name: str) -> str:
+    """A counter or rate in words: `doubt.daily_loss` is `unsure: daily loss`."""
+    head, _, about = name.partition(".")
+    said = _NAMES.get(head, head.replace("_", " ")) if about or head in _NAMES else head.replace("_", " ")
+    if not about:
+        said = said.rstrip(":,")
+    return f"{said} {about.replace('_', ' ')}".rstrip()
+
+
 def _rate(name: str, value: float) -> str:
     return f"{value * 100:.1f} %" if name.partition(".")[0] in _SHARES else f"{value:,.3g}"
 
 
 def rates(snapshot: Snapshot) -> Table:
     """Shares of orders rejected and filled, slippage in ticks a lot, drift in lots."""
-    found = [
-        (name.replace("_", " "), _rate(name, value)) for name, value in sorted(snapshot.health.rates.items())
-    ]
-    return Table("Rates · slippage in ticks a lot", FIGURE_COLUMNS, _figures(found), "nothing sent yet")
+    found = [(figure_name(name), _rate(name, value)) for name, value in sorted(snapshot.health.rates.items())]
+    title = "Rates · orders asked for, sent, filled · slippage in ticks a lot"
+    return Table(title, FIGURE_COLUMNS, _figures(found), "nothing sent yet")
 
 
 def counters(snapshot: Snapshot) -> Table:
     """What has been counted since the start: reconciliations, reconnects, errors and so on."""
-    found = [
-        (name.replace("_", " "), f"{count:,}") for name, count in sorted(snapshot.health.counters.items())
-    ]
+    found = [(figure_name(name), f"{count:,}") for name, count in sorted(snapshot.health.counters.items())]
     return Table("Counts since the start", FIGURE_COLUMNS, _figures(found), "nothing counted yet")
 
 

@@ -124,6 +124,26 @@ def _since(snapshot: Snapshot) -> str:
     return "yet" if at is None else f"for {formats.age((snapshot.ts - at) / 1e9)}"
 
 
+def day_sum(snapshot: Snapshot) -> tuple[Cell, ...]:
+    """How the day's result adds up: what is open, what is realised, what it cost, and what was before."""
+    rows, day = snapshot.positions, snapshot.day_pnl
+    opens = [row.open_pnl for row in rows]
+    realised = sum((row.realised_pnl for row in rows), Decimal(0))
+    fees = sum((row.fees for row in rows), Decimal(0))
+    if day is None or None in opens:
+        return (Cell(" DAY ", "heading"), Cell("not known: a price or a rate is missing", "muted"))
+    held = sum((part for part in opens if part is not None), Decimal(0))
+    before = day - (held + realised - fees)
+    cells = [
+        *(Cell(" DAY ", "heading"), formats.pnl(day), Cell(" = open ", "muted"), Cell(formats.money(held))),
+        *(Cell("  realised ", "muted"), Cell(formats.money(realised))),
+        *(Cell("  fees ", "muted"), Cell(formats.money(-fees))),
+    ]
+    if abs(before) >= Decimal("0.01"):
+        cells += [Cell("  of earlier days, or by exchange rates ", "muted"), Cell(formats.money(before))]
+    return tuple(cells)
+
+
 def table(snapshot: Snapshot) -> Table:
     """What is in doubt or halted first, then by size of the difference and of the position."""
     unusual = [position for position in snapshot.positions if position.state not in (_AGREE, "in flight")]

@@ -44,12 +44,17 @@ def row(control: RiskRow, gauge: int = GAUGE) -> Row:
     if control.state == "TRIPPED" and (control.ratio is None or control.ratio < 1):
         # The figure has come back and the trip holds: an empty gauge beside TRIPPED would be misread.
         used, shown = "held", 1.0
+    if control.limit == control.used == "-" and control.state == "ACTIVE":
+        used, shown = "-", None  # it looks at single orders: there is no share to show
     return Row(
         f"{control.control}/{control.scope}",
         (
             Cell(f"{glyph} {control.state}", meaning),
             Cell(used),
-            Cell(formats.bar(shown, gauge), "text" if control.state == "ACTIVE" else "heading"),
+            Cell(
+                "" if used == "-" else formats.bar(shown, gauge),
+                "text" if control.state == "ACTIVE" else "heading",
+            ),
             Cell(f"{control.scope} {control.title}".lstrip(), "heading"),
             Cell(control.used),
             Cell(control.limit),

@@ -96,6 +96,5 @@ class OrderRate(Control):
             due = orders.when(mono, orders.burst - orders.burst // 2)
         elif used:
             due = orders.when(mono, orders.burst)
-        return self.reading(
-            limits, scope, state, used, orders.burst, " msg", f"{orders.rate} messages/s", due
-        )
+        detail = f"{orders.burst} at once, then {orders.rate} a second"
+        return self.reading(limits, scope, state, used, orders.burst, " messages", detail, due)

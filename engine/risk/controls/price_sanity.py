@@ -118,4 +118,6 @@ class PriceSanity(Control):
         limits = view.limits()
         state: State = "TRIPPED" if self._tripped else "ACTIVE"
         detail = self._tripped or f"±{limits.collar_pct}% of a fresh reference, or ticks where signed"
-        return self.reading(limits, scope, state, self.refused, None, " refused", detail)
+        if self.refused:
+            detail += f"; {self.refused_text}"
+        return self.reading(limits, scope, state, detail=detail)
