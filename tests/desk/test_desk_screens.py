@@ -228,7 +228,7 @@ def test_health_tells_of_reconnects_rates_and_memory() -> None:
             "never lost",
             "10,412 rows",
             "66 MB, up 2h02",
-            "reject rate",
+            "rejected by venue",
             "1.2 %",
             "duplicates",
             "▁▁▃█▃",

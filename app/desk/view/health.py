@@ -238,7 +238,7 @@ def _rate(name: str, value: float) -> str:
 def rates(snapshot: Snapshot) -> Table:
     """Shares of orders rejected and filled, slippage in ticks a lot, drift in lots."""
     found = [(figure_name(name), _rate(name, value)) for name, value in sorted(snapshot.health.rates.items())]
-    title = "Rates · orders asked for, sent, filled · slippage in ticks a lot"
+    title = "Rates of orders · slippage in ticks a lot"
     return Table(title, FIGURE_COLUMNS, _figures(found), "nothing sent yet")
 
 
