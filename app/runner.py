@@ -279,6 +279,8 @@ class Runner:
                     days_served, self._settings, self._options.state_dir, os.environ
                 )
                 summary["shadow_days"] = days
+            if session.saver.is_due:
+                await session.saver.save()
             told = {**summary, "positions": dict(summary["positions"])}
             self._log(
                 "info", "run ended", component="runner", status=code.name, exit_code=int(code), summary=told

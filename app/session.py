@@ -38,12 +38,13 @@ from engine.engine import Engine, Parts
 from engine.feeds.errors import FeedError
 from engine.feeds.open import open_feed
 from engine.ids import Ids, draw_install, draw_mark
-from engine.journal import Journal, StoreRefused
+from engine.journal import Journal, StoreRefused, images
 from engine.journal.tools import rotate
 from engine.model import Instrument, MarketState, Mode, Quote, Trade
 from engine.ports import Adapter, Clock, Feed, NotSent, QueryFailed
-from engine.recorder.recent import KEPT, RecentRows
-from engine.records import EMERGENCY, GateOverridden, RunStarted, decode
+from engine.recorder.recent import RecentRows
+from engine.records import EMERGENCY, GateOverridden, RunStarted
+from engine.restoring import Saver, restore
 from engine.sentinel.lease import OPEN
 from engine.sessions import calendar
 
@@ -100,6 +101,9 @@ class Session:
     adapter: Adapter
     journal: Journal
     clock: SteerableClock
+    saver: Saver
+    went_on_from: int
+    """The last row of the saved state of the books that it began with; 0: all rows were folded."""
     resume_after: int | None
     notice: str
     """What a person should know about how it starts: resumed, started afresh."""
@@ -182,9 +186,17 @@ async def assemble(
         durable = durable.model_copy(update={"durability": "process"})
     journal = await Journal.open(path, durable, inline=options.virtual, clock=clock, emergency=EMERGENCY)
     notice = ""
-    books = Books(config, feed.instruments)
+
+    def empty() -> Books:
+        return Books(config, feed.instruments)
+
     recent = RecentRows()
-    await replay_rows(books, journal, recent)
+    restored = await restore(empty, journal, recent)
+    books, saved = restored.books, restored.saved
+    if restored.doubt:
+        text = f"the saved state of the books is not used: {restored.doubt}; all rows were folded"
+        log("warning", text, component="journal")
+        images.discard(path)
     if books.run is not None and (books.run.mode == "SHADOW") is not (settings.stage == "shadow"):
         await journal.close()
         raise StoreRefused(
@@ -207,7 +219,11 @@ async def assemble(
         moved = rotate(path)
         notice = f"the recording had been run to its end; that journal is {moved} now, this run starts afresh"
         journal = await Journal.open(path, durable, inline=options.virtual, clock=clock, emergency=EMERGENCY)
-        books, recent = Books(config, feed.instruments), RecentRows()
+        books, recent, saved = empty(), RecentRows(), 0
+    saver = Saver(empty, books, journal, log, saved=saved, inline=options.virtual)
+    if saver.is_due:
+        # The last run did not end in order. Before the first of this one's rows nothing has to be punctual.
+        await saver.save()
     resume_after = books.last_ts or None
     if resume_after is not None:
         if is_replay(options):
@@ -251,6 +267,7 @@ async def assemble(
             counters=counters,
             fence=OPEN if post is None else post.hold,
             sentinel=post,
+            saver=saver,
             lots_cap=settings.promotion.pilot_lots if settings.stage == "pilot" else None,
         )
     )
@@ -275,7 +292,20 @@ async def assemble(
             )
         )
         engine.core.alarm("warning", "gate", text)
-    return Session(settings, options, engine, feed, exchange, adapter, journal, clock, resume_after, notice)
+    return Session(
+        settings=settings,
+        options=options,
+        engine=engine,
+        feed=feed,
+        exchange=exchange,
+        adapter=adapter,
+        journal=journal,
+        clock=clock,
+        saver=saver,
+        went_on_from=saved,
+        resume_after=resume_after,
+        notice=notice,
+    )
 
 
 def sentinel_post(settings: Settings, options: RunOptions, log: Log) -> SentinelPost | None:
@@ -337,18 +367,6 @@ async def remote_feed(addresses: Sequence[Address], clock: Clock) -> Feed:
     raise FeedError(
         f"no exchange answers on {where}; start one with 'breakwater exchange {option}'"
     ) from cause
-
-
-async def replay_rows(books: Books, journal: Journal, recent: RecentRows) -> int:
-    """Folds the journal into the books, and keeps its newest rows at hand; returns how many there were."""
-    count = 0
-    recent.forgotten = max(0, journal.seq - KEPT)
-    async for row in journal.rows():
-        books.apply(decode(row.kind, row.body), row.ts)
-        if row.seq > recent.forgotten:
-            recent.extend((row,))
-        count += 1
-    return count
 
 
 def import_paths(options: RunOptions) -> tuple[str, ...]:

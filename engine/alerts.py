@@ -68,6 +68,27 @@ class _Standing:
             del self.others[:-_OTHERS]
 
 
+class StandingImage(Value, frozen=True, array_like=True):
+    """An alarm and what was counted in it, for a saved state of the books."""
+
+    number: int
+    face: Alert
+    newest: Alert
+    count: int
+    others: tuple[str, ...]
+
+
+class AlertsImage(Value, frozen=True, kw_only=True):
+    """All alarms for a saved state of the books; what was told lately begins anew with each run."""
+
+    standing: tuple[StandingImage, ...]
+    parts: dict[int, int]
+    acknowledged: frozenset[int]
+    cleared: frozenset[int]
+    shelved: dict[int, tuple[int, str]]
+    next: int
+
+
 class AlertBook:
     """The alerts of this journal, newest last; at most 500 stay in memory."""
 
@@ -180,6 +201,29 @@ class AlertBook:
         self._acknowledged.update(new)
         self._cleared.update(number for number in new if is_event(self._alerts[number].face.code))
         return len(new)
+
+    def image(self) -> AlertsImage:
+        """What a fold over the journal has put here."""
+        return AlertsImage(
+            standing=tuple(
+                StandingImage(number, one.face, one.newest, one.count, tuple(one.others))
+                for number, one in self._alerts.items()
+            ),
+            parts=dict(self._parts),
+            acknowledged=frozenset(self._acknowledged),
+            cleared=frozenset(self._cleared),
+            shelved=dict(self._shelved),
+            next=self._next,
+        )
+
+    def put_back(self, image: AlertsImage) -> None:
+        """Fills an empty book with a saved state."""
+        self._alerts.update(
+            (one.number, _Standing(one.face, one.newest, one.count, list(one.others)))
+            for one in image.standing
+        )
+        self._parts, self._shelved, self._next = dict(image.parts), dict(image.shelved), image.next
+        self._acknowledged, self._cleared = set(image.acknowledged), set(image.cleared)
 
     def rows(self, now: int = 0, limit: int = 100) -> tuple[AlertRow, ...]:
         """Newest first, as they are at `now`, UTC ns; with 0 no shelf has ended."""

@@ -125,7 +125,7 @@ class Books:
         self.strategies: dict[str, StrategyChanged] = {}
         self.saved: dict[str, str] = {}
         """Own variables of each strategy, as JSON."""
-        self._behind: dict[str, dict[str, int]] = {}
+        self.behind_orders: dict[str, dict[str, int]] = {}
         """By netted order: which strategies needed how much of it when it was made."""
         self.last_execution = 0
         """Venue time of the newest execution, ns."""
@@ -163,7 +163,7 @@ class Books:
                     wanted = needs(
                         order.side, self.positions.get(order.symbol).intended, self._held(order.symbol)
                     )
-                    self._behind[order.id] = wanted
+                    self.behind_orders[order.id] = wanted
                 self._touch(order.symbol, ts)
                 return Applied(made)
             case ChildrenHeld(orders=orders):
@@ -391,13 +391,13 @@ class Books:
             fill.side,
             self.positions.get(fill.symbol).intended,
             self._held(fill.symbol),
-            self._behind.get(order_id) or {EXTERNAL: 1},
+            self.behind_orders.get(order_id) or {EXTERNAL: 1},
         )
         return tuple(parts.items())
 
     def behind(self, order_id: str) -> tuple[str, ...]:
         """The strategies whose netted intentions an order serves; none of an order that has an owner."""
-        return tuple(sorted(self._behind.get(order_id, ())))
+        return tuple(sorted(self.behind_orders.get(order_id, ())))
 
     def _closing(self, fill: Fill) -> Attribution:
         """Whose lots the flatten procedure closed: those of whoever holds them, in proportion; it keeps what

@@ -5,6 +5,7 @@ A part of the books: the same fold over the journal gives it after a restart.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -41,6 +42,16 @@ class DayStart:
             for position in positions
             for strategy, holding in ((WHOLE, position.held), *position.parts.items())
         }
+
+    def image(self) -> tuple[tuple[str, str, Traded], ...]:
+        """Symbol, strategy and what the holding had made and done, for a saved state of the books."""
+        return tuple((*key, what) for key, what in self._stood.items())
+
+    @classmethod
+    def of(cls, image: Iterable[tuple[str, str, Traded]]) -> DayStart:
+        start = cls(PositionBook())
+        start._stood = {(symbol, strategy): what for symbol, strategy, what in image}
+        return start
 
     def stood(self, symbol: str, strategy: str = WHOLE) -> Traded:
         """A holding when the day opened."""

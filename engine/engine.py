@@ -53,6 +53,7 @@ from engine.reconciler import Reconciler
 from engine.recorder.recent import RecentRows
 from engine.records import AnyRecord, Halted, LinkLost
 from engine.replacing import Replacer
+from engine.restoring import Saver
 from engine.risk.controls import standard_controls
 from engine.risk.controls.margin import Margin
 from engine.risk.gate import Gate
@@ -123,6 +124,8 @@ class Parts:
     """Where news goes, see `Core.tell`."""
     counters: Callable[[], Mapping[str, int]] = dict
     """Counters of what stands around the engine: the log, the control socket."""
+    saver: Saver | None = None
+    """Saves the books' state beside the journal; None: nobody does."""
 
 
 class Engine:
@@ -232,7 +235,7 @@ class Engine:
         """At the stop: protective orders that the broker has, and that it does not have."""
         self.dead_man = DeadMan(self.core, config.sentinel.venue_timer)
         self.keeper = None if parts.sentinel is None else Keeper(self, parts.sentinel)
-        self._host = HostWatch(self.core, self.reconcile_soon, self._spawn)
+        self._host = HostWatch(self.core, self.reconcile_soon, self._spawn, parts.saver)
         parts.journal.on_rows = self.answers.stories.recent.extend
         self._links.bind(self.on_fact)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import KeysView
+from collections.abc import Iterable, KeysView
 from typing import Final
 
 from engine.lifecycle_types import Code
@@ -65,6 +65,14 @@ class HaltBook:
 
     def all(self) -> tuple[Halt, ...]:
         return tuple(self._halts[key] for key in sorted(self._halts))
+
+    def put_back(self, halts: Iterable[Halt]) -> None:
+        """Latches the halts of a saved state, in the order in which they were latched."""
+        self._halts = {(halt.scope, halt.target): halt for halt in halts}
+
+    def latched(self) -> tuple[Halt, ...]:
+        """All, in the order in which they were latched."""
+        return tuple(self._halts.values())
 
     def state(self) -> tuple[tuple[str, str, str], ...]:
         return tuple((h.scope, h.target, h.code) for h in self.all())

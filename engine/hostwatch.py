@@ -8,18 +8,31 @@ from typing import Final
 from engine.core import Core
 from engine.journal import StoreFailed, StoreState
 from engine.model import NS
+from engine.restoring import Saver
 
 CLOCK_STEP: Final = NS // 2
 """Change of the host's clock against engine time that is worth an alarm, ns."""
 HEAL_EVERY: Final = 2 * NS
 """ns between two attempts to write to a store that failed."""
+QUIET: Final = 5 * NS
+"""ns without a row after which the moment counts as quiet: copying the books takes a round or two of the risk
+loop where they are long."""
 
 
 class HostWatch:
     """Runs on the engine's thread. `healed` is called when the store works again, `spawn` runs a task."""
 
-    def __init__(self, core: Core, healed: Callable[[], None], spawn: Callable[[object], None]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        healed: Callable[[], None],
+        spawn: Callable[[object], None],
+        saver: Saver | None = None,
+    ) -> None:
+        """`saver`: saves the books in quiet moments, which are found here; None: nobody does."""
         self._core = core
+        self._saver = saver
+        self._row, self._quiet_since = -1, 0
         self._healed = healed
         self._spawn = spawn
         self._heal_due = 0
@@ -39,8 +52,14 @@ class HostWatch:
             self._core.log("error", f"the store fails again: {error}", component="engine")
 
     def look_at_store(self, mono: int) -> None:
-        """Heals it, now and then, while it has failed."""
-        if self._core.journal.state is StoreState.FAILED and mono >= self._heal_due:
+        """Heals it, now and then, while it has failed; saves the books in a quiet moment."""
+        journal = self._core.journal
+        if journal.seq != self._row:
+            self._row, self._quiet_since = journal.seq, mono
+        elif self._saver is not None and mono - self._quiet_since >= QUIET and self._saver.is_due:
+            self._quiet_since = mono
+            self._spawn(self._saver.save())
+        if journal.state is StoreState.FAILED and mono >= self._heal_due:
             self._heal_due = mono + HEAL_EVERY
             self._spawn(self._heal())
 

@@ -6,17 +6,34 @@ execution said is kept only while its order is in memory.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 
-from engine.model import ExecutionKey, Fill
+from engine.model import ExecutionKey, Fill, Value
 from engine.orders_record import OrderRecord
+
+
+class ExecutionsImage(Value, frozen=True, kw_only=True):
+    """The registry for a saved state of the books, but for the identities seen, which may be many."""
+
+    booked: tuple[tuple[ExecutionKey, str | None, Fill], ...]
+    """With the id of the order that each was booked for; all in their order."""
+    loose: tuple[ExecutionKey, ...]
+    busted: tuple[ExecutionKey, ...]
+    successors: tuple[tuple[ExecutionKey, ExecutionKey], ...]
+    corrected: frozenset[ExecutionKey]
+
+
+Day = tuple[str, str, str]
+"""Venue, account and trading day."""
 
 
 class Executions:
     """The registry behind `OrderBook.apply_fill`, `bust` and `correct`."""
 
     def __init__(self, loose_kept: int) -> None:
-        self._days: dict[tuple[str, str, str], set[str]] = {}
+        self._days: dict[Day, set[str]] = {}
         self._booked: dict[ExecutionKey, tuple[OrderRecord | None, Fill]] = {}
         self._loose: OrderedDict[ExecutionKey, None] = OrderedDict()
         self._loose_kept = loose_kept
@@ -119,10 +136,49 @@ class Executions:
     def is_busted(self, key: ExecutionKey) -> bool:
         return key in self._busted
 
+    def image(self) -> ExecutionsImage:
+        return ExecutionsImage(
+            booked=tuple(
+                (key, None if record is None else record.order.id, fill)
+                for key, (record, fill) in self._booked.items()
+            ),
+            loose=tuple(self._loose),
+            busted=tuple(self._busted),
+            successors=tuple(self._successors.items()),
+            corrected=frozenset(self._corrected),
+        )
+
+    def days(self) -> dict[Day, set[str]]:
+        """Copies of the execution ids seen, by venue, account and trading day."""
+        return {day: ids.copy() for day, ids in self._days.items()}
+
+    def put_back(
+        self, image: ExecutionsImage, days: dict[Day, set[str]], orders: Mapping[str, OrderRecord]
+    ) -> None:
+        """Takes over what an empty registry's like had. Raises `KeyError` where an order is not there."""
+        self._days = days
+        self.count = sum(map(len, days.values()))
+        self._booked = {
+            key: (None if order_id is None else orders[order_id], fill)
+            for key, order_id, fill in image.booked
+        }
+        self._loose = OrderedDict.fromkeys(image.loose)
+        self._busted = dict.fromkeys(image.busted)
+        self._successors = dict(image.successors)
+        self._corrected = set(image.corrected)
+
     def state(self) -> tuple[object, ...]:
         return (
-            [(day, sorted(ids)) for day, ids in sorted(self._days.items())],
+            [(day, len(ids), _mark(ids)) for day, ids in sorted(self._days.items())],
             list(self._booked),
             list(self._busted),
             list(self._successors.items()),
         )
+
+
+def _mark(ids: Iterable[str]) -> int:
+    """A mark of these ids, whatever their order: sorting very many would keep the interpreter for long."""
+    total = 0
+    for one in ids:
+        total += int.from_bytes(hashlib.blake2b(one.encode(), digest_size=16).digest())
+    return total

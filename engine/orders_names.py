@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from engine.orders_record import OrderRecord
 
@@ -54,6 +54,17 @@ class BrokerNames:
     def is_shared(self, broker_id: str) -> bool:
         """Whether the id was, or may have been, given out again while an order that had it is in memory."""
         return broker_id in self._ambiguous or len(self._bearers.get(broker_id, ())) > 1
+
+    def doubtful(self) -> frozenset[str]:
+        """The ids of `doubt`."""
+        return frozenset(self._ambiguous)
+
+    def put_back(self, records: Iterable[OrderRecord], doubtful: Iterable[str]) -> None:
+        """Enters orders, in the order of their creation, under the ids that they have."""
+        self._ambiguous = set(doubtful)
+        for record in records:
+            for broker_id in record.brokers:
+                self._bearers.setdefault(broker_id, []).append(record)
 
     def all(self) -> list[OrderRecord]:
         """Every order that has an id, as often as it has one."""

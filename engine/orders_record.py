@@ -11,7 +11,33 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.lifecycle_types import Anomaly, OrderLife, Request, evolve
-from engine.model import ExecutionKey, Fill, Order
+from engine.model import ExecutionKey, Fill, Order, Value
+
+
+class RecordImage(Value, frozen=True, array_like=True):
+    """An `OrderRecord` for a saved state of the books; what follows from the rest is left out."""
+
+    order: Order
+    life: OrderLife
+    seq: int
+    foreign: bool
+    held: bool
+    recorded: int
+    sent: int
+    acked: int
+    first_fill: int
+    last_report: int
+    closed: int
+    executed: int
+    cum_value: int
+    fees: Decimal
+    keys: tuple[ExecutionKey, ...]
+    brokers: tuple[str, ...]
+    flight: Request | None
+    flight_since: int
+    not_found: int
+    exposed: int
+
 
 if TYPE_CHECKING:
     from engine.control.snapshot import OrderRow
@@ -101,6 +127,45 @@ class OrderRecord:
         if order.qty == life.qty and order.limit == life.limit and order.stop == life.stop:
             return order
         return evolve(order, qty=life.qty, limit=life.limit, stop=life.stop)
+
+    def image(self) -> RecordImage:
+        """All that a fold over the journal has put here."""
+        return RecordImage(
+            self.order,
+            self.life,
+            self.seq,
+            self.foreign,
+            self.held,
+            self.recorded,
+            self.sent,
+            self.acked,
+            self.first_fill,
+            self.last_report,
+            self.closed,
+            self.executed,
+            self.cum_value,
+            self.fees,
+            tuple(self.keys),
+            tuple(self.brokers),
+            self.flight,
+            self.flight_since,
+            self.not_found,
+            self.exposed,
+        )
+
+    @classmethod
+    def of(cls, image: RecordImage) -> OrderRecord:
+        """The order again. Its price is entered, and its questions asked, by whoever takes it in."""
+        record = cls(
+            image.order, image.life, image.seq, image.recorded, foreign=image.foreign, held=image.held
+        )
+        record.sent, record.acked, record.first_fill = image.sent, image.acked, image.first_fill
+        record.last_report, record.closed = image.last_report, image.closed
+        record.executed, record.cum_value, record.fees = image.executed, image.cum_value, image.fees
+        record.keys, record.brokers = list(image.keys), list(image.brokers)
+        record.flight, record.flight_since = image.flight, image.flight_since
+        record.not_found, record.exposed = image.not_found, image.exposed
+        return record
 
     def state(self) -> tuple[object, ...]:
         """Everything that must be equal after a replay of the same events."""

@@ -12,13 +12,30 @@ from itertools import islice
 
 from engine.config import OrderConfig
 from engine.lifecycle_types import OrderLife, born, evolve
-from engine.model import ExecutionKey, Fill, Order, OrderType, Side
+from engine.model import ExecutionKey, Fill, Order, OrderType, Side, Value
 from engine.orders_exposure import ExposureBook, OwnPrices
-from engine.orders_fills import Executions
+from engine.orders_fills import Day, Executions, ExecutionsImage
 from engine.orders_index import OpenIndex
 from engine.orders_names import BrokerNames
-from engine.orders_record import Exposure, InFlight, OrderRecord
+from engine.orders_record import Exposure, InFlight, OrderRecord, RecordImage
 from engine.orders_watch import Watch
+
+
+class OrdersImage(Value, frozen=True, kw_only=True):
+    """The order book for a saved state, without what may be many: the orders that left memory, and the
+    identities of executions."""
+
+    seq: int
+    duplicates: int
+    records: tuple[RecordImage, ...]
+    """In the order of their creation."""
+    closed: tuple[str, ...]
+    """Ids of the closed ones, in the order in which they closed."""
+    children: dict[str, list[str]]
+    groups: dict[str, list[str]]
+    local_expiry: frozenset[str]
+    doubtful: frozenset[str]
+    executions: ExecutionsImage
 
 
 class OrderShelf:
@@ -325,16 +342,54 @@ class OrderShelf:
                     del table[name]
         self._names.drop(record)
 
-    def state(self) -> tuple[object, ...]:
-        """Everything that the same events must bring about again, in a stable order."""
-        return (
-            [record.state() for record in self._orders.values()],
-            sorted(self._evicted.items()),
-            self._executions.state(),
-            self._exposure.state(),
-            self.duplicates,
+    def image(self) -> OrdersImage:
+        """What a fold over the journal has put here, without `evicted` and `days`."""
+        return OrdersImage(
+            seq=self._seq,
+            duplicates=self.duplicates,
+            records=tuple(record.image() for record in self._orders.values()),
+            closed=tuple(self._closed),
+            children={parent: list(ids) for parent, ids in self._children.items()},
+            groups={oco: list(ids) for oco, ids in self._groups.items()},
+            local_expiry=frozenset(self._local_expiry),
+            doubtful=self._names.doubtful(),
+            executions=self._executions.image(),
         )
 
+    def evicted(self) -> dict[str, str]:
+        """A copy of the ids of orders that ended long ago, each with its strategy."""
+        return self._evicted.copy()
+
+    def days(self) -> dict[Day, set[str]]:
+        """Copies of the identities of all executions ever seen."""
+        return self._executions.days()
+
+    def put_back(self, image: OrdersImage, evicted: dict[str, str], days: dict[Day, set[str]]) -> None:
+        """Fills an empty book with a saved state; what is kept by differences is entered anew. Raises
+        `KeyError` where the parts of the image do not fit each other."""
+        self._seq, self.duplicates, self._evicted = image.seq, image.duplicates, evicted
+        self._local_expiry = set(image.local_expiry)
+        self._children = {parent: list(ids) for parent, ids in image.children.items()}
+        self._groups = {oco: list(ids) for oco, ids in image.groups.items()}
+        self._orders = {one.order.id: OrderRecord.of(one) for one in image.records}
+        for record in self._orders.values():
+            self._exposure.put(record.order, 0, record.exposed)
+            self._prices.change(record, self._own_price(record))
+            if not record.life.is_closed:
+                self._index.add(record)
+                self._watch.put_back(record, record.order.id in self._local_expiry)
+        self._closed.update((order_id, self._orders[order_id]) for order_id in image.closed)
+        self._names.put_back(self._orders.values(), image.doubtful)
+        self._executions.put_back(image.executions, days, self._orders)
+
     def digest(self) -> str:
-        """Hash over `state`."""
-        return hashlib.sha256(repr(self.state()).encode()).hexdigest()
+        """Hash over all that the same events must bring about again. It is made bit by bit, so that nobody
+        who makes it beside a running engine keeps the interpreter for long."""
+        found = hashlib.sha256()
+        for record in self._orders.values():
+            found.update(repr(record.state()).encode())
+        for evicted in self._evicted.items():  # deterministic: in the order in which they left
+            found.update(repr(evicted).encode())
+        for part in (*self._executions.state(), self._exposure.state(), self.duplicates):
+            found.update(repr(part).encode())
+        return found.hexdigest()

@@ -58,6 +58,15 @@ class Watch:
         """How many questions are open."""
         return len(self._flights)
 
+    def put_back(self, record: OrderRecord, local_expiry: bool) -> None:
+        """An open order out of a saved state: what is unanswered is due when it first was, or at once."""
+        if record.flight is not None:
+            wait = 0 if record.flight is Request.QUERY else self._answer_after
+            self._flights.arm(record.order.id, record.flight_since + wait)
+        self.opened(record, local_expiry)
+        if record.first_fill:
+            self.filled(record)
+
     def opened(self, record: OrderRecord, local_expiry: bool) -> None:
         order = record.order
         # Also a GTC order with a date: it stands for a GTD one at a venue that keeps none.

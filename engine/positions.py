@@ -7,11 +7,11 @@ price; that is kept in millionths of a tick-lot, and the two parts always sum to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
-from engine.model import ExecutionKey, Fill, Instrument
+from engine.model import ExecutionKey, Fill, Instrument, Value
 from engine.strategy.netting import split_money
 
 MICRO: Final = 1_000_000
@@ -72,6 +72,40 @@ class Holding:
     def state(self) -> tuple[int, int, int, str]:
         return (self.qty, self.cash, self.cost, str(self.fees))
 
+    def image(self) -> HoldingImage:
+        return HoldingImage(
+            self.qty, self.cash, self.cost, self.fees, self.bought, self.sold, self.executions
+        )
+
+    @classmethod
+    def of(cls, image: HoldingImage) -> Holding:
+        holding = cls()
+        holding.qty, holding.cash, holding.cost, holding.fees = image.qty, image.cash, image.cost, image.fees
+        holding.bought, holding.sold, holding.executions = image.bought, image.sold, image.executions
+        return holding
+
+
+class HoldingImage(Value, frozen=True, array_like=True):
+    """A `Holding` for a saved state of the books."""
+
+    qty: int
+    cash: int
+    cost: int
+    fees: Decimal
+    bought: int
+    sold: int
+    executions: int
+
+
+class PositionImage(Value, frozen=True, kw_only=True):
+    """A `Position` for a saved state, without its bookings, which may be many, and without the broker's word,
+    which is asked for anew."""
+
+    symbol: str
+    held: HoldingImage
+    parts: dict[str, HoldingImage]
+    intended: dict[str, int]
+
 
 def _share(total: int, part: int, whole: int) -> int:
     """`total × part / whole` rounded half to even, exact integers."""
@@ -126,6 +160,10 @@ ALIKE: Final = 4_096
 
 Attribution = tuple[tuple[str, int], ...]
 """Which strategy got how many lots (unsigned) of a fill; sums to the fill's quantity."""
+
+
+Bookings = list[tuple[ExecutionKey | int, Legs]]
+"""Of one instrument, in their order."""
 
 
 class PositionBook:
@@ -267,6 +305,37 @@ class PositionBook:
             position.intended.pop(strategy, None)
         else:
             position.intended[strategy] = lots
+
+    def image(self) -> tuple[int, tuple[PositionImage, ...]]:
+        """How many notes there were, and all positions that were ever more than asked for."""
+        return self._notes, tuple(
+            PositionImage(
+                symbol=p.symbol,
+                held=p.held.image(),
+                parts={strategy: part.image() for strategy, part in p.parts.items()},
+                intended=dict(p.intended),
+            )
+            for p in self._positions.values()
+            if p.booked or p.intended
+        )
+
+    def bookings(self) -> dict[str, Bookings]:
+        """Copies of all that was ever booked, by symbol."""
+        return {p.symbol: list(p.booked.items()) for p in self._positions.values() if p.booked}
+
+    def put_back(self, notes: int, images: Iterable[PositionImage], bookings: dict[str, Bookings]) -> None:
+        """Fills an empty book with a saved state."""
+        self._notes = notes
+        alike: dict[Legs, Legs] = {}
+        for image in images:
+            position = self.get(image.symbol)
+            position.held = Holding.of(image.held)
+            position.parts = {strategy: Holding.of(part) for strategy, part in image.parts.items()}
+            position.intended = dict(image.intended)
+            booked = bookings.pop(image.symbol, [])
+            position.booked = {key: alike.setdefault(legs, legs) for key, legs in booked}
+        if bookings:
+            raise KeyError(f"bookings of {', '.join(bookings)} without a position")
 
     def state(self) -> tuple[object, ...]:
         """Everything that executions and operators decided, for comparing two engines."""

@@ -3,7 +3,7 @@
 journal.db          the rows              journal.db.lock     held by the engine, carries its pid
 journal.db-wal      SQLite's log          journal.db.tail     the last committed row, kept independently
 journal.db.owed     whether records are     journal.db.ballast  space to give back when the disk is full
-                    in memory only
+                    in memory only          journal.db.books    a saved state (`engine.journal.images`)
 """
 
 from __future__ import annotations
@@ -348,7 +348,7 @@ def rotate(path: Path) -> Path:
             # The old tail goes first: without it the next journal may start from nothing.
             beside(path, ".tail").unlink(missing_ok=True)
             path.rename(target)
-            for suffix in ("-wal", "-journal", "-shm", ".ballast", ".owed"):
+            for suffix in ("-wal", "-journal", "-shm", ".ballast", ".owed", ".books"):
                 beside(path, suffix).unlink(missing_ok=True)
             sync_directory(path.parent)
         except OSError as error:

@@ -153,6 +153,12 @@ class Journal(Writer):
 
     async def rows(self, after: int = 0, *, chunk: int = 2_000) -> AsyncIterator[Row]:
         """Committed rows with seq > `after`, in order, read in chunks."""
+        async for lines in self.chunks(after, chunk=chunk):
+            for line in lines:
+                yield Row._make(line)
+
+    async def chunks(self, after: int = 0, *, chunk: int = 2_000) -> AsyncIterator[list[Any]]:
+        """The same as lists of plain tuples in the order of `Row`'s fields, for who takes very many."""
         while True:
             try:
                 found: list[Any] = await self._store.run(
@@ -162,8 +168,8 @@ class Journal(Writer):
                 )
             except UNREADABLE as error:
                 raise refusal(self.path, error) from error
-            for line in found:
-                yield Row(*line)
+            if found:
+                yield found
             if len(found) < chunk:
                 return
             after = found[-1][0]
@@ -187,6 +193,13 @@ class Journal(Writer):
                 raise refusal(self.path, error) from error
             found += [Row(*line) for line in lines]
         return found
+
+    async def checksum_of(self, seq: int) -> int | None:
+        """The checksum of a committed row, which is one over all rows before it; None where it is not."""
+        found: Any = await self._store.run(
+            lambda connection: connection.execute(schema.SELECT_CRC, (seq,)).fetchone()
+        )
+        return None if found is None else int(found[0])
 
     async def known_keys(self) -> dict[ExecutionKey, int]:
         """All executions ever stored, with the seq of their row, in order of seq."""

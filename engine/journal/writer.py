@@ -31,7 +31,7 @@ from engine.config import JournalConfig
 from engine.journal.connection import Batch, JournalConnection, is_full, remedy
 from engine.journal.entry import Entry, form
 from engine.journal.errors import Corrupt, Displaced, StoreRefused
-from engine.journal.files import Ballast, Owed
+from engine.journal.files import MB, Ballast, Owed
 from engine.journal.health import OnCommit, OnTrouble, StoreHealth, StoreState
 from engine.journal.rows import Row
 from engine.journal.store import Store
@@ -106,6 +106,7 @@ class Writer:
         self._retained: deque[Entry] = deque()
         self._waiting: list[asyncio.Future[None]] = []
         self._refused = self._lost = self._ahead = self._duplicates = 0
+        self._unbroken = True
 
     def _take(self, entry: Entry) -> None:
         if self._closed:
@@ -122,6 +123,7 @@ class Writer:
 
     def _refuse(self, entry: Entry, reason: str) -> None:
         self._refused += 1
+        self._unbroken = False
         entry.fail(reason)
 
     def _retain(self, entry: Entry) -> None:
@@ -129,6 +131,7 @@ class Writer:
             self._ahead += 1
             entry.go_ahead()
         entry.fail(self._reason)
+        self._unbroken = False
         self._owed.mark()
         if len(self._retained) < MAX_RETAINED:
             self._retained.append(entry)
@@ -333,6 +336,18 @@ class Writer:
     def seq(self) -> int:
         """The last committed row."""
         return self._seq
+
+    @property
+    def min_free(self) -> int:
+        """Bytes of the disk that others must leave to the rows."""
+        return self._config.min_free_mb * MB
+
+    @property
+    def last(self) -> tuple[int, int] | None:
+        """The last committed row (seq, checksum), where the rows up to it are exactly what this run has
+        appended, in that order; None while anything waits, and for good once anything was refused or owed."""
+        whole = self._unbroken and self._state is StoreState.OK and not self.pending
+        return (self._seq, self._crc) if whole else None
 
     @property
     def pending(self) -> int:

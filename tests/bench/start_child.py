@@ -1,7 +1,8 @@
 """A headless run that stops itself once it may trade: `python -m tests.bench.start_child STATE IDLE`.
 
 Prints one JSON object: CPU and wall seconds from the start of the process until trading is enabled, resident
-memory (MiB) then and after IDLE seconds more, rows of the journal that were taken over.
+memory (MiB) then and after IDLE seconds more, rows of the journal that were taken over, and the last of them
+in the saved state that it went on from (0: all were folded).
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ class StartedRunner(runner.Runner):
             await asyncio.sleep(0.005)
         found = {"cpu_s": time.process_time(), "wall_s": time.monotonic() - BEGAN, "rss_mib": rss_mib()}
         await asyncio.sleep(self.idle)
-        print(json.dumps({**found, "idle_rss_mib": rss_mib(), "rows": rows}), flush=True)
+        print(
+            json.dumps({**found, "idle_rss_mib": rss_mib(), "rows": rows, "saved": session.went_on_from}),
+            flush=True,
+        )
         session.engine.request_stop("measured")
 
 

@@ -167,6 +167,8 @@ def _start(found: Found) -> Iterator[Line]:
     long, read = (statistics.median(v) for v in (_of(found["long"], "cpu_s"), found["read_s"]))
     rows = found["long"][0]["rows"]
     yield Line(f"start, {rows:,.0f} rows, CPU s", "≤ 5", long, read, "reading the rows", long <= 5)
+    folded = statistics.median(_of(found["folded"], "cpu_s"))
+    yield Line(f"start, {rows:,.0f} rows, all folded, CPU s", "-", folded, read, "reading the rows", True)
     idle = statistics.median(_of(found["empty"], "idle_rss_mib"))
     yield Line("memory headless, idle MiB", "≤ 100", idle, None, "", idle <= 100)
 
