@@ -1,4 +1,8 @@
-"""`python -m tests.bench`: runs the sections, prints their tables and that of all targets."""
+"""`python -m tests.bench`: runs the sections, prints their tables and that of all targets.
+
+Each section is a process of its own, with a time that it may take: whatever becomes of one, the others are
+played, and none measures what another has left in memory.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,10 @@ import json
 import os
 import platform
 import sqlite3
+import subprocess
 import sys
+import tempfile
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +28,8 @@ MORE = ("journal", "hostile", "ticks")
 """Those that are played when they are named."""
 THRICE = ("orders",)
 """Played three times, the medians shown; the others repeat themselves, or measure over many windows."""
+LONGEST = 300
+"""Seconds that a section may take: more than twice what the longest does."""
 REDUCED = ("orders", "scaling", "quotes")
 """What continuous integration compares."""
 
@@ -47,12 +54,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--summary", action="store_true", help="write the table of all targets alone, as `guard` reads it"
     )
+    parser.add_argument("--within", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
     named = [one for s in args.sections for one in (REDUCED if s == "reduced" else (s,))]
     chosen = tuple(named) or SECTIONS
     unknown = [s for s in chosen if s not in known]
     if unknown:
         parser.error(f"no section {', '.join(unknown)}; there are {', '.join(known)}, and reduced")
+    if args.within:
+        args.json.write_text(json.dumps(_play(chosen[0], args.quick)), encoding="utf-8")
+        return 0
     began = time.monotonic()
     machine = {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -65,21 +76,27 @@ def main(arguments: list[str]) -> int:
     print("  ".join(f"{k} {v}" for k, v in machine.items()))
     found: dict[str, Any] = {}
     failed = []
+    took: dict[str, float] = {}
     for name in known:
         if name in chosen:
-            try:
-                found[name] = _play(name, args.quick)
-            except Exception:  # noqa: BLE001 - minutes of other sections are not thrown away; the exit code tells
-                traceback.print_exc()
+            since = time.monotonic()
+            played = _in_a_process(name, args.quick)
+            took[name] = round(time.monotonic() - since, 1)
+            if played is None:
                 failed.append(name)
+            else:
+                found[name] = played
     targets = summary.lines(found)
     summary.show(targets)
     seconds = round(time.monotonic() - began, 1)
-    print(f"\n{seconds} s in all" + (f"; FAILED: {', '.join(failed)}" if failed else ""))
+    parts = ", ".join(f"{name} {t:.0f}" for name, t in took.items())
+    print(f"\n{seconds} s in all ({parts})" + (f"; FAILED: {', '.join(failed)}" if failed else ""))
     whole = {
         "machine": machine,
         "quick": args.quick,
         "seconds": seconds,
+        "took": took,
+        "failed": failed,
         **found,
         "summary": [one.as_json() for one in targets],
     }
@@ -89,6 +106,23 @@ def main(arguments: list[str]) -> int:
     else:
         print(text)
     return 1 if failed else 0
+
+
+def _in_a_process(name: str, quick: bool) -> Any:
+    """What a section has found; None where it failed, which its output tells."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        out = Path(folder) / "found.json"
+        command = [sys.executable, "-m", "tests.bench", "--within", "--json", str(out), name]
+        sys.stdout.flush()
+        try:
+            done = subprocess.run([*command, *(["--quick"] if quick else [])], check=False, timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            print(f"  {name} was ended: it took longer than {LONGEST} s", flush=True)
+            return None
+        if done.returncode != 0 or not out.exists():
+            print(f"  {name} failed with {done.returncode}", flush=True)
+            return None
+        return json.loads(out.read_text(encoding="utf-8"))
 
 
 def _play(name: str, quick: bool) -> Any:
