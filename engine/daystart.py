@@ -41,11 +41,12 @@ class DayStart:
             (position.symbol, strategy): traded(holding)
             for position in positions
             for strategy, holding in ((WHOLE, position.held), *position.parts.items())
+            if traded(holding) != _NOTHING
         }
 
     def image(self) -> tuple[tuple[str, str, Traded], ...]:
         """Symbol, strategy and what the holding had made and done, for a saved state of the books."""
-        return tuple((*key, what) for key, what in self._stood.items())
+        return tuple((*key, what) for key, what in sorted(self._stood.items()))
 
     @classmethod
     def of(cls, image: Iterable[tuple[str, str, Traded]]) -> DayStart:

@@ -307,7 +307,7 @@ class PositionBook:
             position.intended[strategy] = lots
 
     def image(self) -> tuple[int, tuple[PositionImage, ...]]:
-        """How many notes there were, and all positions that were ever more than asked for."""
+        """How many notes there were, and all positions that were ever more than asked for, by symbol."""
         return self._notes, tuple(
             PositionImage(
                 symbol=p.symbol,
@@ -315,7 +315,7 @@ class PositionBook:
                 parts={strategy: part.image() for strategy, part in p.parts.items()},
                 intended=dict(p.intended),
             )
-            for p in self._positions.values()
+            for _, p in sorted(self._positions.items())
             if p.booked or p.intended
         )
 

@@ -266,8 +266,8 @@ UNSAVED = {
     "_Row": {"_newest", "_dirty"},
 }
 """By class: what is no part of a fold, or follows from the rest."""
-SPARSE = {"OwnPrices", "ExposureBook", "OpenIndex", "PositionBook"}
-"""Classes whose tables may have entries for what is not there any more."""
+SPARSE = {"OwnPrices", "ExposureBook", "OpenIndex", "PositionBook", "DayStart", "_Row"}
+"""Classes whose tables may have entries for what is not there any more, in no order that matters."""
 
 
 def everything(books: Books) -> Any:

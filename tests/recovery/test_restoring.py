@@ -22,6 +22,7 @@ from engine.model import ExecutionKey, Fill
 from engine.recorder.recent import RecentRows
 from engine.records import EMERGENCY, KINDS, AnyRecord, FactTaken, OrderStored, ReplaceStored
 from engine.restoring import Restored, Saver, restore
+from tests.effort import effort
 from tests.recovery.histories import CL, CONFIG, ES, START, empty_books, everything, fold, order, records
 
 _decoder: msgspec.msgpack.Decoder[Piece] = msgspec.msgpack.Decoder(Piece)
@@ -35,7 +36,7 @@ def through_bytes(books: Books) -> Books:
     return again
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=effort(60, 2_000), deadline=None)
 @given(st.lists(records(), max_size=120), st.lists(records(), max_size=60))
 def test_a_saved_state_and_the_rest_are_what_the_whole_history_is(
     before: list[AnyRecord], after: list[AnyRecord]
