@@ -416,6 +416,7 @@ class Engine:
 
     def compared(self, agreed: bool) -> None:
         self.lost.compared(agreed)
+        self.groups.compared(agreed)
 
     def take(self, fact: AnyFact, source: str) -> None:
         self.facts.handle(fact, source)

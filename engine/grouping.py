@@ -1,6 +1,9 @@
 """Brackets that the engine works itself, where the venue cannot or is not to: protective orders are released
 by the entry's fills, follow its size, cancel one another, and never hold more than their owner still holds.
 
+So does a bracket of the venue's of which a protective order never came there: half of it may have left before
+a crash or a lost line. Its entry is cancelled, and what it filled gets its protection from the engine.
+
 What is to do comes from `engine.orders_groups`; this carries it out, once for each state, and again with
 growing waits where gate, link or venue did not let it through. Which children wait and which are out is in
 the journal; what was tried is not: after a restart everything is looked at once, and a stop that ended by
@@ -10,7 +13,7 @@ other hands is not sent again but alarmed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -44,8 +47,11 @@ _REMEMBERED: Final = 10_000
 """Children that ended and are remembered; more than ever work at a time."""
 
 
+Part = Literal["entry", "stop", "target"]
+
+
 class Tried(NamedTuple):
-    """What was last tried for a stop or a target: the same again not before `due` (monotonic ns)."""
+    """What was last tried for a part of a bracket: the same again not before `due` (monotonic ns)."""
 
     qty: int
     due: int
@@ -62,14 +68,15 @@ class Grouper:
         self._kill = kill
         self._open: dict[str, tuple[str, str]] = {}
         """Entries with a bracket of ours that is not over: strategy and symbol."""
-        self._tried: dict[tuple[str, bool], Tried] = {}
-        """By entry, and whether it is its stop or its target."""
-        self._due: dict[tuple[str, bool], int] = {}
+        self._tried: dict[tuple[str, Part], Tried] = {}
+        self._due: dict[tuple[str, Part], int] = {}
         """When it is looked at again, monotonic ns; not there once it has been."""
         self._ours: dict[str, None] = {}
         """Children that we sent or cancelled ourselves: one that ended by that may be followed by another."""
         self._unwanted: dict[str, None] = {}
         """Orders that somebody else wanted cancelled."""
+        self._gone: dict[str, None] = {}
+        """Protective orders that the venue never knew, also by a comparison after that answer."""
         self._seen: dict[str, int] = {}
         self._put_off: dict[tuple[str, str], None] = {}
         """What a kill or flatten had in hand when it was to be looked at."""
@@ -80,8 +87,10 @@ class Grouper:
 
     def restore(self) -> None:
         """After a start: everything that the journal has of open brackets."""
-        for record in self._core.books.orders.working():
-            self._note(record)
+        orders = self._core.books.orders
+        for record in (*orders.working(), *orders.recent_closed(_REMEMBERED)):
+            if record.order.parent is not None and not record.foreign:
+                self._note(record.order.parent)
         for key in dict.fromkeys(self._open.values()):
             self._review(*key)
 
@@ -100,7 +109,7 @@ class Grouper:
         children = self._core.books.orders.children(parent_id)
         if not children:
             return
-        if self._note(children[0]):
+        if self._note(parent_id):
             self._review(record.order.strategy, record.order.symbol)
             return
         parent = self._core.books.orders.get(parent_id)
@@ -128,13 +137,36 @@ class Grouper:
         """When something is tried again, monotonic ns."""
         return min(self._due.values(), default=None)
 
-    def _note(self, record: OrderRecord) -> bool:
-        """Takes note of a child's entry; False where the child's bracket is not ours to work."""
-        order = record.order
-        if not order.emulated or order.parent is None:
+    def compared(self, agreed: bool) -> None:
+        """After a comparison: where all views agree, what the venue did not know is certainly not there."""
+        if not agreed:
+            return
+        orders = self._core.books.orders
+        for parent_id in list(self._open):
+            new = [c.order.id for c in orders.children(parent_id) if self._never_came(c)]
+            if any(order_id not in self._gone for order_id in new):
+                for order_id in new:
+                    _remember(self._gone, order_id)
+                self._review(*self._open[parent_id])
+
+    def _note(self, parent_id: str) -> bool:
+        """Takes note of an entry; False where its bracket is not ours to work."""
+        children = self._core.books.orders.children(parent_id)
+        if not any(c.order.emulated or self._never_came(c) for c in children):
             return False
-        self._open[order.parent] = (order.strategy, order.symbol)
+        order = children[0].order
+        self._open[parent_id] = (order.strategy, order.symbol)
         return True
+
+    def _never_came(self, child: OrderRecord) -> bool:
+        """A protective order that was the venue's to work and ended without ever being there."""
+        life = child.life
+        return (
+            not child.order.emulated
+            and life.is_closed
+            and life.presumed
+            and child.order.id not in self._unwanted
+        )
 
     def _taken_back(self, order_id: str, follow: Callable[[str], None]) -> None:
         follow(order_id)
@@ -176,13 +208,37 @@ class Grouper:
                 continue
             legs, side = [leg(c) for c in children], parent.order.side
             renewable = {c.order.id for c in children if self._may_follow(c)}
+            self._take_back(parent, children)
             actions = bracket_actions(parent.life, legs, left[side], renewable)
             left[side] -= open_lots(parent.life, legs, left[side])
             for action in actions:
                 self._carry_out(parent, action)
             waits = any(not isinstance(action, Unprotected | Overclosed) for action in actions)
+            waits |= bool(actions) and any(self._never_came(c) for c in children)  # until all views agree
             if not waits and _is_over(parent.life) and all(_is_over(c.life) for c in children):
                 self._forget(parent_id)
+
+    def _take_back(self, parent: OrderRecord, children: list[OrderRecord]) -> None:
+        """Cancels an entry that works and of whose stops the venue has none."""
+        life, stops = parent.life, [c for c in children if leg(c).is_stop]
+        lacks = any(self._never_came(c) for c in stops) and all(c.life.is_closed for c in stops)
+        if (
+            not lacks
+            or life.is_closed
+            or life.pending_cancel
+            or not self._may_try(parent.order.id, "entry", 0)
+        ):
+            return
+        entry = parent.order
+        problem = self._intake.send_cancel(entry.id, entry.correlation)
+        text = f"the stop of {entry.id} never came to the broker; the entry is taken back"
+        self._core.alarm(
+            "critical",
+            "unprotected",
+            f"{text}, which did not succeed: {problem}; it is tried again" if problem else text,
+            symbol=entry.symbol,
+            correlation=entry.correlation,
+        )
 
     def _may_follow(self, child: OrderRecord) -> bool:
         """Whether another one may take the place of a child that ended: it filled, or ended by our own doing,
@@ -190,6 +246,8 @@ class Grouper:
         life, order_id = child.life, child.order.id
         if not life.is_closed or order_id in self._unwanted:
             return False
+        if self._never_came(child):
+            return life.status is OrderStatus.REJECTED or order_id in self._gone
         ours = order_id in self._ours
         if life.status is OrderStatus.REJECTED:
             return ours and life.presumed
@@ -197,9 +255,9 @@ class Grouper:
 
     def _forget(self, parent_id: str) -> None:
         self._open.pop(parent_id, None)
-        for is_stop in (False, True):
-            self._tried.pop((parent_id, is_stop), None)
-            self._due.pop((parent_id, is_stop), None)
+        for part in get_args(Part):
+            self._tried.pop((parent_id, part), None)
+            self._due.pop((parent_id, part), None)
 
     # -- what is done
 
@@ -213,8 +271,10 @@ class Grouper:
         if isinstance(action, DropLeg):
             self._intake.drop(child, action.reason)
             return
+        if not (child.order.emulated or _is_over(parent.life)) and isinstance(action, Resize | CancelLeg):
+            return  # the venue fits its own to what the entry fills
         qty = action.qty if isinstance(action, Release | Renew | Resize) else 0
-        if not self._may_try((parent.order.id, leg(child).is_stop), qty):
+        if not self._may_try(parent.order.id, "stop" if leg(child).is_stop else "target", qty):
             return
         problem = ""
         match action:
@@ -234,8 +294,9 @@ class Grouper:
             code = "unprotected" if leg(child).is_stop else "no_target"
             self._core.clear_alarms(code, parent.order.symbol)
 
-    def _may_try(self, which: tuple[str, bool], qty: int) -> bool:
+    def _may_try(self, parent_id: str, part: Part, qty: int) -> bool:
         """True at once for something new, for the same thing again only after a wait that grows."""
+        which = (parent_id, part)
         now, last = self._core.clock.mono(), self._tried.get(which)
         if last is None or last.qty != qty:
             wait = _FIRST_WAIT
@@ -255,6 +316,7 @@ class Grouper:
             id=core.ids.order_id(order.strategy) if new else order.id,
             qty=qty,
             created=core.clock.now(),
+            emulated=True,
             # The venue looks at the account's position: where others hold of it too, it may be another's.
             reduce_only=core.adapter.capabilities.reduce_only and alone <= {order.strategy},
         )

@@ -43,6 +43,11 @@ class Intake:
         """Orders that wait for the disk, or for the broker's word on their margin."""
         self._followers: dict[str, list[Callable[[], None]]] = {}
         """What leaves after an order that is not sent yet: its protection."""
+        self._protected: dict[str, int] = {}
+        """Entries whose protection the venue works, and how many orders that is: they leave together, once
+        all of them are stored."""
+        self._ready: dict[str, Callable[[], None]] = {}
+        """Entries that may leave as soon as their protection is stored as well."""
         self._queries: set[asyncio.Task[None]] = set()
         self.new_order: Callable[[Order], None] = lambda _: None
         """Told of each order that passed the gate (order groups, strategies)."""
@@ -128,6 +133,8 @@ class Intake:
             for order in (entry, *children[:index]):
                 self.withdraw(order.id, reason)
             return None  # the entry's answer says so
+        if children:
+            self._protected[entry.id] = len(children)
         return None
 
     def _emulates(self, children: Sequence[Order]) -> bool:
@@ -216,14 +223,29 @@ class Intake:
         asked: asyncio.Task[str] | None,
         future: asyncio.Future[Recorded[Order]],
     ) -> None:
-        """The commit returned: once the broker has said what it needs, and its entry has left, it goes."""
+        """The commit returned: once the broker has said what it needs, it goes. A bracket of the venue's
+        goes as a whole: a crash between two commits must not leave an entry there whose protection nobody
+        knows."""
         go = partial(self._send, order, seen_perf, approved_at, on_answer, asked, future)
         if asked is not None and not asked.done():
-            asked.add_done_callback(lambda _: go())
+            asked.add_done_callback(lambda _: self._may_go(order.id, go))
         elif order.parent is not None and order.parent in self._storing:
+            error = future.exception()
+            if error is not None:
+                self.withdraw(order.parent, f"its protective order was not stored: {error}")
             self._followers.setdefault(order.parent, []).append(go)
+            if order.parent in self._ready:
+                self._may_go(order.parent, self._ready[order.parent])
         else:
-            go()
+            self._may_go(order.id, go)
+
+    def _may_go(self, order_id: str, go: Callable[[], None]) -> None:
+        if len(self._followers.get(order_id, ())) < self._protected.get(order_id, 0):
+            self._ready[order_id] = go
+            return
+        self._ready.pop(order_id, None)
+        self._protected.pop(order_id, None)
+        go()
 
     def _send(
         self,

@@ -78,6 +78,8 @@ MET: Final[dict[str, tuple[str | int, ...]]] = {
     "brackets: transmitted with the last; half of one is taken back": (
         "test_of_a_bracket_only_the_last_is_transmitted",
         "test_half_a_bracket_that_the_line_left_in_tws_is_taken_back",
+        "test_after_a_kill_half_a_bracket_is_taken_back_and_one_that_filled_is_protected",
+        "test_an_entry_leaves_only_with_its_protection_on_disk",
         "test_of_a_bracket_that_the_engine_works_ib_is_told_nothing",
     ),
     "what-if: before orders that open, with a time of its own, in nobody's way": (
@@ -150,7 +152,6 @@ MET: Final[dict[str, tuple[str | int, ...]]] = {
 """Duty: evidence."""
 
 OPEN: Final[dict[str, str]] = {
-    "half a bracket of a run that was killed": "openOrder does not say whether an order was transmitted",
     "an empty P&L field": "the library reads it as zero before anybody sees it; ours counts beside it",
     "rolling as a two-leg action": "a person closes the one and opens the other",
     "anything on a real TWS": "nothing was tried there",

@@ -105,11 +105,16 @@ class GatewayProcess:
         self._process.stdout.close()
 
 
+def settings(port: int, *, churns: bool) -> str:
+    text = CONFIG if churns else CONFIG.partition("[[strategies]]")[0]
+    return text.format(port=port)
+
+
 @contextmanager
-def engine_at(folder: Path, port: int) -> Iterator[EngineProcess]:
-    """An engine whose broker is the gateway on this port, with a strategy that never rests."""
+def engine_at(folder: Path, port: int, *, churns: bool = True) -> Iterator[EngineProcess]:
+    """An engine whose broker is the gateway on this port. `churns`: with a strategy that never rests."""
     config = folder / "breakwater.toml"
-    config.write_text(CONFIG.format(port=port))
+    config.write_text(settings(port, churns=churns))
     engine = EngineProcess(folder / "state", config, "", env=_environment(folder))
     engine.begin()
     try:
@@ -136,12 +141,12 @@ def running() -> Iterator[tuple[GatewayProcess, EngineProcess]]:
 
 
 @contextmanager
-def beside_a_gateway() -> Iterator[tuple[GatewayThread, EngineProcess]]:
+def beside_a_gateway(*, churns: bool = True) -> Iterator[tuple[GatewayThread, EngineProcess]]:
     """The gateway in this process, to be reached into; it understood everything that the engine said."""
     with (
         short_folder() as folder,
         GatewayThread(feed=Walk("ES,NQ@25", INSTRUMENTS, random.Random(3))) as venue,
-        engine_at(folder, venue.port) as engine,
+        engine_at(folder, venue.port, churns=churns) as engine,
     ):
         yield venue, engine
         assert not venue.call(lambda gateway: list(gateway.problems))
@@ -274,7 +279,7 @@ def test_drills_run_against_an_account_at_ib() -> None:
         gateway = GatewayProcess(folder)
         try:
             config = folder / "ib.toml"
-            config.write_text(CONFIG.format(port=gateway.port).partition("[[strategies]]")[0])
+            config.write_text(settings(gateway.port, churns=False))
             command = [sys.executable, "-m", "app.cli", "drill", "--only", "4.41", "--json"]
             command += ["--against", str(config)]
             done = subprocess.run(
