@@ -40,13 +40,17 @@ WITHOUT: Final[dict[int, str]] = {
 """Cases that TWS's protocol has no words for."""
 
 
-def gateway(clock: RealClock, seed: int, config: TwsConfig | None = None) -> Gateway:
-    """A gateway that lists ES and CL in two months each, over a fast exchange."""
+def gateway(
+    clock: RealClock, seed: int, config: TwsConfig | None = None, record: Path | None = None
+) -> Gateway:
+    """A gateway that lists ES and CL in two months each, over a fast exchange. `record`: where the wire is
+    kept."""
     return make_gateway(
         clock,
         (ES, CL),
         seed=seed,
         config=config or TwsConfig(max_active=1_000, master_client=1),
+        record=record,
         exchange=ExchangeConfig(
             order_latency_ms=1,
             order_jitter_ms=0,
@@ -70,6 +74,7 @@ class IbBench(VenueBench):
         account: str = ACCOUNT,
         real_money: bool = False,
         mark: Path | None = None,
+        read_only: bool = False,
         **settings: Any,
     ) -> None:
         super().__init__(gateway.exchange, account)
@@ -85,7 +90,7 @@ class IbBench(VenueBench):
                 **settings,
             }
         )
-        self.ib = IbAdapter(config, account, clock, real_money=real_money, mark=mark)
+        self.ib = IbAdapter(config, account, clock, real_money=real_money, mark=mark, read_only=read_only)
         self.adapter: Adapter = self.ib
         self.facts: list[AnyFact] = []
         self.adapter.bind(self.facts.append)

@@ -1,0 +1,193 @@
+"""The shadow of Interactive Brokers over real sockets: it reads at TWS and writes nothing there."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from brokers.exchange import Exchange, ExchangeConfig
+from brokers.exchange.config import AccountConfig
+from brokers.ib import IbAdapter, IbConfig
+from brokers.ib.feed import IbFeed
+from brokers.ib.wire import _CHANGES, Wire
+from brokers.loopback.tws import Gateway, TwsConfig
+from brokers.loopback.tws.messages import read_request
+from brokers.loopback.tws.recording import read
+from brokers.paper import PaperAdapter
+from brokers.shadow import ShadowAdapter
+from engine.clock import RealClock
+from engine.facts import AnyFact, Executed, LinkDown, LinkUp
+from engine.model import Replace
+from engine.ports import NotSent
+from tests.conformance.benches.ib import ACCOUNT, CONTRACTS, IbBench, gateway
+from tests.conformance.benches.venue import VenueBench
+from tests.conformance.suite import B, S, make, of, recorded, refused, submit, until_filled
+from tests.ib.kit import needs_library, play
+
+
+def changes(recording: Path) -> list[str]:
+    """What came over the wire that could place, change, end or take over an order; what-ifs are questions."""
+    found: list[str] = []
+    versions: dict[int, int] = {}
+    for entry in read(recording):
+        if entry.way == "open":
+            versions[entry.line] = entry.version
+        if entry.way != "in":
+            continue
+        message, values = read_request(list(entry.fields), versions[entry.line])
+        asks = message.name == "place_order" and values["whatIf"]
+        if message.name in ("place_order", "cancel_order", "global_cancel", "auto_open_orders") and not asks:
+            found.append(f"{message.name} {values}")
+    return found
+
+
+@needs_library
+def test_an_adapter_that_only_looks_refuses_what_writes_and_takes_over_nothing() -> None:
+    """Under client 0 too, to which TWS would bind orders placed by hand."""
+
+    async def script(bench: IbBench) -> None:
+        hand = bench.gateway.manual_order("ES", B, 1, limit=90)
+        await bench.adapter.connect()
+        await bench.settle()
+        order = make(bench, B, 1, 99)
+        for write in (
+            lambda: bench.adapter.submit(recorded(order)),
+            lambda: bench.adapter.replace(recorded(Replace(id="r", order_id=order.id, qty=1, limit=1))),
+            lambda: bench.adapter.cancel("somebody-1", str(hand.perm_id)),
+            bench.adapter.cancel_everything,
+            lambda: bench.adapter.arm_dead_man(1),
+        ):
+            assert refused(write)  # type: ignore[arg-type]
+        (seen,) = (await bench.adapter.open_orders()).foreign
+        assert seen.broker_id == str(hand.perm_id) and not hand.done
+        requests = [r for client in bench.gateway.clients.values() for r in client.requests]
+        assert "all_open_orders" in requests and "auto_open_orders" not in requests
+        assert not {"place_order", "cancel_order", "global_cancel"} & set(requests)
+
+    play(script, client_id=0, connect=False, read_only=True)
+
+
+def test_the_wire_lets_nothing_through_that_changes_an_order() -> None:
+    """Whoever hands it over: the last function before the socket refuses."""
+    wire = Wire(lambda _: None, lambda _: None, read_only=True)
+    for name in _CHANGES - {"placeOrder"}:
+        with pytest.raises(NotSent, match=name):
+            wire.send(name, 1)
+    with pytest.raises(NotSent, match="placeOrder"):
+        wire.send("placeOrder", 1, None, SimpleNamespace(whatIf=False))
+    wire.send("placeOrder", 1, None, SimpleNamespace(whatIf=True))
+    wire.send("reqAllOpenOrders")
+    Wire(lambda _: None, lambda _: None).send("cancelOrder", 1, "")
+
+
+class ShadowAtIb(IbBench):
+    """Quotes come by TWS's own messages and move `venue`, where the orders are."""
+
+    def __init__(self, clock: RealClock, gateway: Gateway, port: int) -> None:
+        VenueBench.__init__(self, gateway.exchange, ACCOUNT)
+        self.gateway, self.port = gateway, port
+        asked = {**CONTRACTS, "ES": CONTRACTS["ES"].model_copy(update={"initial_margin": Decimal(0)})}
+        config = IbConfig(port=port, contracts=asked, answer_within=1.0)
+        self.ib = IbAdapter(config, ACCOUNT, clock, read_only=True)
+        self.facts: list[AnyFact] = []
+
+    async def open(self) -> None:
+        """As a run does: contracts first, then the exchange that lists them."""
+        self.venue = Exchange(
+            await self.ib.prepare(),
+            self.clock,
+            random.Random(5),
+            ExchangeConfig(order_latency_ms=1, order_jitter_ms=0, report_latency_ms=1, report_jitter_ms=0),
+            AccountConfig(),
+        )
+        self.adapter = ShadowAdapter(self.ib, PaperAdapter(self.venue, ACCOUNT))
+        self.adapter.bind(self.facts.append)
+
+
+def shadowing(script: Callable[[ShadowAtIb], Awaitable[None]], tmp_path: Path, **tws: object) -> None:
+    """Runs a script over a shadow of a fresh gateway, and looks at what came over the wire."""
+    recording = tmp_path / "wire.jsonl"
+
+    async def run() -> None:
+        clock = RealClock(asyncio.get_running_loop())
+        real = gateway(clock, 7, TwsConfig(max_active=1_000, **tws), record=recording)  # type: ignore[arg-type]
+        real.start()
+        listener, port = await real.listen()
+        bench = ShadowAtIb(clock, real, port)
+        await bench.open()
+        feeding = asyncio.ensure_future(IbFeed(bench.ib).run(clock, bench.venue))
+        try:
+            await bench.quote(100, 20, 101, 10)
+            await bench.adapter.connect()
+            await bench.until(lambda: bool(of(bench, LinkUp)), "LinkUp")
+            await bench.until(lambda: bench.venue.market("ES").ready, "the first quote")
+            await script(bench)
+            audit = real.exchange.audit(ACCOUNT)
+            assert (audit.orders, audit.executions) == ((), ())
+            assert not real.problems, real.problems
+        finally:
+            feeding.cancel()
+            await bench.adapter.close()
+            listener.close()
+            await real.close()
+
+    asyncio.run(run())
+    assert changes(recording) == []
+
+
+@needs_library
+def test_fills_are_at_the_brokers_quotes(tmp_path: Path) -> None:
+    async def script(bench: ShadowAtIb) -> None:
+        bought = await submit(bench, B, 2)
+        await until_filled(bench, bought, 2)
+        await bench.quote(105, 7, 106, 7)
+        await bench.until(lambda: bench.venue.market("ES").mark() == 105, "the quote by the wire")
+        sold = await submit(bench, S, 2)
+        await until_filled(bench, sold, 2)
+        assert [f.fill.price for f in of(bench, Executed)] == [101, 105]
+        resting = await submit(bench, B, 1, 105)
+        await bench.quote(104, 5, 105, 5)  # the offer comes to our bid
+        await until_filled(bench, resting, 1)
+        assert of(bench, Executed)[-1].fill.price == 105
+        assert (await bench.adapter.positions()).positions[0].qty == 1
+
+    shadowing(script, tmp_path)
+
+
+@needs_library
+def test_a_lost_line_and_one_that_comes_back_by_itself(tmp_path: Path) -> None:
+    """The socket breaks; then TWS loses IB and finds it again (1100, 1102)."""
+
+    async def script(bench: ShadowAtIb) -> None:
+        resting = await submit(bench, B, 1, 90)
+        bench.gateway.drop_clients("rst")
+        await bench.until(lambda: len(of(bench, LinkDown)) == 1, "LinkDown")
+        assert refused(lambda: bench.adapter.submit(recorded(make(bench, B, 1))))
+        await bench.adapter.connect()
+        await bench.until(lambda: len(of(bench, LinkUp)) == 2, "LinkUp")
+        await bench.until(lambda: bench.venue.market("ES").ready, "the same quote, told anew")
+        bench.gateway.lose_server()
+        await bench.until(lambda: len(of(bench, LinkDown)) == 2, "LinkDown")
+        bench.gateway.restore_server(data_lost=True)
+        await bench.until(lambda: len(of(bench, LinkUp)) == 3, "LinkUp by itself")
+        await bench.until(lambda: bench.venue.market("ES").ready, "the same quote, told anew")
+        (listed,) = (await bench.adapter.open_orders()).ours
+        assert listed.order_id == resting
+        await until_filled(bench, await submit(bench, B, 1), 1)
+
+    shadowing(script, tmp_path)
+
+
+@needs_library
+def test_its_margins_are_ibs(tmp_path: Path) -> None:
+    async def script(bench: ShadowAtIb) -> None:
+        needed = await bench.adapter.what_if("ES", B, 2)
+        assert needed == 2 * bench.ib.listed()[0].initial_margin > Decimal(0)
+
+    shadowing(script, tmp_path)
