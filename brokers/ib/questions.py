@@ -56,7 +56,7 @@ class Questions:
 
     def __init__(self, clock: Clock, within: int) -> None:
         self._clock = clock
-        self._within = within
+        self.within = within
         self._asked: dict[Hashable, Question] = {}
         self._locks: dict[Hashable, asyncio.Lock] = {}
         self._owed: set[Hashable] = set()
@@ -64,7 +64,7 @@ class Questions:
 
     async def ask(self, what: str, key: Hashable, pacer: Pacer, send: Callable[[], None]) -> list[Raw]:
         """Sends, and returns what came up to the end mark. Raises `QueryFailed`, never an empty answer."""
-        deadline = self._clock.mono() + self._within
+        deadline = self._clock.mono() + self.within
         lock = self._locks.setdefault(key, asyncio.Lock())
         try:
             async with lock:
@@ -75,7 +75,7 @@ class Questions:
 
     async def tell(self, what: str, pacer: Pacer, send: Callable[[], None]) -> None:
         """Sends what has no answer, in its turn. Raises `QueryFailed`, `NotSent`."""
-        await self._turn(what, pacer, self._clock.mono() + self._within)
+        await self._turn(what, pacer, self._clock.mono() + self.within)
         pacer.take(Lane.QUESTIONS)
         send()
 
@@ -94,7 +94,7 @@ class Questions:
         timer = self._clock.call_later(
             max(deadline - self._clock.mono(), 0),
             question.fail,
-            f"no answer to {what} within {self._within / NS:g} s",
+            f"no answer to {what} within {self.within / NS:g} s",
         )
         try:
             pacer.take(Lane.QUESTIONS)

@@ -13,7 +13,7 @@ from brokers.ib import IbAdapter, IbConfig, library
 from brokers.loopback.tws import TwsConfig
 from engine.clock import RealClock
 from engine.facts import Acknowledged, AnyFact, Gap
-from tests.conformance.benches.ib import ACCOUNT, CONTRACTS, IbBench, gateway
+from tests.conformance.benches.ib import ACCOUNT, CONTRACTS, PATIENCE, IbBench, gateway
 from tests.conformance.suite import B, of, submit, until_seen
 
 needs_library = pytest.mark.skipif(bool(library.problem()), reason="needs one client library for IB")
@@ -67,7 +67,7 @@ def second_adapter(
         **{
             "port": bench.port,
             "contracts": CONTRACTS,
-            "answer_within": 1.0,
+            "answer_within": PATIENCE,
             "what_if": False,
             **settings,
         }

@@ -109,9 +109,11 @@ def test_a_hung_question_fails_and_the_next_is_whole() -> None:
 
     async def script(bench: IbBench) -> None:
         order_id = await working(bench)
+        bench.hurry()
         bench.gateway.script.delay("open_order_end", 1.1)
         with pytest.raises(QueryFailed, match="no answer"):
             await bench.adapter.open_orders()
+        await bench.calm()
         assert [o.order_id for o in (await bench.adapter.open_orders()).ours] == [order_id]
 
     play(script)

@@ -17,7 +17,7 @@ from brokers.ib import IbAdapter, IbConfig, IbContract, library
 from brokers.loopback.tws import Gateway, TwsConfig, make_gateway
 from engine.clock import RealClock
 from engine.facts import AnyFact, LinkDown
-from engine.model import ExecutionKey, Quote, Side, Trade
+from engine.model import NS, ExecutionKey, Quote, Side, Trade
 from engine.ports import Adapter
 from tests.conformance.benches.venue import CL, ES, QUICK, VenueBench
 from tests.conformance.suite import Case
@@ -33,6 +33,11 @@ CONTRACTS: Final = {
         roll_days=0,
     ),
 }
+
+PATIENCE: Final = 10.0
+"""Seconds for an answer that is to come, however busy the machine is."""
+HASTE: Final = 1.0
+"""Seconds for one that is not to come."""
 
 WITHOUT: Final[dict[int, str]] = {
     130: "TWS has no message for the state of a market",
@@ -84,7 +89,7 @@ class IbBench(VenueBench):
             **{
                 "port": port,
                 "contracts": CONTRACTS,
-                "answer_within": 1.0,
+                "answer_within": PATIENCE,
                 "what_if": False,
                 "max_active": 900,
                 **settings,
@@ -104,6 +109,8 @@ class IbBench(VenueBench):
     async def arm(self, fault: str, times: int = 1) -> None:
         """Faults of the line are played on the wire, those of the venue at the exchange."""
         script = self.gateway.script
+        if fault in ("query_lost", "answer_lost"):
+            self.hurry()
         if fault == "no_ack":
             script.drop("open_order")
             script.drop("order_status")
@@ -131,7 +138,12 @@ class IbBench(VenueBench):
         else:
             await super().arm(fault, times)
 
+    def hurry(self, within: float = HASTE) -> None:
+        """What is asked from now on is not to be answered."""
+        self.ib._questions.within = round(within * NS)
+
     async def calm(self) -> None:
+        self.hurry(self.ib.config.answer_within)
         self.gateway.script.clear()
         await super().calm()
 
@@ -171,13 +183,14 @@ class IbBench(VenueBench):
         await self.until(lambda: bool(self.facts) and isinstance(self.facts[-1], LinkDown), "LinkDown")
 
     async def mute(self) -> None:
+        self.hurry()
         self.gateway.go_silent()
 
     async def settle(self) -> None:
         await asyncio.sleep(0.05)
 
     async def until(self, done: Callable[[], bool], what: str) -> None:
-        for _ in range(120):
+        for _ in range(300):
             if done():
                 return
             await self.settle()
