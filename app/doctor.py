@@ -115,7 +115,7 @@ def examine(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[Check]
 
 
 def _config(path: Path | None, settings: Settings) -> Check:
-    what = f"{settings.profile}, account {settings.account}, broker {settings.broker}"
+    what = f"{settings.profile}, stage {settings.stage}, account {settings.account}, broker {settings.broker}"
     if path is None:
         return Check(
             "config", "PASS", f"no file; defaults: {what}", "'breakwater init' writes a commented one"
@@ -320,7 +320,8 @@ def _interactive_brokers(place: Place) -> Iterator[Check]:
     async def walk() -> list[Finding]:
         settings = place.settings
         clock = RealClock(asyncio.get_running_loop())
-        steps = checkup(settings.ib, settings.account, clock, real_money=ibrun.real_money(settings))
+        real, looks = ibrun.real_money(settings), settings.stage == "shadow"
+        steps = checkup(settings.ib, settings.account, clock, real_money=real, read_only=looks)
         return [finding async for finding in steps]
 
     with contextlib.ExitStack() as stack:

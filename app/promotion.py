@@ -72,14 +72,15 @@ def checklist(settings: Settings, state: Path, env: Mapping[str, str]) -> list[I
         ("shadow", rules.shadow_days, ("pilot", "live")),
         ("pilot", rules.pilot_days, ("live",)),
     ):
-        if not days:
-            continue
         served = record.days(stage, rules.day_hours)
+        if not days and not (stage == "shadow" and served):
+            continue
+        asked = f"{days} days served in stage {stage}" if days else f"served in stage {stage}, none demanded"
         since = f", {served[0]} to {served[-1]}" if served else ""
         items.append(
             Item(
                 len(served) >= days,
-                f"{days} days served in stage {stage}: {len(served)} so far{since}",
+                f"{asked}: {len(served)} so far{since}",
                 f"run it in real time for {rules.day_hours:g} h on {days - len(served)} more days",
                 above,
             )

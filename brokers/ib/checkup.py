@@ -36,15 +36,16 @@ class Finding(NamedTuple):
 
 
 async def checkup(
-    config: IbConfig, account: str, clock: Clock, *, real_money: bool
+    config: IbConfig, account: str, clock: Clock, *, real_money: bool, read_only: bool = False
 ) -> AsyncIterator[Finding]:
-    """One finding a step, up to the first that makes the rest impossible."""
+    """One finding a step, up to the first that makes the rest impossible. `read_only`: for one that never
+    trades there."""
     why = library.problem()
     if why:
         yield Finding("ib library", "FAIL", why)
         return
     bare = config.model_copy(update={"contracts": {}})
-    adapter, told = _adapter(bare, account, clock, real_money)
+    adapter, told = _adapter(bare, account, clock, real_money, read_only)
     try:
         try:
             await adapter.prepare()
@@ -54,7 +55,7 @@ async def checkup(
             if "326" not in text:
                 return
             spare = bare.model_copy(update={"client_id": SPARE_ID})
-            adapter, told = _adapter(spare, account, clock, real_money)
+            adapter, told = _adapter(spare, account, clock, real_money, read_only)
             try:
                 await adapter.prepare()
             except NotSent as second:
@@ -67,15 +68,15 @@ async def checkup(
             "ib account", "PASS", f"{account}, {kind} money; of {', '.join(adapter.setup.accounts)}"
         )
         async for finding in _look(adapter, config, clock, told):
-            yield finding
+            yield _for_a_shadow(finding, config) if read_only else finding
     finally:
         await adapter.close()
 
 
 def _adapter(
-    config: IbConfig, account: str, clock: Clock, real_money: bool
+    config: IbConfig, account: str, clock: Clock, real_money: bool, read_only: bool
 ) -> tuple[IbAdapter, list[AnyFact]]:
-    adapter = IbAdapter(config, account, clock, real_money=real_money)
+    adapter = IbAdapter(config, account, clock, real_money=real_money, read_only=read_only)
     told: list[AnyFact] = []
     adapter.bind(told.append)
     return adapter, told
@@ -171,6 +172,20 @@ async def _orders(adapter: IbAdapter, resolved: Resolved) -> Finding:
         "PASS" if initial is not None else "WARN",
         f"TWS takes orders; one lot of {symbol} needs {initial} initial, {maintenance} maintenance margin",
     )
+
+
+def _for_a_shadow(finding: Finding, config: IbConfig) -> Finding:
+    """What is missing for orders is not missing where none are sent; margins may be."""
+    if finding.name != "ib orders" or finding.state != "FAIL":
+        return finding
+    known = not config.what_if and all(c.initial_margin for c in config.contracts.values())
+    return Finding(
+        "ib orders",
+        "PASS" if known else "WARN",
+        f"TWS takes none from us, and a shadow sends none ({finding.text})",
+        "" if known else "nor does it tell margins then: set ib.what_if = false, and initial_margin and "
+        "maintenance_margin under ib.contracts, or nothing is opened",
+    )  # fmt: skip
 
 
 async def _data(

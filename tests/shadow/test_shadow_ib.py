@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from brokers.exchange import Exchange, ExchangeConfig
 from brokers.exchange.config import AccountConfig
 from brokers.ib import IbAdapter, IbConfig
+from brokers.ib.checkup import checkup
 from brokers.ib.feed import IbFeed
 from brokers.ib.wire import _CHANGES, Wire
 from brokers.loopback.tws import Gateway, TwsConfig
@@ -22,7 +24,7 @@ from brokers.loopback.tws.recording import read
 from brokers.paper import PaperAdapter
 from brokers.shadow import ShadowAdapter
 from engine.clock import RealClock
-from engine.facts import AnyFact, Executed, LinkDown, LinkUp
+from engine.facts import AnyFact, BrokerNotice, Executed, LinkDown, LinkUp
 from engine.model import Replace
 from engine.ports import NotSent
 from tests.conformance.benches.ib import ACCOUNT, CONTRACTS, IbBench, gateway
@@ -89,11 +91,11 @@ def test_the_wire_lets_nothing_through_that_changes_an_order() -> None:
 class ShadowAtIb(IbBench):
     """Quotes come by TWS's own messages and move `venue`, where the orders are."""
 
-    def __init__(self, clock: RealClock, gateway: Gateway, port: int) -> None:
+    def __init__(self, clock: RealClock, gateway: Gateway, port: int, ib: dict[str, Any]) -> None:
         VenueBench.__init__(self, gateway.exchange, ACCOUNT)
         self.gateway, self.port = gateway, port
         asked = {**CONTRACTS, "ES": CONTRACTS["ES"].model_copy(update={"initial_margin": Decimal(0)})}
-        config = IbConfig(port=port, contracts=asked, answer_within=1.0)
+        config = IbConfig(**{"port": port, "contracts": asked, "answer_within": 1.0, **ib})
         self.ib = IbAdapter(config, ACCOUNT, clock, read_only=True)
         self.facts: list[AnyFact] = []
 
@@ -110,16 +112,22 @@ class ShadowAtIb(IbBench):
         self.adapter.bind(self.facts.append)
 
 
-def shadowing(script: Callable[[ShadowAtIb], Awaitable[None]], tmp_path: Path, **tws: object) -> None:
-    """Runs a script over a shadow of a fresh gateway, and looks at what came over the wire."""
+def shadowing(
+    script: Callable[[ShadowAtIb], Awaitable[None]],
+    tmp_path: Path,
+    tws: Mapping[str, Any] | None = None,
+    **ib: Any,
+) -> None:
+    """Runs a script over a shadow of a fresh gateway, and looks at what came over the wire. `tws`: settings
+    of the gateway; others: of the adapter."""
     recording = tmp_path / "wire.jsonl"
 
     async def run() -> None:
         clock = RealClock(asyncio.get_running_loop())
-        real = gateway(clock, 7, TwsConfig(max_active=1_000, **tws), record=recording)  # type: ignore[arg-type]
+        real = gateway(clock, 7, TwsConfig(max_active=1_000, **(tws or {})), record=recording)
         real.start()
         listener, port = await real.listen()
-        bench = ShadowAtIb(clock, real, port)
+        bench = ShadowAtIb(clock, real, port, ib)
         await bench.open()
         feeding = asyncio.ensure_future(IbFeed(bench.ib).run(clock, bench.venue))
         try:
@@ -191,3 +199,34 @@ def test_its_margins_are_ibs(tmp_path: Path) -> None:
         assert needed == 2 * bench.ib.listed()[0].initial_margin > Decimal(0)
 
     shadowing(script, tmp_path)
+
+
+@needs_library
+def test_it_runs_where_tws_is_read_only(tmp_path: Path) -> None:
+    """The third lock: nothing but margins is missing, which the configuration has then."""
+
+    async def script(bench: ShadowAtIb) -> None:
+        await until_filled(bench, await submit(bench, B, 2), 2)
+        assert not bench.adapter.capabilities.what_if
+        assert not [n.text for n in of(bench, BrokerNotice) if n.code == "orders"]
+
+    shadowing(script, tmp_path, {"read_only": True}, what_if=False, contracts=CONTRACTS)
+
+
+@needs_library
+@pytest.mark.parametrize(
+    ("ib", "state", "says"),
+    [
+        ({"what_if": True}, "WARN", "set ib.what_if = false"),
+        ({"what_if": False, "contracts": CONTRACTS}, "PASS", "a shadow sends none"),
+    ],
+)
+def test_doctor_finds_a_read_only_tws_right_for_a_shadow(ib: dict[str, Any], state: str, says: str) -> None:
+    async def script(bench: IbBench) -> None:
+        config = bench.ib.config.model_copy(update={"client_id": 5, **ib})
+        found = [f async for f in checkup(config, ACCOUNT, RealClock(asyncio.get_running_loop()),
+                                          real_money=False, read_only=True)]  # fmt: skip
+        (orders,) = [f for f in found if f.name == "ib orders"]
+        assert orders.state == state and says in orders.text + orders.remedy
+
+    play(script, connect=False, tws={"read_only": True})

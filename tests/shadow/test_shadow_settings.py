@@ -12,15 +12,16 @@ from app.ctl import find_state_dir
 from app.drill.results import config_fingerprint
 from app.options import RunOptions
 from app.paths import place_of
-from app.promotion import GateClosed, evidence, pass_gate
+from app.promotion import GateClosed, checklist, evidence, pass_gate
 from app.sentinel.policy import cannot_act, policy_of
 from app.sentinel.venues import venue_of
 from app.session import mode_of
 from app.settings import Settings, load
-from app.shadow import nothing_to_shadow, shadow_exchange
+from app.shadow import days_served, nothing_to_shadow, shadow_exchange
 from app.summary import _shadow
 from brokers.exchange.config import FaultConfig
 from engine.clock import RealClock
+from tests.drill.test_promotion import days, serve
 
 IB = {"BREAKWATER__FEED__SOURCE": "ib-loopback", "BREAKWATER__STAGE": "shadow"}
 
@@ -127,3 +128,18 @@ def test_the_summary_says_what_it_was() -> None:
     assert _shadow({}) == []
     (line,) = _shadow({"shadow_days": 1})
     assert "SHADOW: nothing was sent" in line and "1 day served" in line
+
+
+def test_days_served_as_shadow_are_counted_also_where_none_are_demanded(tmp_path: Path) -> None:
+    env = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
+    state = tmp_path / "breakwater" / "shadow-ib-loopback"
+    serve(state, days(2, stage="shadow", mode="SHADOW", broker="shadow-ib-paper"))
+    settings = settings_of(**IB)
+    texts = [i.text for i in checklist(settings, state, env) if "stage shadow" in i.text]
+    assert texts == ["served in stage shadow, none demanded: 2 so far, 2026-03-02 to 2026-03-03"]
+    assert days_served(settings, state, env) == 2
+    pilot = settings.model_copy(
+        update={"stage": "pilot", "promotion": settings.promotion.model_copy(update={"shadow_days": 3})}
+    )
+    (item,) = [i for i in checklist(pilot, tmp_path / "live", env) if "stage shadow" in i.text]
+    assert not item.met and item.text.startswith("3 days served in stage shadow: 2 so far")
