@@ -119,7 +119,7 @@ KEYS: Final[tuple[Key, ...]] = (
         ("f9",),
         "ticket",
         "Order",
-        "Enter an order: Enter previews, Enter again sends where the desk is ARMED",
+        "Enter an order in the selected symbol: Enter, then Enter again, sends it where the desk is ARMED",
         "screen",
         "F9",
         2,

@@ -98,6 +98,29 @@ def test_a_line_that_follows_in_the_same_burst_is_not_entered_into_the_ticket_of
     drive(test, link=Gate())
 
 
+def test_f1_says_what_a_form_takes_and_takes_the_confirmation_back() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o")
+        await to_ticket(pilot)
+        await press(pilot, "enter")
+        assert "Enter again does it" in text_of(app) and "F1 help" not in text_of(app)
+        await press(pilot, "f1")
+        shown = text_of(app)
+        assert "gtc: until cancelled" in shown and "asks the engine; Enter again" in shown
+        assert "with this one as well" in shown, "all of it fits"
+        await press(pilot, "enter", "enter")
+        assert isinstance(app.screen, Form) and "F1 help" in text_of(app)
+        await asyncio.sleep(0.3)
+        assert link.sent == []
+
+    async def limit(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "f5", "down", "l", "f1")
+        assert "the next field" in text_of(app) and "Target" not in text_of(app)
+
+    drive(test, link=Gate(), size=(80, 24))
+    drive(limit, link=Gate())
+
+
 def test_a_time_takes_its_colon() -> None:
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
         await to_ticket(pilot)

@@ -7,7 +7,6 @@ what was typed since.
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
@@ -15,29 +14,23 @@ from typing import Any, ClassVar, Final
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from app.desk.entry.confirm import QUIET, Confirm
+from app.desk.entry.face import Face
 from app.desk.entry.fields import Field
+from app.desk.entry.formhelp import FormHelp
 from app.desk.entry.judging import GIVE_UP, Case, Judge
 from app.desk.painting import Lines
-from app.desk.view.cells import Cell
-from app.desk.view.preview import Line
-from app.grammar.saying import say
 from app.grammar.tokens import Misspoken
 from engine.control.commands import Answer, AnyCommand
 from engine.control.snapshot import Snapshot
 
-WIDTH: Final = 70
-_LABEL: Final = 9
 CALM: Final = 0.15
 """Seconds after a key before the engine is asked what it thinks."""
-_AROUND: Final = 4
-"""Lines of the box's frame, and of the desk's first and last line, which stay in sight."""
 _COLON: Final = "':' opens no command line in here, and what follows it is not entered: Esc leaves, then ':'"
 
 
-class Form(ModalScreen[AnyCommand | None]):
+class Form(Face):
     """Dismissed with the command that is to be sent, or None."""
 
     kind: ClassVar[str] = ""
@@ -46,6 +39,8 @@ class Form(ModalScreen[AnyCommand | None]):
     """Whether SAFE leaves it at a preview."""
     material: ClassVar[dict[str, str]] = {}
     """What of a verdict, besides its being one, must not change under a confirmation: name and words."""
+    does: ClassVar[str] = "does it"
+    """What confirming it does, in words."""
     again: str = "Enter again does it."
     """What the second Enter does."""
 
@@ -88,16 +83,8 @@ class Form(ModalScreen[AnyCommand | None]):
         """What the fields say. Raises `Misspoken`."""
         raise NotImplementedError
 
-    def meaning(self, answer: Answer) -> list[Line]:
-        """The answer as lines."""
-        raise NotImplementedError
-
     def changed(self) -> None:
         """After each change: fields that go with others."""
-
-    def above(self, snapshot: Snapshot, age: float) -> list[Line]:  # noqa: ARG002 - for those that show prices
-        """What stands over the fields, of the newest picture."""
-        return []
 
     def step(self, field: Field, direction: int) -> str:  # noqa: ARG002 - for those that know a step
         """What Up (1) or Down (-1) makes of a number; empty: they lead to another field."""
@@ -271,6 +258,10 @@ class Form(ModalScreen[AnyCommand | None]):
         field, key = self.fields[self._at], event.key
         if key == "escape":
             self.dismiss(None)
+        elif key == "f1":
+            self._back()
+            self.draw()
+            self.app.push_screen(FormHelp(self.waits_for_arming))
         elif self._deaf and (key in ("enter", "backspace") or event.is_printable):
             self._unheeded(key)
         elif key == "enter":
@@ -360,70 +351,3 @@ class Form(ModalScreen[AnyCommand | None]):
         """Nothing is pasted into an order."""
         event.stop()
         self._say("nothing is pasted into a form: type it")
-
-    # Painting
-
-    def draw(self) -> None:
-        """Prices, fields, what is wrong or what it would mean, and what Enter does."""
-        if not self._composed:
-            return
-        if self._problem is not None:
-            middle = _wrapped(f"△ {self._problem}", "alarm-warning")
-        elif self._answer is None:
-            middle = [(Cell("… the engine is asked", "muted"),)]
-        else:
-            middle = self.meaning(self._answer)
-        if self._old:
-            text = f"△ no answer for {GIVE_UP:.0f} s: what stands here is old"
-            faded = [tuple(Cell(cell.text, "muted") for cell in line) for line in middle]
-            middle = [(Cell(text, "stale"),), *(faded if self._answer is not None else ())]
-        head = self.above(*self._seen) if self._seen is not None else []
-        head = [*head, *(self._line(field) for field in self.fields.values() if field.shown)]
-        last = self._last()
-        below = max(0, self.size.height - _AROUND - len(head))
-        room = max(0, below - len(last))
-        # Where it does not all fit, what Enter does must still stand there.
-        middle = [(), *middle, ()] if len(middle) + 2 <= room else middle[:room]
-        # It does not shrink again: lines that are read must not move with every verdict.
-        self._tallest = max(self._tallest, len(middle) + len(last))
-        middle += [()] * (min(self._tallest, below) - len(middle) - len(last))
-        shown = self.query_one("#form", Lines)
-        before = len(shown.lines)
-        shown.show(*head, *middle, *last)
-        if len(shown.lines) != before:
-            shown.refresh(layout=True)
-
-    def _line(self, field: Field) -> Line:
-        here = field.name == self._at
-        mark = Cell("▸ " if here else "  ", "heading")
-        label = Cell(field.label.ljust(_LABEL), "muted")
-        if field.choices:
-            value = field.value or f"{' or '.join(field.choices)}?"
-            shown = [Cell(f"‹ {value} ›", "heading" if here else "text" if field.value else "alarm-warning")]
-        else:
-            shown = [Cell(field.value + ("_" if here else ""), "heading" if here else "text")]
-        hint = self.hint(field, here)
-        if hint:
-            shown.append(Cell(f"  {hint}", "muted"))
-        return (mark, label, *shown)
-
-    def hint(self, field: Field, here: bool) -> str:
-        """What stands behind a field. `here`: the cursor is in it."""
-        return field.hint if here or not field.value else ""
-
-    def _last(self) -> list[Line]:
-        said = _wrapped(self._said, "alarm-warning") if self._said else []
-        if self._confirming and self._checked is not None:
-            words = say(self._checked)
-            return [
-                *_wrapped(f"▶ {words}", "heading"),
-                *said,
-                (Cell(f"{self.again} Esc leaves; any change takes it back.", "heading"),),
-            ]
-        state = "" if self.may_send else "SAFE, preview only (Ctrl+O arms). "
-        hint = f"{state}Tab next, Enter previews, Esc leaves."
-        return [*said, (Cell(hint, "muted"),)]
-
-
-def _wrapped(text: str, meaning: str) -> list[Line]:
-    return [(Cell(line, meaning),) for line in textwrap.wrap(text, WIDTH)] or [()]

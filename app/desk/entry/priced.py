@@ -25,6 +25,7 @@ EVERY = 1.0
 class Priced(Form):
     """A form about one symbol."""
 
+    does: ClassVar[str] = "sends"
     material: ClassVar[dict[str, str]] = {"limit": "the position limit", "reduces": "whether it only reduces"}
 
     def __init__(self, title: str, fields: Sequence[Field], *, at: str = "", confirm: bool = False) -> None:
