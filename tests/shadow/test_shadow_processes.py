@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.drill.processes import ROOT, EngineProcess, short_folder
+from app.drill.processes import ROOT, EngineProcess, ExchangeProcess, short_folder
 from app.exitcodes import ExitCode
 from brokers.loopback.tws import Gateway, GatewayThread, make_gateway
 from brokers.loopback.walk import INSTRUMENTS, Walk
@@ -132,9 +132,14 @@ def books_agree(state: Path) -> None:
                 found.add(f"{record.fact.fill.key}")
         starts = [decode(r.kind, r.body) for r in tape.of_kind("run_started")]
     assert {s.mode for s in starts if isinstance(s, RunStarted)} == {"SHADOW"} and len(starts) == 3
+    assert len(found) == executions_kept(state) > 0
+
+
+def executions_kept(state: Path) -> int:
+    """Executions in the shadow account's own books."""
     with sqlite3.connect(state / "exchange.db") as ledger:
         (kept,) = ledger.execute("SELECT count(*) FROM executions").fetchone()
-    assert len(found) == kept > 0
+    return int(kept)
 
 
 def test_a_shadow_and_another_stage_never_share_a_journal() -> None:
@@ -163,3 +168,34 @@ def test_a_shadow_and_another_stage_never_share_a_journal() -> None:
             refused = run(stage, state)
             assert refused.returncode == ExitCode.STORE_REFUSED, refused.stderr
             assert f"journal of a {was} run" in refused.stderr and "another --state-dir" in refused.stderr
+
+
+EXCHANGE = 'stage = "shadow"\naccount = "PAPER"\n' + CONFIG[CONFIG.index("[risk]") :]
+
+
+def test_an_exchange_of_its_own_process_is_shadowed_through_its_death_and_ours() -> None:
+    with short_folder() as folder:
+        exchange = ExchangeProcess(folder, 5)
+        config = folder / "breakwater.toml"
+        config.write_text(EXCHANGE)
+        engine = EngineProcess(folder / "state", config, f"exchange:{exchange.address}")
+        override = ("--override-gate", "promote PAPER to shadow")
+        engine.begin(*override)
+        try:
+            trades(engine, "first")
+            exchange.kill()
+            engine.until(lambda p: p if not p.trading else None, "it stands still without its exchange")
+            exchange.start()
+            trades(engine, "with the exchange back")
+            engine.kill()
+            engine.begin(*override)
+            trades(engine, "after its own death")
+            answer = engine.command(Kill(reason="test"))
+            assert answer.ok and "flat" in answer.text.lower(), answer
+            _, summary, _ = engine.stop()
+            assert summary["flat"] and summary["reconciled"] and executions_kept(engine.state)
+            audit = exchange.audit()
+            assert (audit.orders, audit.executions) == ((), ())
+        finally:
+            engine.give_up()
+            exchange.close()
