@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from app.desk.app import run_desk_app
+from app.desk.options import DeskOptions
 from app.desk.result import DeskResult
+from app.desk.running import run_desk_app
 from app.desk.terminal import say
 from app.exitcodes import AttachExit
 from app.link import SocketLink
@@ -54,14 +55,16 @@ def run_attached(
     try:
         result = run_desk_app(
             link,
-            **desk.looks(),
-            redact=Renderer(settings.secrets.values()).blank,
-            frame_rate=rate,
-            who="attach",
-            report_dir=directory,
-            state_dir=directory,
-            on_signal="signal",
-            over=lambda: link.outdated,
+            DeskOptions(
+                **desk.looks(),
+                redact=Renderer(settings.secrets.values()).blank,
+                frame_rate=rate,
+                who="attach",
+                report_dir=directory,
+                state_dir=directory,
+                on_signal="signal",
+                over=lambda: link.outdated,
+            ),
         )
         code, goodbye = _ended(result, link, directory)
     finally:

@@ -111,8 +111,9 @@ class EngineThread:
 
 def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk") -> int:
     """Runs the workstation: the engine on its thread, the screen here. The engine outlives the screen."""
-    from app.desk.app import run_desk_app
+    from app.desk.options import DeskOptions
     from app.desk.result import DeskResult
+    from app.desk.running import run_desk_app
     from app.desk.welcome import venue
 
     engine = EngineThread(settings, options, log, screen=who)
@@ -129,8 +130,7 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
         engine.start()
         result = DeskResult("quit-screen", f"{' '.join(asked)} before it stood")
         if not asked:
-            result = run_desk_app(
-                engine.link,
+            desk = DeskOptions(
                 **settings.desk.looks(),
                 redact=Renderer(settings.secrets.values()).blank,
                 frame_rate=5.0 if settings.desk.slow else settings.screen.frame_rate,
@@ -140,6 +140,7 @@ def run_desk(settings: Settings, options: RunOptions, log: Log, who: str = "desk
                 state_dir=options.state_dir,
                 welcome=venue(options.feed) if options.config is None else "",
             )
+            result = run_desk_app(engine.link, desk)
         if result.report is not None:
             say(f"the screen failed; its report is {result.report}\n")
         if result.reason == "stop-engine":

@@ -127,7 +127,7 @@ class DeskConfig(Section):
     Off, because most links carry all of it."""
 
     def looks(self) -> dict[str, Any]:
-        """What every way to show the desk takes of this, as arguments of `app.desk.app.run_desk_app`."""
+        """What every way to show the desk takes of this, as arguments of `app.desk.options.DeskOptions`."""
         return {
             "theme": self.theme,
             "zone": self.zone,

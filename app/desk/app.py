@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import time
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Final, cast
@@ -28,15 +25,15 @@ from app.desk.history import History
 from app.desk.keymap import for_textual
 from app.desk.keymap import load as load_keymap
 from app.desk.keys import KILL_KEYS, bindings
-from app.desk.notifying import Notify, notification
+from app.desk.notifying import notification
+from app.desk.options import DEFAULTS, DeskOptions
 from app.desk.ordering import Ordering
-from app.desk.plain import Glyphs, wants_ascii
+from app.desk.plain import wants_ascii
 from app.desk.remembered import Remembered
 from app.desk.result import DeskResult, Reason
 from app.desk.screen import DeskScreen
 from app.desk.screens import SCREENS
 from app.desk.storypage import StoryPage
-from app.desk.terminal import leave_terminal, outlive_terminal
 from app.desk.theming import LOOK_EVERY
 from app.desk.view.alerts import said, unacknowledged
 from app.desk.view.cells import clean
@@ -65,91 +62,53 @@ _STYLES: Final = [
 
 
 class DeskApp(Ordering, App[DeskResult]):
-    """The desk. It holds a link and no engine state; `desk_result` says how it ended.
-
-    `frame_rate` in frames a second (0: paints only when `paint` is called), `now` a monotonic clock in
-    seconds for flashes and notes, `zone` the exchange's time zone by name, `who` the operator's name as it is
-    journalled with every command, `report_dir` where a crash report goes, `bell` whether a new alarm rings,
-    `notify` how it asks for a notification of the desktop, `over` a sentence once the engine has ended in
-    order and the screen is to end with it, `state_dir` where the desk remembers columns and sorting (None:
-    nowhere), `keymap` names the operator's own keys, `welcome` a sentence about where it trades, with which
-    the desk is explained at its first start (empty: it is not), `plain`
-    keeps to the terminal's own sixteen colours, `glyphs` whether it shows more than ASCII, `redact` blanks
-    secrets out of a crash report, `safe_after` seconds without a key after which it is SAFE again (0: never),
-    `sizes` of orders that are entered with one key, by symbol, `failed` how the screen failed that this one
-    stands in for.
-    """
+    """The desk. It holds a link and no engine state; `desk_result` says how it ended."""
 
     CSS_PATH = cast("list[str | PurePath]", _STYLES)
     TITLE = "Breakwater"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere", "screen")]
 
-    def __init__(
-        self,
-        link: Link,
-        *,
-        theme: themes.DeskTheme | str = themes.DEFAULT,
-        frame_rate: float = 10.0,
-        now: Callable[[], float] = time.monotonic,
-        who: str = "desk",
-        zone: str = "America/Chicago",
-        report_dir: Path | None = None,
-        bell: bool = True,
-        notify: Notify = "no",
-        over: Callable[[], str] = lambda: "",
-        state_dir: Path | None = None,
-        keymap: str | Path = "",
-        welcome: str = "",
-        plain: bool = False,
-        glyphs: Glyphs = "auto",
-        redact: Callable[[str], str] = str,
-        safe_after: float = 600.0,
-        sizes: Mapping[str, Decimal] | None = None,
-        failed: str = "",
-    ) -> None:
+    def __init__(self, link: Link, options: DeskOptions = DEFAULTS, failed: str = "") -> None:
+        """`failed`: how the screen failed that this one stands in for."""
         strips.install()
         # Before App.__init__, which asks for the style sheet's variables.
-        clock(0, zone)  # an unknown zone is refused here, not in the middle of painting
-        self.begin_theme(theme)
+        clock(0, options.zone)  # an unknown zone is refused here, not in the middle of painting
+        self.begin_theme(options.theme)
         super().__init__(driver_class=SafeDriver)
-        self.ascii_only = wants_ascii(glyphs)
+        self.options = options
+        self.ascii_only = wants_ascii(options.glyphs)
         """Read by the driver."""
-        if plain:
+        if options.plain:
             self.console._color_system = ColorSystem.STANDARD
         self.few_colours = (
-            plain or self.console.color_system in (None, "standard") or bool(os.environ.get("NO_COLOR"))
+            options.plain
+            or self.console.color_system in (None, "standard")
+            or bool(os.environ.get("NO_COLOR"))
         )
         """Whether grounds may look alike."""
         if self._desk_theme.name == themes.DEFAULT and self.console.color_system == "standard":
             self.begin_theme(themes.FOR_SIXTEEN)
         self.register_theme(self._desk_theme.to_textual())
         self.theme = self._desk_theme.name
-        self.keys = load_keymap(keymap)
+        self.keys = load_keymap(options.keymap)
         self.set_keymap(for_textual(self.keys))
         self.animation_level = "none"
         self.desk_result: DeskResult | None = None
         self._link = link
-        self._rate = frame_rate
-        self._now = now
-        self.now = now
-        """The clock, for widgets."""
-        self._who = who
-        self._zone = zone
-        self._report_dir = report_dir
-        self._redact = redact
-        self.set_up_orders(History(state_dir), safe_after, sizes or {})
-        self.remembered = Remembered(state_dir)
+        self._rate = options.frame_rate
+        self._now = self.now = options.now
+        """The clock; for widgets without the line before its name."""
+        self._who = options.who
+        self._zone = options.zone
+        self.set_up_orders(History(options.state_dir), options.safe_after, options.sizes)
+        self.remembered = Remembered(options.state_dir)
         """The operator's looks."""
-        self._welcome = welcome
         self._failed = failed
         self._shown: Snapshot | None = None
         """What the panes show."""
         self._lined: Snapshot | None = None
         """What the lines at the top show."""
-        self._bell = bell
-        self._notify: Notify = notify
-        self._over = over
         self._bell_at = float("-inf")
         self._last_alarm = 0
         self._window_title = ""
@@ -166,10 +125,10 @@ class DeskApp(Ordering, App[DeskResult]):
     def on_ready(self) -> None:
         """Starts to paint."""
         self.paint()
-        if self._welcome and not self.remembered.looks.welcomed:
+        if self.options.welcome and not self.remembered.looks.welcomed:
             self.remembered.looks.welcomed = True
             self.remembered.keep()
-            self.push_screen(WelcomePage(welcome_lines(self._welcome, self._link.latest())))
+            self.push_screen(WelcomePage(welcome_lines(self.options.welcome, self._link.latest())))
         if self._rate > 0:
             self.set_interval(1 / self._rate, self.paint, name="frames")
             self.set_interval(LOOK_EVERY, self.watch_theme_file, name="theme")
@@ -196,7 +155,7 @@ class DeskApp(Ordering, App[DeskResult]):
         """Paints the newest snapshot; cheap when nothing is new."""
         if not self.screen_stack or self._exit or not self.desk.standing:
             return
-        if over := self._over():
+        if over := self.options.over():
             self.finish("engine-ended", over)
             return
         snapshot = self._link.latest()
@@ -246,11 +205,11 @@ class DeskApp(Ordering, App[DeskResult]):
         if newest > self._last_alarm and self._now() - self._bell_at >= BELL_EVERY:
             self._last_alarm = newest
             self._bell_at = self._now()
-            if self._bell:
+            if self.options.bell:
                 self.bell()
-            if self._notify != "no" and self._driver is not None:
+            if self.options.notify != "no" and self._driver is not None:
                 first = waiting[0]
-                self._driver.write(notification(self._notify, f"{snapshot.mode} {said(first)}"))
+                self._driver.write(notification(self.options.notify, f"{snapshot.mode} {said(first)}"))
         state = "HALTED " if snapshot.halted else ""
         title = f"Breakwater {snapshot.mode} {state}" + (f"({len(waiting)}!)" if waiting else "")
         if title != self._window_title and self._driver is not None:
@@ -344,118 +303,10 @@ class DeskApp(Ordering, App[DeskResult]):
         if self._exception is None:
             self._exception = error
             self._exception_event.set()
-            report = crash.write_report(error, self._report_dir, self._redact)
+            report = crash.write_report(error, self.options.report_dir, self.options.redact)
             if self.desk_result is None:
                 place = f"; report in {report}" if report is not None else "; no report could be written"
                 self.desk_result = DeskResult(
                     "crash", f"the screen failed: {type(error).__name__}{place}", report
                 )
         self._close_messages_no_wait()
-
-
-def run_desk_app(
-    link: Link,
-    *,
-    theme: themes.DeskTheme | str = themes.DEFAULT,
-    frame_rate: float = 10.0,
-    now: Callable[[], float] = time.monotonic,
-    who: str = "desk",
-    zone: str = "America/Chicago",
-    report_dir: Path | None = None,
-    bell: bool = True,
-    notify: Notify = "no",
-    mouse: bool = True,
-    restarts: int = 1,
-    on_crash: Callable[[DeskResult], None] | None = None,
-    over: Callable[[], str] = lambda: "",
-    state_dir: Path | None = None,
-    keymap: str | Path = "",
-    welcome: str = "",
-    plain: bool = False,
-    glyphs: Glyphs = "auto",
-    redact: Callable[[str], str] = str,
-    on_signal: Reason = "stop-engine",
-    safe_after: float = 600.0,
-    sizes: Mapping[str, Decimal] | None = None,
-) -> DeskResult:
-    """Runs the desk in the main thread until it ends. The engine is not touched, whatever happens here.
-
-    A crashed screen is started again `restarts` times; `on_crash` hears of each crash. SIGTERM and SIGINT end
-    it with `on_signal`, a text from `over` (asked with every frame) with `engine-ended`, SIGHUP and a lost
-    terminal with `terminal-lost`; after the latter the standard streams point at /dev/null and SIGHUP,
-    SIGTSTP, SIGTTIN and SIGTTOU stay ignored, so that the process can go on without a terminal. Other
-    handlers are put back.
-    """
-    failed = ""
-    while True:
-        try:
-            app = DeskApp(
-                link,
-                theme=theme,
-                frame_rate=frame_rate,
-                now=now,
-                who=who,
-                zone=zone,
-                report_dir=report_dir,
-                bell=bell,
-                notify=notify,
-                over=over,
-                state_dir=state_dir,
-                keymap=keymap,
-                welcome=welcome,
-                plain=plain,
-                glyphs=glyphs,
-                redact=redact,
-                safe_after=safe_after,
-                sizes=sizes,
-                failed=failed,
-            )
-        except Exception as error:  # noqa: BLE001 - the engine runs already, and must not be left without a word
-            return _never_stood(error, report_dir, redact, on_crash)
-        result = _run_once(app, mouse, on_signal)
-        if result.reason != "crash":
-            return result
-        if on_crash is not None:
-            on_crash(result)
-        if restarts <= 0:
-            return result
-        restarts -= 1
-        failed = result.detail
-
-
-def _never_stood(
-    error: Exception,
-    report_dir: Path | None,
-    redact: Callable[[str], str],
-    on_crash: Callable[[DeskResult], None] | None,
-) -> DeskResult:
-    report = crash.write_report(error, report_dir, redact)
-    result = DeskResult("crash", redact(f"there was no screen: {type(error).__name__}: {error}"), report)
-    if on_crash is not None:
-        on_crash(result)
-    return result
-
-
-def _run_once(app: DeskApp, mouse: bool, on_signal: Reason) -> DeskResult:
-    ends: dict[int, tuple[Reason, str]] = {
-        signal.SIGTERM: (on_signal, "SIGTERM"),
-        signal.SIGINT: (on_signal, "SIGINT"),
-        signal.SIGHUP: ("terminal-lost", "terminal lost: SIGHUP"),
-    }
-
-    def ended(number: int, _frame: object) -> None:
-        app.on_loop(app.finish, *ends[number])
-
-    before = {number: signal.signal(number, ended) for number in ends}
-    try:
-        app.run(mouse=mouse)
-    except Exception as error:  # noqa: BLE001 - what fails in the screen must not take the engine's process down
-        app._handle_exception(error)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-    result = app.desk_result or DeskResult("crash", "the screen ended without saying why")
-    if result.reason == "terminal-lost":
-        outlive_terminal()
-        leave_terminal()
-    return result

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.desk import themes
 from app.desk.app import DeskApp
+from app.desk.options import DeskOptions
 from engine.control.link import Link
 
 _COMMENT = re.compile(r"<!--.*?-->\s*", re.DOTALL)
@@ -29,7 +30,7 @@ def svg(
     """
 
     async def draw() -> str:
-        app = DeskApp(link, theme=theme, frame_rate=0, zone=zone)
+        app = DeskApp(link, DeskOptions(theme=theme, frame_rate=0, zone=zone))
         async with app.run_test(headless=True, size=size) as pilot:
             await pilot.pause()
             await pilot.press(*keys)

@@ -6,7 +6,8 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 
-from app.desk.app import run_desk_app
+from app.desk.options import DeskOptions
+from app.desk.running import run_desk_app
 from app.desk.terminal import say
 from app.exitcodes import ExitCode
 from app.paths import find_config
@@ -34,7 +35,7 @@ def run_desk(args: argparse.Namespace) -> int:
         if link.failure is not None:
             raise link.failure
         desk = _settings(args).desk
-        result = run_desk_app(link, **{**desk.looks(), "bell": False, "notify": "no"})
+        result = run_desk_app(link, DeskOptions(**{**desk.looks(), "bell": False, "notify": "no"}))
     finally:
         link.close()
     if result.report is not None:

@@ -74,6 +74,7 @@ async def _frames(key: str, frames: int) -> Figures:
     """CPU of this thread and bytes for the terminal, a frame. `idle_ms`: what waiting for the screen costs by
     itself, without a frame."""
     from app.desk.app import DeskApp
+    from app.desk.options import DeskOptions
 
     written = 0
 
@@ -86,7 +87,7 @@ async def _frames(key: str, frames: int) -> Figures:
 
     link = Trading(pictures(ROWS, CHANGED))
     moment = 0.0
-    app = Counting(link, frame_rate=0, now=lambda: moment)
+    app = Counting(link, DeskOptions(frame_rate=0, now=lambda: moment))
     spent = []
     tame_collector()
     async with app.run_test(size=SIZE) as pilot:

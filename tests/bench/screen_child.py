@@ -17,7 +17,8 @@ from fakelink import FakeLink, change, order, orders, snapshot
 
 import app.desk  # noqa: F401 - first: it takes Textual's switches out of the environment
 from app.collector import tame_collector
-from app.desk.app import run_desk_app
+from app.desk.options import DeskOptions
+from app.desk.running import run_desk_app
 from engine.control.questions import MarketOf
 from engine.control.replies import MarketSeen
 from engine.control.snapshot import Snapshot
@@ -94,7 +95,7 @@ class Trading(Moving):
 def main(count: int, changed: int) -> None:
     link = Moving(pictures(count, changed)) if changed else FakeLink(snapshot())
     tame_collector()
-    run_desk_app(link, frame_rate=10.0, bell=False)
+    run_desk_app(link, DeskOptions(frame_rate=10.0, bell=False))
 
 
 if __name__ == "__main__":

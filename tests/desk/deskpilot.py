@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 
 from app.desk.app import DeskApp
 from app.desk.dialogs import GUARD, Ask
+from app.desk.options import DeskOptions
 from app.desk.screen import DeskScreen
 
 Desk = Pilot[Any]
@@ -30,7 +31,7 @@ def drive(
     """Runs `test` against a painted desk."""
     link = link if link is not None else FakeLink(snapshot())
     link.replies = everything() | link.replies
-    app = DeskApp(link, frame_rate=0, now=lambda: 100.0, who="tester", report_dir=report_dir)
+    app = DeskApp(link, DeskOptions(frame_rate=0, now=lambda: 100.0, who="tester", report_dir=report_dir))
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:

@@ -20,7 +20,8 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
 import app.desk  # noqa: E402, F401, I001 - first: it takes Textual's switches out of the environment
-from app.desk import app as desk_app  # noqa: E402
+from app.desk import running  # noqa: E402
+from app.desk.options import DeskOptions  # noqa: E402
 from deskpilot import text_of  # noqa: E402
 from fakelink import FakeLink, change, snapshot  # noqa: E402
 from engine.control.commands import AnyCommand  # noqa: E402
@@ -87,15 +88,15 @@ def main() -> int:
     engine = Engine()
     thread = threading.Thread(target=engine.run, name="engine", daemon=True)
     thread.start()
-    made: list[desk_app.DeskApp] = []
+    made: list[running.DeskApp] = []
 
-    class Watched(desk_app.DeskApp):
+    class Watched(running.DeskApp):
         def on_ready(self) -> None:
             super().on_ready()
             made.append(self)
             log(ready=True)
 
-    desk_app.DeskApp = Watched  # type: ignore[misc]
+    running.DeskApp = Watched  # type: ignore[misc]
 
     def freeze() -> None:
         log(frozen=True)
@@ -117,17 +118,12 @@ def main() -> int:
         sound = RiskPane.look
         RiskPane.look = broken  # type: ignore[assignment]
 
-    def crashed(result: desk_app.DeskResult) -> None:
+    def crashed(result: running.DeskResult) -> None:
         log(crashed=result.detail)
         if "crash-once" in sys.argv:
             RiskPane.look = sound  # type: ignore[method-assign]
 
-    result = desk_app.run_desk_app(
-        engine,
-        frame_rate=40,
-        report_dir=LOG.parent,
-        on_crash=crashed,
-    )
+    result = running.run_desk_app(engine, DeskOptions(frame_rate=40, report_dir=LOG.parent, on_crash=crashed))
     ticks = engine.ticks
     output = getattr(made[-1]._driver, "output", None) if made else None
     skipped = output.skipped if output is not None else None

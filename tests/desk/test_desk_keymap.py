@@ -15,12 +15,13 @@ from app.desk import keymap
 from app.desk.app import DeskApp
 from app.desk.help import HelpPage, Palette
 from app.desk.keys import KEYS, KILL_KEYS
+from app.desk.options import DeskOptions
 from engine.control.commands import Adopt, Cancel, Kill, Reload
 
 
 def drive_with(keys: str | Path, test: object, size: tuple[int, int] = (120, 40)) -> None:
     link = FakeLink(snapshot())
-    app = DeskApp(link, frame_rate=0, now=lambda: 100.0, who="tester", keymap=keys)
+    app = DeskApp(link, DeskOptions(frame_rate=0, now=lambda: 100.0, who="tester", keymap=keys))
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:

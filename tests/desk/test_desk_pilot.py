@@ -17,12 +17,14 @@ from textual.strip import Strip
 from textual.widgets import Input
 
 from app.desk import themes
-from app.desk.app import DeskApp, run_desk_app
+from app.desk.app import DeskApp
 from app.desk.dialogs import GUARD, Ask, DetailPage, KillAsk
 from app.desk.help import HelpPage
+from app.desk.options import DeskOptions
 from app.desk.panes.kill import KillPanel
 from app.desk.panes.lines import AlarmLine, Banner, StatusLine
 from app.desk.result import DeskResult
+from app.desk.running import run_desk_app
 from app.logsink import Renderer
 from engine.control.commands import (
     Acknowledge,
@@ -678,14 +680,14 @@ def test_a_report_quotes_no_secret_that_the_error_quotes(
 
     monkeypatch.setattr(DeskApp, "run", failing)
     redact = Renderer([secret]).blank
-    result = run_desk_app(FakeLink(snapshot()), report_dir=tmp_path, redact=redact, restarts=0)
+    result = run_desk_app(FakeLink(snapshot()), DeskOptions(report_dir=tmp_path, redact=redact, restarts=0))
     assert result.report is not None
     text = result.report.read_text(encoding="utf-8")
     assert "RuntimeError: cannot log in with" in text and secret not in text + result.detail
 
 
 def test_a_desk_that_cannot_even_be_made_is_a_crash_and_no_exception(tmp_path: Path) -> None:
-    result = run_desk_app(FakeLink(snapshot()), theme="nosuch", report_dir=tmp_path)
+    result = run_desk_app(FakeLink(snapshot()), DeskOptions(theme="nosuch", report_dir=tmp_path))
     assert result.reason == "crash" and "there was no screen: BadTheme: theme nosuch" in result.detail
 
 
@@ -713,7 +715,7 @@ def test_a_crash_is_reported_and_tried_again_once(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(DeskApp, "run", failing)
     heard: list[DeskResult] = []
-    result = run_desk_app(FakeLink(snapshot()), report_dir=tmp_path, on_crash=heard.append)
+    result = run_desk_app(FakeLink(snapshot()), DeskOptions(report_dir=tmp_path, on_crash=heard.append))
     assert result.reason == "crash" and result.return_code == 1 and result.report is not None
     assert len(runs) == 2 and len(heard) == 2
     assert "RuntimeError" in result.detail and str(result.report) in result.detail

@@ -15,6 +15,7 @@ from rich.color import Color, ColorSystem
 
 from app.desk import themes
 from app.desk.app import DeskApp
+from app.desk.options import DeskOptions
 from app.desk.plain import to_ascii, wants_ascii
 from app.desk.view.meanings import FILLED, MEANINGS
 
@@ -94,7 +95,7 @@ def test_the_selected_row_is_seen_without_its_colour(plain: bool, monkeypatch: p
 
 
 def test_plain_colours_send_no_others() -> None:
-    app = DeskApp(FakeLink(snapshot()), frame_rate=0, plain=True)
+    app = DeskApp(FakeLink(snapshot()), DeskOptions(frame_rate=0, plain=True))
     console = app.console
     console.file = io.StringIO()
     console.print("x", style="#5CC8FF on #0B0F14", end="")

@@ -273,6 +273,7 @@ from fakeanswers import everything
 import app.desk.app
 from app.desk.app import DeskApp
 app.desk.app.LOAD_EVERY = LOAD_EVERY = 0.01
+from app.desk.options import DeskOptions
 from app.desk.screens import SCREENS
 
 class Replaced(MetaPathFinder):
@@ -283,7 +284,7 @@ class Replaced(MetaPathFinder):
 async def main():
     link = FakeLink(snapshot())
     link.replies = everything()
-    app = DeskApp(link, frame_rate=20)
+    app = DeskApp(link, DeskOptions(frame_rate=20))
     async with app.run_test(size=(120, 40)) as pilot:
         while app.desk._sheet_classes.keys() < {{s.name for s in SCREENS}}:
             await pilot.pause(LOAD_EVERY)

@@ -33,6 +33,7 @@ from textual.strip import Strip
 from app.desk import themes
 from app.desk.app import DeskApp
 from app.desk.grid import Grid
+from app.desk.options import DeskOptions
 from app.desk.screens import SCREENS
 from app.desk.view.orders import is_working
 from engine.control.snapshot import NOT_COMPARED, Comparison, LinkRow, ScreenRole, Snapshot
@@ -261,7 +262,7 @@ def app_for(scene: str, theme: str = themes.DEFAULT) -> tuple[DeskApp, tuple[str
     link = FakeLink(make())
     link.stale = age
     link.replies = everything()
-    return DeskApp(link, theme=theme, frame_rate=0, now=lambda: 100.0), keys
+    return DeskApp(link, DeskOptions(theme=theme, frame_rate=0, now=lambda: 100.0)), keys
 
 
 @pytest.mark.parametrize(

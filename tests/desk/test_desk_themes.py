@@ -13,6 +13,7 @@ from rich.color import ANSI_COLOR_NAMES, Color, ColorSystem
 
 from app.desk import themes
 from app.desk.app import DeskApp
+from app.desk.options import DeskOptions
 from app.desk.view.meanings import BOLD, FILLED, MEANINGS
 
 FOLDER = Path(str(resources.files("themes")))
@@ -160,8 +161,10 @@ def test_the_theme_of_sixteen_colours_has_no_others_and_confuses_none() -> None:
 
 def test_a_terminal_of_sixteen_colours_gets_the_theme_for_them() -> None:
     link = FakeLink(None)
-    assert DeskApp(link, plain=True).theme == themes.FOR_SIXTEEN
-    assert DeskApp(link, plain=True, theme="light").theme == "light", "a theme that was chosen stays"
+    assert DeskApp(link, DeskOptions(plain=True)).theme == themes.FOR_SIXTEEN
+    assert DeskApp(link, DeskOptions(plain=True, theme="light")).theme == "light", (
+        "a theme that was chosen stays"
+    )
     assert DeskApp(link).theme == themes.DEFAULT
 
 

@@ -12,6 +12,7 @@ from fakelink import FakeLink, snapshot
 
 from app.desk.app import DeskApp
 from app.desk.dialogs import KillAsk
+from app.desk.options import DeskOptions
 from app.desk.welcome import KEYS, WelcomePage, lines, venue
 from engine.control.commands import Kill
 
@@ -20,7 +21,10 @@ Test = Callable[[DeskApp, FakeLink, Desk], Awaitable[None]]
 
 def first_start(state: Path, test: Test, size: tuple[int, int] = (80, 24)) -> None:
     link = FakeLink(snapshot())
-    app = DeskApp(link, frame_rate=0, now=lambda: 100.0, state_dir=state, welcome=venue("synthetic"))
+    app = DeskApp(
+        link,
+        DeskOptions(frame_rate=0, now=lambda: 100.0, state_dir=state, welcome=venue("synthetic")),
+    )
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
