@@ -16,9 +16,9 @@ def run_desk_app(link: Link, options: DeskOptions = DEFAULTS) -> DeskResult:
     """Runs the desk in the main thread until it ends. The engine is not touched, whatever happens here.
 
     A crashed screen is started again `restarts` times, and says so; `on_crash` hears of each crash. SIGTERM
-    and SIGINT end it with `on_signal`, a text from `over` with `engine-ended`, SIGHUP and a lost terminal with
-    `terminal-lost`; after the latter the standard streams point at /dev/null and SIGHUP, SIGTSTP, SIGTTIN and
-    SIGTTOU stay ignored, so that the process can go on without a terminal. Other handlers are put back.
+    and SIGINT end it with `on_signal`, a text from `over` with `engine-ended`, SIGHUP and a lost terminal
+    with `terminal-lost`; after the latter the standard streams are /dev/null and SIGHUP, SIGTSTP, SIGTTIN
+    and SIGTTOU stay ignored, so that the process can go on without a terminal. Other handlers are put back.
     """
     failed, left = "", options.restarts
     while True:

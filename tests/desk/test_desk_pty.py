@@ -279,7 +279,7 @@ def test_quit_from_the_keyboard(terminal: Terminal) -> None:
     terminal.painted()
     terminal.type(b"\x11")
     terminal.until(lambda: b"closes the screen" in terminal.output, "the question")
-    time.sleep(0.3)  # the question's guard is real time
+    time.sleep(1)  # the question's guard is real time
     terminal.type(b"c")
     assert terminal.ended() == 0
     assert terminal.event("reason")["reason"] == "quit-screen"
