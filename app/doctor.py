@@ -69,6 +69,8 @@ class Place:
     feed: str
     """The feed of the command line, else that of the settings."""
     env: Mapping[str, str]
+    page: bool = False
+    """Whether a test page is sent."""
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str]) -> int:
@@ -106,7 +108,7 @@ def examine(args: argparse.Namespace, env: Mapping[str, str]) -> Iterator[Check]
         )
     try:
         feed = args.feed or settings.feed.source
-        place = Place(config, settings, find_state_dir(args, env), feed, env)
+        place = Place(config, settings, find_state_dir(args, env), feed, env, args.page)
     except NoStateDir as error:
         yield Check("state dir", "FAIL", str(error), "name it with --state-dir")
         return
@@ -314,6 +316,12 @@ def _sentinel(place: Place) -> Iterator[Check]:
     yield Check("sentinel", *look(place.settings, place.state_dir, place.feed))
 
 
+def _alerts(place: Place) -> Iterator[Check]:
+    from app.paging import checkup
+
+    yield Check("alerts", *checkup.look(place.settings, place.env, send=place.page))
+
+
 def _interactive_brokers(place: Place) -> Iterator[Check]:
     """The set-up of TWS or IB Gateway, step by step."""
 
@@ -488,6 +496,7 @@ _CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
     _journal,
     _engine,
     _sentinel,
+    _alerts,
     _broker,
     _feed,
     _strategies,

@@ -17,6 +17,8 @@ from app.collector import SWITCH_INTERVAL, Collector, tame_collector
 from app.defaults import with_default_strategies
 from app.exitcodes import ExitCode
 from app.options import RunOptions
+from app.paging.pager import Pager, here
+from app.paging.pages import TEXT, Told
 from app.problems import BadConfig
 from app.sentinel.asking import ask_back
 from app.sentinel.policy import elsewhere, exchange_addresses
@@ -36,7 +38,7 @@ from engine.clock import RealClock
 from engine.control.memory import MemoryLink
 from engine.control.screens import Stage
 from engine.control.server import ControlServer
-from engine.core import Log
+from engine.core import Log, utc_text
 from engine.engine import Engine
 from engine.feeds.errors import FeedError
 from engine.journal import Journal, StoreFailed
@@ -270,10 +272,17 @@ class Runner:
             if session.notice:
                 self._log("info", session.notice, component="runner")
             watch = asyncio.ensure_future(self._watch_progress(session))
+            pager = self._pager(engine)
             try:
                 code, summary = await self._drive(session, clock)
+            except BaseException as error:
+                if pager is not None:
+                    await asyncio.to_thread(pager.close, _died(error, clock.now()))
+                raise
             finally:
                 watch.cancel()
+            if pager is not None:
+                await asyncio.to_thread(pager.close)
             if self._settings.stage == "shadow":
                 days = await asyncio.to_thread(
                     days_served, self._settings, self._options.state_dir, os.environ
@@ -406,6 +415,28 @@ class Runner:
             return ExitCode.NOT_FLAT, summary
         return ExitCode.CLEAN, summary
 
+    def _pager(self, engine: Engine) -> Pager | None:
+        """None where nobody is to be paged: no program, or a market that is not of today."""
+        mode, rules = engine.parts.mode, self._settings.alerts
+        if not rules.command or self._options.virtual or mode == "REPLAY":
+            return None
+        loop, core = asyncio.get_running_loop(), engine.core
+
+        def tell(problem: str) -> None:
+            if problem:
+                core.alarm("warning", "pager", f"nobody was paged: {problem}", cause="page")
+            else:
+                core.alarm("info", "pager", "pages are delivered again")
+
+        def trouble(problem: str) -> None:
+            with contextlib.suppress(RuntimeError):  # the run has ended meanwhile
+                loop.call_soon_threadsafe(tell, problem)
+
+        who = here(mode, self._settings.account)
+        pager = Pager(rules, who, self._link.told, lambda: engine.seats.attached, self._log, trouble)
+        pager.start(core.books.alerts.rows(core.clock.now()))
+        return pager
+
     def _watch_stalls(self, engine: Engine) -> StallWatch | None:
         """In virtual time the loop turns when it likes, and nobody waits for it."""
         if self._options.virtual:
@@ -426,3 +457,8 @@ class Runner:
     async def _engine_stop(engine: Engine, stop: asyncio.Event) -> None:
         await engine.stopped.wait()
         stop.set()
+
+
+def _died(error: BaseException, now: int) -> Told:
+    """The last line of a run that ends by an error."""
+    return Told(kind="new", text=f"the engine has ended by an error: {error!r}"[:TEXT], since=utc_text(now))

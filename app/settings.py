@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from app.credentials import Secrets, gather
 from app.desk import keymap, themes
+from app.paging.config import AlertsConfig
 from app.problems import BadConfig, Problem, from_validation
 from app.schema import Loc
 from app.sources import Tree, TreeSource, floats_in_params, read_environment, read_toml
@@ -236,6 +237,7 @@ class Settings(BaseSettings, EngineConfig):
     paper: PaperConfig = PaperConfig()
     ib: IbConfig = IbConfig()
     log: LogConfig = LogConfig()
+    alerts: AlertsConfig = AlertsConfig()
     desk: DeskConfig = DeskConfig()
     live: LiveConfig = LiveConfig()
     credentials: CredentialsConfig = CredentialsConfig()

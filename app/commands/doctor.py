@@ -16,6 +16,11 @@ def add(commands: argparse._SubParsersAction[Any], common: list[argparse.Argumen
         choices=("ib",),
         help="walk through the set-up of this broker, also where the configuration does not name it yet",
     )
+    parser.add_argument(
+        "--page",
+        action="store_true",
+        help="also run the program of [alerts] once with a test page, and say whether it took it",
+    )
     parser.set_defaults(handler=_run)
 
 

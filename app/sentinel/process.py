@@ -14,6 +14,7 @@ import msgspec
 
 from app import logs
 from app.options import RunOptions
+from app.paging.pager import Pager, here
 from app.paths import journal_path, sentinel_journal_path, sentinel_lease_path, sentinel_socket
 from app.sentinel.policy import cannot_act, policy_of
 from app.sentinel.venues import Venue, venue_of
@@ -21,6 +22,7 @@ from app.session import mode_of, rss_mb
 from app.settings import Settings
 from engine.clock import RealClock
 from engine.control.directory import private_directory
+from engine.control.news import Event, News
 from engine.control.peer import peer_of
 from engine.control.wire import reachable
 from engine.core import Log
@@ -67,6 +69,12 @@ class Sentinel:
         self._pidfd = -1
         """Of the engine's process, by the socket's own word; -1: none was heard yet."""
         config = settings.engine_config()
+        mode = mode_of(settings, options)
+        self._told = News()
+        who = here(mode, settings.account)
+        # Nobody sits at a screen of an engine that is dead or stands still.
+        rules = settings.alerts
+        self._pager = Pager(rules, who, self._told, lambda: 0, self._log) if rules.command else None
         section = config.sentinel.model_copy(update={"policy": self._policy})
         rng = random.SystemRandom()
         tools = Tools(
@@ -77,7 +85,7 @@ class Sentinel:
             fence=self._hold,
             log=self._log,
             reach=self._reach,
-            mode=mode_of(settings, options),
+            mode=mode,
             draw=rng.random,
             rss_mb=rss_mb,
         )
@@ -109,6 +117,8 @@ class Sentinel:
         finally:
             os.umask(before)
         probing = loop.create_task(self._probe_on(), name="probe")
+        if self._pager is not None:
+            self._pager.start()
         try:
             await self.watch.left.wait()
         finally:
@@ -121,6 +131,8 @@ class Sentinel:
                 await self._venue.close()
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
+            if self._pager is not None:
+                await asyncio.to_thread(self._pager.close)
 
     # -- clients: the engine, and who only asks
 
@@ -218,7 +230,9 @@ class Sentinel:
         return await venue.reach()
 
     def _note(self, note: SentinelNote) -> None:
-        self._journal.append_nowait(KINDS[SentinelNote], note, ts=self._clock.now())
+        now = self._clock.now()
+        self._journal.append_nowait(KINDS[SentinelNote], note, ts=now)
+        self._told.put(Event(self._told.last + 1, now, "alarm", "", "", note))
         level = LEVELS.get(note.event, "info")
         self._log(level, note.text, component="sentinel", status=note.event.upper())
 

@@ -61,6 +61,11 @@ class Seats:
         self._stopped = False
         self._timer: TimerHandle | None = None
 
+    @property
+    def attached(self) -> int:
+        """Screens that look on, in control or not; may be read from any thread."""
+        return len(self._seats)
+
     # -- coming and going
 
     def join(self, who: str, *, read_only: bool = False, take: bool = False) -> int:

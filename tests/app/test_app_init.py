@@ -62,7 +62,7 @@ def test_every_key_is_there_with_default_range_and_reason() -> None:
 
 
 UNITS = re.compile(
-    r"(?i)\b(seconds?|milliseconds|ticks|lots|messages|percent|account currency|orders|rejections|errors"
+    r"(?i)\b(seconds?|minutes|milliseconds|ticks|lots|messages|percent|account currency|orders|rejections|errors"
     r"|executions|contracts|coins|hertz|megabytes|rows|reads|levels|files|requests|multiple|share|seed|days|hours|number|factor)\b"
 )
 REASONS = re.compile(r"(?i)\b(because|so that|against)\b")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -26,7 +27,7 @@ from app.drill.processes import (
 from app.paths import journal_path, sentinel_journal_path
 from app.sentinel.asking import ask, lease_of
 from app.sentinel.post import rows_of
-from engine.control.commands import Reset, Submit
+from engine.control.commands import Kill, Reset, Submit
 from engine.control.snapshot import Snapshot
 from engine.model import Side
 from engine.recorder import open_tape
@@ -37,6 +38,8 @@ from engine.sentinel.machine import Phase
 
 CONFIG = """
 strategies = []
+[alerts]
+command = ["sh", "-c", 'cat >> "$0"', "{pages}"]
 [sentinel]
 policy = "{policy}"
 after = 1
@@ -62,7 +65,8 @@ class Bench:
     def __init__(self, folder: Path, policy: str) -> None:
         self.state = folder / "state"
         config = folder / "breakwater.toml"
-        config.write_text(CONFIG.format(policy=policy))
+        self.pages = folder / "pages"
+        config.write_text(CONFIG.format(policy=policy, pages=self.pages))
         self.exchange = ExchangeProcess(folder, 7, "walk:ES@20")
         self.engine = EngineProcess(self.state, config, f"exchange:{self.exchange.address}", sentinel=True)
 
@@ -106,6 +110,13 @@ class Bench:
         rows = rows_of(sentinel_journal_path(self.state))
         found = [decode(r.kind, r.body) for r in rows if r.kind == KINDS[SentinelNote]]
         return [n.event for n in found if isinstance(n, SentinelNote)]
+
+    def paged(self) -> list[str]:
+        """The lines of all pages, of engine and sentinel."""
+        if not self.pages.exists():
+            return []
+        whole = self.pages.read_text(encoding="utf-8").rpartition("\n")[0]
+        return [told["text"] for line in whole.splitlines() for told in json.loads(line)["alarms"]]
 
     def verdict(self) -> str:
         rows = rows_of(sentinel_journal_path(self.state))
@@ -192,11 +203,14 @@ def test_the_policy_alert_tells_and_touches_nothing() -> None:
         b.engine.send(signal.SIGSTOP)
         b.phase(Phase.SILENT)
         assert b.held() == 2 and len(b.working()) == 2
+        wait_for(lambda: any("the sentinel: " in text for text in b.paged()), "the sentinel's page")
         b.engine.send(signal.SIGCONT)
         b.phase(Phase.WATCHING)
         assert b.notes()[-2:] == ["silent", "back"]
         assert lease_of(b.state).holder is Holder.ENGINE  # type: ignore[union-attr]
         b.send(Side.BUY, 1, 4901)
+        b.engine.command(Kill(flatten=True))
+        wait_for(lambda: any("the kill ended: " in text for text in b.paged()), "the page about the kill")
 
 
 def test_a_planned_end_stands_it_down_and_its_own_death_is_mended() -> None:

@@ -63,6 +63,7 @@ REMEDIES: Final[dict[str, str]] = {
     "error": _STORY,
     "stall": "F7: where it stood; report it",
     "gate": _KNOW,
+    "pager": "try breakwater doctor --page",
     "reload": "mend the configuration, then r",
     "limits": "F5: look at the limits",
     "command": _STORY,
