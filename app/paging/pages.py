@@ -247,7 +247,8 @@ def page_of(who: Who, screens: int, lines: list[Told]) -> Page:
     first = lines[0]
     words = {"again": "still: ", "over": "over: ", "test": "test: "}.get(first.kind, "")
     more = f" (+{len(lines) - 1} more)" if len(lines) > 1 else ""
-    title = f"Breakwater {who.mode} {who.account}: {words}{headline(first.symbol, first.text)}{more}"
+    sender = " ".join(dict.fromkeys((who.mode, who.account)))  # the paper account is called PAPER
+    title = f"Breakwater {sender}: {words}{headline(first.symbol, first.text)}{more}"
     shown = lines[:MOST]
     body = [f"{who.mode} account {who.account} on {who.host}, {_screens(screens)}", ""]
     for told in shown:
