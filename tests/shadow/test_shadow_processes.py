@@ -182,7 +182,7 @@ def test_an_exchange_of_its_own_process_is_shadowed_through_its_death_and_ours()
         override = ("--override-gate", "promote PAPER to shadow")
         engine.begin(*override)
         try:
-            trades(engine, "first")
+            engine.until(lambda p: p.health.counters.get("fills"), "a fill")
             exchange.kill()
             engine.until(lambda p: p if not p.trading else None, "it stands still without its exchange")
             exchange.start()
