@@ -173,6 +173,7 @@ class DeskApp(Ordering, App[DeskResult]):
             self.desk.look_up(snapshot, age, self._zone, lit, self._link.role(), sends)
             self._lined = snapshot
             self._alarm(snapshot)
+            self.follow_line()
             for screen in self.screen_stack:
                 if isinstance(screen, KillAsk):
                     screen.look(snapshot, scope_all(snapshot), left_open(snapshot))

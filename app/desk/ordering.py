@@ -17,6 +17,7 @@ from app.desk.dialogs import Ask, wrapped
 from app.desk.entry.arming import Arming as ArmState
 from app.desk.entry.confirm import QUIET, OneKey
 from app.desk.entry.form import CALM, Form
+from app.desk.entry.judging import GIVE_UP, Case, Judge
 from app.desk.entry.limit import LimitChange
 from app.desk.entry.modify import Change
 from app.desk.entry.ticket import Ticket
@@ -64,7 +65,9 @@ class Ordering(Commanding):
         self._last_symbol = ("", "")
         """Screen and symbol of the row that was selected last."""
         self._typed = 0
-        """Counts changes of the command line; an answer about an older one is not shown."""
+        """Counts changes of the command line."""
+        self._line = Judge(self.preview, lambda: self.now(), self._line_judged, self._line_unheard)
+        """What the engine thinks of the line that is being typed."""
 
     # ARMED and SAFE
 
@@ -316,6 +319,7 @@ class Ordering(Commanding):
         if not isinstance(event.input, CommandLine):
             return
         self._typed += 1
+        self._line.about(None)
         hint, asked = self._thought(event.value)
         self.desk.query_one("#hint", Lines).show(hint)
         if asked is not None:
@@ -343,11 +347,22 @@ class Ordering(Commanding):
         return (Cell(f" {say(command)}: {verb.help if verb is not None else ''}", "muted"),), None
 
     def _ask_about(self, asked: AnyCommand, typed: int) -> None:
-        if typed != self._typed:
-            return
+        if typed == self._typed:
+            self._line.about(Case(asked, asked))
 
-        def answered(answer: Answer) -> None:
-            if typed == self._typed and self.screen_stack:
-                self.desk.query_one("#hint", Lines).show(one_line(answer))
+    def follow_line(self) -> None:
+        """With each frame: what stands below an open command line is asked anew each second."""
+        if isinstance(self.desk.focused, CommandLine):
+            self._line.pulse()
+        else:
+            self._line.about(None)
 
-        self.preview(asked, answered)
+    def _line_judged(self, _: Case, answer: Answer) -> None:
+        self._below_line(one_line(answer))
+
+    def _line_unheard(self) -> None:
+        self._below_line((Cell(f" △ the engine has not answered for {GIVE_UP:.0f} s", "stale"),))
+
+    def _below_line(self, line: Line) -> None:
+        if self.screen_stack and isinstance(self.desk.focused, CommandLine):
+            self.desk.query_one("#hint", Lines).show(line)

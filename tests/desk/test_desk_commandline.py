@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from deskpilot import Desk, drive, press, text_of
+from deskpilot import Desk, drive, painted, press, text_of
 from entrykit import Gate, checked, confirm
 
 from app.desk.app import DeskApp
@@ -48,6 +48,32 @@ def test_the_line_below_says_what_the_typed_line_would_do() -> None:
         await pilot.pause()
         assert "price_sanity: 9 is too far" in hint(app)
         assert link.sent == []
+
+    drive(test, link=Gate())
+
+
+def test_what_stands_below_the_line_is_asked_anew_each_second() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        link.verdict = Answer(ok=False, text="spread: paused for another 29.4 s")
+        await press(pilot, "colon", *"buy 2 ESM3 @ 4185")
+        await asyncio.sleep(0.4)
+        await pilot.pause()
+        assert "another 29.4 s" in hint(app) and len(link.previewed) == 1
+        link.verdict = Answer(ok=False, text="spread: paused for another 28.4 s")
+        app.now = lambda: 101.0  # type: ignore[method-assign]
+        await painted(pilot)
+        assert "another 28.4 s" in hint(app)
+        link.silent = True
+        app.now = lambda: 102.0  # type: ignore[method-assign]
+        await painted(pilot)
+        app.now = lambda: 105.0  # type: ignore[method-assign]
+        await painted(pilot)
+        assert "has not answered for 3 s" in hint(app)
+        await press(pilot, "escape")
+        asked = len(link.previewed)
+        app.now = lambda: 120.0  # type: ignore[method-assign]
+        await painted(pilot)
+        assert len(link.previewed) == asked, "nobody reads it any more"
 
     drive(test, link=Gate())
 

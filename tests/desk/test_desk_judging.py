@@ -278,6 +278,23 @@ def test_the_price_is_that_of_our_side_until_one_is_entered() -> None:
     drive(test, link=Gate())
 
 
+def test_steps_of_an_empty_trigger_begin_at_the_market_and_an_empty_target_is_passed() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "colon", *"buy 1 ESM3 @ 4185", "enter")
+        await checked(pilot)
+        form = app.screen
+        assert isinstance(form, Ticket)
+        await press(pilot, "tab", "s", "tab")
+        assert "↑ the market's" in text_of(app)
+        await press(pilot, "up", "up")
+        assert form.fields["trigger"].value == "4185.50"
+        await press(pilot, "tab", "down", "down")
+        assert form.fields["stop"].value == form.fields["target"].value == ""
+        assert "▸ In force" in text_of(app)
+
+    drive(test, link=Gate())
+
+
 def test_another_symbol_does_not_keep_the_price_of_the_one_before() -> None:
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
         await to_ticket(pilot)

@@ -107,22 +107,29 @@ class Priced(Form):
         return usual
 
     def step(self, field: Field, direction: int) -> str:
-        """One tick, or one size of `desk.sizes`. An empty field is left to those who go through it."""
+        """One tick, or one size of `desk.sizes`; a price that is needed begins at the market. Another field
+        that is empty is left to those who go through it."""
         unit = self.unit(field)
         if unit is None or not field.value:
-            return ""
+            return self.begin(field) if unit is not None else ""
         try:
             value = stepped(Decimal(field.value), unit, direction)
         except InvalidOperation:
             return field.value
         return f"{value:f}" if field.kind == "price" or value > 0 else field.value
 
+    def begin(self, field: Field) -> str:  # noqa: ARG002 - for those in which something is needed
+        """Where the steps of an empty field begin; empty: nowhere."""
+        return ""
+
     def hint(self, field: Field, here: bool) -> str:
         """As elsewhere, and what a step is."""
-        unit = self.unit(field) if here and field.value else None
+        unit = self.unit(field) if here else None
         known = super().hint(field, here)
-        if unit is None:
+        if unit is None or not (field.value or self.begin(field)):
             return known
+        if not field.value:
+            return f"{known} · ↑ the market's"
         return " · ".join(
             filter(None, (known, f"↑↓ {'a tick of ' if field.kind == 'price' else ''}{unit:f}"))
         )

@@ -118,6 +118,13 @@ class Ticket(Priced):
         price = row.last if best is None else best
         return "" if price is None else f"{price:f}"
 
+    def begin(self, field: Field) -> str:
+        """The price of our side, and for a trigger the last one."""
+        row = self.row()
+        if field.name == "trigger" and row is not None and row.last is not None:
+            return f"{row.last:f}"
+        return self._own_side() if field.name == "price" else ""
+
     def meaning(self, answer: Answer) -> list[Line]:
         return [*verdict(answer), *meaning(answer.data)]
 
