@@ -64,8 +64,8 @@ class OrderBook(OrderShelf):
         kind = event.__class__
         if isinstance(event, OrderFact) and _tells_of_the_order(event):
             # A venue that speaks of it has it: this state is older than the release.
-            record.held = record.held and kind is OrderNotFound
-            record.drawn = None
+            if record.held and kind is not OrderNotFound:
+                record.held, record.drawn = False, None
             record.last_report = now
             record.not_found = record.not_found + 1 if kind is OrderNotFound else 0
             if kind is Acknowledged and not record.acked:

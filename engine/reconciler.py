@@ -256,14 +256,20 @@ class Reconciler:
         symbols = sorted({*broker, *(p.symbol for p in books.positions), *core.markets.by_symbol})
         for symbol in symbols:
             books.positions.confirm(symbol, broker.get(symbol, 0), positions.as_of)
-        own = [*books.orders.working(), *books.orders.recent_closed(_CLOSED_COMPARED)]
+        own = {
+            r.order.id: r for r in (*books.orders.working(), *books.orders.recent_closed(_CLOSED_COMPARED))
+        }
+        for report in orders.ours:  # however many of them have ended since the broker was read
+            record = books.orders.get(report.order_id)
+            if record is not None:
+                own.setdefault(report.order_id, record)
         found = reconcile(
             ReconcileInput(
                 asked=asked,
                 settle=int(core.config.reconcile.settle * NS),
                 policy=core.config.reconcile,
                 symbols=tuple(self._view_of(s) for s in symbols),
-                orders=tuple(_own(r) for r in own),
+                orders=tuple(map(_own, own.values())),
                 positions=positions,
                 open_orders=orders,
                 executions=executions,

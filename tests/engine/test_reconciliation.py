@@ -107,6 +107,41 @@ def test_drift_can_be_flattened_instead() -> None:
     Rig.play(script)
 
 
+def test_orders_that_end_while_the_broker_is_read_are_still_known() -> None:
+    """More of them than closed orders take part in a comparison: the reading is of before, and they are ours."""
+
+    async def script(rig: Rig) -> None:
+        sent = []
+        for number in range(130):
+            order, refusal = rig.send(Side.BUY, 1, limit=23_900 - number % 50)
+            assert refusal is None, refusal
+            sent.append(order)
+        await rig.sleep(1)
+        read = rig.adapter.open_orders
+
+        async def overtaken() -> OpenOrders:
+            found = await read()
+            assert len(found.ours) == len(sent)
+            for order in sent:
+                rig.engine.intake.cancel(order.id)
+            await rig.sleep(2)
+            assert {rig.status(order) for order in sent} == {"CANCELED"}
+            return found
+
+        rig.adapter.open_orders = overtaken  # type: ignore[method-assign]
+        rig.engine.reconcile_soon()
+        await rig.sleep(4)
+        rig.adapter.open_orders = read  # type: ignore[method-assign]
+        assert rig.engine.core.books.halts.account() is None, rig.alerts()
+        assert not rig.alerts()
+        await rig.sleep(10)
+        assert rig.engine.reconciler.agreed
+
+    wide = {"order_rate": 10_000, "order_burst": 10_000, "cancel_rate": 10_000, "duplicate_window": 0}
+    limits = {**wide, "max_working": 500, "max_position": 500, "max_gross": 10**9, "max_net": 10**9}
+    Rig.play(script, config={"risk": limits}, cash=100_000_000)
+
+
 def test_a_difference_seen_once_does_not_halt() -> None:
     async def script(rig: Rig) -> None:
         await rig.fill(Side.BUY, 2)
