@@ -30,22 +30,30 @@ class RealClock:
         self._loop = loop
         self._speed = speed
         self._live = start is None
-        self._start = time.time_ns() if start is None else start
+        self._plain = speed == 1.0
         self._origin = time.monotonic_ns()
+        self._start = self._shift = 0
+        self._begin(time.time_ns() if start is None else start)
+
+    def _begin(self, start: int) -> None:
+        self._start = start
+        self._shift = start - self._origin
+        """What makes engine time of the host's monotonic clock at the host's pace: asked some twenty times an
+        order."""
 
     def begin_at(self, ts: int) -> None:
         """Engine time is `ts` (UTC ns) now; for a run that goes on where another stopped."""
-        self._start = ts - self._elapsed()
+        self._begin(ts - self._elapsed())
 
     def offset(self) -> int:
         """Host's wall clock − engine time, ns, when live; 0 in a recording."""
         return time.time_ns() - self.now() if self._live else 0
 
     def now(self) -> int:
-        return self._start + self._elapsed()
+        return time.monotonic_ns() + self._shift if self._plain else self._start + self._elapsed()
 
     def mono(self) -> int:
-        return self._elapsed()
+        return time.monotonic_ns() - self._origin if self._plain else self._elapsed()
 
     def perf(self) -> int:
         return time.perf_counter_ns()

@@ -7,7 +7,7 @@ is kept here as it was written, as plain tuples that the collector does not have
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -39,7 +39,11 @@ class RecentRows:
                 plain = tuple(row)
                 self._rows.append(plain)
                 for ident in self._idents(row):
-                    self._by_id.setdefault(ident, []).append(plain)
+                    known = self._by_id.get(ident)
+                    if known is None:
+                        self._by_id[ident] = [plain]
+                    else:
+                        known.append(plain)
         while len(self._rows) > self._kept:
             self._forget(Row._make(self._rows.popleft()))
 
@@ -56,15 +60,19 @@ class RecentRows:
                 del self._by_id[ident]
 
     @staticmethod
-    def _idents(row: Row) -> set[str]:
-        idents = {row.order_id, row.correlation}
-        if row.kind == "alert":
-            try:
-                record = decode(row.kind, row.body)
-            except msgspec.ValidationError:  # of an older edition; it is found by its other ids
-                record = None
-            if isinstance(record, AlertRaised):
-                idents.add(f"#{record.alert.id}")
-                if record.alert.part_of:
-                    idents.add(f"#{record.alert.part_of}")
+    def _idents(row: Row) -> Collection[str]:
+        order_id, correlation = row.order_id, row.correlation
+        if row.kind != "alert":  # three rows of each order come by here
+            if not correlation or correlation == order_id:
+                return (order_id,) if order_id else ()
+            return (order_id, correlation) if order_id else (correlation,)
+        idents = {order_id, correlation}
+        try:
+            record = decode(row.kind, row.body)
+        except msgspec.ValidationError:  # of an older edition; it is found by its other ids
+            record = None
+        if isinstance(record, AlertRaised):
+            idents.add(f"#{record.alert.id}")
+            if record.alert.part_of:
+                idents.add(f"#{record.alert.part_of}")
         return idents - {""}

@@ -108,7 +108,7 @@ def test_drift_can_be_flattened_instead() -> None:
 
 
 def test_orders_that_end_while_the_broker_is_read_are_still_known() -> None:
-    """More of them than closed orders take part in a comparison: the reading is of before, and they are ours."""
+    """More of them than closed orders take part in a comparison; the reading is older, all are ours."""
 
     async def script(rig: Rig) -> None:
         sent = []
