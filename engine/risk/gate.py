@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 
 from engine.model import Order, Replace, Value
 from engine.risk.ask import Ask, NoSuchOrder
-from engine.risk.control import Control, Refusal
-from engine.risk.controls import ControlSet
+from engine.risk.control import Refusal
+from engine.risk.controls import ControlSet, Gated
 from engine.risk.view import RiskView
 from engine.sending import Approved, take_seal
 
@@ -99,7 +99,7 @@ class Gate:
                 refusal = control.check(ask, view)
                 if refusal is not None:
                     return f"{control.name}: {refusal.text}"
-            for control, holds, broken in self.controls.shut:
+            for control, holds, broken in self.controls.gates_opening:
                 if (holds or broken) and (text := control.hold_on(ask)):
                     return f"{control.name}: {text}"
         except Exception as error:  # noqa: BLE001 - in doubt nothing that opens is sent
@@ -115,25 +115,25 @@ class Gate:
             self.controls.rate.failed(error, 0)
             return 0
 
-    def _applying(self, ask: Ask) -> Sequence[Control]:
+    def _applying(self, ask: Ask) -> Sequence[Gated]:
         if ask.flatten:
-            return self.controls.for_flatten
-        return self.controls.for_reducing if ask.reducing else self.controls.for_opening
+            return self.controls.gates_flatten
+        return self.controls.gates_reducing if ask.reducing else self.controls.gates_opening
 
     def _refusals(self, ask: Ask, view: RiskView) -> Iterator[Refusal]:
         """The answers of the controls that refuse, one by one."""
         exempt = ask.exempt
-        for control in self._applying(ask):
+        for control, holds, broken in self._applying(ask):
             refusal: Refusal | None
             try:
                 refusal = control.check(ask, view)
                 if refusal is None:
-                    if exempt or not (control.holds or control.broken):
+                    if exempt or not (holds or broken):
                         continue
                     why = control.hold_on(ask)
                     if not why:
                         continue
-                    refusal = Refusal(control.name, why, "", bool(control.broken))
+                    refusal = Refusal(control.name, why, "", bool(broken))
             except Exception as error:  # noqa: BLE001 - a control that fails refuses what opens; it is counted
                 text = control.failed(error, _mono(ask), control.scope_of(ask))
                 if exempt:

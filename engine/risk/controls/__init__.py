@@ -32,6 +32,9 @@ from engine.risk.view import RiskView
 from engine.risk.worst import WorstCase
 
 C = TypeVar("C", bound=Control)
+Gated = tuple[Control, dict[str, str], dict[str, str]]
+"""A control with where it keeps opening orders back (`holds`, `broken`) at hand: the gate looks at all of
+them with every order."""
 
 
 class ControlSet:
@@ -46,10 +49,10 @@ class ControlSet:
         self.for_opening = tuple(c for c in self.all if not isinstance(c, FlattenQuantity))
         self.for_reducing = tuple(c for c in self.for_opening if not c.opening_only)
         self.again = tuple(c for c in self.for_opening if c.again)
-        self.shut = tuple((c, c.holds, c.broken) for c in self.for_opening)
-        """Where each control keeps opening orders back, at hand for the gate: it looks at all of
-        them with every order."""
+        self.gates_opening = _gates(self.for_opening)
+        self.gates_reducing = _gates(self.for_reducing)
         self.for_flatten = tuple(c for c in self.all if c.on_flatten)
+        self.gates_flatten = _gates(self.for_flatten)
         self.charged = tuple(c for c in self.all if _overrides(c, "approved"))
         self._fills = tuple(c for c in self.all if _overrides(c, "on_fill"))
         self._rejects = tuple(c for c in self.all if _overrides(c, "on_reject"))
@@ -78,6 +81,10 @@ class ControlSet:
         """Adapter, feed or a strategy failed at something."""
         for control in self._errors:
             control.on_error(source, view)
+
+
+def _gates(controls: Sequence[Control]) -> tuple[Gated, ...]:
+    return tuple((c, c.holds, c.broken) for c in controls)
 
 
 def _overrides(control: Control, method: str) -> bool:
