@@ -65,7 +65,7 @@ def check(b: OrderBook) -> None:
         assert life.is_closed or life.leaves == max(0, life.qty - life.cum)
         assert record.foreign or record.executed == life.cum
         assert (record.flight is None) == (record.held or life.in_flight is None)
-    as_books: Any = SimpleNamespace(orders=b, instruments={"ES": ES})
+    as_books: Any = SimpleNamespace(orders=b, instruments={"ES": ES}, behind=lambda _: ())
     for lost in (False, True):
         fresh = [order_row(as_books, r, last_known=lost) for r in reversed(b.working())]
         fresh += [order_row(as_books, r) for r in closed[:100]]
