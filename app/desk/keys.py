@@ -124,7 +124,16 @@ KEYS: Final[tuple[Key, ...]] = (
         "F9",
         2,
     ),
-    Key("modify", ("m",), "modify_order", "Modify", "Change the selected order", "screen", "m", 16),
+    Key(
+        "modify",
+        ("m",),
+        "modify_order",
+        "Modify",
+        "Change the selected order, or ours at the ladder's price",
+        "screen",
+        "m",
+        16,
+    ),
     Key(
         "cancel",
         ("x",),

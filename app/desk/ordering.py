@@ -188,11 +188,21 @@ class Ordering(Commanding):
             self._last_symbol = self.desk.sheet.id or "", row.symbol
 
     def action_modify_order(self) -> None:
-        """Changes the order under the cursor, where a table of orders has the focus."""
-        row = self.selected_order("m modifies")
-        order = self.order_row(row.key) if row is not None else None
-        if row is not None and order is None:
-            self.hint(f"{row.key} cannot be modified from here: it is not ours, or gone")
+        """Changes the order under the cursor in a table of orders; on the ladder, ours at the price."""
+        ladder = self.desk.focused
+        if isinstance(ladder, Ladder):
+            ours = [own.id for own in ladder.orders_here]
+            if len(ours) != 1:
+                many = f"{len(ours)} orders of ours stand at that price: choose one on F3"
+                self.hint(many if ours else "no order of ours stands at that price")
+                return
+            name = ours[0]
+        else:
+            row = self.selected_order("m modifies")
+            name = row.key if row is not None else ""
+        order = self.order_row(name)
+        if name and order is None:
+            self.hint(f"{name} cannot be modified from here: it is not ours, or gone")
         elif order is not None and not is_working(order):
             self.hint(f"{order.id} is {order.status}: nothing is left to modify")
         elif order is not None:

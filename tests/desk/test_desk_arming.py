@@ -221,6 +221,21 @@ def test_x_on_the_ladder_cancels_ours_at_that_price_on_a_safe_desk_as_well() -> 
     drive(test, link=Gate())
 
 
+def test_m_on_the_ladder_changes_the_one_order_at_that_price() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        ladder = await to_ladder(app, pilot)
+        (own,) = ladder.orders_here
+        await press(pilot, "m")
+        form = app.screen
+        assert isinstance(form, Form) and form.kind == "modify"
+        assert f"MODIFY {own.id}" in text_of(app)
+        await press(pilot, "escape")
+        await press(pilot, "home", "m")
+        assert "no order of ours stands at that price" in text_of(app)
+
+    drive(test, link=Gate())
+
+
 def test_an_old_price_is_not_traded_on() -> None:
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
         await to_ladder(app, pilot)

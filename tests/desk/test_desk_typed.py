@@ -175,6 +175,24 @@ def test_a_second_enter_that_comes_too_early_is_said_to() -> None:
     drive(test, link=Gate(), size=(80, 24))
 
 
+def test_an_enter_right_after_a_question_that_lay_over_the_ticket_confirms_nothing() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "ctrl+o")
+        await to_ticket(pilot)
+        await press(pilot, "enter")
+        form = app.screen
+        assert isinstance(form, Form) and form._confirm._shown is not None
+        form._confirm._shown = form._confirm._last = time.monotonic() - 10
+        await press(pilot, "ctrl+q")
+        assert isinstance(app.screen, Ask)
+        await press(pilot, "escape")
+        await press(pilot, "enter")
+        await asyncio.sleep(0.3)
+        assert link.sent == [] and "too quick" in text_of(app)
+
+    drive(test, link=Gate())
+
+
 def test_what_is_said_of_an_early_enter_is_gone_when_one_is_accepted() -> None:
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
         await press(pilot, "ctrl+o")

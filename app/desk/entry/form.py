@@ -112,6 +112,12 @@ class Form(Face):
         if self._seen is not None:
             self.follow(*self._seen)
 
+    def on_screen_resume(self) -> None:
+        """What lay over it is gone: what is to be confirmed can be read from now on."""
+        if self._confirming:
+            self._confirm.hide()
+            self.call_after_refresh(self._shown)
+
     @property
     def desk(self) -> Any:
         """The app, which sends for it."""
@@ -320,7 +326,7 @@ class Form(Face):
             if self._problem is not None:
                 self._ask()
         elif ripe:
-            self._said = ""
+            self._said, self._pressed = "", None
             serial = self._serial
             self._judge.ask()
             self.set_timer(QUIET, lambda: self._stands(at, serial))
