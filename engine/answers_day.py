@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from engine.books import Books
-from engine.control.replies import DayPoint, DayRow, DaySeen
+from engine.control.replies import AccountSeen, DayPoint, DayRow, DaySeen
 from engine.daystart import WHOLE, Traded
 from engine.model import NS
 from engine.positions import Holding, money_half, money_micro
 
 if TYPE_CHECKING:
     from engine.engine import Engine
+    from engine.view import EngineView
 
 CENT = Decimal("0.01")
 
@@ -39,6 +40,7 @@ def day_seen(engine: Engine) -> DaySeen:
         limit=view.day_limit(),
         opening_equity=_cents(view.opening_equity()),
         equity=_cents(view.equity()),
+        account=account_seen(view),
         peak=_cents(view.peak_equity()),
         carried=_cents(carried(books)),
         points=tuple(DayPoint(p.ts, _round(p.pnl), _round(p.low), _round(p.high)) for p in curve.points),
@@ -50,6 +52,15 @@ def day_seen(engine: Engine) -> DaySeen:
         ),
         instruments=by_instrument(books, mark, core.markets.by_symbol, core.metrics.slippage_in),
     )
+
+
+def account_seen(view: EngineView) -> AccountSeen | None:
+    """The broker's own word on the account; None where he has not said anything in this run."""
+    read = view.account_read()
+    if read is None:
+        return None
+    values, at = read
+    return AccountSeen(equity=_cents(values.equity), at=at, counts=view.account() is not None)
 
 
 def carried(books: Books) -> Decimal | None:

@@ -39,7 +39,7 @@ class EngineView:
         self._pnl_key = (-1, -1)
         self._pnl: Decimal | None = None
         self._account: AccountValues | None = None
-        self._account_at = 0
+        self._account_at = self._account_ts = 0
         self.believed = int(max(3 * books.config.reconcile.every, 10.0) * NS)
         """ns for which what the broker said when it was asked is taken for how it stands."""
         self._account_version = 0
@@ -268,12 +268,16 @@ class EngineView:
     def set_account(self, values: AccountValues, mono: int) -> None:
         """The broker's own figures; they age."""
         self._account = values
-        self._account_at = mono
+        self._account_at, self._account_ts = mono, self._clock.now()
 
     @property
     def account_at(self) -> int:
         """Monotonic ns at which the broker's figures were read."""
         return self._account_at
+
+    def account_read(self) -> tuple[AccountValues, int] | None:
+        """What the broker said of the account last, however old, and when that was read, UTC ns."""
+        return None if self._account is None else (self._account, self._account_ts)
 
     def account(self) -> AccountValues | None:
         """The broker's figures while they are fresh: three reconciliations old at the most."""

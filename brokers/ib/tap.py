@@ -8,7 +8,7 @@ everything that may raise is caught and told as an undecodable message.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -182,8 +182,9 @@ class Tap:
     def accountSummaryEnd(self, reqId: int) -> None:
         self._put(End("summary", reqId))
 
-    def pnl(self, reqId: int, dailyPnL: float, unrealizedPnL: float, realizedPnL: float) -> None:  # noqa: ARG002
-        self._put(Pnl(reqId, number(dailyPnL)))
+    def pnl_fields(self, fields: Sequence[str]) -> None:
+        """Message 94 as it came: both libraries would read an empty figure, which is unknown, as zero."""
+        self._put(Pnl(int(fields[1]), number(fields[2])))
 
     def contractDetails(self, reqId: int, details: Any) -> None:
         d = details

@@ -23,6 +23,7 @@ _REFUSALS: Final = {
     507: "TWS closed the connection on {host}:{port}; is this address trusted in its API settings?",
 }
 
+_PNL: Final = 94
 _CHANGES: Final = frozenset(
     {"placeOrder", "cancelOrder", "reqGlobalCancel", "reqAutoOpenOrders", "reqOpenOrders", "exerciseOptions"}
 )
@@ -62,6 +63,7 @@ class Wire:
         self._refused = asyncio.get_running_loop().create_future()
         client = self._client = self._library.client(self._tap)
         client.decoder.logger = self._tap.reporter
+        client.decoder.handlers[_PNL] = self._tap.pnl_fields
         self._sift(client)
         logging_on = asyncio.ensure_future(client.connectAsync(host, port, client_id, timeout))
         try:

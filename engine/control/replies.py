@@ -197,6 +197,17 @@ class DayRow(Value, frozen=True, kw_only=True):
     """Ticks a lot against the price that the order's maker saw, since the engine started; None: no fills."""
 
 
+class AccountSeen(Value, frozen=True, kw_only=True):
+    """What the broker said of the account last."""
+
+    equity: Amount | None
+    """Net liquidation, account currency."""
+    at: int
+    """When it was read, UTC ns."""
+    counts: bool
+    """Young enough to be reckoned with; else margin and the like are not known."""
+
+
 class DaySeen(Reply, frozen=True, tag="day"):
     """The day so far."""
 
@@ -220,6 +231,7 @@ class DaySeen(Reply, frozen=True, tag="day"):
     """Why the curve does not begin with the day; empty: it does."""
     strategies: tuple[DayRow, ...] = ()
     instruments: tuple[DayRow, ...] = ()
+    account: AccountSeen | None = None
 
 
 class LogLine(Value, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from fakelink import TS, change
 
 from engine.control.questions import AnyReply, MarketOf
 from engine.control.replies import (
+    AccountSeen,
     Bar,
     DayPoint,
     DayRow,
@@ -156,6 +157,7 @@ def day(**fields: object) -> DaySeen:
         "opening_equity": D(100_000),
         "equity": D("101204.50"),
         "peak": D("101230.00"),
+        "account": AccountSeen(equity=D("101204.25"), at=TS - 4 * NS, counts=True),
         "carried": D("-12.50"),
         "points": points,
         "step": 75.0,

@@ -17,7 +17,7 @@ from app.desk.view import market as view
 from app.desk.view import story as story_view
 from app.desk.view.cells import Row
 from app.desk.view.orders import side_cell
-from engine.control.replies import Bar, DayPoint, FillMark, Level, StoryTold
+from engine.control.replies import AccountSeen, Bar, DayPoint, FillMark, Level, StoryTold
 from engine.model import NS
 
 D = Decimal
@@ -200,6 +200,15 @@ def test_the_day_says_how_much_of_its_limit_is_used() -> None:
     assert "?" in joined(first) and "used" not in joined(first)
     _, second = pnl.head(day(partial="the curve begins with this run"))
     assert "begins with this run" in joined(second)
+
+
+def test_the_brokers_word_on_the_account_is_told_with_its_age() -> None:
+    said = joined(pnl.head(day())[1])
+    assert "broker's 101,204.25 4.0s old" in said
+    old = AccountSeen(equity=D(99_000), at=TS - 185 * NS, counts=False)
+    assert "broker's 99,000.00 3m05 old: not known now" in joined(pnl.head(day(account=old))[1])
+    assert "broker's not known" in joined(pnl.head(day(account=None))[1])
+    assert "broker's" not in joined(pnl.head(day(account=None, equity=None))[1])
 
 
 def test_a_sum_with_an_unknown_part_is_unknown() -> None:

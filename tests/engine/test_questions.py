@@ -328,6 +328,22 @@ def test_the_days_rows_add_up_to_the_days_profit_also_with_a_position_that_was_c
     Rig.play(again, directory=tmp_path)
 
 
+def test_the_brokers_word_on_the_account_ages_and_ceases_to_count() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.sleep(6)
+        young = ask(rig, DayOf(), DaySeen)
+        assert young.account is not None and young.account.counts
+        assert young.account.equity == 1_000_000 and 0 <= young.ts - young.account.at < 6 * NS
+        rig.exchange.drop_link(rig.config.account)
+        rig.exchange.faults.set_ratios({"query_lost": 1.0})
+        await rig.sleep(60)
+        old = ask(rig, DayOf(), DaySeen)
+        assert old.account is not None and not old.account.counts
+        assert old.account.equity == 1_000_000 and old.ts - old.account.at > 50 * NS
+
+    Rig.play(script)
+
+
 def test_the_curve_holds_the_day_in_a_bounded_number_of_points() -> None:
     async def script(rig: Rig) -> None:
         await rig.fill(Side.BUY, 1)

@@ -131,6 +131,7 @@ MET: Final[dict[str, tuple[str | int, ...]]] = {
     "profit: IB's and ours, the worse counts": (
         "test_the_profit_of_the_day_comes_with_the_account",
         "test_the_brokers_loss_alone_kills",
+        "test_an_empty_field_on_the_wire_is_an_unknown_profit",
         145,
     ),
     "contracts: exactly one or a list; front month, first notice, last day": (
@@ -152,7 +153,6 @@ MET: Final[dict[str, tuple[str | int, ...]]] = {
 """Duty: evidence."""
 
 OPEN: Final[dict[str, str]] = {
-    "an empty P&L field": "the library reads it as zero before anybody sees it; ours counts beside it",
     "rolling as a two-leg action": "a person closes the one and opens the other",
     "anything on a real TWS": "nothing was tried there",
 }

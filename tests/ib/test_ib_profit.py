@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.ib import profit, raw
+from brokers.loopback.tws.framing import join
 from engine.model import NS
 from tests.conformance.benches.ib import IbBench
 from tests.conformance.suite import B, submit, until_filled
@@ -39,6 +40,34 @@ def test_an_unset_profit_is_unknown_and_not_zero(monkeypatch: pytest.MonkeyPatch
         assert (await bench.adapter.account_values()).day_pnl is None
         bench.ib.profit.take(raw.Pnl(bench.ib.profit._req, Decimal(-5)))
         assert (await bench.adapter.account_values()).day_pnl == -5
+
+    play(script)
+
+
+@pytest.mark.parametrize("unset", ["", "1.7976931348623157E308"])
+def test_an_empty_field_on_the_wire_is_an_unknown_profit(monkeypatch: pytest.MonkeyPatch, unset: str) -> None:
+    """The libraries would make a zero of an empty one."""
+    monkeypatch.setattr(profit, "FIRST", NS // 10)
+
+    async def script(bench: IbBench) -> None:
+        heard: list[raw.Pnl] = []
+        take = bench.ib.profit.take
+
+        def hear(message: raw.Raw) -> None:
+            if isinstance(message, raw.Pnl):
+                heard.append(message)
+            take(message)
+
+        bench.ib.profit.take = hear  # type: ignore[method-assign]
+        bench.gateway.script.drop("pnl_value", times=1_000)
+        await bench.adapter.account_values()
+        (client,) = bench.gateway.clients.values()
+        for figure in (unset, "-7.25"):
+            client._write(join(["94", str(bench.ib.profit._req), figure, "0", "0"]))
+            known = len(heard)
+            await bench.until(lambda known=known: len(heard) > known, "a figure")  # type: ignore[misc]
+        assert [message.daily for message in heard] == [None, Decimal("-7.25")]
+        assert (await bench.adapter.account_values()).day_pnl == Decimal("-7.25")
 
     play(script)
 

@@ -8,6 +8,7 @@ from typing import Final
 from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table
 from engine.control.replies import DayRow, DaySeen
+from engine.model import NS
 
 Cells = tuple[Cell, ...]
 
@@ -40,11 +41,24 @@ def head(seen: DaySeen) -> tuple[Cells, ...]:
         Cell(f"  opened {formats.money(seen.opening_equity, sign=False)}", "muted"),
         Cell(f"  peak {formats.money(seen.peak, sign=False)}", "muted"),
     ]
+    second += _account(seen)
     if seen.carried:
         second.append(Cell(f"  carried over {formats.money(seen.carried)}", "muted"))
     if seen.partial:
         second.append(Cell(f"  {seen.partial}", "in-flight"))
     return tuple(first), tuple(second)
+
+
+def _account(seen: DaySeen) -> Cells:
+    """The broker's own equity, and how old that word of his is."""
+    said = seen.account
+    if said is None:
+        return (Cell("  broker's not known", "muted"),) if seen.equity is not None else ()
+    age = formats.age((seen.ts - said.at) / NS)
+    told = f"  broker's {formats.money(said.equity, sign=False)} "
+    if said.counts:
+        return (Cell(told), Cell(f"{age} old", "muted"))
+    return (Cell(told), Cell(f"{age} old: not known now", "in-flight"))
 
 
 def row(of: DayRow, most: Decimal, symbol: str = "") -> Row:
