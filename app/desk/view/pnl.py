@@ -36,14 +36,13 @@ def head(seen: DaySeen) -> tuple[Cells, ...]:
             meaning = "risk-tripped" if used >= 1 else "risk-warn" if used >= Decimal("0.8") else "muted"
             first.append(Cell(f" {formats.bar(float(used), 10)} {used * 100:.0f} % used ", meaning))
     first.append(Cell(f"  {seen.currency}", "muted"))
-    second = [
-        Cell(f" equity {formats.money(seen.equity, sign=False)}"),
+    second = [Cell(f" equity {formats.money(seen.equity, sign=False)}"), *_account(seen)]
+    if seen.carried:
+        second.append(Cell(f"  carried over {formats.money(seen.carried)}", "muted"))
+    second += [
         Cell(f"  opened {formats.money(seen.opening_equity, sign=False)}", "muted"),
         Cell(f"  peak {formats.money(seen.peak, sign=False)}", "muted"),
     ]
-    second += _account(seen)
-    if seen.carried:
-        second.append(Cell(f"  carried over {formats.money(seen.carried)}", "muted"))
     if seen.partial:
         second.append(Cell(f"  {seen.partial}", "in-flight"))
     return tuple(first), tuple(second)
