@@ -257,6 +257,8 @@ class DeskApp(Ordering, App[DeskResult]):
                     await line._on_key(event)
                 return
             elif isinstance(screen, DeskScreen):
+                if not screen.standing and event.key not in KILL_KEYS:
+                    return  # pressed before there was anything to press it for
                 if not await self._check_bindings(event.key, priority=True):
                     await self._check_bindings(event.key)
                 return

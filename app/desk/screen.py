@@ -204,7 +204,8 @@ class DeskScreen(Screen[None]):
 
     def note(self, text: str, meaning: str = "muted") -> None:
         """One line for answers, above the footer."""
-        self.query_one("#note", Lines).show((Cell(f" {text}" if text else "", meaning),))
+        for line in self.query("#note").results(Lines):  # none while the screen is being made
+            line.show((Cell(f" {text}" if text else "", meaning),))
 
     def command_line(self, shown: bool) -> None:
         """Opens or closes the command line."""

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from deskpilot import Desk, painted, press, text_of
 from fakelink import FakeLink, snapshot
+from textual import events
 
 from app.desk.app import DeskApp
 from app.desk.dialogs import KillAsk
 from app.desk.options import DeskOptions
+from app.desk.screen import DeskScreen
 from app.desk.welcome import KEYS, WelcomePage, lines, venue
 from engine.control.commands import Kill
 
@@ -99,3 +101,43 @@ def test_the_kill_key_kills_before_anything_was_read(tmp_path: Path) -> None:
         assert isinstance(app.screen, KillAsk)
 
     first_start(tmp_path, test)
+
+
+def test_keys_that_come_before_the_desk_stands_break_nothing_and_the_kill_key_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stands = DeskScreen.on_mount
+    mounts, may = asyncio.Event(), asyncio.Event()
+
+    async def late(screen: DeskScreen) -> None:
+        mounts.set()
+        await may.wait()
+        stands(screen)
+
+    monkeypatch.setattr(DeskScreen, "on_mount", late)
+    link = FakeLink(snapshot())
+    app = DeskApp(link, DeskOptions(frame_rate=0, now=lambda: 100.0))
+
+    async def types() -> None:
+        await mounts.wait()
+        for key in ("f4", "f9", "ctrl+o", "colon", "f12"):
+            event = events.Key(key, None)
+            event.set_sender(app)
+            app.post_message(event)
+        for _ in range(50):
+            if link.sent:
+                break
+            await asyncio.sleep(0.02)
+        may.set()
+
+    async def run() -> None:
+        typist = asyncio.create_task(types())
+        async with app.run_test(size=(80, 24)) as pilot:
+            await typist
+            await painted(pilot)
+            assert [type(command) for command in link.sent] == [Kill]
+            assert app.desk.standing and not app.arming.armed
+            assert isinstance(app.screen, KillAsk)
+
+    asyncio.run(run())
+    assert app.desk_result is None
