@@ -115,6 +115,21 @@ def test_lateness_is_measured_and_not_made_up_for() -> None:
     assert rig.periods[-2:] == [(7 * MS, 0), (10 * MS, 0)]
 
 
+def test_what_holds_the_thread_right_after_a_round_is_the_lateness_of_the_next() -> None:
+    rig = Rig()
+
+    def hold(period: int, late: int) -> None:
+        rig.periods.append((period, late))
+        if len(rig.periods) == 2:
+            rig.clock.to(rig.clock.mono() + 23 * MS)
+
+    rig.ticker._hook = hold
+    rig.ticker.start()
+    rig.clock.run(0.040)
+    # From 10 to 33 ms it was held: the round of 20 ms comes then, that of 30 ms not at all.
+    assert rig.periods[1:] == [(10 * MS, 0), (23 * MS, 13 * MS), (7 * MS, 0)]
+
+
 def test_no_opening_without_the_ticker() -> None:
     rig = Rig()
     bench = rig.bench
