@@ -1,4 +1,4 @@
-"""`breakwater journal`: export, verify, back up or move aside the journal of a stopped engine."""
+"""`breakwater journal`: export, verify, back up or move aside a stopped engine's journal; compare two."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ def add(commands: argparse._SubParsersAction[Any], common: list[argparse.Argumen
         verb.add_argument("--journal", dest="file", metavar="FILE", help="instead of the state directory's")
         if target:
             verb.add_argument("target", help=target)
+    verb = verbs.add_parser(
+        "compare", parents=common, help="a shadow's fills beside those of a real run, order by order"
+    )
+    verb.add_argument("--journal", dest="file", metavar="FILE", help="instead of the state directory's")
+    verb.add_argument("--against", metavar="FILE", required=True, help="the journal of the real run")
+    verb.add_argument("--within", default="5s", help="how far apart two orders may be made (default 5s)")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -37,6 +43,8 @@ def _run(args: argparse.Namespace) -> int:
         path = Path(args.file) if args.file else journal_path(find_state_dir(args, os.environ))
         if args.journal == "verify":
             return _verify(args, path)
+        if args.journal == "compare":
+            return _compare(args, path)
         if args.journal == "export":
             rows = tools.export(path, Path(args.target))
             _say(args, f"{rows} rows written to {args.target}", rows=rows, file=args.target)
@@ -87,6 +95,23 @@ def _verify(args: argparse.Namespace, path: Path) -> int:
             "broker's own orders, executions and positions decide."
         )
     return ExitCode.CLEAN if report.ok else ExitCode.INTERNAL
+
+
+def _compare(args: argparse.Namespace, path: Path) -> int:
+    import msgspec
+
+    from app.compare import compare, text
+    from app.options import parse_duration
+    from engine.recorder import open_tape
+
+    try:
+        within = parse_duration(args.within)
+        with open_tape(path) as shadow, open_tape(Path(args.against)) as real:
+            found = compare(shadow, real, within)
+    except ValueError as error:
+        return _fail(args, ExitCode.USAGE, str(error))
+    print(msgspec.json.encode(found).decode() if args.json else text(found))
+    return ExitCode.CLEAN
 
 
 def _say(args: argparse.Namespace, text: str, **fields: object) -> None:

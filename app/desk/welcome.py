@@ -30,6 +30,8 @@ def venue(feed: str) -> str:
 def lines(where: str, snapshot: Snapshot | None) -> tuple[str, ...]:
     """The five lines. `where`: of `venue`."""
     mode = snapshot.mode if snapshot is not None else "PAPER"
+    if mode == "SHADOW":
+        where = "The broker's own market, only looked at: orders stay in this process. No money."
     return (
         f"{mode}. {where}",
         f"{_who_trades(snapshot)} Gate, journal, risk loop and kill switch are those of live trading.",

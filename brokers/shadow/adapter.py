@@ -162,9 +162,11 @@ class ShadowAdapter:
         elif isinstance(fact, LinkUp):
             if not self._opening and not self._paper.up:  # it came back by itself
                 self._soon(self._reopen())
-        elif isinstance(fact, MarketStateChanged):
+        elif isinstance(fact, MarketStateChanged) and fact.symbol in self._exchange.instruments:
             self._exchange.on_market_state(fact.symbol, fact.state, fact.ts)
-            self._exchange.set_limits(fact.symbol, fact.low_limit, fact.high_limit)
+            market = self._exchange.market(fact.symbol)
+            if (market.low, market.high) != (fact.low_limit, fact.high_limit):
+                self._exchange.set_limits(fact.symbol, fact.low_limit, fact.high_limit)
         elif isinstance(fact, Gap):
             self._notice("gap", f"{self._real.name}: {fact.reason}")
         elif isinstance(fact, BrokerNotice):

@@ -141,3 +141,8 @@ def test_keys_that_come_before_the_desk_stands_break_nothing_and_the_kill_key_wo
 
     asyncio.run(run())
     assert app.desk_result is None
+
+
+def test_a_shadow_says_that_it_only_looks() -> None:
+    first, *_ = lines(venue("ib"), snapshot(mode="SHADOW"))
+    assert first.startswith("SHADOW. ") and "only looked at: orders stay in this process" in first
