@@ -148,7 +148,7 @@ def test_a_side_that_is_not_chosen_and_a_symbol_that_is_none_are_said_to_be() ->
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
         await press(pilot, "f4", "down", "f9")
         assert "choose the side: b buys, s sells" in text_of(app)
-        await press(pilot, "s", "shift+tab", "x")
+        await press(pilot, "s", "shift+tab", "end", "x")
         assert "no symbol GCM3x; did you mean GCM3?" in text_of(app)
         await press(pilot, "enter")
         assert link.sent == [] and not link.previewed

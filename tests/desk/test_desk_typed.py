@@ -78,7 +78,7 @@ def test_a_command_line_does_not_flow_into_a_form_and_says_how_to_leave() -> Non
         await press(pilot, ":", "9", "backspace")
         assert values(app) == before, "the backspace takes the ':' back, not what stood there"
         await press(pilot, "2")
-        assert values(app)["size"] == "12"
+        assert values(app)["size"] == "2"
         await press(pilot, ":", "x", "tab", "tab", "7")
         assert values(app)["price"].endswith("7"), "in another field it goes on"
 
@@ -232,3 +232,23 @@ def test_keys_from_before_a_question_are_said_to_count_for_nothing() -> None:
 
     drive(test, link=Gate(), size=(80, 24))
     drive(one_key, link=Gate())
+
+
+def test_what_is_typed_takes_the_place_of_what_stood_there_when_the_field_was_come_to() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await to_ticket(pilot)
+        assert "[1]" in text_of(app)
+        await press(pilot, "2")
+        assert values(app)["size"] == "2", "never 12"
+        await press(pilot, "5")
+        assert values(app)["size"] == "25"
+        await press(pilot, "tab", "shift+tab", "backspace", "7")
+        assert values(app)["size"] == "27", "who takes a character back means the rest"
+        await press(pilot, "tab", "shift+tab", "end", "1")
+        assert values(app)["size"] == "271"
+        await press(pilot, "tab", "shift+tab", "x")
+        assert values(app)["size"] == "271", "a character that is not taken takes nothing away"
+        await press(pilot, "up", "4")
+        assert values(app)["size"] == "4"
+
+    drive(test, link=Gate())

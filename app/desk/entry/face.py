@@ -31,6 +31,7 @@ class Face(ModalScreen[AnyCommand | None]):
     again: str
     may_send: bool
     _at: str
+    _whole: bool
     _composed: bool
     _answer: Answer | None
     _checked: AnyCommand | None
@@ -87,7 +88,8 @@ class Face(ModalScreen[AnyCommand | None]):
             value = field.value or f"{' or '.join(field.choices)}?"
             shown = [Cell(f"‹ {value} ›", "heading" if here else "text" if field.value else "alarm-warning")]
         else:
-            shown = [Cell(field.value + ("_" if here else ""), "heading" if here else "text")]
+            replaced = f"[{field.value}]" if self._whole and field.value else f"{field.value}_"
+            shown = [Cell(replaced if here else field.value, "heading" if here else "text")]
         hint = self.hint(field, here)
         if hint:
             shown.append(Cell(f"  {hint}", "muted"))

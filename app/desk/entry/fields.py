@@ -27,16 +27,16 @@ class Field:
     kind: Literal["text", "number", "price"] = "text"
     colon: bool = False
 
-    def refuses(self, character: str) -> str:
-        """Why this character cannot be typed here now; empty: it can."""
-        if len(self.value) >= LONGEST:
+    def refuses(self, character: str, known: str) -> str:
+        """Why this character cannot be typed here behind what is known; empty: it can."""
+        if len(known) >= LONGEST:
             return f"{self.label} takes {LONGEST} characters, no more"
         if self.kind == "text" or (character.isascii() and character.isdigit()):
             return ""
         if character == ".":
-            return f"{self.label} has its '.' already" if "." in self.value else ""
+            return f"{self.label} has its '.' already" if "." in known else ""
         if character == "-" and self.kind == "price":
-            return f"{self.label}: a '-' stands in front or nowhere" if self.value else ""
+            return f"{self.label}: a '-' stands in front or nowhere" if known else ""
         if character == ",":
             return f"{self.label}: '.' before the decimals, nothing between thousands"
         more = ", and a '-' in front" if self.kind == "price" else ""

@@ -50,6 +50,8 @@ class Form(Face):
         self.fields = {field.name: field for field in fields}
         self._title_text = title
         self._at = at or fields[0].name
+        self._whole = True
+        """The cursor has just come to its field: what stands there goes when something is typed."""
         self._composed = False
         self._serial = 0
         """Counts what was entered; an answer about an older one is not shown."""
@@ -277,7 +279,11 @@ class Form(Face):
         elif key in ("tab", "down", "shift+tab", "up"):
             self._move(-1 if key in ("shift+tab", "up") else 1)
         elif key == "backspace" and not field.choices:
+            self._whole = False
             self._set(field.value[:-1])
+        elif key == "end":
+            self._whole = False
+            self.draw()
         elif key == "ctrl+u" and not field.choices:
             self._set("")
         elif field.choices and key in ("space", "right", "left"):
@@ -296,10 +302,13 @@ class Form(Face):
             elif character != " ":
                 self._say(f"{field.label} is one of {', '.join(field.choices)}: {character!r} begins none")
         elif character != " ":
-            if why := field.refuses(character):
+            # As in any form: a size of 1 that stands there and a 2 that is typed are 2 and never 12.
+            known = "" if self._whole else field.value
+            if why := field.refuses(character, known):
                 self._say(why)
             else:
-                self._set(field.value + character)
+                self._whole = False
+                self._set(known + character)
 
     def _unheeded(self, key: str) -> None:
         """After a ':' nothing is entered until the line that was meant has ended."""
@@ -339,6 +348,7 @@ class Form(Face):
         self._said = ""
         names = [name for name, field in self.fields.items() if field.shown]
         self._at = names[(names.index(self._at) + step) % len(names)]
+        self._whole = True
         self.draw()
 
     def _set(self, value: str) -> None:

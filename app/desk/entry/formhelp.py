@@ -16,6 +16,7 @@ _KEYS: Final = (
     ("Tab", "the next field; Shift+Tab the one before"),
     ("Up, Down", "in a number: one step, a tick or the usual size; else a field"),
     ("Space", "the next choice; so do Left, Right and first letters"),
+    ("[ ]", "what is typed takes its place; after End it goes behind it"),
     ("Ctrl+U", "empties the field; Backspace takes one character"),
     ("Enter", "asks the engine; Enter again, pressed by itself, does it"),
     ("Ctrl+O", "ARMED or SAFE: a SAFE desk sends no order, it previews"),
