@@ -304,12 +304,12 @@ class DeskApp(Ordering, App[DeskResult]):
         """A failed screen: a report without variables in a private file, and an orderly end."""
         self._return_code = 1
         if self._exception is None:
-            self._exception = error
-            self._exception_event.set()
             report = crash.write_report(error, self.options.report_dir, self.options.redact)
             if self.desk_result is None:
                 place = f"; report in {report}" if report is not None else "; no report could be written"
                 self.desk_result = DeskResult(
                     "crash", f"the screen failed: {type(error).__name__}{place}", report
                 )
+            self._exception = error
+            self._exception_event.set()
         self._close_messages_no_wait()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from app.desk.host import host_of
 from engine.control.questions import AnyQuestion, AnyReply
 from engine.control.replies import Declined
 
@@ -41,8 +42,7 @@ class Asker:
 
     def pulse(self) -> None:
         """Asks, if it is time to."""
-        app: Any = self._owner.app
-        now = app.now()
+        now = host_of(self._owner).now()
         since = now - self._asked_at
         if self._waits:
             if since < GIVE_UP:
@@ -58,7 +58,7 @@ class Asker:
         self._waits = 0
         if question is None:
             return
-        app: Any = self._owner.app
+        app = host_of(self._owner)
         self._number += 1
         self._waits = number = self._number
         self._asked_at = app.now()

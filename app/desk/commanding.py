@@ -3,53 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from textual.app import App
 from textual.widgets import Input
 
-from app.desk.dialogs import Ask, DetailPage, wrapped
+from app.desk.dialogs import Ask, wrapped
 from app.desk.entry.limit import widening
-from app.desk.grid import Grid
-from app.desk.help import HelpPage, Palette, Place
 from app.desk.keys import KEYS, Key
 from app.desk.killkeys import Killing
-from app.desk.panes.kill import KillPanel
-from app.desk.panes.orders import OrdersPane
+from app.desk.moving import Moving
+from app.desk.orderkeys import OrderKeys
 from app.desk.recording import Recorded
-from app.desk.result import DeskResult, Reason
 from app.desk.screen import DeskScreen
-from app.desk.screens import entry
 from app.desk.speaking import context
-from app.desk.storypage import StoryPage
 from app.desk.theming import Themed
 from app.desk.view.alerts import unacknowledged
-from app.desk.view.cells import Row
 from app.desk.view.killing import brief, scope_all
 from app.desk.view.meant import meant
-from app.desk.view.orders import is_working
-from app.desk.view.status import mode
 from app.grammar.tokens import Misspoken
-from app.grammar.verbs import OfDesk, Spoken, parse
+from app.grammar.verbs import OfDesk, parse
 from engine.control.commands import (
     Acknowledge,
     Answer,
     AnyCommand,
     Cancel,
-    CancelAll,
     Flatten,
     Kill,
     Reload,
     Reset,
 )
 from engine.control.link import Link
-from engine.control.snapshot import Snapshot
-from engine.model import Purpose
-
-if TYPE_CHECKING:
-    _Base = App[DeskResult]
-else:
-    _Base = object
 
 _FAILED: Final = {"unknown": "? NOT KNOWN", "not sent": "✕ NOT SENT"}
 """What is said of a command that the engine has not refused, by its answer's outcome."""
@@ -57,20 +40,12 @@ NOTE_STAYS: Final = 20.0
 """Seconds for which an answer is shown."""
 
 
-class Commanding(Killing, Recorded, Themed, _Base):
-    """Mixin of the app: everything that sends a command. `DeskApp` sets the attributes."""
+class Commanding(Killing, OrderKeys, Moving, Recorded, Themed):
+    """Part of the app: what sends a command and says what came of it."""
 
-    _link: Link
-    _who: str
-    _zone: str
-    _now: Callable[[], float]
-    _lined: Snapshot | None
-    _shown: Snapshot | None
-    _note_until: float
     _note_here: bool = False
     keys: tuple[Key, ...] = KEYS
     """The table of keys, with the operator's own."""
-    _painting: bool = True
 
     @property
     def link(self) -> Link:
@@ -83,22 +58,6 @@ class Commanding(Killing, Recorded, Themed, _Base):
         screen: Any = self.screen_stack[0]
         assert isinstance(screen, DeskScreen)
         return screen
-
-    def on_loop(self, callback: Callable[..., object], *args: object) -> None:
-        """Has a callback run on the app's loop; from any thread."""
-        raise NotImplementedError
-
-    def paint(self) -> None:
-        """Paints what is new."""
-        raise NotImplementedError
-
-    def entered(self, spoken: Spoken) -> bool:
-        """Takes a command that is confirmed in a form of its own; False where it is none."""
-        raise NotImplementedError
-
-    def finish(self, reason: Reason, detail: str = "") -> None:
-        """Ends the screen."""
-        raise NotImplementedError
 
     # Commands
 
@@ -146,11 +105,6 @@ class Commanding(Killing, Recorded, Themed, _Base):
         if self._note_here:
             self.note("")
 
-    def push_screen(self, *args: Any, **kwargs: Any) -> Any:
-        """A hint does not stand under a question that came after it."""
-        self.leave_hint()
-        return super().push_screen(*args, **kwargs)
-
     def _asking(self, kind: str) -> bool:
         return any(isinstance(screen, Ask) and screen.kind == kind for screen in self.screen_stack)
 
@@ -159,55 +113,6 @@ class Commanding(Killing, Recorded, Themed, _Base):
         pane = self.desk.last_pane
         row = pane.selected if pane is not None else None
         return row.symbol if row is not None else ""
-
-    # The other keys
-
-    async def action_show(self, name: str) -> None:
-        """Shows a screen; keys that follow are for it."""
-        snapshot = self._shown
-        screen = entry(name)
-        if not screen.exists_in(mode(snapshot) if snapshot is not None else ""):
-            self.note(f"{screen.label}: for recordings; open one with 'breakwater replay --desk'", "heading")
-            return
-        self.leave_hint()
-        await self.desk.choose(name)
-        # The panes have not been painted at their size yet.
-        self.call_after_refresh(self.paint)
-
-    async def show_log(self, ident: str) -> None:
-        """The log, with only what is about an id."""
-        await self.action_show("log")
-        sheet: Any = self.desk.sheet
-        sheet.about(ident)
-
-    def action_help(self) -> None:
-        """Keys and commands."""
-        self.push_screen(HelpPage(self.keys, self.place))
-
-    @property
-    def place(self) -> Place:
-        """Where the operator is."""
-        where = mode(self._lined) if self._lined is not None else ""
-        return Place(self.desk.sheet.id or "", where, isinstance(self.desk.focused, Grid))
-
-    def action_palette(self) -> None:
-        """Everything that can be done here, by name."""
-        if isinstance(self.screen, DeskScreen):
-            self.push_screen(Palette(self.keys, self.place), self._from_palette)
-
-    async def _from_palette(self, chosen: str | None) -> None:
-        if chosen is None:
-            return
-        if chosen.startswith(":"):
-            self.begin_line(f"{chosen[1:]} ")
-            return
-        key = next(key for key in self.keys if key.id == chosen)
-        owner: Any = self
-        if key.group == "table":
-            owner = self.desk.focused
-        elif key.group not in ("everywhere", "screen"):
-            owner = self.desk.sheet
-        await self.run_action(key.action, owner)
 
     def action_ack(self) -> None:
         """Acknowledges the alarm that the alarm line shows, not one that came a moment later."""
@@ -218,59 +123,6 @@ class Commanding(Killing, Recorded, Themed, _Base):
     def action_ack_all(self) -> None:
         """Acknowledges all alarms."""
         self.send(Acknowledge(), "acknowledge all alarms")
-
-    def action_cancel_order(self) -> None:
-        """Cancels the order under the cursor, where a table of orders has the focus."""
-        if row := self.selected_order("x cancels"):
-            self._cancel(row.key)
-
-    def selected_order(self, does: str) -> Row | None:
-        """The order under the cursor. Where no table of orders has the focus, the sheet's own gets it: the
-        order is seen before anything is done to it; without one it is said where they are. None: not yet."""
-        pane = self.desk.focused
-        if isinstance(pane, OrdersPane):
-            if pane.selected is None:
-                self.hint(f"{does} an order: there is none in this table")
-            return pane.selected
-        tables = self.desk.sheet.query(OrdersPane)
-        if not tables:
-            self.hint(f"{does} the selected order: select it on Desk (F2) or Orders (F3)")
-        elif not tables.first().display or not tables.first().size.height:
-            self.hint(f"{does} the selected order: there is no room for them here; Orders is F3")
-        else:
-            tables.first().take_cursor()
-            self.desk.set_focus(tables.first(), scroll_visible=False)
-            found = tables.first().selected is not None
-            self.hint(f"{does} the order under the cursor: press it again" if found else "there is no order")
-        return None
-
-    def _cancel(self, order_id: str) -> None:
-        """Cancels an order; one that protects a position only after a y."""
-        snapshot = self._link.latest()
-        found = [] if snapshot is None else [order for order in snapshot.orders if order.id == order_id]
-        command, said = Cancel(order_id=order_id), f"cancel {order_id}"
-        if not found or found[0].purpose != Purpose.PROTECT.value:
-            self.send(command, said)
-        elif not self._asking("command"):
-            order = found[0]
-            scope = f"{order_id} protects {order.symbol}; without it the position has no stop at the broker."
-            self._ask_for(command, said, scope, "y")
-
-    def action_cancel_all(self) -> None:
-        """Cancels all working orders after a y."""
-        snapshot = self._link.latest()
-        working = sum(map(is_working, snapshot.orders)) if snapshot is not None else 0
-        account = f"{snapshot.mode} account {snapshot.account}" if snapshot is not None else "the account"
-
-        def chosen(outcome: str | None) -> None:
-            if outcome:
-                self.send(CancelAll(), "cancel all orders")
-
-        body = wrapped(f"Cancel all {working} working orders of {account}.", "heading")
-        hint = "y cancels them. Esc does nothing."
-        if not self._asking("cancel-all"):
-            ask = Ask("CANCEL ALL", body, single={"y": "yes"}, hint=hint, kind="cancel-all")
-            self.push_screen(ask, chosen)
 
     def action_reload(self) -> None:
         """Reads the risk limits again; what lets more through needs the word for widening, and then only what
@@ -296,35 +148,6 @@ class Commanding(Killing, Recorded, Themed, _Base):
             return take
 
         self.send(Reload(), said, answered)
-
-    def action_pause_painting(self) -> None:
-        """Stops painting, or goes on."""
-        self._painting = not self._painting
-        self.paint()
-
-    def action_dismiss(self) -> None:
-        """Closes the command line, takes back a table's filter, or hides a finished kill report."""
-        if isinstance(self.desk.focused, Input):
-            self.desk.command_line(False)
-        elif isinstance(self.desk.focused, Grid) and self.desk.focused.arrangement.wanted:
-            self.desk.focused.filter("")
-        else:
-            self.desk.query_one(KillPanel).dismiss()
-
-    def action_detail(self) -> None:
-        """Nothing is selected where no table has the focus."""
-
-    def on_grid_detail(self, message: Grid.Detail) -> None:
-        """Everything about a row."""
-        if not isinstance(self.screen, DeskScreen):
-            return
-        table, row = message.grid.table, message.row
-        story_of = getattr(message.grid, "story_of", None)
-        ident = story_of(row) if story_of is not None else ""
-        self.push_screen(StoryPage(table, row, ident, self._zone) if ident else DetailPage(table, row))
-
-    def action_suspend_process(self) -> None:
-        """Not offered: it would stop the engine."""
 
     # Command line
 

@@ -3,67 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
-
-from textual.app import App
+from typing import Final
 
 from app.desk.dialogs import Ask, KillAsk, wrapped
-from app.desk.result import DeskResult
-from app.desk.screen import DeskScreen
+from app.desk.host import Part
 from app.desk.view.killing import left_open, scope_all, scope_symbol
-from engine.control.commands import Answer, AnyCommand, Flatten, Kill
-from engine.control.link import Link
-
-if TYPE_CHECKING:
-    _Base = App[DeskResult]
-else:
-    _Base = object
+from engine.control.commands import Answer, Flatten, Kill
 
 KILL_REPEAT: Final = 0.25
 """Seconds within which a held kill key counts as one press."""
 
 
-class Killing(_Base):
-    """Mixin of the app."""
+class Killing(Part):
+    """Part of the app."""
 
-    _link: Link
-    _who: str
-    _zone: str
     _kill_sent_at: float = float("-inf")
     _kills_ahead: int = 0
     """Kill keys that the input thread has sent; only that thread counts here."""
     _kills_taken: int = 0
     """Those of them that the app's loop has seen; only the loop counts here."""
-
-    @property
-    def desk(self) -> DeskScreen:
-        raise NotImplementedError
-
-    def on_loop(self, callback: Callable[..., object], *args: object) -> None:
-        """Has a callback run on the app's loop; from any thread."""
-        raise NotImplementedError
-
-    def note(self, text: str, meaning: str = "muted", stays: float = 0.0) -> None:
-        """Says something on the note line."""
-        raise NotImplementedError
-
-    def hint(self, text: str) -> None:
-        """Says why a key did nothing here."""
-        raise NotImplementedError
-
-    def send(self, command: AnyCommand, said: str, then: Callable[[Answer], None] | None = None) -> None:
-        """Sends a command."""
-        raise NotImplementedError
-
-    def _show_answer(self, said: str, answer: Answer) -> None:
-        raise NotImplementedError
-
-    def _asking(self, kind: str) -> bool:
-        raise NotImplementedError
-
-    def _selected_symbol(self) -> str:
-        raise NotImplementedError
 
     def kill_ahead(self) -> None:
         """Stage one, on the input thread: nothing here may wait for the app's loop."""

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from textual.app import App
-
-from app.desk.result import DeskResult
-from app.desk.screen import CommandLine, DeskScreen
-from engine.control.link import Link
-
-if TYPE_CHECKING:
-    _Base = App[DeskResult]
-else:
-    _Base = object
+from app.desk.host import Part
+from app.desk.screen import CommandLine
 
 JUMP = "at "
 """What the command line begins with when a time is typed."""
@@ -32,18 +24,8 @@ class Recording(Protocol):
     def play(self) -> str: ...
 
 
-class Recorded(_Base):
-    """Mixin of the app."""
-
-    _link: Link
-
-    @property
-    def desk(self) -> DeskScreen:
-        raise NotImplementedError
-
-    def note(self, text: str, meaning: str = "muted") -> None:
-        """Says something on the note line."""
-        raise NotImplementedError
+class Recorded(Part):
+    """Part of the app."""
 
     def _move(self, how: Callable[[Recording], str]) -> None:
         link = self._link

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from app.desk.finding import FindLine
 from app.desk.grid import Grid
+from app.desk.host import host_of
 from app.desk.painting import ByMeaning, Lines
 from app.desk.panes.kill import KillPanel
 from app.desk.panes.lines import AlarmLine, Banner, FooterLine, StatusLine, WhyLine
@@ -43,21 +44,18 @@ class CommandLine(Input):
     async def action_submit(self) -> None:
         """At once, and not by a message that waits behind the keys which follow: they would still be typed
         into this line, and not be met by the question that it opens."""
-        app: Any = self.app
-        app.line_submitted(self.value.strip())
+        host_of(self).line_submitted(self.value.strip())
 
     def action_stay(self) -> None:
         """Nothing."""
 
     def action_complete(self) -> None:
         """The word at the end, as far as it is certain."""
-        app: Any = self.app
-        app.complete_line(self)
+        host_of(self).complete_line(self)
 
     def action_recall(self, older: bool) -> None:
         """What was typed before."""
-        app: Any = self.app
-        app.recall_line(self, older)
+        host_of(self).recall_line(self, older)
 
     def __init__(self) -> None:
         super().__init__(

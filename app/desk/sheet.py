@@ -13,6 +13,7 @@ from textual.containers import Container
 
 from app.desk import keys
 from app.desk.grid import Grid
+from app.desk.host import Host, host_of
 from app.desk.painting import ByMeaning
 from engine.control.snapshot import Snapshot
 
@@ -84,9 +85,8 @@ class Sheet(Container, can_focus=True):
         self._desk.hint(text)
 
     @property
-    def _desk(self) -> Any:
-        # The app; its type would be an import in a ring.
-        return self.app
+    def _desk(self) -> Host:
+        return host_of(self)
 
     def shown(self) -> None:
         """The operator has come here; `look` follows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from app.desk.asking import Asker
 from app.desk.dialogs import Page
 from app.desk.grid import Grid
+from app.desk.host import host_of
 from app.desk.painting import Lines
 from app.desk.view import story
 from app.desk.view.cells import Cell, Row, Table
@@ -67,9 +68,9 @@ class StoryPage(Page):
         """Closes, and shows the lines of the log that are about it: from the tick that caused it on."""
         told = self._told
         ident = told.correlations[0] if isinstance(told, StoryTold) and told.correlations else self._ident
+        host = host_of(self)
         self.dismiss(None)
-        app: Any = self.app
-        await app.show_log(ident)
+        await host.show_log(ident)
 
     def look(self, snapshot: Snapshot) -> None:
         """Follows the order: its row in the newest snapshot says whether its story has gone on."""

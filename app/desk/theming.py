@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-from textual.app import App
+from typing import Final
 
 from app.desk import themes
-from app.desk.result import DeskResult
-
-if TYPE_CHECKING:
-    _Base = App[DeskResult]
-else:
-    _Base = object
+from app.desk.host import Part
 
 LOOK_EVERY: Final = 2.0
 """Seconds between two looks whether a theme's file was saved: one `stat` each."""
 
 
-class Themed(_Base):
-    """Mixin of the app."""
+class Themed(Part):
+    """Part of the app."""
 
     _desk_theme: themes.DeskTheme
     _asked_theme: str
     """The theme by name or path, as it was asked for; empty: it was handed in, and no file is behind it."""
     _theme_stamp: themes.Stamp | None = None
-
-    def note(self, text: str, meaning: str = "muted") -> None:
-        """Says something on the note line."""
-        raise NotImplementedError
+    theme: str
+    """Of Textual's app."""
 
     def begin_theme(self, theme: themes.DeskTheme | str) -> None:
         """Takes the first theme. Raises `themes.BadTheme`."""

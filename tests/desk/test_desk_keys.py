@@ -9,6 +9,7 @@ import pytest
 
 from app.desk import keys
 from app.desk.app import DeskApp
+from app.desk.footer import VITAL, footer
 from app.desk.grid import Grid
 from app.desk.screens import SCREENS, ScreenEntry, entry
 
@@ -60,14 +61,14 @@ def test_bindings_have_id_help_and_priority_where_they_must() -> None:
 
 @pytest.mark.parametrize("width", [10, 40, 60, 80, 100, 108, 109, 120, 300])
 def test_the_footer_begins_with_kill_fits_and_keeps_what_saves(width: int) -> None:
-    shown = keys.footer(width)
+    shown = footer(width)
     assert sum(one.width for one in shown) <= width
     assert (shown[0].first, shown[0].label) == ("F12", "KILL")
     named = {one.key.id for one in shown}
     if width >= 40:
         assert named >= {"kill", "flatten_symbol", "arm"}
     if width >= 80:
-        assert named >= set(keys.VITAL) - {"show_health", "quit"}
+        assert named >= set(VITAL) - {"show_health", "quit"}
     assert width < 109 or [one.label for one in shown][-2:] != ["Flat", "Arm"], (
         "there is room for whole words"
     )

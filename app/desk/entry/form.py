@@ -20,6 +20,7 @@ from app.desk.entry.face import Face
 from app.desk.entry.fields import Field
 from app.desk.entry.formhelp import FormHelp
 from app.desk.entry.judging import GIVE_UP, Case, Judge
+from app.desk.host import Host, host_of
 from app.desk.painting import Lines
 from app.grammar.tokens import Misspoken
 from engine.control.commands import Answer, AnyCommand
@@ -121,12 +122,12 @@ class Form(Face):
             self.call_after_refresh(self._shown)
 
     @property
-    def desk(self) -> Any:
+    def desk(self) -> Host:
         """The app, which sends for it."""
-        return self.app
+        return host_of(self)
 
     @property
-    def may_send(self) -> bool:
+    def may_send(self) -> bool:  # type: ignore[override]
         """Whether anything may leave."""
         return not self.waits_for_arming or bool(self.desk.arming.armed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.desk import keys
+from app.desk.footer import footer
 from app.desk.painting import Lines
 from app.desk.view import alerts, formats, health, status
 from app.desk.view.cells import Cell
@@ -76,7 +77,7 @@ class FooterLine(Lines):
     def on_resize(self) -> None:
         """Shows as many keys as fit."""
         cells: list[Cell] = []
-        shown = keys.footer(self.size.width, self.mode, getattr(self.app, "keys", keys.KEYS))
+        shown = footer(self.size.width, self.mode, getattr(self.app, "keys", keys.KEYS))
         crowded = sum(one.width + 1 for one in shown) > self.size.width
         for one in shown:
             key = one.key.id

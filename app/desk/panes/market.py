@@ -49,7 +49,7 @@ class Ladder(Grid):
         """Whether the cursor has been put to the touch of this market."""
 
     @property
-    def arrangement(self) -> Arrangement:  # type: ignore[override]
+    def arrangement(self) -> Arrangement:
         """Prices have one order; they are neither sorted nor filtered."""
         return Arrangement()
 

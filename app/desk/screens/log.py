@@ -127,7 +127,7 @@ class LogSheet(Sheet):
             line = pane.line(pane.selected)
             ident = "" if line is None else line.correlation or line.order_id
             if not ident:
-                self.app.note("select a line with a correlation or order id first", "heading")  # type: ignore[attr-defined]
+                self.say("select a line with a correlation or order id first")
                 return
             pane.anew(pane.level, ident)
         self._tail.ask()

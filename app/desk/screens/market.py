@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Container
 
 from app.desk.asking import Asker
+from app.desk.host import host_of
 from app.desk.keys import bindings
 from app.desk.panes.market import Ladder, MarketHead, PriceChart, TapePane, span
 from app.desk.sheet import Sheet
@@ -53,7 +54,7 @@ class MarketSheet(Sheet):
 
     def shown(self) -> None:
         """Shows the market that the operator has just looked at elsewhere."""
-        pane = self.app.desk.last_pane  # type: ignore[attr-defined]
+        pane = host_of(self).desk.last_pane
         row = pane.selected if pane is not None else None
         if row is not None and row.symbol:
             self.choose(row.symbol)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
+from app.desk.host import host_of
 from app.desk.keys import bindings
 from app.desk.panes.risk import RiskPane
 from app.desk.sheet import Sheet
@@ -33,8 +34,7 @@ class RiskSheet(Sheet):
             "order_qty": f"{scope}.max_order_qty",
             "spread": f"{scope}.max_spread_ticks",
         }
-        app: Any = self.app
-        app.edit_limit(own.get(control, control) if scope else control)
+        host_of(self).edit_limit(own.get(control, control) if scope else control)
 
     def action_reset_control(self) -> None:
         """Asks to take back what the selected control has done."""
