@@ -168,6 +168,10 @@ class Ordering(Commanding):
 
     def action_ticket(self) -> None:
         """A new order in the symbol of the selected row, or of the market that is shown."""
+        snapshot = self._link.latest()
+        if snapshot is not None and snapshot.recorded:
+            self.hint("this is a recording: no order leaves from it")
+            return
         row = self.position_row(self._looked_at())
         symbol = row.symbol if row is not None else ""
         self.open_form(Ticket(self.known_words(), symbol=symbol, size=self.size_of(symbol)))

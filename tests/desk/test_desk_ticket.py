@@ -11,6 +11,7 @@ from typing import Any
 
 from deskpilot import Desk, drive, press, press_at, text_of
 from entrykit import Gate, checked, confirm, to_ticket
+from fakelink import recorded_snapshot
 
 from app.desk.app import DeskApp
 from app.desk.entry.confirm import GUARD, Confirm
@@ -152,6 +153,15 @@ def test_a_side_that_is_not_chosen_and_a_symbol_that_is_none_are_said_to_be() ->
         assert "no symbol GCM3x; did you mean GCM3?" in text_of(app)
         await press(pilot, "enter")
         assert link.sent == [] and not link.previewed
+
+    drive(test, link=Gate())
+
+
+def test_a_recording_takes_no_order() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        link.snapshot = recorded_snapshot()
+        await press(pilot, "f9")
+        assert not isinstance(app.screen, Form) and "this is a recording" in text_of(app)
 
     drive(test, link=Gate())
 
