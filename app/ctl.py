@@ -311,7 +311,8 @@ def _command(args: argparse.Namespace, command: c.AnyCommand, directory: Path) -
     if args.json:
         _print_answer(answer, CtlExit.OK if answer.ok else CtlExit.REFUSED)
     elif answer.ok:
-        details = "" if args.ctl == "reload" else " ".join(f"{k}={v}" for k, v in answer.data.items())
+        # The version stands in the text already.
+        details = " ".join(f"{k}={v}" for k, v in answer.data.items() if k != "version")
         sys.stdout.write(plain(f"{answer.text} {details}".rstrip()) + "\n")
     else:
         more = "; 'breakwater ctl reload --widen' takes it over" if "digest" in answer.data else ""

@@ -165,7 +165,7 @@ class LimitDesk:
         holds, asked = then.of(key), shown(new, key)
         if holds.key != key and asked:
             tighter = f"{holds.figure} ({holds.origin}) is tighter"
-            return f"no effect now: {tighter}; this counts once that is above {self._figure(key, asked)}"
+            return f"no effect now: {tighter}; this counts once that is above {then.worth(key, asked)}"
         if asked and shown(self._limits.bounded(new), key) != asked:
             return f"no effect beyond {holds.figure}: {holds.origin} is tighter"
         keeping = then.keeping(key)

@@ -106,6 +106,13 @@ class Limits:
             return self._given(field, key)
         return self._given(key, key)
 
+    def worth(self, key: str, text: str) -> str:
+        """A setting's figure, a percentage of the opening equity with its worth in money."""
+        said = figure(key, text, self._instruments, self._currency)
+        if key != "daily_loss_pct" or self._opening is None:
+            return said
+        return f"{said} = {self._opening * Decimal(text) / 100:,.2f} {self._currency}"
+
     def keeping(self, key: str) -> list[str]:
         """Instruments with a figure of their own, for which the account's setting does not count."""
         if key not in InstrumentLimits.model_fields:

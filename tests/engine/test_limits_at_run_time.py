@@ -220,6 +220,9 @@ def test_a_preview_says_where_the_figure_in_force_comes_from_and_what_stays_tigh
         lower = await limit(rig, "daily_loss", "5000", preview=True)
         assert (lower.data["after"], "note" in lower.data) == ("5,000.00 USD", False)
         assert lower.data["after_from"] == "daily_loss_amount, set at run time by test"
+        assert (await limit(rig, "daily_loss", "5000")).ok
+        share = await limit(rig, "daily_loss", "1%", preview=True)
+        assert share.data["note"].endswith("counts once that is above 1 % = 10,000.00 USD")
         # A figure of the instrument's own stands in the way of the account's.
         assert (await limit(rig, "ES", "4")).ok
         wide = await limit(rig, "max_position", "30", preview=True)
