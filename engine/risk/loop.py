@@ -116,7 +116,8 @@ class RiskLoop:
         if len(symbols) != len(self._symbols):
             self._drop(self._symbols, symbols)
             dropped = True
-        for name in view.strategies():
+        configured = view.strategies()
+        for name in configured:
             group = self._strategies.get(name)
             if group is None:
                 group = self._strategies[name] = _Group(self._kinds["strategy"], name)
@@ -124,6 +125,9 @@ class RiskLoop:
             if now != group.version or (group.due is not None and mono >= group.due):
                 group.version = now
                 self._evaluate(group, view, mono)
+        for name, group in self._strategies.items():
+            if group.due is not None and mono >= group.due and name not in configured:
+                self._overdue(group, view, mono)
         group = self._account
         now = view.account_version()
         if dropped or now != group.version or (group.due is not None and mono >= group.due):
@@ -179,6 +183,18 @@ class RiskLoop:
             due = place.reading.due if place.reading is not None else None
             if due is not None and (group.due is None or due < group.due):
                 group.due = due
+
+    def _overdue(self, group: _Group, view: RiskView, mono: int) -> None:
+        """Owners without a configuration, whose orders by hand or netted were counted: what was touched is
+        looked at again when its time has come. Left alone, it would call for a round at once for ever."""
+        dues = []
+        for place in group.places.values():
+            if place.reading is not None and place.reading.due is not None:
+                if place.reading.due <= mono:
+                    self._look(place, view, mono)
+                if place.reading.due is not None:
+                    dues.append(place.reading.due)
+        group.due = min(dues, default=None)
 
     def _groups(self, control: Control) -> dict[str, _Group]:
         match control.kind:

@@ -56,3 +56,20 @@ def test_rounds_that_leave_figures_out_lose_none_of_them() -> None:
         await look("the broker's figures are gone")
 
     Rig.play(script, config={"risk": RiskLimits(**WIDE)})
+
+
+def test_an_order_by_hand_does_not_call_for_every_round_from_then_on() -> None:
+    async def script(rig: Rig) -> tuple[int, int]:
+        await rig.sleep(70)
+        before = rig.engine.risk.rounds
+        await rig.sleep(120)
+        quiet, before = rig.engine.risk.rounds - before, rig.engine.risk.rounds
+        await rig.fill(Side.BUY, 1)
+        await rig.fill(Side.SELL, 1)
+        await rig.sleep(200)
+        before = rig.engine.risk.rounds
+        await rig.sleep(120)
+        return quiet, rig.engine.risk.rounds - before
+
+    quiet, after = Rig.play(script)
+    assert after < quiet + 200, "the place of its owner fell due and was never looked at again"

@@ -29,6 +29,7 @@ from engine.model import Instrument, Quote
 from engine.ports import Adapter, Clock
 from engine.records import EMERGENCY, RunStarted, decode
 from engine.sessions import calendar
+from engine.sim.loop import VirtualClock, VirtualLoop
 from engine.strategy.realtime import RealtimeHost
 
 HERE = Path(__file__).parent
@@ -67,6 +68,8 @@ class LiveRig:
 
     inline = False
     """Whether the journal commits on the engine's own thread."""
+    virtual: VirtualLoop | None = None
+    """The loop, where time is virtual."""
 
     def __init__(self, directory: Path, config: EngineConfig, venue: MakeVenue | None = None) -> None:
         self.directory = directory
@@ -81,7 +84,8 @@ class LiveRig:
         self._seen = asyncio.Event()
 
     async def open(self) -> None:
-        clock = RealClock(asyncio.get_running_loop())
+        loop = self.virtual
+        clock = RealClock(asyncio.get_running_loop()) if loop is None else VirtualClock(loop)
         self.clock = clock
         self.journal = await Journal.open(
             self.directory / "journal.db",
@@ -107,7 +111,7 @@ class LiveRig:
                 calendar=calendar,
                 log=lambda level, event, **fields: self.logged.append((level, event, fields)),
                 mode="PAPER",
-                lockstep=False,
+                lockstep=loop is not None,
                 speed=1.0,
                 seed=1,
                 reload_limits=lambda: self.config.risk,
