@@ -13,7 +13,7 @@ KILLS ?= 300
 CUTS ?= 1000
 SEEDS ?= 500
 
-.PHONY: run test test-long test-ib test-ib-async conformance lint bench bench-guard bench-base crash sim soak mutants picture clean help
+.PHONY: run test test-long test-ib test-ib-async conformance lint bench bench-peers bench-guard bench-base crash sim soak mutants picture clean help
 
 help:  ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -71,6 +71,15 @@ lint: $(STAMP)  ## ruff and strict types
 
 bench: $(STAMP)  ## all benchmarks, each beside its control or floor (JSON=FILE keeps the figures)
 	$(BIN)/python -m tests.bench $(if $(JSON),--json $(JSON))
+
+# Others' engines, for scale: some 500 MB, and nothing of ours imports them. vnpy without its screen's libraries.
+.venv-peers/.installed: tests/bench/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/bench/peers.txt
+	@touch $@
+
+bench-peers: $(STAMP) .venv-peers/.installed  ## installs vnpy and NautilusTrader beside ours, and measures their order path
+	$(BIN)/python -m tests.bench peers
 
 bench-guard: $(STAMP)  ## what lost half of its worth against the figures in tests/bench/base.json (a short run)
 	@$(BIN)/python -m tests.bench --quick --json $(VENV)/bench.json reduced >/dev/null

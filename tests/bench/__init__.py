@@ -40,6 +40,11 @@ is what to compare between runs and machines.
 The venue of orders, fills and scaling acknowledges at once and does nothing else (`tests.bench.venue`), so
 that the engine is measured and not the simulated exchange.
 
+* **soak** – resident memory of the real engine over a day of 12,000 orders in virtual time, once all that is
+  bounded is full: its slope is what a longer run adds. `--long` plays a week.
+* **peers** – the order path of vnpy and NautilusTrader, which store nothing, in an environment of their own
+  (`make bench-peers`); left out with a message where that is not there.
+
 At the end stands the table of all targets (`tests.bench.summary`). All figures go as one JSON object to the
 file of `--json`, or the last line: times in µs unless their name says otherwise. `guard BASE.json NEW.json`
 tells what lost half of its worth between two runs. `--quick` is there to see that the benchmarks run; its

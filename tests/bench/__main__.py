@@ -22,7 +22,19 @@ from typing import Any
 from tests.bench import guard, summary
 from tests.bench.figures import middle
 
-SECTIONS = ("risk", "kill", "orders", "fills", "scaling", "quotes", "start", "replay", "screen")
+SECTIONS = (
+    "risk",
+    "kill",
+    "orders",
+    "fills",
+    "scaling",
+    "quotes",
+    "start",
+    "replay",
+    "screen",
+    "soak",
+    "peers",
+)
 """Those of the table, which `make bench` plays."""
 MORE = ("journal", "hostile", "ticks")
 """Those that are played when they are named."""
@@ -50,6 +62,7 @@ def main(arguments: list[str]) -> int:
         help=f"of {', '.join(known)}; default: all up to {SECTIONS[-1]}; `reduced`: {', '.join(REDUCED)}",
     )
     parser.add_argument("--quick", action="store_true", help="short; only to see that it runs")
+    parser.add_argument("--long", action="store_true", help="the soak plays a whole week; takes minutes more")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument(
         "--summary", action="store_true", help="write the table of all targets alone, as `guard` reads it"
@@ -62,7 +75,7 @@ def main(arguments: list[str]) -> int:
     if unknown:
         parser.error(f"no section {', '.join(unknown)}; there are {', '.join(known)}, and reduced")
     if args.within:
-        args.json.write_text(json.dumps(_play(chosen[0], args.quick)), encoding="utf-8")
+        args.json.write_text(json.dumps(_play(chosen[0], args.quick, args.long)), encoding="utf-8")
         return 0
     began = time.monotonic()
     machine = {
@@ -80,7 +93,7 @@ def main(arguments: list[str]) -> int:
     for name in known:
         if name in chosen:
             since = time.monotonic()
-            played = _in_a_process(name, args.quick)
+            played = _in_a_process(name, args.quick, args.long)
             took[name] = round(time.monotonic() - since, 1)
             if played is None:
                 failed.append(name)
@@ -108,16 +121,18 @@ def main(arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
-def _in_a_process(name: str, quick: bool) -> Any:
+def _in_a_process(name: str, quick: bool, long: bool) -> Any:
     """What a section has found; None where it failed, which its output tells."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         out = Path(folder) / "found.json"
         command = [sys.executable, "-m", "tests.bench", "--within", "--json", str(out), name]
+        command += ["--quick"] * quick + ["--long"] * long
+        longest = LONGEST * (4 if long else 1)
         sys.stdout.flush()
         try:
-            done = subprocess.run([*command, *(["--quick"] if quick else [])], check=False, timeout=LONGEST)
+            done = subprocess.run(command, check=False, timeout=longest)
         except subprocess.TimeoutExpired:
-            print(f"  {name} was ended: it took longer than {LONGEST} s", flush=True)
+            print(f"  {name} was ended: it took longer than {longest} s", flush=True)
             return None
         if done.returncode != 0 or not out.exists():
             print(f"  {name} failed with {done.returncode}", flush=True)
@@ -125,8 +140,10 @@ def _in_a_process(name: str, quick: bool) -> Any:
         return json.loads(out.read_text(encoding="utf-8"))
 
 
-def _play(name: str, quick: bool) -> Any:
+def _play(name: str, quick: bool, long: bool) -> Any:
     section = importlib.import_module(f"tests.bench.{name}")
+    if name == "soak":
+        return section.run(quick, long)
     return middle([section.run(quick) for _ in range(3 if name in THRICE and not quick else 1)])
 
 

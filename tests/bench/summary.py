@@ -53,6 +53,8 @@ def lines(found: Found) -> list[Line]:
         "start": _start,
         "replay": _replay,
         "screen": _screen,
+        "soak": _soak,
+        "peers": _peers,
     }
     return [line for section, make in made.items() if section in found for line in make(found[section])]
 
@@ -171,6 +173,20 @@ def _start(found: Found) -> Iterator[Line]:
     yield Line(f"start, {rows:,.0f} rows, all folded, CPU s", "-", folded, read, "reading the rows", True)
     idle = statistics.median(_of(found["empty"], "idle_rss_mib"))
     yield Line("memory headless, idle MiB", "≤ 100", idle, None, "", idle <= 100)
+
+
+def _soak(found: Found) -> Iterator[Line]:
+    grown = found["mib_per_10k_orders"]
+    name = f"memory for 10,000 orders more, MiB ({found['days']:g} days)"
+    yield Line(name, "flat", grown, None, "", grown <= 1)
+
+
+def _peers(found: Found) -> Iterator[Line]:
+    for name, case in found.items():
+        if name != "installed":
+            yield Line(
+                f"{name}: callback → gateway p50 µs", "-", case["p50_us"], None, "stores nothing", True
+            )
 
 
 def _of(runs: list[Found], key: str) -> list[float]:

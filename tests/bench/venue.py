@@ -57,6 +57,7 @@ class InstantVenue:
         """Host's performance counter when an order was handed over, ns."""
         self.last_cancel = 0
         self.answers_cancels = True
+        self.trading_day = "2026-01-07"
 
     def bind(self, sink: FactSink) -> None:
         self._sink = sink
@@ -107,7 +108,7 @@ class InstantVenue:
         number = self.filled
         assert order.limit is not None
         fill = Fill(
-            key=ExecutionKey("SIM", self.account, "2026-01-07", f"E{number:08d}"),
+            key=ExecutionKey("SIM", self.account, self.trading_day, f"E{number:08d}"),
             symbol=order.symbol,
             side=order.side,
             qty=lots,
