@@ -53,7 +53,10 @@ def _run_once(app: DeskApp, mouse: bool, on_signal: Reason) -> DeskResult:
         signal.SIGHUP: ("terminal-lost", "terminal lost: SIGHUP"),
     }
 
+    told: list[int] = []
+
     def ended(number: int, _frame: object) -> None:
+        told.append(number)
         app.on_loop(app.finish, *ends[number])
 
     before = {number: signal.signal(number, ended) for number in ends}
@@ -68,4 +71,9 @@ def _run_once(app: DeskApp, mouse: bool, on_signal: Reason) -> DeskResult:
     if result.reason == "terminal-lost":
         outlive_terminal()
         leave_terminal()
+    # Whoever shuts a session down sends SIGHUP and SIGTERM at once: the screen ends by the first that comes,
+    # and the second is an order all the same.
+    stops = [number for number in told if number != signal.SIGHUP]
+    if stops and result.reason in ("terminal-lost", "quit-screen", "crash"):
+        return DeskResult(*ends[stops[0]], result.report)
     return result

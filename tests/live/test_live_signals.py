@@ -82,6 +82,13 @@ def test_a_stop_signal_ends_all_in_order(quiet: Workstation, number: signal.Sign
     assert canceled(quiet, resting)
 
 
+def test_a_stop_signal_that_comes_with_the_end_of_the_terminal_is_not_lost(quiet: Workstation) -> None:
+    quiet.signal(signal.SIGHUP)
+    quiet.signal(signal.SIGTERM)
+    assert quiet.ended() == ExitCode.CLEAN
+    assert not quiet.listens()
+
+
 def test_a_stop_signal_before_the_screen_stands_is_not_lost(start: Start) -> None:
     desk = start()
     desk.until((desk.state / "journal.db").exists, "the journal")
