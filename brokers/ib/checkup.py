@@ -128,7 +128,9 @@ async def _look(
         yield Finding(
             "ib profit",
             "PASS" if known else "WARN",
-            f"IB's own profit of the day is {values.day_pnl}" if known else "IB tells no profit of the day",
+            f"IB's own profit of the day is {values.day_pnl:.2f}"
+            if known
+            else "IB tells no profit of the day",
             "" if known else "nothing is opened without it, unless risk.broker_pnl says used or ignored",
         )
     except QueryFailed as error:
@@ -167,10 +169,13 @@ async def _orders(adapter: IbAdapter, resolved: Resolved) -> Finding:
         read_only = "read-only" in str(error).lower() or "[IB 321]" in str(error)
         remedy = f"{SETTINGS}: clear Read-Only API" if read_only else "look at TWS, which may show a question"
         return Finding("ib orders", "FAIL", str(error), remedy)
+    does = f"needs {initial} initial, {maintenance} maintenance margin"
+    if initial is not None and initial < 0:
+        does = f"would free {-initial} of initial margin, because less is held short then"
     return Finding(
         "ib orders",
         "PASS" if initial is not None else "WARN",
-        f"TWS takes orders; one lot of {symbol} needs {initial} initial, {maintenance} maintenance margin",
+        f"TWS takes orders; one lot of {symbol} {does}",
     )
 
 

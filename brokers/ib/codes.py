@@ -14,8 +14,8 @@ REFUSED: Final = frozenset(
 )
 """A new order was not taken, or a change of a live one failed and the order stands."""
 
-CHANGE_FAILED: Final = frozenset({104, 105, 134, 329, 2102, 10326})
-"""The change failed: the order stands, or was done before."""
+CHANGE_FAILED: Final = frozenset({104, 105, 134, 135, 329, 2102, 10147, 10326})
+"""The change failed: the order stands, or was done before. They speak of a change only while one is open."""
 
 CANCEL_FAILED: Final = frozenset({136, 161, 10147, 10148, 10149})
 """The cancel failed; it says nothing of the order."""

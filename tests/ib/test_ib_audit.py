@@ -153,8 +153,12 @@ MET: Final[dict[str, tuple[str | int, ...]]] = {
 """Duty: evidence."""
 
 OPEN: Final[dict[str, str]] = {
-    "rolling as a two-leg action": "a person closes the one and opens the other",
-    "anything on a real TWS": "nothing was tried there",
+    "a fill after a cancel or for an unknown order stops its instrument": (
+        "it is booked, alarmed and compared, for a late fill is an everyday race; a trade by hand halts "
+        "where reconcile.on_manual_trade says so, a difference of positions where reconcile.on_drift does"
+    ),
+    "rolling as a two-leg action": "a person closes the one and opens the other; a run trades one month",
+    "anything on a real TWS": "nothing was tried there: there is none here",
 }
 """What is not met, and why."""
 

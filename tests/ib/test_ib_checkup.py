@@ -17,7 +17,8 @@ from brokers.ib import IbAdapter, IbConfig, IbContract
 from brokers.ib.checkup import Finding, checkup
 from brokers.loopback.tws import TwsConfig
 from engine.clock import RealClock
-from tests.conformance.benches.ib import ACCOUNT, gateway
+from engine.model import Quote, Side
+from tests.conformance.benches.ib import ACCOUNT, PATIENCE, gateway
 from tests.ib.kit import needs_library
 
 pytestmark = needs_library
@@ -31,6 +32,7 @@ def walk(
     real_money: bool = False,
     busy: bool = False,
     lost: str = "",
+    short: int = 0,
     **ib: Any,
 ) -> dict[str, Finding]:
     """The findings against a gateway with these settings, by name."""
@@ -42,10 +44,10 @@ def walk(
         if lost:
             venue.script.drop(lost, times=1_000)
         listener, port = await venue.listen()
-        from engine.model import Quote
-
         venue.on_quote(Quote("ES", clock.now(), 100, 20, 101, 10))
-        config = IbConfig(**{"port": port, "contracts": ES, "answer_within": 1.0, **ib})
+        if short:
+            venue.exchange.manual_trade(ACCOUNT, "ES", Side.SELL, short)
+        config = IbConfig(**{"port": port, "contracts": ES, "answer_within": PATIENCE, **ib})
         other = IbAdapter(config.model_copy(update={"contracts": {}}), ACCOUNT, clock)
         other.bind(lambda fact: None)
         try:
@@ -81,6 +83,11 @@ def test_a_good_set_up_passes() -> None:
         "ib data ES": "PASS",
         "ib by hand": "WARN",
     }
+
+
+def test_margin_that_a_lot_more_would_free_is_not_told_as_needed() -> None:
+    assert "one lot of ES needs " in walk()["ib orders"].text
+    assert "would free " in walk(short=2)["ib orders"].text
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_a_message_about_a_working_order_leaves_it(code: int) -> None:
     play(script)
 
 
-@pytest.mark.parametrize("code", [104, 105, 110, 201, 321, 329, 2102, 10326])
+@pytest.mark.parametrize("code", [104, 105, 110, 135, 201, 321, 329, 2102, 10147, 10326])
 def test_a_refused_change_leaves_the_order_at_its_old_terms(code: int) -> None:
     async def script(bench: IbBench) -> None:
         order_id = await working(bench)
