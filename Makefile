@@ -51,7 +51,7 @@ test-long: $(STAMP)  ## the same with recordings to their end, and examples and 
 	@touch $@
 
 # What depends on the library. The codec of the wire does not: it is the same code in both environments.
-IB_TESTS := tests/ib tests/tws tests/conformance/test_ib.py tests/app/test_app_ib.py
+IB_TESTS := tests/ib tests/tws tests/conformance/test_ib.py tests/app/test_app_ib.py tests/shadow/test_shadow_ib.py
 
 test-ib-async: $(OTHER)/.installed  ## gateway and adapter with ib_async, in an environment of its own
 	$(OTHER)/bin/python -m pytest $(SPREAD) $(IB_TESTS) --ignore tests/tws/test_tws_codec.py || \

@@ -41,7 +41,11 @@ def practised(settings: Settings) -> Settings:
     """The settings of a run against the loopback gateway: its account, port, contracts. Others unchanged."""
     if settings.feed.source != LOOPBACK:
         return settings
-    contracts = {symbol: IbContract(exchange=lookup(symbol).venue, expiry="front") for symbol in SYMBOLS}
+    # Its synthetic market never closes, whatever the hours of the real one are.
+    contracts = {
+        symbol: IbContract(exchange=lookup(symbol).venue, expiry="front", calendar="always")
+        for symbol in SYMBOLS
+    }
     ib = IbConfig(
         port=settings.ib.port if settings.ib.port != IbConfig().port else PORT,
         client_id=settings.ib.client_id,

@@ -30,7 +30,7 @@ from brokers.loopback.adapter import RemotePaperAdapter
 from brokers.loopback.feed import RemoteFeed, fetch_instruments
 from brokers.loopback.wire import Address
 from brokers.paper.adapter import paper_connections
-from brokers.shadow.adapter import shadow_connections
+from brokers.shadow import ShadowExchange, shadow_connections
 from engine.books import Books
 from engine.control.memory import MemoryLink
 from engine.core import Log
@@ -330,7 +330,7 @@ def broker_of(
     shadow = settings.stage == "shadow"
     if real and not shadow:
         return None, real
-    exchange = Exchange(
+    exchange = (ShadowExchange if shadow else Exchange)(
         feed.instruments,
         clock,
         random.Random(f"{options.seed}:exchange:{run}"),

@@ -39,8 +39,9 @@ class IbFeed:
 
         def take(where: Resolved, ticks: raw.Ticks) -> None:
             symbol, now = where.instrument.symbol, clock.now()
-            # TWS tells no more of a market's state than that it is halted; hours are the calendar's matter.
-            state = MarketState.HALTED if ticks.halted else MarketState.OPEN
+            # TWS tells no more of a market's state than that it is halted, and old quotes out of hours: not
+            # halted is not open. Where it is unknown, the calendar decides.
+            state = MarketState.HALTED if ticks.halted else MarketState.UNKNOWN
             if states.get(symbol) is not state:
                 states[symbol] = state
                 sink.on_market_state(symbol, state, now)

@@ -36,9 +36,11 @@ answer_within = 2
 [ib.contracts.ES]
 exchange = "CME"
 expiry = "front"
+calendar = "always"
 [ib.contracts.NQ]
 exchange = "CME"
 expiry = "front"
+calendar = "always"
 [risk]
 daily_loss_pct = 50
 max_drawdown_pct = 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,25 +13,29 @@ from typing import Any
 
 import pytest
 
-from brokers.exchange import Exchange, ExchangeConfig
+from brokers.exchange import ExchangeConfig
 from brokers.exchange.config import AccountConfig
 from brokers.ib import IbAdapter, IbConfig
 from brokers.ib.checkup import checkup
 from brokers.ib.feed import IbFeed
+from brokers.ib.raw import Ticks
 from brokers.ib.wire import _CHANGES, Wire
 from brokers.loopback.tws import Gateway, TwsConfig
 from brokers.loopback.tws.messages import read_request
 from brokers.loopback.tws.recording import read
 from brokers.paper import PaperAdapter
-from brokers.shadow import ShadowAdapter
+from brokers.shadow import ShadowAdapter, ShadowExchange
 from engine.clock import RealClock
-from engine.facts import AnyFact, BrokerNotice, Executed, LinkDown, LinkUp
-from engine.model import Replace
+from engine.facts import AnyFact, BrokerNotice, Executed, LinkDown, LinkUp, Rejected
+from engine.model import NS, MarketState, Replace
 from engine.ports import NotSent
 from tests.conformance.benches.ib import ACCOUNT, CONTRACTS, IbBench, gateway
 from tests.conformance.benches.venue import VenueBench
 from tests.conformance.suite import B, S, make, of, recorded, refused, submit, until_filled
 from tests.ib.kit import needs_library, play
+
+SATURDAY = int(datetime(2026, 1, 10, 15, tzinfo=UTC).timestamp()) * NS
+WEDNESDAY = int(datetime(2026, 1, 7, 15, tzinfo=UTC).timestamp()) * NS
 
 
 def changes(recording: Path) -> list[str]:
@@ -101,7 +106,7 @@ class ShadowAtIb(IbBench):
 
     async def open(self) -> None:
         """As a run does: contracts first, then the exchange that lists them."""
-        self.venue = Exchange(
+        self.venue = ShadowExchange(
             await self.ib.prepare(),
             self.clock,
             random.Random(5),
@@ -116,14 +121,15 @@ def shadowing(
     script: Callable[[ShadowAtIb], Awaitable[None]],
     tmp_path: Path,
     tws: Mapping[str, Any] | None = None,
+    start: int | None = None,
     **ib: Any,
 ) -> None:
     """Runs a script over a shadow of a fresh gateway, and looks at what came over the wire. `tws`: settings
-    of the gateway; others: of the adapter."""
+    of the gateway; `start`: UTC ns at which its clock begins; others: settings of the adapter."""
     recording = tmp_path / "wire.jsonl"
 
     async def run() -> None:
-        clock = RealClock(asyncio.get_running_loop())
+        clock = RealClock(asyncio.get_running_loop(), start=start)
         real = gateway(clock, 7, TwsConfig(max_active=1_000, **(tws or {})), record=recording)
         real.start()
         listener, port = await real.listen()
@@ -134,7 +140,7 @@ def shadowing(
             await bench.quote(100, 20, 101, 10)
             await bench.adapter.connect()
             await bench.until(lambda: bool(of(bench, LinkUp)), "LinkUp")
-            await bench.until(lambda: bench.venue.market("ES").ready, "the first quote")
+            await bench.until(lambda: bench.venue.market("ES").mark() is not None, "the first quote")
             await script(bench)
             audit = real.exchange.audit(ACCOUNT)
             assert (audit.orders, audit.executions) == ((), ())
@@ -230,3 +236,36 @@ def test_doctor_finds_a_read_only_tws_right_for_a_shadow(ib: dict[str, Any], sta
         assert orders.state == state and says in orders.text + orders.remedy
 
     play(script, connect=False, tws={"read_only": True})
+
+
+@needs_library
+def test_a_quote_out_of_hours_opens_no_market(tmp_path: Path) -> None:
+    """TWS tells old quotes on a Saturday and nothing of hours: those are the calendar's matter, here and in
+    the engine. A halt it does tell."""
+
+    async def script(bench: ShadowAtIb) -> None:
+        market = bench.venue.market("ES")
+        assert market.state is MarketState.CLOSED and not market.ready
+        order_id = await submit(bench, B, 1, 105)
+        await bench.quote(101, 5, 102, 5)
+        await bench.until(lambda: market.mark() == 101, "the quote by the wire")
+        assert not of(bench, Executed) and of(bench, Rejected, order_id)
+
+    shadowing(script, tmp_path, start=SATURDAY)
+
+
+@needs_library
+def test_a_halt_that_tws_tells_and_its_end(tmp_path: Path) -> None:
+    async def script(bench: ShadowAtIb) -> None:
+        market, resolved = bench.venue.market("ES"), bench.ib._resolved["ES"]
+        take = bench.ib.market.on_ticks
+        assert take is not None and market.state is MarketState.OPEN
+        bench.venue.on_market_state("ES", MarketState.UNKNOWN, SATURDAY)
+        assert market.state is MarketState.CLOSED
+        quote = Ticks(1, 25.0, 5.0, 25.25, 5.0, None, 0.0, 0)
+        take(resolved, quote._replace(halted=True))
+        assert market.state is MarketState.HALTED
+        take(resolved, quote)
+        assert market.state is MarketState.OPEN
+
+    shadowing(script, tmp_path, start=WEDNESDAY)
