@@ -234,7 +234,7 @@ class Grouper:
         text = f"the stop of {entry.id} never came to the broker; the entry is taken back"
         self._core.alarm(
             "critical",
-            "unprotected",
+            "half_bracket",
             f"{text}, which did not succeed: {problem}; it is tried again" if problem else text,
             symbol=entry.symbol,
             correlation=entry.correlation,

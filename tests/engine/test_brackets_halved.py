@@ -72,7 +72,7 @@ def test_an_entry_that_works_without_its_stop_is_taken_back(
     async def after(rig: Rig) -> None:
         await rig.sleep(40)
         assert at_venue(rig) == [] and records(rig) == [] and rig.position() == 0
-        rows = [r for r in rig.engine.core.books.alerts.rows() if r.code == "unprotected"]
+        rows = [r for r in rig.engine.core.books.alerts.rows() if r.code == "half_bracket"]
         assert any("never came to the broker; the entry is taken back" in r.text for r in rows)
 
     Rig.play(after, directory=tmp_path, config=KEEP, start=LATER)

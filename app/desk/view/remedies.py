@@ -90,6 +90,7 @@ REMEDIES: Final[dict[str, str]] = {
     "not_sent": _ORDER,
     "lost_order": "F3: Enter: why; F4: = or ≠",
     "resubmitted": _ORDER,
+    "half_bracket": "F3: is it gone? x cancels it",
     "target_held": "F3: why; :resume tries again",
     "unprotected": "F3: is there a stop? F8 closes",
     "no_target": "F3: look; F8 flattens",
