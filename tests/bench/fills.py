@@ -28,6 +28,7 @@ def run(quick: bool) -> Figures:
     rows = [(f"{one['from']:,}–{one['to']:,}", one["fills_s"]) for one in found["windows"]]
     table("Executions a second, durable, alternating buys and sells", ("executions", "fills/s"), rows)
     print(f"  last thousand against the first: {found['flatness']:.2f} (1 is flat)")
+    print(f"  a CPU second: {found['fills_cpu_s']:,} fills")
     print(f"  floor, append and sync of a burst's bytes alone: {found['floor_fills_s']:,} fills/s")
     print(f"  memory from {WARM:,} executions on: {found['rss_mib_per_100k']:+.1f} MiB for 100,000 more")
     return found
@@ -37,11 +38,13 @@ async def _run(folder: Path, count: int) -> Figures:
     async with bed(folder / "a", "power") as rig:
         windows = []
         wanted = {min(count, edge) for edge in (2_000, 10_000, 25_000, 50_000, 75_000, 100_000)}
-        done, spent, since = 0, [], 0
+        done, spent, since, cpu = 0, [], 0, []
         floor, floors = Floor(folder), []
         weights: list[tuple[int, float]] = []
         while done < count:
-            spent.append(await _burst(rig, done))
+            took, busy = await _burst(rig, done)
+            spent.append(took)
+            cpu.append(busy)
             began = time.perf_counter_ns()
             floor.write(ROW * BURST)
             floors.append(time.perf_counter_ns() - began)
@@ -63,24 +66,26 @@ async def _run(folder: Path, count: int) -> Figures:
             "windows": windows,
             "flatness": round(windows[-1]["fills_s"] / windows[0]["fills_s"], 3),
             "mean_fills_s": round(count * 1e9 / sum(spent)),
+            "fills_cpu_s": round(count * 1e9 / sum(cpu)),
             "floor_ms": statistics.median(floors) / 1e6,
             "floor_fills_s": round(BURST * 1e9 / statistics.median(floors)),
             "rss_mib_per_100k": round(slope(weights) * 100_000, 2),
         }
 
 
-async def _burst(rig: Bed, number: int) -> int:
-    """ns for one burst of executions until the last of them is on disk; placing the orders is not counted."""
+async def _burst(rig: Bed, number: int) -> tuple[int, int]:
+    """ns, and ns of CPU, for one burst of executions until the last of them is on disk; placing the orders is
+    not counted."""
     orders = await _placed(rig, number // PER_ORDER, BURST // PER_ORDER)
     rig.quote()
-    began = time.perf_counter_ns()
+    began, busy = time.perf_counter_ns(), time.process_time_ns()
     for order in orders:
         del rig.venue.working[order.id]
         for _ in range(PER_ORDER):
             rig.engine.on_fact(rig.venue.fill(order, 1))
         await asyncio.sleep(0)
     await rig.journal.flush()
-    return time.perf_counter_ns() - began
+    return time.perf_counter_ns() - began, time.process_time_ns() - busy
 
 
 async def _placed(rig: Bed, first: int, count: int) -> list[Order]:
