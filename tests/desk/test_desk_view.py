@@ -687,3 +687,11 @@ def test_counters_and_controls_are_named_in_words() -> None:
         )
     ]
     assert [cell.text for cell in only.cells][1:3] == ["-", ""], "no share of a limit that it has not"
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_shadow_is_never_taken_for_live(width: int) -> None:
+    head, *_ = status.line(snapshot(mode="SHADOW"), 0.1, ZONE, width, True)
+    live, *_ = status.line(snapshot(mode="LIVE"), 0.1, ZONE, width, True)
+    assert (head.text.strip(), live.text.strip()) == ("SHADOW", "LIVE")
+    assert head.meaning == "mode-replay" != live.meaning, "its colour is that of what trades nothing"
