@@ -113,7 +113,7 @@ def effects_of(story: Story, positions: PositionBook, words: Words) -> dict[Exec
         return found
     position = positions.get(story.symbol)
     after = position.held.qty
-    for seen, (key, legs) in enumerate(reversed(position.booked.items())):
+    for seen, (key, legs) in enumerate(position.booked.newest_first()):
         if not wanted or seen >= EFFECTS:
             break
         before = after - sum(leg[1] for leg in legs)

@@ -25,6 +25,7 @@ from engine.model import Value
 from engine.orders_fills import Day
 from engine.orders_shelf import OrdersImage
 from engine.positions import Bookings, PositionImage
+from engine.positions_booked import Entry
 from engine.records import (
     ControlTripped,
     DayOpened,
@@ -94,14 +95,21 @@ class Seen(Value, frozen=True, tag="seen"):
     ids: list[str]
 
 
-class Booked(Value, frozen=True, tag="booked"):
-    """Bookings of an instrument."""
+class Pack(Value, frozen=True, tag="pack"):
+    """Bookings of an instrument as they stand packed, in their order."""
 
     symbol: str
-    entries: Bookings
+    entries: bytes
 
 
-Piece = Main | Evicted | Behind | Seen | Booked
+class Booked(Value, frozen=True, tag="booked"):
+    """The newest bookings of an instrument, behind its packs."""
+
+    symbol: str
+    entries: list[Entry]
+
+
+Piece = Main | Evicted | Behind | Seen | Pack | Booked
 
 
 class Image(Value, frozen=True, kw_only=True):
@@ -123,8 +131,9 @@ class Image(Value, frozen=True, kw_only=True):
         for day, ids in self.days.items():
             for some in _slices(ids):
                 yield Seen(*day, some)
-        for symbol, entries in self.bookings.items():
-            for some_entries in _slices(entries):
+        for symbol, (packs, recent) in self.bookings.items():
+            yield from (Pack(symbol, pack) for pack in packs)
+            for some_entries in _slices(recent):
                 yield Booked(symbol, some_entries)
 
 
@@ -176,7 +185,8 @@ def gather(pieces: Iterable[Piece]) -> Image:
     evicted: dict[str, str] = {}
     behind: dict[str, dict[str, int]] = {}
     days: dict[Day, set[str]] = {}
-    bookings: dict[str, Bookings] = {}
+    packs: dict[str, list[bytes]] = {}
+    recent: dict[str, list[Entry]] = {}
     for piece in pieces:
         match piece:
             case Main():
@@ -189,10 +199,13 @@ def gather(pieces: Iterable[Piece]) -> Image:
                 behind.update(needs)
             case Seen(venue, account, trading_day, ids):
                 days.setdefault((venue, account, trading_day), set()).update(ids)
+            case Pack(symbol, pack):
+                packs.setdefault(symbol, []).append(pack)
             case Booked(symbol, entries):
-                bookings.setdefault(symbol, []).extend(entries)
+                recent.setdefault(symbol, []).extend(entries)
     if main is None:
         raise ValueError("its main part is missing")
+    bookings = {s: (tuple(packs.get(s, ())), recent.get(s, [])) for s in {**packs, **recent}}
     return Image(main=main, evicted=evicted, behind=behind, days=days, bookings=bookings)
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from engine.model import ExecutionKey, Fill, Instrument, Value
+from engine.positions_booked import Booked, Legs
 from engine.strategy.netting import split_money
 
 MICRO: Final = 1_000_000
@@ -133,7 +134,7 @@ class Position:
         self.symbol = symbol
         self.held = Holding()
         self.parts: dict[str, Holding] = {}
-        self.booked: dict[ExecutionKey | int, Legs] = {}
+        self.booked = Booked()
         """All that was ever booked, in order of arrival: executions under their identity, adoptions and
         transfers under a number. Needed to take an execution back as if it had never been."""
         self.intended: dict[str, int] = {}
@@ -152,9 +153,6 @@ class Position:
         return holding
 
 
-Legs = tuple[tuple[str, int, int, Decimal], ...]
-"""What one booking gave to whom: (strategy, signed lots, price, fee). A transfer's legs sum to no lots."""
-
 ALIKE: Final = 4_096
 """Bookings among which one that is alike is looked for."""
 
@@ -162,8 +160,8 @@ Attribution = tuple[tuple[str, int], ...]
 """Which strategy got how many lots (unsigned) of a fill; sums to the fill's quantity."""
 
 
-Bookings = list[tuple[ExecutionKey | int, Legs]]
-"""Of one instrument, in their order."""
+Bookings = tuple[tuple[bytes, ...], list[tuple[ExecutionKey | int, Legs]]]
+"""Of one instrument: the older ones, packed, and the newest."""
 
 
 class PositionBook:
@@ -204,7 +202,7 @@ class PositionBook:
         if sum(lots for _, lots in attribution) != fill.qty:
             raise ValueError(f"attribution {attribution} of {fill.key.exec_id} does not sum to {fill.qty}")
         position = self.get(fill.symbol)
-        if fill.key in position.booked:
+        if position.booked.is_recent(fill.key):
             raise ValueError(f"execution {fill.key.exec_id} is booked already")
         legs = tuple(self._legs(fill, attribution))
         if len(self._alike) >= ALIKE:
@@ -224,7 +222,7 @@ class PositionBook:
         if position.booked.pop(key, None) is None:
             return False
         self.version += 1
-        self._fold(position)
+        self._fold(position, position.booked.entries())
         return True
 
     def correct(self, key: ExecutionKey, old_symbol: str, fill: Fill, attribution: Attribution) -> bool:
@@ -238,24 +236,24 @@ class PositionBook:
             return True
         legs = tuple(self._legs(fill, attribution))
         self.version += 1
-        position.booked = {
-            (fill.key if k == key else k): (legs if k == key else v) for k, v in position.booked.items()
-        }
-        self._fold(position)
+        self._fold(
+            position,
+            ((fill.key, legs) if k == key else (k, v) for k, v in position.booked.entries()),
+        )
         return True
 
     @staticmethod
-    def _fold(position: Position) -> None:
-        """Books everything anew, in order; a bust or a correction is rare and must be exact."""
-        booked, position.booked = position.booked, {}
+    def _fold(position: Position, entries: Iterable[tuple[ExecutionKey | int, Legs]]) -> None:
+        """Books these alone, anew and in order; a bust or a correction is rare and must be exact."""
+        booked, position.booked = list(entries), Booked()
         position.held = Holding()
         position.parts = {}
-        for key, legs in booked.items():
+        for key, legs in booked:
             PositionBook._enter(position, key, legs)
 
     @staticmethod
     def _enter(position: Position, key: ExecutionKey | int, legs: Legs) -> None:
-        position.booked[key] = legs
+        position.booked.add(key, legs)
         executed = isinstance(key, ExecutionKey)
         lots = sum(leg[1] for leg in legs)
         if lots:
@@ -321,7 +319,7 @@ class PositionBook:
 
     def bookings(self) -> dict[str, Bookings]:
         """Copies of all that was ever booked, by symbol."""
-        return {p.symbol: list(p.booked.items()) for p in self._positions.values() if p.booked}
+        return {p.symbol: (p.booked.packs, p.booked.recent) for p in self._positions.values() if p.booked}
 
     def put_back(self, notes: int, images: Iterable[PositionImage], bookings: dict[str, Bookings]) -> None:
         """Fills an empty book with a saved state."""
@@ -332,8 +330,8 @@ class PositionBook:
             position.held = Holding.of(image.held)
             position.parts = {strategy: Holding.of(part) for strategy, part in image.parts.items()}
             position.intended = dict(image.intended)
-            booked = bookings.pop(image.symbol, [])
-            position.booked = {key: alike.setdefault(legs, legs) for key, legs in booked}
+            packs, recent = bookings.pop(image.symbol, ((), []))
+            position.booked = Booked(packs, [(key, alike.setdefault(legs, legs)) for key, legs in recent])
         if bookings:
             raise KeyError(f"bookings of {', '.join(bookings)} without a position")
 

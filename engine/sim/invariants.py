@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.books import Applied, Books
+from engine.books_image import take
 from engine.facts import Busted, Corrected, Executed
 from engine.journal import StoreState
 from engine.kill_scope import Aim
@@ -376,10 +377,10 @@ class Watch:
 
     def _sums(self, books: Books, symbol: str) -> None:
         position = books.positions.get(symbol)
-        booked = sum(signed for legs in position.booked.values() for _, signed, _, _ in legs)
+        booked = sum(signed for _, legs in position.booked.entries() for _, signed, _, _ in legs)
         if position.held.qty != booked:
             raise Broken("sums", f"{symbol} holds {position.held.qty} lots, {booked} were booked")
-        legs = [leg for one in position.booked.values() for leg in one]
+        legs = [leg for _, one in position.booked.entries() for leg in one]
         cash = -sum(signed * price for _, signed, price, _ in legs)
         if position.held.cash != cash:
             raise Broken("sums", f"{symbol} has {position.held.cash} tick-lots of cash, executions {cash}")
@@ -399,6 +400,18 @@ class Watch:
             if kept != counted:
                 text = f"{symbol} may {side.name.lower()} {counted} lots more, {kept} are reckoned with"
                 raise Broken("exposure", text)
+
+
+def unlike(books: Books, replayed: Books) -> str:
+    """Where a state that would be saved for the next start is another one than all rows give; empty: nowhere.
+    To be asked of books whose rows are all in the journal."""
+    ours, theirs = take(books), take(replayed)
+    found = [n for n in ("evicted", "behind", "days", "bookings") if getattr(ours, n) != getattr(theirs, n)]
+    for name in ours.main.__struct_fields__:
+        a, b = getattr(ours.main, name), getattr(theirs.main, name)
+        if a != b:
+            found.append(f"{name}: {a!r} live, {b!r} replayed")
+    return "; ".join(found)
 
 
 def lacking(books: Books, replayed: Books) -> str:

@@ -62,6 +62,8 @@ async def _run(folder: Path, loop: VirtualLoop, orders: int, warm: int, days: fl
     rig.logged = _Nowhere()
     await rig.open()
     rig.venue = made[0]
+    # SQLite's cache of pages is bounded too, and takes a day of orders to be full: a small one is so at once.
+    await rig.journal._store.run(lambda connection: connection.execute("PRAGMA cache_size=-1000"))
     began = time.process_time()
     points: list[tuple[float, float]] = []
     pause = round(days * DAY * NS / orders)

@@ -39,6 +39,7 @@ from engine.model import (
     Replace,
     Side,
 )
+from engine.positions_booked import Booked
 from engine.records import (
     Adopted,
     AlertAcknowledged,
@@ -277,6 +278,8 @@ def everything(books: Books) -> Any:
 
 def _plain(value: Any, orders: set[int]) -> Any:
     name = type(value).__name__
+    if isinstance(value, Booked):
+        return [*value.packs, *value.entries()]
     if isinstance(value, dict):
         return [(key, _plain(inner, orders)) for key, inner in value.items()]
     if isinstance(value, list) or type(value) is tuple:

@@ -15,7 +15,7 @@ from engine.engine import Engine
 from engine.model import NS, MarketState
 from engine.records import decode
 from engine.sim.guard import inside
-from engine.sim.invariants import Broken, lacking
+from engine.sim.invariants import Broken, lacking, unlike
 from engine.sim.options import Options
 from tests.sim.agreement import Difference, beliefs, differences, untold, unwell
 from tests.sim.life import Life
@@ -243,4 +243,6 @@ async def _replay(world: World, life: Life) -> None:
     different = lacking(engine.core.books, replayed)
     if different:
         raise Broken("replay", different)
+    if journal.last is not None and (different := unlike(engine.core.books, replayed)):
+        raise Broken("replay", f"a saved state would be another one: {different}")
     world.note(f"digest {engine.core.books.digest()}")
