@@ -259,8 +259,9 @@ class DeskApp(Ordering, App[DeskResult]):
             elif isinstance(screen, DeskScreen):
                 if not screen.standing and event.key not in KILL_KEYS:
                     return  # pressed before there was anything to press it for
-                if not await self._check_bindings(event.key, priority=True):
-                    await self._check_bindings(event.key)
+                bound = await self._check_bindings(event.key, priority=True)
+                if not (bound or await self._check_bindings(event.key)):
+                    await screen.sheet.take_table_key(event.key)
                 return
         await super().on_event(event)
 

@@ -7,7 +7,7 @@ are, and a question lies over whichever sheet is shown.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from textual.containers import Container
 
@@ -16,6 +16,9 @@ from app.desk.grid import Grid
 from app.desk.host import Host, host_of
 from app.desk.painting import ByMeaning
 from engine.control.snapshot import Snapshot
+
+_MOVE: Final = frozenset({"up", "down", "page_up", "page_down", "first", "last", "detail"})
+"""Keys of tables that only choose a row where none is selected."""
 
 
 class Sheet(Container, can_focus=True):
@@ -49,6 +52,19 @@ class Sheet(Container, can_focus=True):
     def main_pane(self) -> Grid | None:
         """The pane that takes the focus."""
         return self.query_one(f"#{self.main}", Grid) if self.main else None
+
+    async def take_table_key(self, key: str) -> None:
+        """A key of tables that no table took, because none has the focus: the first one takes it. Those that
+        move select a row first and do no more. None falls through: what is typed after a `/` is no key of
+        the desk."""
+        named = next((k for k in self._desk.keys if k.group == "table" and key in k.keys), None)
+        pane = next((grid for grid in self.query(Grid) if grid.region.height), None)
+        if named is None or pane is None or self.screen.focused is not self:
+            return
+        pane.take_cursor()
+        self.screen.set_focus(pane)
+        if named.id not in _MOVE:
+            await pane.run_action(named.action)
 
     def look(self, snapshot: Snapshot, zone: str) -> None:
         """Hands a new snapshot to the panes; each paints only what has changed. Only while shown."""
