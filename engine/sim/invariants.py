@@ -99,6 +99,8 @@ class Watch:
         self._unfinished = bool(self._books.kills)
         """A kill or flatten of an earlier run is to be taken up again."""
         self._born = engine.core.clock.mono()
+        self.read: Callable[[], bool] = lambda: True
+        """Whether the venue has answered what is held since the line came up; who knows the line sets it."""
         self._cancel = engine.intake.cancel
         engine.intake.cancel = self._cancelled  # type: ignore[method-assign]
         self._apply = self._books.apply
@@ -316,6 +318,8 @@ class Watch:
             return "trading is not enabled"
         if books.positions.get(order.symbol).broker is None:
             return f"the broker's position in {order.symbol} was not read in this run"
+        if not self.read():
+            return "the broker's positions were not read since the line came up"
         for halt in books.halts.all():
             if (halt.scope, halt.target) in (
                 ("account", ""),

@@ -57,6 +57,8 @@ class Wire:
         self.dead = False
         self.slow_until = 0
         """Up to this time the engine takes one report in 50 ms."""
+        self.read = False
+        """The venue has answered what is held since the line came up last."""
         self.session: WiredSession | None = None
         self.asked: Callable[[Query, Answer], None] = lambda _q, _a: None
 
@@ -158,6 +160,7 @@ class WiredSession:
         if isinstance(query, QueryOpenOrders | QueryPositions):
             assert isinstance(answer, OpenOrders | Positions)
             self._wire.asked(query, answer)
+            self._wire.read = self._wire.read or isinstance(query, QueryPositions)
         self._take(answered, answer)
 
     # -- to the engine
@@ -168,6 +171,7 @@ class WiredSession:
     def _deliver(self, fact: AnyFact) -> None:
         if isinstance(fact, LinkUp | LinkDown):
             self.up = isinstance(fact, LinkUp)
+            self._wire.read = False
         self._sink(fact)
 
     def _take(self, callback: Callable[..., object], what: Any) -> None:

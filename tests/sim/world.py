@@ -322,6 +322,7 @@ class World:
             )
         )
         life.watch = Watch(engine, self.exchange, self.counts, self.fail)
+        life.watch.read = lambda: life.wire.read
         engine.core.commit(RunStarted(install="sim0", run=run, mode="PAPER", account=ACCOUNT, broker="paper"))
         await engine.start()
         life.started = True

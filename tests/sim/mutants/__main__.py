@@ -97,14 +97,18 @@ def _python(module: str, *arguments: object) -> subprocess.CompletedProcess[str]
 
 
 def hunt(name: str, first: int, seeds: int, seconds: float) -> Find:
-    """In this process: plants the bug and plays seeds from the first until one fails."""
-    plant(next(m for m in MUTANTS if m.name == name))
+    """In this process: plants the bug and plays seeds from the first until one fails, those of its worlds."""
+    mutant = next(m for m in MUTANTS if m.name == name)
+    plant(mutant)
     from engine.sim.options import Options
     from tests.sim.run import play
 
     for seed in range(first, seeds + 1):
         # Narrowed as the command line does it, so that the printed command plays the same run.
-        result = play(Options.draw(seed).narrow(seconds=seconds))
+        options = Options.draw(seed).narrow(seconds=seconds)
+        if not mutant.worlds(options):
+            continue
+        result = play(options)
         if result.failure:
             return Find(name, seed, result.rule, result.failure[:300], result.options.command())
     return Find(name, 0, "", "", "")

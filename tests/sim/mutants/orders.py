@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.sim.mutants.planting import Edit, Mutant
+from tests.sim.mutants.planting import Edit, Mutant, faults
 
 ORDERS: Final = (
     Mutant(
@@ -130,6 +130,7 @@ ORDERS: Final = (
                 "        return _report_of_end(life, event)\n    life = evolve(life, cum=event.cum)\n",
             ),
         ),
+        faults("stale_snapshot", "reorder"),
     ),
     Mutant(
         "replace_confirmed_at_once",

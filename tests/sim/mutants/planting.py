@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.sim.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,15 @@ class Edit:
     after: str
 
 
+def _any(_: Options) -> bool:
+    return True
+
+
+def faults(*names: str, all_of: Sequence[str] = ()) -> Callable[[Options], object]:
+    """Worlds with at least one of these faults, and with all of the others."""
+    return lambda options: options.rates.keys() & set(names) and options.rates.keys() >= set(all_of)
+
+
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """One planted bug."""
@@ -34,6 +46,9 @@ class Mutant:
     story: str
     """What the bug is, as one would tell it afterwards."""
     edits: tuple[Edit, ...]
+    worlds: Callable[[Options], object] = _any
+    """Worlds in which it is likely to show; the others are not played, and count as seeds that did not find it:
+    the number of seeds that a hunt tells is never smaller than if all had been played."""
 
 
 class Stale(LookupError):

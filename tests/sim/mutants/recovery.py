@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.sim.mutants.planting import Edit, Mutant
+from tests.sim.mutants.planting import Edit, Mutant, faults
 
 RECOVERY: Final = (
     Mutant(
@@ -22,6 +22,7 @@ RECOVERY: Final = (
                 "        self._ticker.start()\n        self._chore_rounds.start()\n",
             ),
         ),
+        lambda o: o.crash_bias and faults("crash")(o),
     ),
     Mutant(
         "ids_start_over",
@@ -33,6 +34,7 @@ RECOVERY: Final = (
                 '        self._infix = f"{install}"\n',
             ),
         ),
+        faults("crash", "graceful_stop", "restart_old"),
     ),
     Mutant(
         "missed_fills_not_asked_for",
@@ -44,6 +46,7 @@ RECOVERY: Final = (
                 "        read = await self._read(self._core.clock.now() - NS)\n",
             ),
         ),
+        faults("disconnect", "half_open", "flapping", "lose_report"),
     ),
     Mutant(
         "position_missing_from_answer",
@@ -61,6 +64,7 @@ RECOVERY: Final = (
                 "    names = set(broker)\n",
             ),
         ),
+        faults("manual_trade", "disconnect", "half_open", "crash"),
     ),
     Mutant(
         "drift_only_logged",
@@ -72,6 +76,7 @@ RECOVERY: Final = (
                 "    def _difference(self, finding: Finding) -> None:\n        return\n",
             ),
         ),
+        faults("manual_trade"),
     ),
     Mutant(
         "lost_order_kept",
@@ -83,6 +88,7 @@ RECOVERY: Final = (
                 "            case Kind.LOST_ORDER:\n                return\n",
             ),
         ),
+        faults("lose_report", "disconnect", "half_open", "flapping"),
     ),
     Mutant(
         "foreign_order_not_adopted",
@@ -96,17 +102,24 @@ RECOVERY: Final = (
                 "                return Applied(changed=False)\n",
             ),
         ),
+        faults("foreign_order"),
     ),
     Mutant(
         "trading_enabled_at_once",
-        "trading is enabled from the start, before the broker was read",
+        "trading is enabled from the start and stays so, before the broker was read as well",
         (
+            Edit(
+                "engine.engine",
+                "        self.view.enabled = False\n        self._disabled_text = reason\n",
+                "        self._disabled_text = reason\n",
+            ),
             Edit(
                 "engine.view",
                 "        self.enabled = False\n",
                 "        self.enabled = True\n",
             ),
         ),
+        faults("disconnect", "flapping", "half_open"),
     ),
     Mutant(
         "empty_orders_is_all_closed",
@@ -120,5 +133,6 @@ RECOVERY: Final = (
                 "                self._core.commit(LostOrder(order_id=finding.order_id, reason='not listed'))\n",
             ),
         ),
+        faults("empty_snapshot", "partial_snapshot"),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.sim.mutants.planting import Edit, Mutant
+from tests.sim.mutants.planting import Edit, Mutant, faults
 
 SAFETY: Final = (
     Mutant(
@@ -17,6 +17,7 @@ SAFETY: Final = (
                 "applied.halted = halt.ts < 0",
             ),
         ),
+        faults("overfill"),
     ),
     Mutant(
         "kill_not_checked_after_commit",
@@ -28,6 +29,7 @@ SAFETY: Final = (
                 "        blocked = ''\n        if blocked:\n",
             ),
         ),
+        lambda o: o.commit_ms > 5 and o.order_ms < 500 and faults("kill", "flatten")(o),
     ),
     Mutant(
         "replace_not_checked_after_commit",
@@ -39,6 +41,7 @@ SAFETY: Final = (
                 "self._overtaken(order.id)\n",
             ),
         ),
+        lambda o: o.commit_ms > 2 and o.order_ms < 900 and faults("kill", "pause")(o),
     ),
     Mutant(
         "acknowledged_before_commit",
@@ -63,6 +66,7 @@ SAFETY: Final = (
                 "        if error is not None and False:\n            self._fail(batch, error)\n        else:\n",
             ),
         ),
+        faults("store_error", "store_full", "store_busy"),
     ),
     Mutant(
         "store_trouble_opens",
@@ -81,6 +85,7 @@ SAFETY: Final = (
                 "            entry.settle(self._seq + 1)\n",
             ),
         ),
+        faults("store_full", "store_error", "store_busy"),
     ),
     Mutant(
         "position_limit_ignores_in_flight",
@@ -92,6 +97,7 @@ SAFETY: Final = (
                 "        worst = base + ask.lots\n",
             ),
         ),
+        lambda o: o.order_ms < 500,
     ),
     Mutant(
         "position_limit_ignores_unknown",
@@ -103,6 +109,7 @@ SAFETY: Final = (
                 "        if self.is_closed or self.status is OrderStatus.UNKNOWN:\n            return 0\n",
             ),
         ),
+        lambda o: o.order_ms < 500 and faults("no_ack", "lose_request", "lose_report", "half_open")(o),
     ),
     Mutant(
         "position_limit_ignores_replace",
@@ -114,6 +121,7 @@ SAFETY: Final = (
                 "        return self.qty\n",
             ),
         ),
+        lambda o: o.order_ms < 500,
     ),
     Mutant(
         "reduction_counted_alone",
@@ -125,6 +133,7 @@ SAFETY: Final = (
                 "                lots = self.lots\n",
             ),
         ),
+        lambda o: o.order_ms < 500,
     ),
     Mutant(
         "oco_counts_smallest",
@@ -275,6 +284,7 @@ SAFETY: Final = (
                 "        before = (self.everything, self.entries, self.flatten_all, dict(self.targets))\n",
             ),
         ),
+        faults("kill", all_of=("flatten",)),
     ),
     Mutant(
         "throttle_blocks_cancels",
