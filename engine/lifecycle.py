@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.facts import CancelRejected, Rejected, ReplaceRejected
+from engine.facts import CancelRejected, OrderReport, Rejected, Replaced, ReplaceRejected, Restated
 from engine.lifecycle_local import LOCAL_ARMS, UNKNOWN, Arm
-from engine.lifecycle_replace import REPLACE_ARMS
+from engine.lifecycle_replace import REPLACE_ARMS, is_current
 from engine.lifecycle_report import REPORT_ARMS
 from engine.lifecycle_types import (
     CLOSED,
@@ -49,6 +49,7 @@ ARMS: Final[dict[type, dict[OrderStatus, Arm]]] = {**LOCAL_ARMS, **VENUE_ARMS, *
 
 _MAY_BE_OF_ANOTHER: Final = frozenset({Rejected, CancelRejected, ReplaceRejected})
 """Rejections may carry the broker's id of another order; they never teach us an id we have already."""
+_TELL_TERMS: Final = (Replaced, Restated, OrderReport)
 
 
 def transition(life: OrderLife, event: OrderEvent) -> Transition:
@@ -65,6 +66,9 @@ def transition(life: OrderLife, event: OrderEvent) -> Transition:
         after = open_again(evolve(after, replaces=(), pending_cancel=False))
         result = Transition(after, result.anomalies)
     ts = event.ts
+    if isinstance(event, _TELL_TERMS) and ts > after.termed and is_current(after, event):
+        after = evolve(after, termed=ts)
+        result = Transition(after, result.anomalies)
     broker_id = event.broker_id
     if broker_id is None or broker_id == after.broker_id:
         if ts <= after.as_of:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.facts import PendingReplace, Replaced, ReplaceRejected, Restated
+from engine.facts import OrderReport, PendingReplace, Replaced, ReplaceRejected, Restated
 from engine.lifecycle_local import (
     CANCELED,
     EXPIRED,
@@ -66,7 +66,7 @@ def same_terms(life: OrderLife, terms: Replace | Replaced, other: Replaced) -> b
     return full(terms) == full(other)
 
 
-def _is_current(life: OrderLife, terms: Replaced) -> bool:
+def is_current(life: OrderLife, terms: Replaced | Restated | OrderReport) -> bool:
     """True where the order stands on these terms."""
     limit = life.limit if terms.limit is None else terms.limit
     stop = life.stop if terms.stop is None else terms.stop
@@ -78,7 +78,7 @@ def _which(life: OrderLife, event: Replaced) -> int | None:
     if event.replace_id is not None:
         return next((i for i, r in enumerate(life.replaces) if r.id == event.replace_id), None)
     alike = next((i for i, r in enumerate(life.replaces) if same_terms(life, r, event)), None)
-    if alike is not None or not life.replaces or _is_current(life, event):
+    if alike is not None or not life.replaces or is_current(life, event):
         return alike
     return 0
 
@@ -88,11 +88,16 @@ def _replaced(life: OrderLife, event: Replaced) -> Transition:
         code = Code.OUT_OF_SEQUENCE if event.replace_id != life.answered[-1] else Code.DUPLICATE
         return surprise(life, code, f"replace {event.replace_id} was answered or overtaken before")
     which = _which(life, event)
-    if which is None and event.replace_id is None and _is_current(life, event):
+    if which is None and event.replace_id is None and is_current(life, event):
         told, anomalies = tell(life, event.cum, event.ts)
         again = Anomaly(Code.DUPLICATE, f"it stands at {event.qty} lots, limit {event.limit} already")
         return Transition(open_again(told), (again, *anomalies))
     told, anomalies = tell(life, event.cum, event.ts)
+    if which is None and event.ts < life.termed:
+        # A copy of the answer to a replace that was given up or is long forgotten (simulated seed 94080):
+        # what the venue said later stands.
+        text = f"replaced to {event.qty} lots, limit {event.limit}, before the terms that stand"
+        return Transition(told, (Anomaly(Code.OUT_OF_SEQUENCE, text), *anomalies))
     if which is None:
         text = f"the venue replaced it unasked: {event.qty} lots, limit {event.limit}, stop {event.stop}"
         anomalies = (Anomaly(Code.UNSOLICITED_REPLACE, text), *anomalies)

@@ -164,6 +164,8 @@ class OrderLife(Value, frozen=True, kw_only=True):
     """Ids of the replaces answered last."""
     as_of: int = 0
     """Venue time of the newest fact applied, ns; older pictures of the order are stale."""
+    termed: int = 0
+    """Venue time of the newest fact that named the quantity and prices that it stands on, ns; 0: none yet."""
 
     @property
     def leaves(self) -> int:

@@ -252,6 +252,21 @@ def test_an_unanswered_replace_keeps_its_exposure_until_two_answers_agree() -> N
     assert (late.qty, [a.code for a in anomalies]) == (20, [Code.UNSOLICITED_REPLACE])
 
 
+def test_a_copy_of_an_old_replace_does_not_take_the_newer_terms_back() -> None:
+    """Simulated seed 94080: the answer to a replace that had been given up, or that is too long ago to be
+    remembered by its id, came once more, after the venue had taken newer terms."""
+    v = Venue()
+    replaces = [(ReplaceSent(replace=rep(f"R{n}", 20 + n)), v.replaced(f"R{n}", 20 + n)) for n in range(12)]
+    life, codes = run(v.ack(), *(event for pair in replaces for event in pair))
+    assert (life.qty, codes) == (31, [])
+    for _, old in replaces[:-1]:
+        after, anomalies = transition(life, old)
+        assert (after.qty, [a.code for a in anomalies]) == (31, [Code.OUT_OF_SEQUENCE])
+    later = v.replaced("not ours", 7)
+    after, anomalies = transition(life, later)
+    assert (after.qty, [a.code for a in anomalies]) == (7, [Code.UNSOLICITED_REPLACE])
+
+
 def test_a_report_with_the_new_terms_answers_the_replace() -> None:
     v = Venue()
     replace = ReplaceSent(replace=rep("Y", 20, limit=99))
