@@ -476,7 +476,7 @@ def test_an_order_from_elsewhere_with_the_id_and_symbol_of_one_of_ours_is_anothe
 
 
 def test_an_overfill_behind_a_replace_that_may_have_taken_effect_is_no_breach() -> None:
-    """Seed 650: the venue executed one lot more than ordered while a replace to a larger size was under way; the
-    check held that against the old size, though the new one may stand at the venue already."""
+    """Seed 650: the venue executed one lot more than ordered while a replace to a larger size was under way;
+    the check held that against the old size, though the new one may stand at the venue already."""
     result = play(Options.draw(650).narrow(seconds=25.0))
     assert not result.failure, result.failure
