@@ -122,7 +122,7 @@ class DeskConfig(Section):
     because a desk that nobody looks at should not send what falls onto its keyboard."""
     sizes: dict[str, Decimal] = Field(default_factory=dict)
     """Number of contracts or coins, by symbol, of an order entered with one key; `"*"` for all others.
-    Default: 1, because a slip should be small."""
+    Default: one lot, the least that can be traded, because a slip should be small."""
     slow: bool = False
     """For thin links: half the frames, and the terminal's own sixteen colours, which take half the bytes.
     Off, because most links carry all of it."""

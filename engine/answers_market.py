@@ -55,6 +55,7 @@ def market_seen(engine: Engine, question: MarketOf) -> MarketSeen | Declined:
         symbol=symbol,
         ts=now,
         tick=instrument.tick,
+        lot=instrument.lot,
         currency=instrument.currency,
         bid=price_of(instrument, quote.bid if quote is not None else None),
         bid_size=_shown(instrument, quote.bid_size) if quote is not None and quote.bid is not None else None,

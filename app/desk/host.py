@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app.grammar.verbs import Spoken
     from engine.control.commands import Answer, AnyCommand
     from engine.control.link import Link
+    from engine.control.replies import MarketSeen
     from engine.control.snapshot import Snapshot
     from engine.model import Side
 
@@ -139,6 +140,9 @@ class Host(Protocol):
 
     def size_of(self, symbol: str) -> Decimal:
         """The size of an order that is entered with one key."""
+
+    def learn(self, seen: MarketSeen) -> None:
+        """Keeps the lot of a market that was asked about."""
 
     def kill_ahead(self) -> None:
         """Stage one of the kill, on the input thread."""

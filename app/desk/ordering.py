@@ -44,13 +44,14 @@ from engine.control.commands import (
     SetLimit,
     Submit,
 )
+from engine.control.replies import MarketSeen
 from engine.control.snapshot import OrderRow, PositionRow, Snapshot
 from engine.model import OrderType, Side, TimeInForce
 
 STANDS: Final = 86_400.0
 """Seconds for which it is said why the desk is SAFE again, unless something else is said."""
 SMALL: Final = Decimal(1)
-"""Size of an order for whose symbol none is set (`desk.sizes`)."""
+"""Size of an order for whose symbol none is set (`desk.sizes`), and no lot is known."""
 
 
 class Ordering(Commanding):
@@ -61,6 +62,8 @@ class Ordering(Commanding):
         self.arming = ArmState(self._now, safe_after)
         self.history = history
         self._sizes = dict(sizes)
+        self._lots: dict[str, Decimal] = {}
+        """The least size of what has been looked at, by symbol."""
         self._one_key = OneKey()
         self._last_symbol = ("", "")
         """Screen and symbol of the row that was selected last."""
@@ -174,7 +177,7 @@ class Ordering(Commanding):
             return
         row = self.position_row(self._looked_at())
         symbol = row.symbol if row is not None else ""
-        self.open_form(Ticket(self.known_words(), symbol=symbol, size=self.size_of(symbol)))
+        self.open_form(Ticket(self.known_words(), symbol=symbol))
 
     def _looked_at(self) -> str:
         """Symbol of the row that was selected last on this screen, even if it has left the table since: the
@@ -217,8 +220,13 @@ class Ordering(Commanding):
         self.open_form(LimitChange(name, value, confirm=confirm))
 
     def size_of(self, symbol: str) -> Decimal:
-        """The size of an order that is entered with one key."""
-        return self._sizes.get(symbol, self._sizes.get("*", SMALL))
+        """The size of an order that is entered with one key: the operator's, else one lot."""
+        lot = self._lots.get(symbol, SMALL)
+        return self._sizes.get(symbol, self._sizes.get("*", lot))
+
+    def learn(self, seen: MarketSeen) -> None:
+        """Keeps the lot of a market that was asked about."""
+        self._lots[seen.symbol] = seen.lot
 
     def trade_at(self, side: Side, symbol: str, price: Decimal) -> None:
         """A limit order at this price with one key: sent where the desk is ARMED, else previewed. A key that

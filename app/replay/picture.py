@@ -186,6 +186,7 @@ def market(moment: Moment, follower: Follower, symbol: str, *, bars: bool) -> Ma
         symbol=symbol,
         ts=row.ts,
         tick=instrument.tick,
+        lot=instrument.lot,
         currency=instrument.currency,
         bid=None,
         bid_size=None,

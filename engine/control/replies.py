@@ -165,6 +165,8 @@ class MarketSeen(Reply, frozen=True, tag="market"):
     """Oldest first; the last one is not over yet."""
     fills: tuple[FillMark, ...] = ()
     """Since the engine started, oldest first."""
+    lot: Amount = Decimal(1)
+    """Smallest step of a size, in contracts or coins."""
 
 
 class DayPoint(Value, frozen=True, array_like=True):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from deskpilot import Desk, drive, painted, press, text_of
 from entrykit import PASS, Gate, checked, confirm, to_ticket
+from fakeanswers import market
 from fakelink import change, position
 
 from app.desk.app import DeskApp
@@ -274,6 +275,31 @@ def test_the_price_is_that_of_our_side_until_one_is_entered() -> None:
         assert price.value == "4185.25"
         await press(pilot, *["shift+tab"] * 3, "b")
         assert price.value == "4185.25", "entered, it stays"
+
+    drive(test, link=Gate())
+
+
+def test_a_ticket_begins_with_one_lot_and_steps_by_lots() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        coins = position("BTCUSDT", 0, bid=D("28641.5"), ask=D("28642.0"))
+        link.snapshot = change(link.snapshot, seq=2, positions=(position("ESM3", 0), coins))
+        link.replies["market"] = lambda q: market(q, lot=D("0.001") if q.symbol == "BTCUSDT" else D(1))
+        await painted(pilot)
+        await press(pilot, "f4", "end", "f9")
+        await painted(pilot)
+        form = app.screen
+        assert isinstance(form, Ticket) and form.symbol in ("BTCUSDT", "ESM3")
+        size, symbol = form.fields["size"], form.fields["symbol"]
+        await press(pilot, "shift+tab", *["backspace"] * 8, *"btcusdt")
+        await painted(pilot)
+        assert size.value == "0.001" and symbol.value == "btcusdt"
+        await press(pilot, "tab", "b", "tab", "up", "up", "down")
+        assert size.value == "0.002"
+        await press(pilot, "shift+tab", "shift+tab", *["backspace"] * 8, *"esm3")
+        await painted(pilot)
+        assert size.value == "0.002", "entered, it stays"
+        await press(pilot, "escape")
+        assert app.size_of("BTCUSDT") == D("0.001") and app.size_of("ESM3") == 1
 
     drive(test, link=Gate())
 

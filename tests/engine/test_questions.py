@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import pytest
 
 from app.drill.world import Plan, World
@@ -162,6 +163,10 @@ def test_a_market_shows_its_touch_our_orders_and_their_estimated_place() -> None
         seen = ask(rig, MarketOf(symbol="ES"), MarketSeen)
         assert seen.own[0].ahead == 20
         assert "there are CL, ES" in ask(rig, MarketOf(symbol="XX"), Declined).text
+        market = rig.engine.core.markets.by_symbol["ES"]
+        market.instrument = msgspec.structs.replace(market.instrument, lot=D("0.5"))
+        seen = ask(rig, MarketOf(symbol="ES"), MarketSeen)
+        assert (seen.tick, seen.lot) == (D("0.25"), D("0.5"))
 
     Rig.play(script)
 

@@ -31,6 +31,7 @@ class Priced(Form):
     def __init__(self, title: str, fields: Sequence[Field], *, at: str = "", confirm: bool = False) -> None:
         super().__init__(title, fields, at=at, confirm=confirm)
         self._ticks: dict[str, Decimal] = {}
+        self._asked_of = ""
         self._asker = Asker(self, self._question, self._took, EVERY)
 
     @property
@@ -81,6 +82,10 @@ class Priced(Form):
     def follow(self, snapshot: Snapshot, age: float) -> None:
         """Prices go on, and the tick is asked for where it is not known."""
         super().follow(snapshot, age)
+        row = self.row(snapshot)
+        if row is not None and row.symbol != self._asked_of:
+            self._asked_of = row.symbol
+            self._asker.forget()  # another symbol need not wait for its second
         self._asker.pulse()
 
     def _question(self) -> AnyQuestion | None:
@@ -92,7 +97,12 @@ class Priced(Form):
     def _took(self, reply: AnyReply) -> None:
         if isinstance(reply, MarketSeen):
             self._ticks[reply.symbol] = reply.tick
+            self.desk.learn(reply)
+            self.learnt()
             self.draw()
+
+    def learnt(self) -> None:
+        """Tick and lot of the symbol are known."""
 
     # Steps
 

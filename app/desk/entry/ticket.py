@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import ClassVar, Final
 
 from app.desk.entry.fields import Field
@@ -40,21 +39,21 @@ class Ticket(Priced):
         *,
         confirm: bool = False,
         symbol: str = "",
-        size: Decimal | None = None,
     ) -> None:
         """`order`: what the fields start with; without one a new order in `symbol`. No side is guessed, and
         the cursor waits for it: the same keys do the same whatever position is open."""
         self._words = context
         fields = _fields(order)
-        name, side, amount = fields[:3]
+        name, side = fields[:2]
         name.colon = any(":" in known for known in context.symbols)
         if order is None:
             side.value = ""
-            amount.value = "" if size is None else f"{size:f}"
             name.value = symbol
         self._joins = order is None
         """Whether the price is the one that was put there, on the own side of the market, and follows the
         choice of side and symbol."""
+        self._usual = order is None
+        """Whether the size is the usual one of the symbol."""
         at = "size" if side.value else "side" if name.value else "symbol"
         super().__init__("ORDER TICKET", fields, at=at, confirm=confirm)
 
@@ -104,10 +103,21 @@ class Ticket(Priced):
         self.fields["price"].shown = kind in _PRICED
         self.fields["trigger"].shown = kind in _TRIGGERED
         self.fields["until"].shown = self.fields["tif"].value == "gtd"
+        self._usual = self._usual and self._at != "size"
+        row = self.row()
+        if self._usual and row is not None:
+            self.fields["size"].value = f"{self.desk.size_of(row.symbol):f}"
         self._joins = self._joins and self._at != "price"
         if self._joins:
             # Not with every tick: what is to be confirmed must stand still.
             self.fields["price"].value = self._own_side()
+
+    def learnt(self) -> None:
+        """The usual size may be another one now."""
+        before = self.fields["size"].value
+        self.changed()
+        if self.fields["size"].value != before:
+            self._edited()
 
     def _own_side(self) -> str:
         """The best price on our side of the market, else the last one; empty where it is not known."""

@@ -108,6 +108,7 @@ class MarketSheet(Sheet):
 
     def _took_book(self, reply: AnyReply) -> None:
         if isinstance(reply, MarketSeen) and reply.symbol == self.symbol:
+            self._desk.learn(reply)
             tape = self.query_one(TapePane)
             if reply.last_print < tape.last:
                 tape.clear()  # another engine, which counts anew
