@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from deskpilot import Desk, drive, painted, press, text_of
 from fakelink import TS, FakeLink, alert, change, snapshot
@@ -167,7 +169,7 @@ def test_a_new_alarm_notifies_once() -> None:
         written: list[str] = []
         assert app._driver is not None
         app._driver.write = written.append  # type: ignore[method-assign]
-        app._notify = "osc9"
+        app.options = dataclasses.replace(app.options, notify="osc9")
         app._bell_at = float("-inf")
         link.snapshot = snapshot(alerts=(alert(50, "critical", "new"), *snapshot().alerts))
         await painted(pilot)
