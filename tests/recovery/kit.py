@@ -31,7 +31,7 @@ def adapters(rig: Rig) -> list[PaperAdapter]:
 
 def session(rig: Rig) -> Session:
     """The exchange's end of the line."""
-    found = rig.exchange._session_of(rig.config.account)
+    found = rig.exchange.session(rig.config.account)
     assert found is not None
     return found
 
