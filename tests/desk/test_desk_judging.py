@@ -321,6 +321,25 @@ def test_steps_of_an_empty_trigger_begin_at_the_market_and_an_empty_target_is_pa
     drive(test, link=Gate())
 
 
+def test_a_limit_that_would_trade_at_once_is_said_to() -> None:
+    async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
+        await press(pilot, "colon", *"buy 1 ESM3 @ 4185.25", "enter")
+        await checked(pilot)
+        assert "trades at once" not in text_of(app)
+        moved = position("ESM3", 3, bid=D("4185.00"), ask=D("4185.25"))
+        link.snapshot = change(link.snapshot, seq=2, positions=(moved,))
+        await painted(pilot)
+        assert "4185.25  not below the ask: trades at once" in text_of(app)
+        await press(pilot, "shift+tab", "s")
+        assert "trades at once" not in text_of(app)
+        await press(pilot, "tab", "tab", "tab", "down")
+        assert "not above the bid: trades at once" in text_of(app)
+        await press(pilot, "shift+tab", "s", "s")  # a stop-limit waits for its trigger
+        assert "trades at once" not in text_of(app)
+
+    drive(test, link=Gate())
+
+
 def test_another_symbol_does_not_keep_the_price_of_the_one_before() -> None:
     async def test(app: DeskApp, link: Any, pilot: Desk) -> None:
         await to_ticket(pilot)

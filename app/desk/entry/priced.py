@@ -51,6 +51,17 @@ class Priced(Form):
         """The side of the order."""
         raise NotImplementedError
 
+    @property
+    def sells(self) -> bool:
+        """Whether it sells; where no side is chosen it neither buys nor sells."""
+        return not self.buys
+
+    @property
+    def waits(self) -> bool:
+        """Whether its limit waits for a trigger first."""
+        trigger = self.fields.get("trigger") or self.fields["stop"]
+        return trigger.shown
+
     def differs(self, agreed: Answer, answer: Answer) -> str:
         """A worst case that has become better is no reason: strategies trade on while this stands here."""
         was, now = self.worst(agreed), self.worst(answer)
@@ -128,6 +139,21 @@ class Priced(Form):
             return field.value
         return f"{value:f}" if field.kind == "price" or value > 0 else field.value
 
+    def crosses(self, field: Field) -> str:
+        """Says of a limit that it would trade at once; empty: it would not, or nobody knows."""
+        row = self.row()
+        if row is None or field.name not in ("price", "limit") or self.waits:
+            return ""
+        try:
+            limit = Decimal(field.value)
+        except InvalidOperation:
+            return ""
+        if self.buys and row.ask is not None and limit >= row.ask:
+            return "not below the ask: trades at once"
+        if self.sells and row.bid is not None and limit <= row.bid:
+            return "not above the bid: trades at once"
+        return ""
+
     def begin(self, field: Field) -> str:  # noqa: ARG002 - for those in which something is needed
         """Where the steps of an empty field begin; empty: nowhere."""
         return ""
@@ -135,7 +161,7 @@ class Priced(Form):
     def hint(self, field: Field, here: bool) -> str:
         """As elsewhere, and what a step is."""
         unit = self.unit(field) if here else None
-        known = super().hint(field, here)
+        known = self.crosses(field) or super().hint(field, here)
         if unit is None or not (field.value or self.begin(field)):
             return known
         if not field.value:

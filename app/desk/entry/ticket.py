@@ -65,6 +65,10 @@ class Ticket(Priced):
     def buys(self) -> bool:
         return self.fields["side"].value == "buy"
 
+    @property
+    def sells(self) -> bool:
+        return self.fields["side"].value == "sell"
+
     def command(self, *, preview: bool) -> AnyCommand:
         text = {name: field.value.strip() for name, field in self.fields.items()}
         known = self._words.symbols
