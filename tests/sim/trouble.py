@@ -16,6 +16,9 @@ COMMITS = (1, 1, 2, 2, 3, 4, 6)
 """At which of the next commits the power is cut: the first is mostly that of an order, the second that of the
 note that it was sent."""
 
+TRANSFERS = 0.3
+"""Share of what somebody does at the account by hand that brings lots without an execution."""
+
 
 class Trouble:
     """Starts a Poisson process for each fault that comes by the minute, and sets the others up."""
@@ -170,7 +173,11 @@ class Trouble:
         world, symbol = self._world, self._symbol()
         if world.exchange.market(symbol).mark() is not None:
             side = self._rng.choice((Side.BUY, Side.SELL))
-            world.exchange.manual_trade(ACCOUNT, symbol, side, 1 + self._rng.randrange(3))
+            lots = 1 + self._rng.randrange(3)
+            if self._aim.random() < TRANSFERS:
+                world.exchange.transfer(symbol, side, lots)
+            else:
+                world.exchange.manual_trade(ACCOUNT, symbol, side, lots)
 
     # -- store
 

@@ -20,7 +20,7 @@ from brokers.exchange.messages import (
 from brokers.exchange.orders import VenueOrder
 from brokers.exchange.session import Session
 from engine.kill_scope import Aim
-from engine.model import NS, ExecutionKey, Fill
+from engine.model import NS, ExecutionKey, Fill, Side
 from engine.sim.invariants import Broken
 
 
@@ -89,6 +89,14 @@ class Venue(Exchange):
 
     def has_seen(self, order_id: str) -> bool:
         return order_id in self._seen and order_id not in self._forgotten
+
+    def transfer(self, symbol: str, side: Side, qty: int) -> None:
+        """Lots come to the account without an execution: an assignment, a transfer between accounts."""
+        market = self.market(symbol)
+        mark = market.mark()
+        if mark is not None:
+            fill = self.desk.make_fill(self.name, symbol, side, qty, mark, None, None)
+            self.books.account(self.name).book(fill)
 
     def forget_the_past(self) -> None:
         """The engine starts on an older state: what came and went without a fill in the history that is lost
