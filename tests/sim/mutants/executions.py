@@ -108,10 +108,11 @@ EXECUTIONS: Final = (
             Edit(
                 "engine.positions",
                 "        if position.booked.pop(key, None) is None:\n            return False\n"
-                "        self.version += 1\n        self._fold(position)\n",
+                "        self.version += 1\n        self._fold(position, position.booked.entries())\n",
                 "        if position.booked.pop(key, None) is None:\n            return False\n"
                 "        cash = position.held.cash\n"
-                "        self._fold(position)\n        position.held.cash = cash\n",
+                "        self.version += 1\n        self._fold(position, position.booked.entries())\n"
+                "        position.held.cash = cash\n",
             ),
         ),
     ),
