@@ -22,6 +22,7 @@ from engine.books import Books
 from engine.daystart import DayStart, Traded
 from engine.halts import Halt
 from engine.model import Value
+from engine.orders_evicted import EvictedImage
 from engine.orders_fills import Day
 from engine.orders_shelf import OrdersImage
 from engine.positions import Bookings, PositionImage
@@ -74,8 +75,15 @@ class Main(Value, frozen=True, kw_only=True, tag="books"):
     fills: int
 
 
-class Evicted(Value, frozen=True, tag="evicted"):
-    """Strategies of orders that left memory, by order id."""
+class Gone(Value, frozen=True, tag="gone", kw_only=True):
+    """Orders that left memory, of our own ids."""
+
+    runs: dict[str, list[int]]
+    strategies: dict[str, list[str]]
+
+
+class Odd(Value, frozen=True, tag="odd"):
+    """Strategies of other orders that left memory, by order id."""
 
     owners: dict[str, str]
 
@@ -109,14 +117,14 @@ class Booked(Value, frozen=True, tag="booked"):
     entries: list[Entry]
 
 
-Piece = Main | Evicted | Behind | Seen | Pack | Booked
+Piece = Main | Gone | Odd | Behind | Seen | Pack | Booked
 
 
 class Image(Value, frozen=True, kw_only=True):
     """The books at one moment. Nobody changes what it holds."""
 
     main: Main
-    evicted: dict[str, str]
+    evicted: EvictedImage
     behind: dict[str, dict[str, int]]
     days: dict[Day, set[str]]
     bookings: dict[str, Bookings]
@@ -124,8 +132,9 @@ class Image(Value, frozen=True, kw_only=True):
     def pieces(self) -> Iterator[Piece]:
         """The image in small parts, to be encoded one by one; `gather` puts them together again."""
         yield self.main
-        for owners in _slices(self.evicted.items()):
-            yield Evicted(dict(owners))
+        yield Gone(runs=self.evicted.runs, strategies=self.evicted.strategies)
+        for owners in _slices(self.evicted.odd.items()):
+            yield Odd(dict(owners))
         for needs in _slices(self.behind.items()):
             yield Behind(dict(needs))
         for day, ids in self.days.items():
@@ -182,7 +191,8 @@ def take(books: Books) -> Image:
 def gather(pieces: Iterable[Piece]) -> Image:
     """The image of these pieces. Raises `ValueError` where its main part is missing or comes twice."""
     main: Main | None = None
-    evicted: dict[str, str] = {}
+    gone: Gone | None = None
+    odd: dict[str, str] = {}
     behind: dict[str, dict[str, int]] = {}
     days: dict[Day, set[str]] = {}
     packs: dict[str, list[bytes]] = {}
@@ -193,8 +203,10 @@ def gather(pieces: Iterable[Piece]) -> Image:
                 if main is not None:
                     raise ValueError("its main part comes twice")
                 main = piece
-            case Evicted(owners):
-                evicted.update(owners)
+            case Gone():
+                gone = piece
+            case Odd(owners):
+                odd.update(owners)
             case Behind(needs):
                 behind.update(needs)
             case Seen(venue, account, trading_day, ids):
@@ -203,8 +215,9 @@ def gather(pieces: Iterable[Piece]) -> Image:
                 packs.setdefault(symbol, []).append(pack)
             case Booked(symbol, entries):
                 recent.setdefault(symbol, []).extend(entries)
-    if main is None:
+    if main is None or gone is None:
         raise ValueError("its main part is missing")
+    evicted = EvictedImage(runs=gone.runs, strategies=gone.strategies, odd=odd)
     bookings = {s: (tuple(packs.get(s, ())), recent.get(s, [])) for s in {**packs, **recent}}
     return Image(main=main, evicted=evicted, behind=behind, days=days, bookings=bookings)
 

@@ -13,6 +13,7 @@ from itertools import islice
 from engine.config import OrderConfig
 from engine.lifecycle_types import OrderLife, born, evolve
 from engine.model import ExecutionKey, Fill, Order, OrderType, Side, Value
+from engine.orders_evicted import Evicted, EvictedImage
 from engine.orders_exposure import ExposureBook, OwnPrices
 from engine.orders_fills import Day, Executions, ExecutionsImage
 from engine.orders_index import OpenIndex
@@ -50,7 +51,7 @@ class OrderShelf:
         self._groups: dict[str, list[str]] = {}
         self._index = OpenIndex()
         self._closed: OrderedDict[str, OrderRecord] = OrderedDict()
-        self._evicted: dict[str, str] = {}
+        self._evicted = Evicted()
         """Orders that left memory: whose they are."""
         self._exposure = ExposureBook()
         self._prices = OwnPrices()
@@ -326,7 +327,7 @@ class OrderShelf:
 
     def _forget(self, record: OrderRecord) -> None:
         self._executions.evict(record)
-        self._evicted[record.order.id] = record.order.strategy
+        self._evicted.add(record.order.id, record.order.strategy)
         self._remove(record)
 
     def _remove(self, record: OrderRecord) -> None:
@@ -356,18 +357,19 @@ class OrderShelf:
             executions=self._executions.image(),
         )
 
-    def evicted(self) -> dict[str, str]:
-        """A copy of the ids of orders that ended long ago, each with its strategy."""
-        return self._evicted.copy()
+    def evicted(self) -> EvictedImage:
+        """The orders that ended long ago."""
+        return self._evicted.image()
 
     def days(self) -> dict[Day, set[str]]:
         """Copies of the identities of all executions ever seen."""
         return self._executions.days()
 
-    def put_back(self, image: OrdersImage, evicted: dict[str, str], days: dict[Day, set[str]]) -> None:
+    def put_back(self, image: OrdersImage, evicted: EvictedImage, days: dict[Day, set[str]]) -> None:
         """Fills an empty book with a saved state; what is kept by differences is entered anew. Raises
         `KeyError` where the parts of the image do not fit each other."""
-        self._seq, self.duplicates, self._evicted = image.seq, image.duplicates, evicted
+        self._seq, self.duplicates = image.seq, image.duplicates
+        self._evicted.put_back(evicted)
         self._local_expiry = set(image.local_expiry)
         self._children = {parent: list(ids) for parent, ids in image.children.items()}
         self._groups = {oco: list(ids) for oco, ids in image.groups.items()}
@@ -388,7 +390,7 @@ class OrderShelf:
         found = hashlib.sha256()
         for record in self._orders.values():
             found.update(repr(record.state()).encode())
-        for evicted in self._evicted.items():  # deterministic: in the order in which they left
+        for evicted in self._evicted.state():
             found.update(repr(evicted).encode())
         for part in (*self._executions.state(), self._exposure.state(), self.duplicates):
             found.update(repr(part).encode())

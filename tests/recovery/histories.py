@@ -27,6 +27,7 @@ from engine.facts import (
     Rejected,
     Replaced,
 )
+from engine.ids import base36
 from engine.model import (
     FLATTENER,
     ExecutionKey,
@@ -94,11 +95,17 @@ def empty_books() -> Books:
     return Books(CONFIG, [ES, CL])
 
 
+def order_id(n: int) -> str:
+    """Most are of the form of our ids; each fifth is not."""
+    n %= ORDERS
+    return f"{STRATEGIES[n % len(STRATEGIES)]}-ab12-{base36(n)}" if n % 5 != 2 or n > 12 else f"o-{n}"
+
+
 def order(n: int, b: int = 0, c: int = 0) -> Order:
     """The n-th order; its terms follow from its number, so that a repeat is the same one again."""
     n %= ORDERS
     return Order(
-        id=f"o-{n}",
+        id=order_id(n),
         strategy=STRATEGIES[n % len(STRATEGIES)],
         account=CONFIG.account,
         symbol=SYMBOLS[n // 5 % 2],
@@ -108,7 +115,7 @@ def order(n: int, b: int = 0, c: int = 0) -> Order:
         limit=100 + n % 7 + c % 2,
         expire=START + 10**9 * b if n % 6 == 0 else None,
         purpose=Purpose.FLATTEN if STRATEGIES[n % len(STRATEGIES)] == FLATTENER else Purpose.TRADE,
-        parent=f"o-{n - 3}" if n % 4 == 3 else None,
+        parent=order_id(n - 3) if n % 4 == 3 else None,
         oco=f"g-{n // 8}" if n % 4 >= 2 else None,
         partial_fill=PartialFillPolicy.CANCEL_REMAINDER if n % 5 == 1 else PartialFillPolicy.LET_RIDE,
         remainder_after=7,
@@ -137,7 +144,7 @@ def fill(a: int, b: int, c: int) -> Fill:
 
 
 def _fact(make: Callable[[str, int, int], Any]) -> Maker:
-    return lambda a, b, c: FactTaken(fact=make(f"o-{a % ORDERS}", b, c))
+    return lambda a, b, c: FactTaken(fact=make(order_id(a), b, c))
 
 
 STATUSES = tuple(OrderStatus)
