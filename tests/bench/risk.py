@@ -58,10 +58,10 @@ def several(cls: str, count: int, **fields: Any) -> Make:
 
 
 def hanging(cls: str) -> Make:
-    """One that hangs for most of the window and is stopped inside it."""
+    """One that hangs for a third of the window and is stopped well inside it, also on a busy machine."""
 
     def make(opens: float, seconds: float) -> Strategies:
-        return [_bad(cls, "bad", opens + seconds * 0.1, hang_timeout=max(0.5, seconds * 0.5))]
+        return [_bad(cls, "bad", opens + seconds * 0.1, hang_timeout=max(0.5, seconds * 0.3))]
 
     return make
 
