@@ -289,7 +289,8 @@ class Runner:
                 )
                 summary["shadow_days"] = days
             if session.saver.is_due:
-                await session.saver.save()
+                with contextlib.suppress(TimeoutError):  # a disk that hangs must not hold up the end
+                    await asyncio.wait_for(session.saver.save(), 3)
             told = {**summary, "positions": dict(summary["positions"])}
             self._log(
                 "info", "run ended", component="runner", status=code.name, exit_code=int(code), summary=told

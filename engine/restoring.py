@@ -8,8 +8,11 @@ folded; so it can make a start faster, and can do nothing else. Both ways give t
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -128,7 +131,7 @@ class Saver:
             if self._inline:
                 size = self._write(image, last)
             else:
-                size = await asyncio.to_thread(self._write, image, last)
+                size = await _beside(partial(self._write, image, last))
         except (OSError, Doubt) as error:
             self._saved = last[0]  # the next attempt comes after as many rows again
             self._log("warning", f"the state of the books was not saved: {error}", component="journal")
@@ -146,3 +149,30 @@ class Saver:
         put_back(trial, gather(_decoder.decode(frame) for frame in frames))
         header = Header(basis=basis(trial), seq=last[0], crc=last[1], digest=trial.digest())
         return images.write(self._journal.path, header, frames, self._journal.min_free)
+
+
+async def _beside(work: Callable[[], int]) -> int:
+    """The work's result, from a thread that nobody has to wait for: an engine that ends must not be held up
+    by a disk that hangs."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[int] = loop.create_future()
+
+    def tell(result: int, error: Exception | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        result, failed = 0, None
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001 - raised again at the one who waits
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+            loop.call_soon_threadsafe(tell, result, failed)
+
+    threading.Thread(target=run, name="books", daemon=True).start()
+    return await done

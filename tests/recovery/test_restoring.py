@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -283,3 +286,23 @@ def test_a_journal_that_is_moved_aside_leaves_no_state_behind(tmp_path: Path) ->
     assert (tmp_path / "journal.db.books").exists()
     rotate(tmp_path / "journal.db")
     assert not list(tmp_path.glob("*.books"))
+
+
+def test_a_disk_that_hangs_while_a_state_is_written_does_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = threading.Event()
+    monkeypatch.setattr(images, "write", lambda *_: hangs.wait(60))
+
+    async def script() -> None:
+        journal, books = await opened(tmp_path / "journal.db"), empty_books()
+        append(journal, books, day(3))
+        await journal.flush()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(saver(books, journal, []).save(), 0.1)
+        await journal.close()
+
+    began = time.monotonic()
+    play(script())
+    assert time.monotonic() - began < 30
+    hangs.set()
