@@ -78,9 +78,15 @@ ORDERS: Final = (
             Edit(
                 "engine.facthandler",
                 "        self._engine.reconciler.executions_first(order_id, self._give_up)\n",
-                "        record.not_found = NOT_FOUND_MEANS_LOST\n        self._give_up(order_id)\n",
+                "        self._give_up(order_id)\n",
+            ),
+            Edit(
+                "engine.facthandler",
+                "if record is None or record.life.is_closed or record.not_found < NOT_FOUND_MEANS_LOST:\n",
+                "if record is None or record.life.is_closed:\n",
             ),
         ),
+        faults("unknown_order", "delay_request"),
     ),
     Mutant(
         "cancel_assumed",
@@ -116,6 +122,7 @@ ORDERS: Final = (
                 'return surprise(evolve(life, acked=True, cum=0), Code.LATE_ACK, "late")',
             ),
         ),
+        faults("late_ack"),
     ),
     Mutant(
         "old_picture_believed",
