@@ -189,7 +189,7 @@ class KillAsk(Ask):
         return [*found, (), (Cell(asks, "heading"),), *wrapped(self._scope)]
 
     def _what_esc_does(self) -> str:
-        if self.refused:
+        if self.refused and not (self._snapshot is not None and self._snapshot.halted):
             return "Type FLATTEN and Enter to try to close all positions. Esc leaves it as it is, NOT halted."
         if not self._left:
             return "Esc leaves it halted. FLATTEN and Enter would have the broker asked whether it is flat."

@@ -22,6 +22,9 @@ class Killing(Part):
     """Kill keys that the input thread has sent; only that thread counts here."""
     _kills_taken: int = 0
     """Those of them that the app's loop has seen; only the loop counts here."""
+    _kill_left_at: float = float("-inf")
+    _kill_answer: tuple[float, Answer] | None = None
+    """When the newest answer to a kill came, and what it was: it may be there before the question is."""
 
     def kill_ahead(self) -> None:
         """Stage one, on the input thread: nothing here may wait for the app's loop."""
@@ -35,6 +38,7 @@ class Killing(Part):
         def answered(answer: Answer) -> None:
             self.on_loop(self._kill_answered, answer)
 
+        self._kill_left_at = time.monotonic()
         try:
             self._link.send(Kill(flatten=False, reason=f"operator: {source}"), self._who, answered)
         except Exception as error:  # noqa: BLE001 - the operator must learn that the kill did not leave
@@ -44,6 +48,7 @@ class Killing(Part):
         return True
 
     def _kill_answered(self, answer: Answer) -> None:
+        self._kill_answer = time.monotonic(), answer
         self._show_answer("kill", answer)
         for screen in self.screen_stack:
             if isinstance(screen, KillAsk):
@@ -60,6 +65,8 @@ class Killing(Part):
             return  # the recording's answer says that there is nothing to kill
         if not self._asking("kill"):
             ask = KillAsk(scope_all(latest), left_open(latest), self._zone)
+            if self._kill_answer is not None and self._kill_answer[0] >= self._kill_left_at:
+                ask.answered(self._kill_answer[1].ok, self._kill_answer[1].text)
             self.push_screen(ask, lambda outcome: self._kill_chosen(outcome, ask))
 
     def _kill_chosen(self, outcome: str | None, ask: KillAsk) -> None:
@@ -67,10 +74,10 @@ class Killing(Part):
             self.send(Kill(flatten=True, reason="operator: kill key, FLATTEN typed"), "KILL and FLATTEN ALL")
             return
         latest = self._link.latest()
-        if ask.refused:
-            self.note(f"NOT halted by this key: {ask.refused}", "halted")
-        elif latest is None or not latest.halted:
-            self.note("kill sent; the engine has not said that it is halted. F12 sends it again", "halted")
+        if latest is None or not latest.halted:
+            told = f"NOT halted, as far as is known: {ask.refused}"
+            sent = "kill sent; the engine has not said that it is halted. F12 sends it again"
+            self.note(told if ask.refused else sent, "halted")
         elif left := left_open(latest):
             self.note(f"halted; {left}. F12 asks again", "heading")
         else:
