@@ -256,6 +256,9 @@ SAFETY: Final = (
                 "        return bool(left)\n",
             ),
         ),
+        lambda o: (
+            faults("kill", "flatten")(o) and faults("cancel_refused", "delay_request", "lose_request")(o)
+        ),
     ),
     Mutant(
         "kill_spares_foreign_orders",
