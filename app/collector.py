@@ -18,13 +18,14 @@ SWITCH_INTERVAL = 0.0005
 risk period."""
 YOUNG: Final = 1_000
 """Objects more than were let go, from which the youngest generation is looked at."""
-MIDDLE: Final = 10
-"""Looks at the youngest, from which the middle one is looked at in a calm moment; thrice as many, in any."""
+MIDDLE: Final = 4
+"""Looks at the youngest, from which the middle one is looked at in a calm moment; twice as many, in any. More
+would make each of its looks longer than a round may be late."""
 OLD_EVERY: Final = 60.0
 """Seconds between two looks at the oldest in calm moments."""
 OLD_AT_LATEST: Final = 600.0
 """Seconds after which it is looked at in any moment."""
-OLD_GROWTH: Final = 500
+OLD_GROWTH: Final = 1_000
 """Looks at the middle one, some five million objects that stayed, after which it is not put off either."""
 SETTLED: Final = 10.0
 """Seconds after the start when a screen stands, whose many objects live as long as it does."""
@@ -75,7 +76,7 @@ class Collector:
         """A round of the risk loop has just ended; `calm`: no order is under way."""
         young, middle, old = gc.get_count()
         if young >= YOUNG:
-            gc.collect(1 if middle >= (MIDDLE if calm else 3 * MIDDLE) else 0)
+            gc.collect(1 if middle >= (MIDDLE if calm else 2 * MIDDLE) else 0)
         else:
             now = self._now()
             if self._settles is not None and now >= self._settles:
