@@ -10,7 +10,7 @@ import msgspec
 
 from app.desk.view.remedies import remedy
 from app.paging.config import AlertsConfig
-from engine.alarmkinds import about, headline
+from engine.alarmkinds import about, headline, weight
 from engine.alerts import Alert
 from engine.control.news import Event
 from engine.control.snapshot import AlertRow
@@ -102,6 +102,7 @@ class Pages:
         self._who = who
         self._open: dict[int, _Open] = {}
         self._parts: dict[int, int] = {}
+        """The alarm that a person sees, by the number of each alarm that is counted in it."""
         self._once: list[Told] = []
         self._at_desk = 0
         self._under_way: tuple[list[Told], list[int]] = ([], [])
@@ -125,12 +126,8 @@ class Pages:
             case AlertCleared(code=code, symbol=symbol):
                 self._over(code, symbol, event.ts)
             case KillEnded(flat=flat, verdict=verdict):
-                if self._at_desk == 0:
-                    text = f"the kill ended: {verdict}"
-                    severity = "info" if flat else "critical"
-                    self._once.append(
-                        Told(kind="kill", text=text[:TEXT], since=utc_text(event.ts), severity=severity)
-                    )
+                text, severity = f"the kill ended: {verdict}"[:TEXT], "info" if flat else "critical"
+                self.tell(Told(kind="kill", text=text, since=utc_text(event.ts), severity=severity))
             case SentinelNote(event=what, text=text) if what in _SENTINEL:
                 line = f"the sentinel: {text}"[:TEXT]
                 severity = _SENTINEL[what]
@@ -153,8 +150,9 @@ class Pages:
                 self._open[row.id] = _Open(alert, self._again(now), paged=True, times=row.count)
 
     def tell(self, told: Told) -> None:
-        """Something that pages once, at once."""
+        """Something that pages once, at once. While nothing can be delivered, the oldest are forgotten."""
         self._once.append(told)
+        del self._once[:-OPEN]
 
     def attended(self, screens: int, now: float) -> None:
         """How many screens are attached. When the last one goes, what stands there unseen pages at once."""
@@ -169,19 +167,20 @@ class Pages:
             # Good news of the same code and symbol ends what stands.
             self._over(alert.code, alert.symbol, alert.ts)
             return
-        if not self._pages(alert.severity, alert.code):
-            return
-        whole = self._open.get(alert.part_of)
-        if whole is not None:
-            whole.times += 1
-            self._parts[alert.id] = alert.part_of
-            return
-        wait = self._rules.attended * 60 if self._at_desk else 0.0
-        self._open[alert.id] = _Open(alert, now + wait)
+        # By the number of the alarm that a person sees and acknowledges, whether that one pages or not.
+        number = self._parts.get(alert.part_of, alert.part_of) or alert.id
+        self._parts[alert.id] = number
+        held = self._open.get(number)
+        if held is not None:
+            held.times += 1
+        if self._pages(alert.severity, alert.code) and (held is None or _heavier(alert, held.alert)):
+            wait = self._rules.attended * 60 if self._at_desk else 0.0
+            times = 1 if held is None else held.times
+            self._open[number] = _Open(alert, now + wait, times=times)
         while len(self._open) > OPEN:
             self._open.pop(next(iter(self._open)))
-        if len(self._parts) > OPEN:
-            self._parts = {part: whole for part, whole in self._parts.items() if whole in self._open}
+        while len(self._parts) > 4 * OPEN:
+            self._parts.pop(next(iter(self._parts)))
 
     def _pages(self, severity: str, code: str) -> bool:
         return code != PAGER and (severity == "critical" or (severity, self._rules.level) == ("warning",) * 2)
@@ -199,28 +198,29 @@ class Pages:
             if (held.alert.code, held.alert.symbol) == (code, symbol):
                 del self._open[number]
                 if held.paged:
-                    self._once.append(_told(held, "over", ts))
+                    self.tell(_told(number, held, "over", ts))
 
     # -- what is told
 
     def due(self, now: float) -> Page | None:
         """The page that is due, or None. `done` must be called before the next one is asked for."""
-        ready = [held for held in self._open.values() if held.due is not None and held.due <= now]
+        ready = {n: held for n, held in self._open.items() if held.due is not None and held.due <= now}
         if now < self._not_before or not (ready or self._once):
             return None
         return self._page(ready)
 
     def last(self) -> Page | None:
         """Everything that was not told yet, whatever the time: the run ends."""
-        return self._page([held for held in self._open.values() if not held.paged])
+        return self._page({n: held for n, held in self._open.items() if not held.paged})
 
-    def _page(self, ready: list[_Open]) -> Page | None:
+    def _page(self, ready: dict[int, _Open]) -> Page | None:
         if not ready and not self._once:
             return None
-        lines = [_told(held, "again" if held.paged else "new", held.alert.ts) for held in ready] + self._once
+        news = [_told(n, held, "again" if held.paged else "new", held.alert.ts) for n, held in ready.items()]
+        lines = news + self._once
         order = ("critical", "warning", "info")
         lines.sort(key=lambda told: order.index(told.severity))
-        self._under_way = (self._once, [held.alert.id for held in ready])
+        self._under_way = (self._once, list(ready))
         self._once = []
         return page_of(self._who, self._at_desk, lines)
 
@@ -275,7 +275,11 @@ def _screens(count: int) -> str:
     return "no screen attached" if count == 0 else f"{count} screen{'s' if count > 1 else ''} attached"
 
 
-def _told(held: _Open, kind: Kind, ts: int) -> Told:
+def _heavier(one: Alert, other: Alert) -> bool:
+    return weight(one.severity, one.code) > weight(other.severity, other.code)
+
+
+def _told(number: int, held: _Open, kind: Kind, ts: int) -> Told:
     alert = held.alert
     return Told(
         kind=kind,
@@ -285,6 +289,6 @@ def _told(held: _Open, kind: Kind, ts: int) -> Told:
         code=alert.code,
         symbol=alert.symbol,
         do=remedy(alert.code, alert.text, alert.symbol),
-        id=alert.id,
+        id=number,
         times=held.times,
     )

@@ -169,14 +169,35 @@ def test_what_was_not_delivered_is_tried_again_later_and_later_and_not_lost() ->
     assert desk.told() == []
 
 
-def test_the_end_of_a_kill_pages_where_nobody_sits_there() -> None:
+def test_the_end_of_a_kill_pages_in_any_case() -> None:
     desk = Desk()
     desk.pages.attended(1, 0.0)
     desk.happens(KillEnded(flat=True, verdict="FLAT, shown twice"))
-    assert desk.told() == []
-    desk.pages.attended(0, 0.0)
-    desk.happens(KillEnded(flat=True, verdict="FLAT, shown twice"))
     assert desk.told() == [("kill", "the kill ended: FLAT, shown twice")]
+
+
+def test_a_critical_alarm_within_a_warning_pages_and_ends_with_the_acknowledgement_of_that() -> None:
+    desk = Desk(repeat=10)
+    desk.alarm(1, code="foreign_order", severity="warning")
+    desk.alarm(2, code="manual_trade", part_of=1)
+    page = desk.pages.due(desk.now)
+    assert page is not None and [told.id for told in page.alarms] == [1], "the number that the desk shows"
+    desk.pages.done(desk.now, delivered=True)
+    desk.happens(AlertAcknowledged(id=1, who="ann"))
+    desk.now = 3600.0
+    assert desk.told() == []
+
+
+def test_what_gets_worse_pages_at_once_although_it_has_paged() -> None:
+    desk = Desk(level="warning", repeat=0, gap=0)
+    desk.alarm(1, code="foreign_order", severity="warning")
+    assert desk.told() == [("new", "foreign_order 1")]
+    desk.alarm(2, code="foreign_order", severity="warning", part_of=1)
+    assert desk.told() == []
+    desk.alarm(3, code="manual_trade", part_of=2)
+    assert desk.told() == [("new", "manual_trade 3")]
+    desk.alarm(4, code="manual_trade", part_of=3)
+    assert desk.told() == []
 
 
 def test_of_the_sentinel_pages_what_it_does_and_not_that_it_watches() -> None:
