@@ -1,4 +1,4 @@
-"""The form of what `breakwater doctor` finds, and its checks of the machine: disk, clock, open files, terminal."""
+"""The form of what `breakwater doctor` finds, and its checks of the machine it runs on."""
 
 from __future__ import annotations
 
