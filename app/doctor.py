@@ -240,9 +240,8 @@ def _interactive_brokers(place: Place) -> Iterator[Check]:
     with contextlib.ExitStack() as stack:
         if place.feed == ibrun.LOOPBACK:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bw-")))
-            settings = place.settings
             try:
-                gateway = ibrun.LoopbackGateway(folder, settings.ib.port, settings.paper.cash, settings.seed)
+                gateway = ibrun.practice_gateway(place.settings, folder)
             except FeedError as error:
                 yield Check(
                     "ib session", "FAIL", str(error), "another program may have that port: set ib.port"

@@ -1,4 +1,4 @@
-"""A run at Interactive Brokers: its adapter and feed, and the loopback gateway to practise against.
+"""A run at Interactive Brokers: its adapter and feed, and what a run against the loopback gateway is.
 
 `--feed ib-loopback` starts `breakwater venue tws` as a process beside the run, or takes the one that an
 earlier run left there, and trades at it through the same adapter, library and socket as at a real TWS.
@@ -6,15 +6,10 @@ earlier run left there, and trades at it through the same adapter, library and s
 
 from __future__ import annotations
 
-import json
-import signal
-import socket
-import subprocess
-import sys
-from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from app.practice import LoopbackGateway
 from app.settings import Settings
 from brokers.ib.adapter import IbAdapter
 from brokers.ib.config import IbConfig, IbContract
@@ -84,49 +79,7 @@ async def open_feed(settings: Settings, state: Path | None, clock: Clock) -> IbF
     return IbFeed(adapter)
 
 
-class LoopbackGateway:
-    """The gateway's process. `close` ends it, unless an earlier run had left it there."""
-
-    def __init__(self, state: Path, port: int, cash: Decimal, seed: int) -> None:
-        self.started = False
-        self._process: subprocess.Popen[str] | None = None
-        if _listens(port):
-            return
-        command = [
-            *(sys.executable, "-m", "brokers.loopback.tws", "--port", str(port), "--seed", str(seed)),
-            *("--feed", f"synthetic:{','.join(SYMBOLS)}", "--account", ACCOUNT, "--cash", str(cash)),
-            *("--directory", str(state / "tws")),
-        ]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
-        )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        try:
-            self.started = bool(json.loads(line)["ready"])
-        except (ValueError, KeyError) as error:
-            self.close()
-            raise FeedError(
-                f"the loopback gateway did not start on port {port}: {line.strip() or 'it ended at once'}; "
-                f"try 'breakwater venue tws --port {port}'"
-            ) from error
-
-    def close(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def _listens(port: int) -> bool:
-    """Whether somebody answers on this machine's port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def practice_gateway(settings: Settings, state: Path) -> LoopbackGateway:
+    """The loopback gateway that a run of these settings trades at, started where there is none. Blocks until
+    it listens. Raises `FeedError` with the remedy."""
+    return LoopbackGateway(state, settings.ib.port, settings.paper.cash, settings.seed, ACCOUNT, SYMBOLS)

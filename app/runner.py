@@ -19,6 +19,7 @@ from app.exitcodes import ExitCode
 from app.options import RunOptions
 from app.paging.pager import Pager, here
 from app.paging.pages import TEXT, Told
+from app.practice import LoopbackGateway
 from app.problems import BadConfig
 from app.sentinel.asking import ask_back
 from app.sentinel.policy import elsewhere, exchange_addresses
@@ -75,7 +76,7 @@ class Runner:
         self.begun: Callable[[dict[str, Any]], None] | None = None
         """Told once what this run is, when it has its journal and its socket."""
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._gateway: ibrun.LoopbackGateway | None = None
+        self._gateway: LoopbackGateway | None = None
         self.screen = ""
         """Who sits at the screen in this process; empty: there is none."""
 
@@ -155,9 +156,7 @@ class Runner:
         if options.speed != 1.0:
             raise FeedError("Interactive Brokers runs in real time: leave --speed out")
         if options.feed == ibrun.LOOPBACK:
-            self._gateway = await asyncio.to_thread(
-                ibrun.LoopbackGateway, options.state_dir, settings.ib.port, settings.paper.cash, settings.seed
-            )
+            self._gateway = await asyncio.to_thread(ibrun.practice_gateway, settings, options.state_dir)
         return await ibrun.open_feed(settings, options.state_dir, clock)
 
     def _run_virtual(self) -> Outcome:
@@ -244,6 +243,8 @@ class Runner:
 
         session = await assemble(self._settings, self._options, clock, feed, self._link, self._log, counters)
         engine = session.engine
+        if self._gateway is not None:
+            self._gateway.take_over()
         try:
             if not self._options.virtual:
                 server = ControlServer(

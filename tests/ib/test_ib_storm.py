@@ -22,6 +22,10 @@ pytestmark = [needs_library, pytest.mark.slow]
 
 STEPS = 60
 WIRE = ("open_order", "order_status", "execution", "commission")
+VENUE = (
+    *("reject_new", "reject_cancel", "reject_replace", "fill_after_cancel"),
+    *("correct", "bust", "overfill", "protect", "unsolicited_cancel", "twin_replace", "fill_before_ack"),
+)
 
 
 class Client:
@@ -89,8 +93,7 @@ def mischief(gateway: Gateway, rng: random.Random) -> None:
     elif choice == 9:
         gateway.error(rng.choice((100, 399, 2109, 10349, 12345)), "noise", rng.choice((-1, 5, 9)))
     elif choice == 10:
-        faults = ("reject_new", "reject_cancel", "reject_replace", "fill_after_cancel", "correct", "bust")
-        gateway.exchange.faults.arm(rng.choice(faults))
+        gateway.exchange.faults.arm(rng.choice(VENUE))
     elif not gateway.server_up:
         gateway.restore_server(data_lost=rng.random() < 0.5)
 
