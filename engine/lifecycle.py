@@ -63,7 +63,7 @@ def transition(life: OrderLife, event: OrderEvent) -> Transition:
     result = row[life.status](life, event)
     after = result.life
     if after.status is UNKNOWN and after.cum >= after.worst_qty:  # nothing is left to be in doubt about
-        after = open_again(evolve(after, replaces=(), pending_cancel=False))
+        after = open_again(evolve(after, pending_cancel=False))
         result = Transition(after, result.anomalies)
     ts = event.ts
     if isinstance(event, _TELL_TERMS) and ts > after.termed and is_current(after, event):

@@ -195,7 +195,7 @@ def _fill_unknown(life: OrderLife, event: FillApplied) -> Transition:
     cum = life.cum + event.qty
     anomalies = _beyond(life, cum)
     if cum >= life.worst_qty:  # nothing is left to be in doubt about
-        return Transition(open_again(evolve(life, cum=cum, replaces=())), anomalies)
+        return Transition(open_again(evolve(life, cum=cum)), anomalies)
     # a fill says nothing about the cancel or replace in doubt: it may have come before either
     was = life.uncertain
     if was is not CANCELED and was is not EXPIRED:

@@ -149,6 +149,21 @@ def _pending_replace(life: OrderLife, event: PendingReplace) -> Transition:
     return Transition(life)
 
 
+def _asked(life: OrderLife) -> int:
+    """The largest size that stands or that an unanswered replace may have made, lots."""
+    return max(life.worst_qty, *(r.qty for r in life.excused)) if life.excused else life.worst_qty
+
+
+def unexcused(before: OrderLife, after: OrderLife) -> tuple[Anomaly, ...]:
+    """The executions that only a replace excused which is not under way any more."""
+    asked, most = _asked(after), _asked(before)
+    filled = min(before.cum, most)
+    if filled <= asked:
+        return ()
+    text = f"{before.cum} filled, only {asked} asked for: the change to {most} is off"
+    return (Anomaly(Code.OVERFILL, text, filled - asked),)
+
+
 def _replace_rejected(life: OrderLife, event: ReplaceRejected) -> Transition:
     gone: tuple[Replace, ...]
     if event.replace_id is None:
@@ -157,9 +172,11 @@ def _replace_rejected(life: OrderLife, event: ReplaceRejected) -> Transition:
     else:
         gone = tuple(r for r in life.replaces if r.id == event.replace_id)
     if gone:
+        beyond = unexcused(life, without(life, gone))
         life = without(life, gone)
         life = evolve(life, answered=(*life.answered, gone[0].id)[-ANSWERED_KEPT:])
-        return refusal(life, event.status, event.reason, answers=True)
+        after, anomalies = refusal(life, event.status, event.reason, answers=True)
+        return Transition(after, beyond + anomalies)
     if event.replace_id is not None and event.replace_id in life.answered:
         return surprise(life, Code.OUT_OF_SEQUENCE, f"replace {event.replace_id} was answered before")
     after, anomalies = refusal(life, event.status, event.reason, answers=False)
@@ -171,12 +188,24 @@ def _replace_rejected(life: OrderLife, event: ReplaceRejected) -> Transition:
 
 def _replace_rejected_filled(life: OrderLife, event: ReplaceRejected) -> Transition:
     text = f"too late to replace: {event.reason}"
+    left = tuple(r for r in life.excused if not _means(event, r, life))
+    if len(left) < len(life.excused):
+        after = evolve(life, excused=left)
+        return Transition(after, (*unexcused(life, after), Anomaly(Code.CANCEL_REJECTED_FILLED, text)))
     if life.replaces:
         after, anomalies = _replace_rejected(life, event)
         if after.replaces:
             return Transition(after, anomalies)
-        return surprise(close_if_filled(after), Code.CANCEL_REJECTED_FILLED, text)
+        beyond = tuple(a for a in anomalies if a.code is Code.OVERFILL)
+        return Transition(close_if_filled(after), (*beyond, Anomaly(Code.CANCEL_REJECTED_FILLED, text)))
     return surprise(life, Code.CANCEL_REJECTED_FILLED, text)
+
+
+def _means(event: ReplaceRejected, replace: Replace, life: OrderLife) -> bool:
+    """Whether a rejection, with or without an id, is of this replace, which excuses executions."""
+    if event.replace_id is None:
+        return not life.replaces and len(life.excused) == 1
+    return event.replace_id == replace.id and replace.id not in life.answered
 
 
 def _replace_rejected_closed(life: OrderLife, event: ReplaceRejected) -> Transition:

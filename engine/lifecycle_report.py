@@ -22,7 +22,7 @@ from engine.lifecycle_local import (
     surprise,
     without,
 )
-from engine.lifecycle_replace import answered, same_terms, with_terms
+from engine.lifecycle_replace import answered, same_terms, unexcused, with_terms
 from engine.lifecycle_types import (
     CLOSED,
     Anomaly,
@@ -132,8 +132,9 @@ def _report_of_work(life: OrderLife, event: OrderReport, anomalies: tuple[Anomal
     elif asked_about and life.replaces:
         if life.doubts + 1 >= _DOUBTS_TO_DROP:
             ids = ", ".join(r.id for r in life.replaces)
-            anomalies = (*anomalies, Anomaly(Code.REPLACE_LOST, f"replace {ids} never arrived"))
+            lost, before = Anomaly(Code.REPLACE_LOST, f"replace {ids} never arrived"), life
             life = without(life, life.replaces)
+            anomalies = (*anomalies, lost, *unexcused(before, life))
         else:  # it may be slow rather than lost: its exposure stays until a second answer says the same
             life = evolve(life, doubts=life.doubts + 1)
     if asked_about and life.pending_cancel:

@@ -145,6 +145,8 @@ class OrderLife(Value, frozen=True, kw_only=True):
     pending_cancel: bool = False
     replaces: tuple[Replace, ...] = ()
     """Replaces asked for and not answered, oldest first."""
+    excused: tuple[Replace, ...] = ()
+    """Unanswered replaces that alone explain why more than `qty` has filled; all that they asked for has."""
     suspended: bool = False
     done_for_day: bool = False
     triggered: bool = False
@@ -346,10 +348,14 @@ def open_again(life: OrderLife) -> OrderLife:
     """
     if life.cum >= life.qty:
         raising = tuple(r for r in life.replaces if r.qty > life.cum) if life.replaces else ()
+        excused = life.excused
+        if life.replaces and life.cum > life.qty:
+            excused += tuple(r for r in life.replaces if life.qty < r.qty <= life.cum)
         return evolve(
             life,
             status=OrderStatus.FILLED,
             replaces=raising,
+            excused=excused,
             pending_cancel=life.pending_cancel and bool(raising),
             suspended=life.suspended and bool(raising),
             done_for_day=False,

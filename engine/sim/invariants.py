@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.books import Applied, Books
 from engine.books_image import take
-from engine.facts import Busted, Corrected, Executed
+from engine.facts import Busted, Corrected, Executed, ReplaceRejected
 from engine.journal import StoreState
 from engine.kill_scope import Aim
 from engine.model import NS, ExecutionKey, Fill, Order, Purpose, Replace, Side
@@ -94,8 +94,8 @@ class Watch:
         """Cancels that were taken and have not left: order id → monotonic ns."""
         self._asked = list(self._books.kills)
         """What was asked of the kill procedure since it ended last."""
-        self._most: dict[str, int] = {}
-        """The largest quantity that a replace asked for, by order, lots."""
+        self._most: dict[str, dict[str, int]] = {}
+        """Lots that each replace asked for which was not refused, by order and id of the replace."""
         self._unfinished = bool(self._books.kills)
         """A kill or flatten of an earlier run is to be taken up again."""
         self._born = engine.core.clock.mono()
@@ -141,6 +141,9 @@ class Watch:
             case FactTaken() if applied.fill is not None:
                 self._real(applied.fill)
                 self._beyond(applied)
+            case FactTaken(fact=ReplaceRejected(order_id=order_id, replace_id=replace_id)):
+                self._most.get(order_id, {}).pop(replace_id or "", None)
+                self._beyond(applied)
             case FactTaken(fact=Executed(fill=fill)) if fill.qty > 0 and not self._books.orders.knows(
                 fill.key
             ):
@@ -171,7 +174,7 @@ class Watch:
         record = applied.record
         if record is None or record.foreign:
             return
-        asked = max(record.order.qty, record.life.worst_qty, self._most.get(record.order.id, 0))
+        asked = max(record.order.qty, record.life.worst_qty, *self._most.get(record.order.id, {}).values())
         if record.life.cum > asked and self._books.halts.instrument(record.order.symbol) is None:
             text = f"{record.order.id} has {record.life.cum} lots of {asked}, and its instrument trades on"
             raise Broken("overfill", text)
@@ -270,7 +273,7 @@ class Watch:
         record = self._books.orders.get(change.order_id)
         if record is None:
             raise Broken("replace", f"{change.order_id} is replaced and not known")
-        self._most[change.order_id] = max(self._most.get(change.order_id, 0), change.qty)
+        self._most.setdefault(change.order_id, {})[change.id] = change.qty
         # Larger than what works: after a change that the venue took, not than what was ordered at first.
         if record.order.purpose is Purpose.TRADE and change.qty > record.life.qty:
             self._approved(record.order, change.qty - record.life.cum)

@@ -9,7 +9,8 @@ import pytest
 
 from engine.books import Applied
 from engine.control.commands import Flatten, Reset
-from engine.model import NS, Side
+from engine.facts import ReplaceRejected
+from engine.model import NS, Replace, Side
 from engine.risk import words
 from tests.engine.rig import START, Rig
 
@@ -119,5 +120,31 @@ def test_an_overfill_that_only_an_answer_tells_halts_too() -> None:
         assert rig.position() == rig.venue_position() == 3
         halt = rig.engine.core.books.halts.instrument("ES")
         assert halt is not None and halt.code == "overfill", rig.alerts()
+
+    Rig.play(script)
+
+
+def test_a_change_that_is_refused_excuses_no_lot_any_more() -> None:
+    """Three executed of two while a change to three was under way; the venue then refuses the change."""
+
+    async def script(rig: Rig) -> None:
+        order, refusal = rig.send(Side.BUY, 2, 23_990)
+        assert refusal is None
+        await rig.sleep(1)
+        (resting,) = rig.exchange.books.open_orders(rig.config.account)
+        change = Replace(id="r-1", order_id=order.id, qty=3, limit=23_990)
+        rig.exchange.faults.arm("drop_report")  # of the change's answer
+        assert rig.engine.replacer.replace(change) is None
+        await rig.sleep(0.01)
+        rig.exchange.desk.fill(resting, 3, 23_990, True)
+        await rig.sleep(0.1)
+        books = rig.engine.core.books
+        assert rig.position() == 3 and books.halts.instrument("ES") is None
+        answer = ReplaceRejected(ts=rig.clock.now(), order_id=order.id, replace_id="r-1", reason="no")
+        rig.engine.facts.take(answer)
+        halt = books.halts.instrument("ES")
+        assert halt is not None and halt.code == "overfill" and "3 filled, only 2 asked for" in halt.reason
+        assert rig.engine.core.books.alerts.standing("overfill", "ES")
+        assert rig.send(Side.BUY, 1, 23_990)[1] is not None, "nothing opens"
 
     Rig.play(script)

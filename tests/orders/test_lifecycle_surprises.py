@@ -216,6 +216,32 @@ def test_a_fill_beyond_the_old_quantity_within_a_pending_replace_is_no_overfill(
     assert transition(life, v.replaced("Y", 15)).life.leaves == 3
 
 
+@pytest.mark.parametrize("filled", [12, 15])
+def test_what_a_pending_replace_excused_is_an_overfill_once_that_is_refused(filled: int) -> None:
+    v = Venue()
+    life, codes = run(v.ack(), ReplaceSent(replace=rep("Y", 15)), FillApplied(qty=filled))
+    assert Code.OVERFILL not in codes
+    after, anomalies = transition(life, v.replace_rejected("Y"))
+    assert [a.amount for a in anomalies if a.code is Code.OVERFILL] == [filled - 10]
+    assert after.is_closed and after.cum == filled
+    assert Code.OVERFILL not in [a.code for a in transition(after, v.replace_rejected("Y")).anomalies]
+
+
+def test_of_two_pending_replaces_the_one_that_stands_goes_on_excusing() -> None:
+    v = Venue()
+    asked = (ReplaceSent(replace=rep("Y", 12)), ReplaceSent(replace=rep("Z", 15)))
+    life, _ = run(v.ack(), *asked, FillApplied(qty=13))
+    life, anomalies = transition(life, v.replace_rejected("Y"))
+    assert Code.OVERFILL not in [a.code for a in anomalies]
+    amounts = [a.amount for a in transition(life, v.replace_rejected("Z")).anomalies if a.amount]
+    assert amounts == [3]
+    # What went beyond every size that was asked for was named when it was executed.
+    life, codes = run(v.ack(), ReplaceSent(replace=rep("Y", 15)), FillApplied(qty=17))
+    assert codes == [Code.OVERFILL]
+    found = [a.amount for a in transition(life, v.replace_rejected("Y")).anomalies if a.amount]
+    assert found == [5]
+
+
 def test_the_worst_case_is_the_largest_of_all_pending_replaces() -> None:
     v = Venue()
     life, _ = run(
