@@ -58,6 +58,10 @@ class StrategyConfig(Section):
     cpu_limit: float | None = Field(None, gt=0, le=64, examples=[0.9])
     """Share of one processor (1: all of it) over five seconds at which it is stopped, so that one that spins
     does not slow the others. Default: none; what it uses is measured and shown, and its priority is low."""
+    cpu_seconds: int | None = Field(None, ge=1, le=31_536_000, examples=[3_600])
+    """Seconds of processor, beyond what Python itself needs to start, that its process may use in all; then
+    the system itself ends it, whatever it does, and it has failed. A hard stop of last resort behind
+    cpu_limit, which is measured. Default: none, because one that runs for weeks uses up any number."""
     max_files: int = Field(256, ge=16, le=65_536)
     """Files and sockets that its process may have open, so that a leak of them takes none from the engine."""
     partial_fill: PartialFillPolicy | None = None

@@ -42,7 +42,7 @@ async def examine(process: Process, start: Start, timeout: float) -> Done:
                 data = await loop.sock_recv(link, _READ)
                 if not data:
                     await loop.run_in_executor(None, process.wait, 1.0)
-                    how = process.last_words() or process.death()
+                    how = process.used_up(start.cpu) or process.last_words() or process.death()
                     raise Unfit(f"its process ended while it was loaded: {how}")
                 bodies = frames.feed(data)
         reply = read_reply(bodies[0])

@@ -11,6 +11,7 @@ import contextlib
 import faulthandler
 import fcntl
 import gc
+import math
 import os
 import random
 import resource
@@ -39,6 +40,8 @@ _F_SETSIG: Final = 10
 """fcntl(2), Linux: the signal that is sent for O_ASYNC instead of SIGIO."""
 _RESERVE: Final = 32 << 20
 """Bytes above the memory limit in which a failure can still be told."""
+_CPU_GRACE: Final = 2
+"""Seconds of processor after SIGXCPU at which a process that has caught that signal is killed."""
 _MAX_INSTRUCTION: Final = 64 << 20
 _READ: Final = 1 << 18
 
@@ -81,6 +84,7 @@ def main(socket_fd: int, lifeline: int, page: int) -> None:
     resident, data = _usage()
     _limit_memory(data + start.memory)
     _limit_files(start.files)
+    _limit_processor(start.cpu)
     try:
         if isinstance(first, Check):
             send(runtime.check())
@@ -111,7 +115,7 @@ def main(socket_fd: int, lifeline: int, page: int) -> None:
 def _own_signals() -> None:
     """Takes nothing over from the parent's signal set-up; the keyboard's interrupt is the parent's matter."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGIO):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGIO, signal.SIGXCPU):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -155,6 +159,24 @@ def _limit_files(limit: int) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY or hard > limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+
+def _limit_processor(seconds: int) -> None:
+    """RLIMIT_CPU: SIGXCPU once this process has used `seconds` more than so far, SIGKILL soon after.
+
+    The signal's own action ends the process, so that no code in C and no `except` of the strategy holds it
+    up; before that the stacks of its threads are written from C, as when it hangs.
+    """
+    if not seconds:
+        return
+    faulthandler.register(signal.SIGXCPU, file=2, all_threads=True, chain=True)
+    # What such a process held is of no use to anybody: no core file of it.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    soft = math.ceil(time.process_time()) + seconds
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    if hard == resource.RLIM_INFINITY or hard > soft + _CPU_GRACE:
+        hard = soft + _CPU_GRACE
+    resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard), hard))
 
 
 def _use_reserve() -> None:

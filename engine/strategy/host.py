@@ -282,6 +282,7 @@ class StrategyHost(ABC):
             self._import_paths,
             dict(earlier.intended),
             earlier.saved,
+            config.cpu_seconds or 0,
         )
 
     def _own(self, event: StrategyFill | StrategyOrder | Timer | PositionSet | Pause) -> None:

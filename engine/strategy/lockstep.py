@@ -123,7 +123,7 @@ class LockstepHost(StrategyHost):
             self._fail(f"broke the protocol: {error}")
         except OSError:
             process.wait(1.0)
-            self._fail(process.death())
+            self._fail(process.death(self.config.cpu_seconds))
         else:
             self._answered(reply)
             self._looks += 1

@@ -135,7 +135,8 @@ NOTHING: Final = Earlier()
 
 
 class Start(Message, frozen=True, tag="start"):
-    """First message. `seed` feeds the strategy's own random numbers; `memory` in bytes."""
+    """First message. `seed` feeds the strategy's own random numbers; `memory` in bytes; `cpu`: seconds of
+    processor that its process may use in all, 0: any."""
 
     module: str
     name: str
@@ -154,6 +155,7 @@ class Start(Message, frozen=True, tag="start"):
     import_paths: tuple[str, ...]
     intended: dict[str, int] = {}
     saved: str = ""
+    cpu: int = 0
 
 
 class Check(Message, frozen=True, tag="check"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -48,6 +49,8 @@ class Process:
         self._lifeline = lifeline
         self._errors = errors
         self._tail = b""
+        self._ended: Use | None = None
+        """What it had used when it had ended."""
 
     @property
     def pid(self) -> int:
@@ -55,7 +58,16 @@ class Process:
 
     def poll(self) -> int | None:
         """Exit code, −signal, or None while it lives."""
+        if self._popen.returncode is None and self._ended is None and self._waits():
+            self._ended = self.use()  # asked for before it is reaped: nobody knows it afterwards
         return self._popen.poll()
+
+    def _waits(self) -> bool:
+        """It has ended and is not reaped."""
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return False
 
     def kill(self) -> None:
         """SIGKILL to it and to what it started; it leads a process group of its own."""
@@ -66,6 +78,14 @@ class Process:
 
     def wait(self, timeout: float) -> bool:
         """Blocks until it has ended; False after `timeout` seconds."""
+        if self.poll() is None and sys.platform == "linux":
+            ended = os.pidfd_open(self.pid)  # it is not reaped yet: the number is still its own
+            try:
+                select.select([ended], [], [], timeout)
+            finally:
+                os.close(ended)
+            timeout = 0
+            self.poll()
         try:
             self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -86,8 +106,21 @@ class Process:
         self.drain_errors()
         return self._tail.decode("utf-8", "replace").strip()
 
-    def death(self) -> str:
-        """How it ended, in words."""
+    def used_up(self, cpu_seconds: int | None) -> str:
+        """What to say where it ended because it had used all of its seconds of processor; else empty."""
+        code = self.poll()
+        if not cpu_seconds or code not in (-signal.SIGXCPU, -signal.SIGKILL):
+            return ""
+        spent = code == -signal.SIGXCPU or (self._ended is not None and self._ended.cpu >= cpu_seconds)
+        return f"used up its {cpu_seconds:,} s of processor" if spent else ""
+
+    def death(self, cpu_seconds: int | None = None) -> str:
+        """How it ended, in words, and in which callback. `cpu_seconds`: what it might use in all."""
+        running = self.board.running()
+        place = f" (in {running.callback})" if running is not None else ""
+        return f"{self.used_up(cpu_seconds) or self._end()}{place}"
+
+    def _end(self) -> str:
         code = self.poll()
         if code is None:
             return "closed its connection"

@@ -232,7 +232,7 @@ class RealtimeHost(StrategyHost):
         if process.poll() is None and looks > 0:
             self._loop.call_later(_REAP, self._hung_up, process, looks - 1)
             return
-        self._fail(process.death())
+        self._fail(process.death(self.config.cpu_seconds))
 
     # --- the watch ------------------------------------------------------------------------------------
 

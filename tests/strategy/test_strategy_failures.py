@@ -206,3 +206,28 @@ def test_it_dies_with_the_engine_whatever_it_does(tmp_path: Path, busy: str) -> 
         engine.send_signal(signal.SIGKILL)
         engine.wait()
     wait_until(lambda: not alive(pid))
+
+
+SPINS = {
+    "in Python": "while True: pass",
+    "in C, holding the interpreter": "import re; re.match('(a+)+$', 'a' * 60 + 'b')",
+    "takes the signal over": "from signal import *; signal(SIGXCPU, SIG_IGN)\n    while True: pass",
+}
+
+
+@pytest.mark.parametrize("busy", SPINS.values(), ids=SPINS)
+def test_seconds_of_processor_come_to_an_end_whatever_it_does(rig: Rig, busy: str) -> None:
+    host = rig.host(f"\n\ndef on_quote(self, quote):\n    {busy}\n", timeout=60, cpu_seconds=1)
+    pid = pid_of(host)
+    host.step([quote()])
+    assert (host.state, host.reason) == ("failed", "used up its 1 s of processor (in on_quote)")
+    assert not alive(pid)
+    if "signal" not in busy:
+        assert any("tried.py" in text for _, text in rig.sink.logs), "where it was stands in the log"
+
+
+def test_what_starting_takes_is_not_counted_as_its_own(rig: Rig) -> None:
+    """Nor is a kill of another kind taken for the end of its seconds."""
+    host = rig.host("def on_quote(self, quote): os.kill(os.getpid(), 9)", cpu_seconds=1)
+    host.step([quote()])
+    assert host.reason.startswith("killed by SIGKILL (not by the engine")

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -443,6 +444,25 @@ def test_what_may_not_be_dropped_is_bounded_by_stopping_who_leaves_it(tmp_path: 
 
     host = play(tmp_path, "pass", scene)
     assert host.reason == "fell behind: more than 10,000 reports of its own wait, and none may be dropped"
+
+
+def test_all_seconds_of_processor_used_in_short_callbacks(tmp_path: Path) -> None:
+    async def spins(host: RealtimeHost, sink: Remembers) -> None:
+        await sink.state(host, "running")
+        while host.live:
+            lines = len(sink.logs)
+            host.order(WORKING)
+            await sink.until(partial(lambda before: not host.live or len(sink.logs) > before, lines))
+
+    body = """
+        def on_order(self, order):
+            end = time.process_time() + 0.05
+            while time.process_time() < end: pass
+            self.log("taken")
+    """
+    host = play(tmp_path, body, spins, cpu_seconds=1)
+    assert host.state == "failed"
+    assert host.reason.startswith("used up its 1 s of processor")
 
 
 def test_more_processor_or_files_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
