@@ -211,7 +211,7 @@ def test_it_dies_with_the_engine_whatever_it_does(tmp_path: Path, busy: str) -> 
 SPINS = {
     "in Python": "while True: pass",
     "in C, holding the interpreter": "import re; re.match('(a+)+$', 'a' * 60 + 'b')",
-    "takes the signal over": "from signal import *; signal(SIGXCPU, SIG_IGN)\n    while True: pass",
+    "takes the signal over": "import signal as s; s.signal(s.SIGXCPU, s.SIG_IGN)\n    while True: pass",
 }
 
 
