@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from app import doctor_host, ibrun
+from app import confine, doctor_host, ibrun
 from app.ctl import NoStateDir, find_state_dir
 from app.doctor_host import Check, Place
 from app.exitcodes import ExitCode
@@ -374,6 +374,7 @@ _CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
     _broker,
     _feed,
     _strategies,
+    confine.check,
     _stage,
     doctor_host.limits,
     doctor_host.terminal,

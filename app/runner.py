@@ -14,6 +14,7 @@ from typing import Any
 
 from app import ibrun, logs
 from app.collector import SWITCH_INTERVAL, Collector, tame_collector
+from app.confine import unconfined
 from app.defaults import with_default_strategies
 from app.exitcodes import ExitCode
 from app.options import RunOptions
@@ -228,11 +229,11 @@ class Runner:
             [i.symbol for i in feed.instruments],
             self._options.feed.startswith(("synthetic", ibrun.LOOPBACK)),
         )
-        misplaced = misplaced_strategies(
-            self._settings, [i.symbol for i in feed.instruments], str(self._options.config or "environment")
-        )
-        if misplaced:
-            raise BadConfig(misplaced)
+        where = str(self._options.config or "environment")
+        wrong = misplaced_strategies(self._settings, [i.symbol for i in feed.instruments], where)
+        wrong += unconfined(self._settings, where)
+        if wrong:
+            raise BadConfig(wrong)
         server: ControlServer | None = None
 
         def counters() -> dict[str, int]:

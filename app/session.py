@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from app import ibrun, logs
+from app.confine import host_factory
 from app.options import RunOptions
 from app.paths import exchange_ledger_path, journal_path, sentinel_lease_path
 from app.problems import Problem
@@ -262,6 +263,7 @@ async def assemble(
             tell=link.told.tell,
             rss_mb=rss_mb,
             import_paths=import_paths(options),
+            host=host_factory(settings, options.virtual, log),
             feed_name=options.feed,
             feed_progress=feed.progress,
             counters=counters,

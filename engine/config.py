@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from engine.config_link import ConnectionConfig, LinkConfig
 from engine.config_sentinel import SentinelConfig
+from engine.config_strategy import CgroupConfig
 from engine.config_strategy import StrategyConfig as StrategyConfig
 from engine.config_strategy import Symbol as Symbol
 from engine.model import PartialFillPolicy, ReplacePolicy
@@ -333,6 +334,7 @@ class EngineConfig(Section):
     journal: JournalConfig = JournalConfig()
     screen: ScreenConfig = ScreenConfig()
     sentinel: SentinelConfig = SentinelConfig()
+    cgroup: CgroupConfig = CgroupConfig()
     connections: tuple[ConnectionConfig, ...] = Field((), max_length=8)
     """Ways to the broker, the preferred first; fail-over goes down the list. Empty: one, named primary."""
     strategies: tuple[StrategyConfig, ...] = ()

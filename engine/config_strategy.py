@@ -64,6 +64,10 @@ class StrategyConfig(Section):
     cpu_limit, which is measured. Default: none, because one that runs for weeks uses up any number."""
     max_files: int = Field(256, ge=16, le=65_536)
     """Files and sockets that its process may have open, so that a leak of them takes none from the engine."""
+    max_tasks: int = Field(64, ge=4, le=100_000)
+    """Processes and threads that it may have, itself included, where cgroup.directory is set: without a
+    control group nobody counts them. 64, because numerical libraries start some, and a fork bomb starts
+    thousands."""
     partial_fill: PartialFillPolicy | None = None
     """Its own policy for the rest of a partly filled order, because strategies differ in what a part is
     worth. Default: orders.partial_fill."""
@@ -90,3 +94,15 @@ class StrategyConfig(Section):
     """Seconds over which restarts are counted, because three failures in a week are not three in a row."""
     bar_seconds: float = Field(0.0, ge=0, le=86_400)
     """Seconds. Span of the bars it gets; 0: none, because bars that nobody reads cost time."""
+
+
+class CgroupConfig(Section):
+    """Control groups (Linux, version 2): what a strategy starts is limited with it, and ends with it."""
+
+    directory: str = Field(
+        "", pattern=r"^(/[^\x00]*)?$", max_length=4096, examples=["/sys/fs/cgroup/trading.slice"]
+    )
+    """A control group that is delegated to the user of the engine and has no process of its own. Each
+    strategy's process gets a group in it: memory.max from memory_mb, cpu.max a quarter above cpu_limit,
+    pids.max from max_tasks. Empty: none, because not every system has them; the limits of the process itself
+    hold in any case."""

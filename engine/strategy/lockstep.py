@@ -139,7 +139,12 @@ class LockstepHost(StrategyHost):
         link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
 
     def _release(self, process: Process, graceful: bool) -> None:
-        if not graceful or not process.wait(2.0):
-            process.kill()
-            process.wait(5.0)
-        process.close()
+        if graceful and process.wait(2.0):
+            process.close()
+        else:
+            process.end()
+        if process.group is not None:
+            try:
+                process.group.remove()
+            except OSError as error:
+                self._out.on_log(self.name, "error", f"its control group stays: {error}", {})

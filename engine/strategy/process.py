@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine.strategy.board import STACK_SIGNAL, Board, new_page
+from engine.strategy.cgroup import Group
 
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 """All that a strategy sees of the environment; secrets may stand in the rest."""
 _ERRORS_KEPT: Final = 4_000
+_KILLED_WITHIN: Final = 5.0
+"""Seconds that the end of a killed process may take."""
 _PAGE: Final = resource.getpagesize()
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -46,6 +49,8 @@ class Process:
         self._popen = popen
         self.link = link
         self.board = board
+        self.group: Group | None = None
+        """Its control group, which whoever closes this removes afterwards."""
         self._lifeline = lifeline
         self._errors = errors
         self._tail = b""
@@ -92,6 +97,12 @@ class Process:
             return False
         return True
 
+    def end(self) -> None:
+        """Kills it, waits a moment until it has ended, and closes."""
+        self.kill()
+        self.wait(_KILLED_WITHIN)
+        self.close()
+
     def drain_errors(self) -> None:
         """Empties the pipe behind stderr, so that a chatty library cannot block, and keeps the last of it."""
         with contextlib.suppress(BlockingIOError, OSError):
@@ -130,6 +141,8 @@ class Process:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
+        if name == "SIGKILL" and self.group is not None and self.group.out_of_memory():
+            return "memory limit: it and what it started used more than its control group may"
         hint = " (not by the engine; the system does that when memory runs out)" if name == "SIGKILL" else ""
         return f"killed by {name}{hint}"
 

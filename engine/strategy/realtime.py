@@ -342,6 +342,15 @@ class RealtimeHost(StrategyHost):
             self._loop.call_later(_REAP, self._reap, process, False, looks - 1)
             return
         process.close()
+        if process.group is None:
+            self._let_go()
+            return
+        removing = self._loop.run_in_executor(None, process.group.remove)
+        removing.add_done_callback(self._removed)
+
+    def _removed(self, done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            self._out.on_log(self.name, "error", f"its control group stays: {error}", {})
         self._let_go()
 
     def _hold(self) -> None:

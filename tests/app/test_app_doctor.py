@@ -217,3 +217,10 @@ def test_each_connection_is_tried(state: Path) -> None:
     assert found["broker primary"].state == found["broker backup"].state == "PASS"
     assert found["broker third"].state == "FAIL"
     assert "breakwater exchange --port" in found["broker third"].remedy
+
+
+def test_control_groups_that_cannot_be_had(state: Path, tmp_path: Path) -> None:
+    assert "control groups" not in examine(state), "nobody asked for them"
+    found = examine(state, f'[cgroup]\ndirectory = "{tmp_path}/nowhere"\n')["control groups"]
+    assert (found.state, found.text) == ("FAIL", f"there is no directory {tmp_path}/nowhere")
+    assert found.remedy == "cgroup.directory: name one that is delegated to your user"

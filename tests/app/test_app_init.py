@@ -63,7 +63,7 @@ def test_every_key_is_there_with_default_range_and_reason() -> None:
 
 UNITS = re.compile(
     r"(?i)\b(seconds?|minutes|milliseconds|ticks|lots|messages|percent|account currency|orders|rejections"
-    r"|errors|executions|contracts|coins|hertz|megabytes|rows|reads|levels|files|requests|multiple|share|seed|days|hours|number|factor)\b"
+    r"|errors|executions|contracts|coins|hertz|megabytes|rows|reads|levels|files|processes|requests|multiple|share|seed|days|hours|number|factor)\b"
 )
 REASONS = re.compile(r"(?i)\b(because|so that|against)\b")
 

@@ -1,0 +1,336 @@
+"""Control groups of strategies, in a stand-in for the kernel's tree: plain files, kept as it keeps them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from strategy_kit import (
+    INSTRUMENTS,
+    HandClock,
+    LoopClock,
+    Remembers,
+    alive,
+    config,
+    quote,
+    wait_until,
+    write_strategy,
+)
+
+from app.confine import host_factory, try_out, unconfined
+from app.settings import Settings
+from engine.config_strategy import CgroupConfig
+from engine.strategy.cgroup import ROOT, Groups, Limits, Tree, Unconfined
+from engine.strategy.confined import hosts
+from engine.strategy.host import StrategyHost
+
+FILES = {
+    "cgroup.procs": "",
+    "cgroup.kill": "",
+    "cgroup.events": "populated 0\nfrozen 0\n",
+    "memory.max": "max",
+    "memory.events": "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\n",
+    "memory.swap.max": "max",
+    "memory.oom.group": "0",
+    "pids.max": "max",
+    "cpu.max": "max 100000",
+}
+
+
+class StandIn(Tree):
+    """What the kernel does in a tree of control groups. `lacks`: files that this one does not have."""
+
+    lacks: tuple[str, ...] = ()
+
+    def make(self, path: Path) -> None:
+        super().make(path)
+        for name, text in FILES.items():
+            if name not in self.lacks:
+                (path / name).write_text(text)
+
+    def remove(self, path: Path) -> None:
+        members = [int(pid) for pid in (path / "cgroup.procs").read_text().split()]
+        killed = "cgroup.kill" not in self.lacks and (path / "cgroup.kill").read_text() == "1"
+        for pid in filter(alive, members):
+            if killed:
+                os.kill(pid, signal.SIGKILL)
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        shutil.rmtree(path)
+
+
+@pytest.fixture
+def delegated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory as a service manager delegates it, in a kernel of our own."""
+    monkeypatch.setattr("engine.strategy.cgroup.Tree", StandIn)
+    path = tmp_path / "delegated"
+    path.mkdir()
+    (path / "cgroup.controllers").write_text("cpuset cpu io memory pids\n")
+    (path / "cgroup.subtree_control").write_text("")
+    return path
+
+
+def groups_in(path: Path) -> list[str]:
+    return sorted(found.name for found in path.iterdir() if found.is_dir())
+
+
+def made(
+    folder: Path, delegated: Path, clock: Any, sink: Remembers, body: str, **changes: Any
+) -> StrategyHost:
+    """A host of the kind that the clock is for, from the text of its methods."""
+    factory = hosts(Groups(delegated), lockstep=isinstance(clock, HandClock))
+    module = write_strategy(folder, body)
+    return factory(config(module, **changes), INSTRUMENTS, clock, sink, import_paths=[str(folder)])
+
+
+def test_its_process_is_in_its_group_and_limited_before_its_code_is_loaded(
+    tmp_path: Path, delegated: Path
+) -> None:
+    sink = Remembers()
+    body = f"""
+        from pathlib import Path
+        group, = [path for path in Path({str(delegated)!r}).iterdir() if path.is_dir()]
+        found = {{}}
+        for name in {list(FILES)!r}: found[name] = (group / name).read_text()
+        found["in"] = found.pop("cgroup.procs") == str(os.getpid())
+        def on_start(self):
+            self.log(" ".join(f"{{k}}={{v}}" for k, v in self.found.items() if "events" not in k))
+    """
+    host = made(tmp_path, delegated, HandClock(), sink, body, memory_mb=100, cpu_limit=0.5, max_tasks=8)
+    host.start()
+    assert sink.logs[-1][1] == (
+        f"cgroup.kill= memory.max={164 << 20} memory.swap.max=0 memory.oom.group=1 pids.max=8 "
+        "cpu.max=62500 100000 in=True"
+    ), host.reason
+    assert len(groups_in(delegated)) == 1
+    host.stop(5.0)
+    assert host.state == "stopped"
+    assert not groups_in(delegated)
+
+
+LEAVES = """
+        def on_quote(self, quote):
+            import subprocess
+            from pathlib import Path
+            child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+            group, = [path for path in Path({delegated!r}).iterdir() if path.is_dir()]
+            with open(group / "cgroup.procs", "a") as procs:  # the kernel counts it in by itself
+                procs.write(f"\\n{{child.pid}}\\n")
+            self.log(str(child.pid))
+"""
+
+
+@pytest.mark.parametrize("lacks", [(), ("cgroup.kill",)], ids=["cgroup.kill", "before Linux 5.14"])
+def test_what_it_left_running_ends_with_it(
+    tmp_path: Path, delegated: Path, monkeypatch: pytest.MonkeyPatch, lacks: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(StandIn, "lacks", lacks)
+
+    async def run() -> None:
+        sink = Remembers()
+        host = made(tmp_path, delegated, LoopClock(), sink, LEAVES.format(delegated=str(delegated)))
+        host.start()
+        await sink.state(host, "running")
+        host.quote(quote())
+        host.flush()
+        await sink.until(lambda: bool(sink.logs))
+        child = int(sink.logs[0][1])
+        assert alive(child)
+        host.kill()
+        async with asyncio.timeout(30):
+            await host.ended()
+        assert not alive(child)
+        assert not groups_in(delegated)
+
+    asyncio.run(run())
+
+
+def test_a_process_that_the_kernel_kills_for_its_memory_is_told_so(tmp_path: Path, delegated: Path) -> None:
+    body = f"""
+        def on_quote(self, quote):
+            from pathlib import Path
+            group, = [path for path in Path({str(delegated)!r}).iterdir() if path.is_dir()]
+            (group / "memory.events").write_text("oom 1\\noom_kill 1\\n")
+            os.kill(os.getpid(), 9)
+    """
+    host = made(tmp_path, delegated, HandClock(), Remembers(), body)
+    host.start()
+    host.flush()
+    host.quote(quote())
+    host.flush()
+    assert host.state == "failed"
+    assert host.reason == (
+        "memory limit: it and what it started used more than its control group may (in on_quote)"
+    )
+    assert not groups_in(delegated)
+
+
+@pytest.mark.parametrize("real_time", [False, True])
+@pytest.mark.parametrize("how", ["no directory", "no limit"])
+def test_a_group_that_cannot_be_made_fails_the_strategy_and_nothing_else(
+    tmp_path: Path, delegated: Path, monkeypatch: pytest.MonkeyPatch, how: str, real_time: bool
+) -> None:
+    if how == "no limit":
+        monkeypatch.setattr(StandIn, "lacks", ("pids.max",))
+    else:
+        shutil.rmtree(delegated)
+    sink = Remembers()
+
+    async def run() -> StrategyHost:
+        host = made(tmp_path, delegated, LoopClock(), sink, "pass")
+        host.start()
+        await sink.state(host, "failed")
+        await host.ended()
+        return host
+
+    if real_time:
+        host = asyncio.run(run())
+    else:
+        host = made(tmp_path, delegated, HandClock(), sink, "pass")
+        host.start()
+    assert host.state == "failed"
+    expected = (
+        "no control group can be made in" if how == "no directory" else "does not take pids.max: No such"
+    )
+    assert host.reason.startswith("cannot start its process: ") and expected in host.reason
+    if how == "no limit":
+        assert not groups_in(delegated), "half a group is no group"
+
+
+def test_what_a_killed_engine_left_is_removed_at_the_next_start(tmp_path: Path, delegated: Path) -> None:
+    """And nothing of an engine that lives, nor what is not ours."""
+    script = f"""
+import subprocess, sys
+sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[2])]!r}
+from pathlib import Path
+from test_strategy_cgroup import Groups, Limits, StandIn
+group = Groups(Path({str(delegated)!r}), StandIn()).make("trend", Limits(1 << 20, None, 4))
+child = subprocess.Popen(["sleep", "600"], start_new_session=True, stdout=subprocess.DEVNULL)
+group.add(child.pid)
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as engine:
+        assert engine.stdout is not None
+        left = int(engine.stdout.readline())
+        (delegated / "somebody-else").mkdir()
+        Groups(delegated).sweep()
+        assert len(groups_in(delegated)) == 2, "that engine lives"
+        assert alive(left)
+        engine.kill()
+        engine.wait()
+        assert alive(left)
+    log: list[str] = []
+    settings = Settings(cgroup=CgroupConfig(directory=str(delegated)))
+    assert host_factory(settings, True, lambda level, event, **fields: log.append(event)) is not None
+    wait_until(lambda: not alive(left))
+    assert groups_in(delegated) == ["somebody-else"]
+    assert not log
+
+
+def test_a_group_that_stays_is_told(delegated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.strategy.cgroup._LOOKS", 2)
+    monkeypatch.setattr(StandIn, "remove", lambda self, path: path.rmdir())
+    StandIn().make(delegated / "breakwater-1-7-trend-1")
+    log: list[str] = []
+    settings = Settings(cgroup=CgroupConfig(directory=str(delegated)))
+    host_factory(settings, True, lambda level, event, **fields: log.append(event))
+    assert log == ["a control group of an earlier run stays: breakwater-1-7-trend-1: Directory not empty"]
+
+
+def test_a_directory_that_serves_is_found_out_by_using_it(delegated: Path) -> None:
+    try_out(delegated)
+    assert (delegated / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
+    assert not groups_in(delegated)
+
+
+def _undelegated(delegated: Path) -> None:
+    (delegated / "cgroup.controllers").write_text("cpu pids\n")
+
+
+def _busy(delegated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's answer where the directory has processes of its own."""
+    real = os.write
+
+    def write(fd: int, data: bytes) -> int:
+        if data.startswith(b"+"):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        return real(fd, data)
+
+    monkeypatch.setattr("engine.strategy.cgroup.os.write", write)
+
+
+def _not_entered(delegated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's answer where a process comes from outside of what is delegated."""
+    monkeypatch.setattr(
+        "engine.strategy.cgroup.Group.add",
+        lambda self, pid: (_ for _ in ()).throw(PermissionError(errno.EACCES, "Permission denied")),
+    )
+
+
+REFUSALS = {
+    "absent": (lambda d, m: shutil.rmtree(d), "there is no directory", "delegated to your user"),
+    "plain files": (
+        lambda d, m: (d / "cgroup.controllers").unlink(),
+        "is no control group of version 2",
+        "",
+    ),
+    "undelegated": (lambda d, m: _undelegated(d), "may not limit memory", "Delegate=cpu memory pids"),
+    "with processes": (
+        _busy,
+        "does not hand its controllers on: Device or resource busy",
+        "DelegateSubgroup",
+    ),
+    "not writable": (
+        lambda d, m: ((d / "cgroup.subtree_control").unlink(), (d / "cgroup.subtree_control").mkdir()),
+        "does not hand its controllers on",
+        "Delegate=yes",
+    ),
+    "engine outside": (_not_entered, "no process can be put into a group", "DelegateSubgroup=engine"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "text", "remedy"), REFUSALS.values(), ids=REFUSALS)
+def test_a_start_is_refused_where_the_limits_cannot_be_had(
+    delegated: Path, monkeypatch: pytest.MonkeyPatch, spoil: Any, text: str, remedy: str
+) -> None:
+    spoil(delegated, monkeypatch)
+    settings = Settings(cgroup=CgroupConfig(directory=str(delegated)), strategies=(config("tried:Tried"),))
+    (problem,) = unconfined(settings, "bw.toml")
+    assert str(problem).startswith("bw.toml: cgroup.directory: ")
+    assert text in problem.text and remedy in problem.text
+    with contextlib.suppress(FileNotFoundError):
+        assert not [name for name in groups_in(delegated) if name.startswith("breakwater")]
+    assert not unconfined(settings.model_copy(update={"strategies": ()}), "bw.toml"), "nobody to confine"
+
+
+def test_the_trees_of_this_machine_that_do_not_serve_say_why() -> None:
+    """Version 1, where it is mounted: nothing is written there."""
+    one = ROOT / "memory"
+    if not one.is_dir() or (ROOT / "cgroup.controllers").exists():
+        pytest.skip(f"no control groups of version 1 are mounted below {ROOT}")
+    with pytest.raises(
+        Unconfined, match="is no control group of version 2: this machine has version 1"
+    ) as told:
+        try_out(one)
+    assert "unified_cgroup_hierarchy" in told.value.remedy
+    assert not [path for path in one.iterdir() if path.name.startswith("breakwater")]
+
+
+def test_nothing_comes_into_being_in_a_directory_that_is_no_control_group(tmp_path: Path) -> None:
+    with pytest.raises(Unconfined, match=r"does not take memory\.max"):
+        Groups(tmp_path).make("trend", Limits(1 << 20, None, 4))
+    assert not list(tmp_path.iterdir())
+
+
+__all__ = ["Groups", "Limits", "StandIn"]
