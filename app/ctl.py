@@ -178,7 +178,7 @@ def make(args: argparse.Namespace) -> c.AnyCommand:
             return change
         case "do":
             return _said(" ".join(args.words))
-        case "buy" | "sell" | "limit":
+        case "buy" | "sell" | "limit" | "roll":
             return _said(" ".join((args.ctl, *args.words)))
         case "cancel":
             return _said(" ".join(("cancel", *args.order)))
@@ -312,8 +312,12 @@ def _command(args: argparse.Namespace, command: c.AnyCommand, directory: Path) -
         _print_answer(answer, CtlExit.OK if answer.ok else CtlExit.REFUSED)
     elif answer.ok:
         # The version stands in the text already.
-        details = " ".join(f"{k}={v}" for k, v in answer.data.items() if k != "version")
-        sys.stdout.write(plain(f"{answer.text} {details}".rstrip()) + "\n")
+        details = " ".join(f"{k}={v}" for k, v in answer.data.items() if k not in ("version", "meaning"))
+        said = [
+            f"{answer.text} {details}".rstrip(),
+            *filter(None, answer.data.get("meaning", "").split("\n")),
+        ]
+        sys.stdout.write("\n".join(map(plain, said)) + "\n")
     else:
         more = "; 'breakwater ctl reload --widen' takes it over" if "digest" in answer.data else ""
         sys.stderr.write(f"refused: {plain(answer.text)}{more}\n")

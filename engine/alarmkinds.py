@@ -36,14 +36,14 @@ _CONTROLS: Final = (
     "net class_gross"
 )
 _PERSON: Final = (
-    "overclosed not_adopted foreign_fill contract_end sentinel_acted lost_order "  # of the account
+    "overclosed not_adopted foreign_fill contract_end sentinel_acted lost_order roll_half "  # of the account
     "error stall chores fact clock gate"  # of this process
 )
 _EVENT: Final = (
     "equity not_sent half_bracket failover target_held bust resubmitted strategy_limit command adopted "
     "cancel_everything limits missing_fill busted_fill corrected_fill status_differs in_flight off_target "
     "rejected cancel_rejected replace_rejected unknown_report feed_end link_up screen_back screen_failed "
-    "sentinel_saw"
+    "sentinel_saw roll"
 )
 
 ENDS: Final[dict[str, Ends]] = {

@@ -58,6 +58,8 @@ from engine.records import (
     OrderStored,
     PeakSeen,
     ReplaceStored,
+    RollEnded,
+    RollStarted,
     RunEnded,
     RunStarted,
     Sent,
@@ -68,6 +70,7 @@ from engine.records import (
     Unanswered,
 )
 from engine.risk.override import Override
+from engine.roll import RollBook
 from engine.strategy.netting import attribute, needs, share_fill
 
 NET: Final = "net"
@@ -106,6 +109,7 @@ class Books:
         self.positions = PositionBook()
         self.halts = HaltBook()
         self.alerts = AlertBook()
+        self.rolls = RollBook()
         self.day: DayOpened | None = None
         self.day_start: DayStart | None = None
         self.peak: Decimal | None = None
@@ -164,6 +168,7 @@ class Books:
                         order.side, self.positions.get(order.symbol).intended, self._held(order.symbol)
                     )
                     self.behind_orders[order.id] = wanted
+                self.rolls.stored(order)
                 self._touch(order.symbol, ts)
                 return Applied(made)
             case ChildrenHeld(orders=orders):
@@ -268,6 +273,10 @@ class Books:
                 self.alerts.clear("feed")  # a run begins with one that works
             case RunEnded():
                 self.ended = record
+            case RollStarted():
+                self.rolls.start(record)
+            case RollEnded():
+                self.rolls.end(record)
             case SentinelImported():
                 self.sentinel = record
             case _:
@@ -382,8 +391,8 @@ class Books:
             # An order that left memory was somebody's all the same.
             order_id = fill.order_id or ""
             owner = self.orders.evicted_owner(order_id) or EXTERNAL
-        if owner == FLATTENER:
-            return self._closing(fill)
+        if owner == FLATTENER or self.rolls.closes(order_id):
+            return self._closing(fill, owner)
         if owner != NET:
             return ((owner, fill.qty),)
         parts = share_fill(
@@ -399,15 +408,15 @@ class Books:
         """The strategies whose netted intentions an order serves; none of an order that has an owner."""
         return tuple(sorted(self.behind_orders.get(order_id, ())))
 
-    def _closing(self, fill: Fill) -> Attribution:
-        """Whose lots the flatten procedure closed: those of whoever holds them, in proportion; it keeps what
-        goes beyond them."""
+    def _closing(self, fill: Fill, owner: str) -> Attribution:
+        """Whose lots the flatten procedure or a roll closed: those of whoever holds them, in proportion;
+        `owner` keeps what goes beyond them."""
         held = self.positions.get(fill.symbol).parts
         holders = {s: abs(part.qty) for s, part in held.items() if part.qty * fill.side.sign < 0}
         lots = min(fill.qty, sum(holders.values()))
         parts = attribute(lots, holders) if lots else {}
         if lots < fill.qty:
-            parts[FLATTENER] = parts.get(FLATTENER, 0) + fill.qty - lots
+            parts[owner] = parts.get(owner, 0) + fill.qty - lots
         return tuple(parts.items())
 
     def _held(self, symbol: str) -> dict[str, int]:
@@ -459,6 +468,7 @@ class Books:
         parts: tuple[object, ...] = (
             self.orders.digest(),
             self.positions.state(),
+            self.rolls.state(),
             self.halts.state(),
             sorted(self.tripped),
             None if self.day is None else (self.day.trading_day, str(self.day.baseline)),

@@ -37,6 +37,7 @@ from engine.records import (
     StrategyChanged,
 )
 from engine.risk.override import Override
+from engine.roll import Roll
 
 PIECE: Final = 2_000
 """Entries of a piece: encoding so many takes about a millisecond."""
@@ -57,6 +58,9 @@ class Main(Value, frozen=True, kw_only=True, tag="books"):
     run: RunStarted | None
     ended: RunEnded | None
     kills: tuple[KillBegan, ...]
+    rolls: tuple[Roll, ...]
+    rolled: tuple[str, ...]
+    """Closing orders of rolls."""
     stops: int
     sentinel: SentinelImported | None
     tripped: tuple[ControlTripped, ...]
@@ -150,6 +154,7 @@ def take(books: Books) -> Image:
     """The books as they stand. Synchronous; what is long is copied, not looked through."""
     b = books
     notes, positions = b.positions.image()
+    rolls, rolled = b.rolls.image()
     main = Main(
         orders=b.orders.image(),
         notes=notes,
@@ -162,6 +167,8 @@ def take(books: Books) -> Image:
         run=b.run,
         ended=b.ended,
         kills=b.kills,
+        rolls=rolls,
+        rolled=rolled,
         stops=b.stops,
         sentinel=b.sentinel,
         tripped=tuple(b.tripped.values()),
@@ -230,6 +237,7 @@ def put_back(books: Books, image: Image) -> None:
     b.positions.put_back(main.notes, main.positions, image.bookings)
     b.halts.put_back(main.halts)
     b.alerts.put_back(main.alerts)
+    b.rolls.put_back(main.rolls, main.rolled)
     b.day, b.peak, b.run, b.ended = main.day, main.peak, main.run, main.ended
     b.day_start = None if main.day_start is None else DayStart.of(main.day_start)
     b.kills, b.stops, b.sentinel = main.kills, main.stops, main.sentinel

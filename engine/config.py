@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from engine.config_link import ConnectionConfig, LinkConfig
+from engine.config_roll import RollConfig
 from engine.config_sentinel import SentinelConfig
 from engine.config_strategy import CgroupConfig
 from engine.config_strategy import StrategyConfig as StrategyConfig
@@ -330,6 +331,7 @@ class EngineConfig(Section):
     orders: OrderConfig = OrderConfig()
     reconcile: ReconcileConfig = ReconcileConfig()
     kill: KillConfig = KillConfig()
+    roll: RollConfig = RollConfig()
     link: LinkConfig = LinkConfig()
     journal: JournalConfig = JournalConfig()
     screen: ScreenConfig = ScreenConfig()

@@ -7,23 +7,19 @@ time (queries, the kill procedure, recovery) runs as tasks of the same loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Final, Literal
 
-from engine.answers import Answers, no_log
-from engine.books import Applied, Books
+from engine.answers import Answers
 from engine.chores import Chores
-from engine.config import EngineConfig, RiskLimits
+from engine.config import RiskLimits
 from engine.connection import Links
 from engine.connection_watch import LinkWatch
 from engine.contract_watch import ContractWatch
 from engine.control.commands import Answer, AnyCommand, Kill
-from engine.control.questions import LogTail, ReplySink
 from engine.control.seats import NO_SEAT, Seats
-from engine.control.snapshot import Snapshot
-from engine.core import Core, Log
+from engine.core import Core
 from engine.day import Day
 from engine.ending import Ending
 from engine.facthandler import FactHandler
@@ -32,7 +28,7 @@ from engine.feeds.watchdog import Watchdog
 from engine.grouping import Grouper
 from engine.hostwatch import HostWatch
 from engine.intake import Intake
-from engine.journal import Journal, StoreState
+from engine.journal import StoreState
 from engine.kill import KillSwitch
 from engine.killhost import EngineKillHost
 from engine.limiting import LimitDesk
@@ -40,20 +36,18 @@ from engine.lost import LostOrders
 from engine.margins import Margins
 from engine.market import Market, MarketBook
 from engine.metrics import Metrics
-from engine.model import NS, Instrument, MarketState, Mode, Quote, Trade
+from engine.model import NS, MarketState, Quote, Trade
 from engine.operator import Operator
 from engine.order_poll import OrderPoll
 from engine.ordering import OrderDesk
 from engine.orders_record import OrderRecord
 from engine.pace import Pace
+from engine.parts import Parts as Parts
 from engine.picture import Picture
-from engine.ports import Adapter, Clock, DepthSource, IdSource
 from engine.reactions import Reactions
 from engine.reconciler import Reconciler
-from engine.recorder.recent import RecentRows
-from engine.records import AnyRecord, Halted, LinkLost
+from engine.records import Halted, LinkLost
 from engine.replacing import Replacer
-from engine.restoring import Saver
 from engine.risk.controls import standard_controls
 from engine.risk.controls.margin import Margin
 from engine.risk.gate import Gate
@@ -61,71 +55,16 @@ from engine.risk.limits import LimitsBook
 from engine.risk.loop import RiskLoop
 from engine.risk.setting import overlaid
 from engine.risk.ticker import RiskTicker
+from engine.roll_driver import Roller
+from engine.roll_start import RollDesk
 from engine.sentinel.deadman import DeadMan
-from engine.sentinel.keeper import Keeper, Post
-from engine.sentinel.lease import OPEN, Fence
-from engine.sessions import Calendar
+from engine.sentinel.keeper import Keeper
 from engine.status import Status
 from engine.strategies import StrategyDesk
-from engine.strategy.host import StrategyHost
 from engine.view import EngineView
 
 HEALTH_EVERY: Final = 60 * NS
 """Time between two lines of health in the log, ns."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything that is handed in."""
-
-    config: EngineConfig
-    clock: Clock
-    ids: IdSource
-    journal: Journal
-    adapter: Adapter
-    books: Books
-    instruments: Sequence[Instrument]
-    calendar: Callable[[str], Calendar]
-    log: Log
-    mode: Mode
-    lockstep: bool
-    """Virtual time: strategies are stepped with the recording, idle risk rounds are skipped."""
-    speed: float
-    """Engine time over host time; 1 in virtual time."""
-    seed: int
-    reload_limits: Callable[[], RiskLimits]
-    publish: Callable[[Snapshot], None] | None
-    """Where snapshots go; None: nobody looks, and none are made."""
-    rss_mb: Callable[[], float | None]
-    recent: RecentRows | None = None
-    """What the journal held before, for telling stories; None: it is read from disk when it is asked for."""
-    depth: DepthSource | None = None
-    """Who knows more of a market than its touch; None: nobody does."""
-    backups: Sequence[Adapter] = ()
-    """Further connections to the same broker and account, as `config.connections` names them."""
-    draw: Callable[[], float] = lambda: 0.5
-    """Random numbers from 0 to 1, for the waits between attempts to connect."""
-    import_paths: tuple[str, ...] = ()
-    skip_idle: bool | None = None
-    """Rounds of risk loop and chores that could find nothing new are left out; None: as `lockstep`."""
-    host: Callable[..., StrategyHost] | None = None
-    """Makes the host of each strategy; None: one process each."""
-    fence: Fence = OPEN
-    """Whether anything may leave for the broker."""
-    sentinel: Post | None = None
-    """The way to the process that watches over this engine; None: none does."""
-    lots_cap: int | None = None
-    """Largest position in any instrument, lots, whatever the limits say, also after a reload; None: none."""
-    feed_name: str = ""
-    feed_progress: Callable[[], float | None] = lambda: None
-    log_tail: Callable[[LogTail, ReplySink], None] = no_log
-    """Answers questions about the log; must not block."""
-    tell: Callable[[AnyRecord, Applied, int, str, str], None] | None = None
-    """Where news goes, see `Core.tell`."""
-    counters: Callable[[], Mapping[str, int]] = dict
-    """Counters of what stands around the engine: the log, the control socket."""
-    saver: Saver | None = None
-    """Saves the books' state beside the journal; None: nobody does."""
 
 
 class Engine:
@@ -191,6 +130,10 @@ class Engine:
         self.groups = Grouper(self.core, self.intake, self.replacer, self.kill)
         self.facts = FactHandler(self)
         self.seats = Seats(self.core, config.screen, self, parts.speed)
+        rolls = RollDesk(self.core, self.intake, self.gate, self.view, self.kill)
+        rolls.compare = self.reconcile_soon
+        self.rolls = Roller(self.core, self.intake, self.gate, self.view, rolls)
+        self.rolls.stopping = lambda: self._stopping
         self.limit_desk = LimitDesk(self.core, self.limits, self.risk, self.view, self)
         self.operator = Operator(
             self.core,
@@ -199,6 +142,7 @@ class Engine:
             self.kill,
             self.risk,
             self.limit_desk,
+            self.rolls,
             self,
         )
         self._ending = Ending(self)
@@ -370,6 +314,7 @@ class Engine:
         self.reactions.watch()
         self.intake.watch()
         self.groups.watch()
+        self.rolls.watch()
         self.strategies.watch(mono)
         if mono >= self._frame_due:
             self._frame_due = mono + int(NS / core.config.screen.frame_rate)
@@ -384,7 +329,8 @@ class Engine:
                 self.status.log_health()
             if not self.parts.lockstep:
                 self.publish()
-        dues = [self.intake.next_due(), self.groups.next_due(), self.strategies.targets.next_due()]
+        parts = (self.intake, self.groups, self.rolls, self.strategies.targets)
+        dues = [part.next_due() for part in parts]
         return min((d for d in dues if d is not None), default=None)
 
     def _chores_failed(self, error: Exception) -> None:

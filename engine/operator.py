@@ -28,6 +28,7 @@ from engine.control.commands import (
     ReloadStrategy,
     Reset,
     Resume,
+    Roll,
     ScreenFailed,
     ScreenSaid,
     SetLimit,
@@ -58,6 +59,7 @@ from engine.records import (
     KillBegan,
 )
 from engine.risk.loop import RiskLoop
+from engine.roll_driver import Roller
 from engine.shelving import acknowledge, shelve
 
 AnswerSink = Callable[[Answer], None]
@@ -104,6 +106,7 @@ class Operator:
         kill: KillSwitch,
         risk: RiskLoop,
         limits: LimitDesk,
+        rolls: Roller,
         hooks: Hooks,
     ) -> None:
         self._core = core
@@ -112,6 +115,7 @@ class Operator:
         self._kill = kill
         self._risk = risk
         self._limits = limits
+        self._rolls = rolls
         self._hooks = hooks
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -119,7 +123,7 @@ class Operator:
         """Journals the command and carries it out, where this seat may; `answer` gets one or more answers,
         the last is final. A preview is a mere question: it leaves no trace."""
         core = self._core
-        if isinstance(command, Submit | Modify | SetLimit) and command.preview:
+        if isinstance(command, Submit | Modify | SetLimit | Roll) and command.preview:
             self._try(command, who, "", answer or (lambda _: None), seat)
             return
         correlation = core.ids.correlation()
@@ -181,6 +185,8 @@ class Operator:
                     return
                 began = KillBegan(reason=f"flatten by {who}", symbol=symbol, flatten=True, who=who)
                 self._begin(began, correlation, reply)
+            case Roll():
+                self._rolls.begin(command, who, correlation, reply)
             case Submit():
                 self._orders.submit(command, correlation, reply)
             case Modify():

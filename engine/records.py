@@ -13,7 +13,7 @@ import msgspec
 from engine.alerts import Alert
 from engine.control.commands import AnyCommand
 from engine.facts import AnyFact
-from engine.model import Instrument, Order, Replace, Value
+from engine.model import Instrument, Order, Replace, Side, Value
 from engine.risk.override import Override
 
 
@@ -330,6 +330,29 @@ class Transferred(Record, frozen=True, tag="transferred"):
     price: int
 
 
+class RollStarted(Record, frozen=True, tag="roll_started"):
+    """A position is rolled from one contract month to another. `roll`: the correlation id that its orders
+    carry; `side`: of the orders that close `source`; `within` in ticks beyond the far touch."""
+
+    roll: str
+    source: str
+    target: str
+    side: Side
+    lots: int
+    within: int
+    who: str
+
+
+class RollEnded(Record, frozen=True, tag="roll_ended"):
+    """Nothing of a roll can execute any more. `closed`, `opened`: lots that its legs have executed."""
+
+    roll: str
+    outcome: Literal["rolled", "part", "half"]
+    closed: int
+    opened: int
+    text: str
+
+
 class SentinelNote(Record, frozen=True, tag="sentinel"):
     """What the sentinel saw, decided and did, in its own journal."""
 
@@ -398,6 +421,8 @@ AnyRecord = (
     | Adopted
     | Claimed
     | Transferred
+    | RollStarted
+    | RollEnded
     | SentinelNote
     | SentinelImported
     | OrderImported

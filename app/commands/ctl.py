@@ -54,6 +54,10 @@ def _orders(verb: Any) -> None:
     limit.add_argument("words", nargs="+", metavar="WORD")
     do = verb("do", "carry out a line of the desk's command language: do 'cancel all ES'", 120.0)
     do.add_argument("words", nargs="+", metavar="WORD")
+    roll = verb(
+        "roll", "close in one month, open in another what was closed: roll ESZ6 ESH7 2 within 4", 120.0
+    )
+    roll.add_argument("words", nargs="+", metavar="WORD")
     submit = verb("submit", "place an order: submit ES buy 1 @4800.25")
     submit.add_argument("symbol")
     submit.add_argument("side", choices=("buy", "sell"))

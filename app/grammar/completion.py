@@ -8,6 +8,7 @@ from typing import Final
 from app.grammar.orders import OPTIONS
 from app.grammar.tokens import Context, words
 from app.grammar.verbs import VERBS
+from engine.feeds.instruments import root_of
 
 _MODIFY: Final = ("size", "@", "stop", "preview")
 _SCOPES: Final = ("halt", "day_loss", "instrument", "control")
@@ -54,6 +55,12 @@ def _next(before: list[str], context: Context) -> Iterable[str]:
             return () if last in ("@", "trigger", "stop", "target", "gtd") else OPTIONS
         case "symbol", 1:
             return (*context.symbols, *(["all"] if before[0] == "flatten" else []))
+        case "months", 1:
+            return context.symbols
+        case "months", 2:
+            return tuple(s for s in context.symbols if s != before[1] and root_of(s) == root_of(before[1]))
+        case "months", n if n > 2:
+            return () if "within" in before else ("all", "within")
         case "order", 1:
             return context.orders
         case "order", n if n > 1:

@@ -35,6 +35,15 @@ def say(command: c.AnyCommand | OfDesk) -> str:
             return _join("cancel all", symbol)
         case c.Flatten(symbol=symbol):
             return _join("flatten", symbol or "all")
+        case c.Roll(source=source, target=target, size=size, within=within, preview=preview):
+            return _join(
+                "roll",
+                source,
+                target,
+                None if size is None else f"{size:f}",
+                None if within is None else f"within {within}",
+                "preview" if preview else None,
+            )
         case c.Kill(flatten=flatten):
             return "kill flatten" if flatten else "kill"
         case c.Acknowledge(alert_id=alert):

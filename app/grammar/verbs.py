@@ -21,6 +21,7 @@ from engine.control.commands import (
     ReloadStrategy,
     Reset,
     Resume,
+    Roll,
     SetLimit,
     Shelve,
     Shutdown,
@@ -60,7 +61,7 @@ class Verb(NamedTuple):
     help: str
     read: Callable[[Reader, Word], Spoken]
     takes: Literal[
-        "size", "symbol", "order", "alert", "strategy", "scope", "orders", "limit", "theme", ""
+        "size", "symbol", "order", "alert", "strategy", "scope", "orders", "limit", "theme", "months", ""
     ] = ""
 
 
@@ -135,6 +136,25 @@ def _flatten(reader: Reader, _: Word) -> Spoken:
     symbol = reader.symbol("say which symbol to flatten, or all", strict=False)
     reader.done("one symbol at a time, or all")
     return Spoken(Flatten(symbol=symbol), "y")
+
+
+def _roll(reader: Reader, _: Word) -> Spoken:
+    """`roll ESZ6 ESH7`, `roll ESZ6 ESH7 2 within 4`."""
+    source = reader.symbol("roll what? Say roll FROM TO [LOTS|all] [within TICKS]")
+    target = reader.symbol(f"roll {source} to which month?")
+    size = None
+    if not reader.take("all") and (word := reader.peek()) and word.lower not in ("within", "preview"):
+        size = decimal(reader.next(""), "size")
+        if size <= 0:
+            raise Misspoken(f"size {word.text} is not above zero; say all for the whole position", *word[1:])
+    within = None
+    if reader.take("within"):
+        ticks = reader.next("within how many ticks?")
+        within = _whole(ticks, "number of ticks")
+    preview = reader.take("preview") is not None
+    reader.done("say roll FROM TO [LOTS|all] [within TICKS]")
+    command = Roll(source=source, target=target, size=size, within=within, preview=preview)
+    return Spoken(command, "" if preview else "ROLL")
 
 
 def _kill(reader: Reader, _: Word) -> Spoken:
@@ -261,6 +281,12 @@ VERBS: Final[dict[str, Verb]] = {
     "cancel": Verb("cancel ORDER|all [SYMBOL]", "cancel one order, or all (confirmed)", _cancel, "orders"),
     "cancel-all": Verb("cancel-all [SYMBOL]", "cancel all working orders (confirmed)", _cancel, "symbol"),
     "flatten": Verb("flatten SYMBOL|all", "close one symbol, or everything (confirmed)", _flatten, "symbol"),
+    "roll": Verb(
+        "roll FROM TO [LOTS|all] [within TICKS]",
+        "close in one month, then open in another what was closed (confirmed)",
+        _roll,
+        "months",
+    ),
     "kill": Verb("kill [flatten]", "halt and cancel all at once, as F12", _kill),
     "arm": Verb("arm", "let this desk send orders", _arming),
     "safe": Verb("safe", "this desk only previews orders; kill, cancel and flatten always work", _arming),

@@ -66,6 +66,19 @@ class Flatten(Command, frozen=True, tag="flatten"):
     symbol: str | None = None
 
 
+class Roll(Command, frozen=True, tag="roll"):
+    """Close a position in one contract month and open it in another, as much as was closed and no more."""
+
+    source: str
+    target: str
+    size: Decimal | None = None
+    """Contracts; None: the whole position."""
+    within: int | None = None
+    """Ticks beyond the far touch that either leg may trade at; None: roll.within_ticks."""
+    preview: bool = False
+    """Say what it would do; nothing is sent."""
+
+
 class Kill(Command, frozen=True, tag="kill"):
     """Latch the halt, cancel everything; with `flatten` close all positions and prove it."""
 
@@ -181,6 +194,7 @@ AnyCommand = (
     | CancelAll
     | CancelEverything
     | Flatten
+    | Roll
     | Kill
     | Reset
     | Pause

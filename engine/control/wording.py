@@ -21,6 +21,7 @@ _BARE: Final = frozenset(
         "leave",
         "alert_id",
         "text",
+        "source",
     }
 )
 """Fields whose value says what it is."""

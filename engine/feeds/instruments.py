@@ -87,3 +87,13 @@ def catalogue() -> Catalogue:
 def lookup(symbol: str) -> Instrument:
     """`Catalogue.lookup` of the package's own catalogue. Raises `UnknownSymbol`."""
     return catalogue().lookup(symbol)
+
+
+def root_of(symbol: str) -> str:
+    """The product of any symbol: that of the catalogue, else what stands before a delivery month, else the
+    symbol itself."""
+    try:
+        return catalogue().root(symbol)
+    except UnknownSymbol:
+        match = _CONTRACT.fullmatch(symbol)
+        return symbol if match is None else match[1]

@@ -162,6 +162,11 @@ class Words:
                 return f"the link is usable again by {connection}, after {down_for / NS:.1f} s"
             case records.SentAgain(order_id=again):
                 return f"the lost order goes to the gate once more, as {again}"
+            case records.RollStarted(source=source, target=target, lots=lots, within=within, who=who):
+                size = self.size(source, lots)
+                return f"{who} rolls {size} {source} to {target}, within {within} ticks of the touch"
+            case records.RollEnded(text=text):
+                return f"the roll is over: {text}"
             case records.Transferred(symbol=about, seller=seller, buyer=buyer, lots=lots, price=price):
                 moved = f"{self.size(about, lots)} {about} at {self.price(about, price)}"
                 return f"{seller} hands {moved} to {buyer} inside; no order was needed"

@@ -109,6 +109,8 @@ def sent(served: Served, *words: str) -> c.AnyCommand:
         ("strategy stop trend flatten", c.StopStrategy(strategy="trend", leave="flatten")),
         ("strategy start trend", c.Resume(strategy="trend")),
         ("strategy pause trend", c.Pause(strategy="trend")),
+        ("roll ESZ6 ESH7", c.Roll(source="ESZ6", target="ESH7")),
+        ("roll ESZ6 ESH7 2 within 4", c.Roll(source="ESZ6", target="ESH7", size=Decimal(2), within=4)),
         ("limit daily_loss 2%", c.SetLimit(name="daily_loss", value="2%")),
         ("do flatten ES", c.Flatten(symbol="ES")),
         ("do kill", c.Kill(flatten=False, reason="operator: command line")),

@@ -18,6 +18,8 @@ from engine.model import OrderType, Side
         (c.Kill(flatten=False, reason="operator: kill key"), "kill no flatten reason operator: kill key"),
         (c.Reset(scope="instrument", target="ES"), "reset instrument ES"),
         (c.Reload(), "reload"),
+        (c.Roll(source="ESZ6", target="ESH7"), "roll ESZ6 ESH7"),
+        (c.Roll(source="ESZ6", target="ESH7", size=Decimal(2), within=4), "roll ESZ6 ESH7 size 2 within 4"),
         (c.CancelAll(symbol="ES"), "cancel all ES"),
         (
             c.Submit(symbol="ES", side=Side.BUY, size=Decimal(2), limit=Decimal("5012.25"), post_only=True),

@@ -68,6 +68,8 @@ from engine.records import (
     OrderStored,
     PeakSeen,
     ReplaceStored,
+    RollEnded,
+    RollStarted,
     RunEnded,
     RunStarted,
     Sent,
@@ -120,6 +122,7 @@ def order(n: int, b: int = 0, c: int = 0) -> Order:
         partial_fill=PartialFillPolicy.CANCEL_REMAINDER if n % 5 == 1 else PartialFillPolicy.LET_RIDE,
         remainder_after=7,
         created=n,
+        correlation=f"roll-{n % 3}",
     )
 
 
@@ -199,6 +202,16 @@ RARE: tuple[Maker, ...] = (
         )
     ),
     lambda a, b, c: Claimed(broker_id=f"B{a % 12}", strategy="beta", who="me"),
+    lambda a, b, c: RollStarted(
+        roll=f"roll-{a % 3}",
+        source=SYMBOLS[b % 2],
+        target=SYMBOLS[1 - b % 2],
+        side=Side.BUY if c % 2 else Side.SELL,
+        lots=1 + b % 3,
+        within=2,
+        who="me",
+    ),
+    lambda a, b, c: RollEnded(roll=f"roll-{a % 3}", outcome="part", closed=b % 3, opened=c % 3, text="t"),
     lambda a, b, c: Transferred(symbol="ES", seller="alpha", buyer="beta", lots=1 + b % 3, price=100 + c),
     lambda a, b, c: Adopted(symbol=SYMBOLS[a % 2], signed=b % 5 - 2 or 1, price=100 + c, who="me"),
     lambda a, b, c: Halted(scope=SCOPES[a % 3][0], target=SCOPES[a % 3][1], code="kill", reason=f"{b}"),
