@@ -127,7 +127,7 @@ class Engine:
         self.link = LinkWatch(self.core, self._links, parts.draw, self)
         self._kill_host.hurry_link = self.link.hurry
         self.lost = LostOrders(self.core, self.intake, self.view, self.strategies)
-        self.groups = Grouper(self.core, self.intake, self.replacer, self.kill)
+        self.groups = Grouper(self.core, self.intake, self.replacer, self.kill, self.reconcile_soon)
         self.facts = FactHandler(self)
         self.seats = Seats(self.core, config.screen, self, parts.speed)
         rolls = RollDesk(self.core, self.intake, self.gate, self.view, self.kill)

@@ -203,7 +203,7 @@ class FactHandler:
         refused = fact.reason if isinstance(fact, ReplaceRejected | CancelRejected) else ""
         if not engine.lost.holds(record.order.id):
             engine.strategies.on_order(record, refused)
-        engine.groups.on_order(record)
+        engine.groups.on_order(record, fact)
         if record.life.is_closed:
             engine.strategies.targets.on_closed(record)
 

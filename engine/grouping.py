@@ -19,11 +19,14 @@ import msgspec
 
 from engine.books import Applied
 from engine.core import Core
+from engine.facts import AnyFact
+from engine.grouping_stuck import Stuck
 from engine.intake import Intake
 from engine.kill import KillSwitch
 from engine.lifecycle_types import OrderLife
 from engine.model import NS, Order, OrderStatus, Replace, Side
 from engine.orders_groups import (
+    TAKEN_PLACE,
     CancelLeg,
     DropLeg,
     GroupAction,
@@ -47,7 +50,8 @@ _REMEMBERED: Final = 10_000
 """Children that ended and are remembered; more than ever work at a time."""
 
 
-Part = Literal["entry", "stop", "target"]
+Part = Literal["entry", "stop", "target", "old"]
+"""`old`: an order that works beside the one that took its place."""
 
 
 class Tried(NamedTuple):
@@ -61,8 +65,17 @@ class Tried(NamedTuple):
 class Grouper:
     """Runs on the engine's thread, in plain synchronous code."""
 
-    def __init__(self, core: Core, intake: Intake, replacer: Replacer, kill: KillSwitch) -> None:
+    def __init__(
+        self,
+        core: Core,
+        intake: Intake,
+        replacer: Replacer,
+        kill: KillSwitch,
+        compare_soon: Callable[[], None] = lambda: None,
+    ) -> None:
         self._core = core
+        self._compare_soon = compare_soon
+        self._stuck = Stuck(core)
         self._intake = intake
         self._replacer = replacer
         self._kill = kill
@@ -89,10 +102,13 @@ class Grouper:
         """After a start: everything that the journal has of open brackets."""
         orders = self._core.books.orders
         for record in (*orders.working(), *orders.recent_closed(_REMEMBERED)):
-            if record.order.parent is not None and not record.foreign:
-                self._note(record.order.parent)
+            parent_id = record.order.parent
+            if parent_id is not None and not record.foreign and self._note(parent_id):
+                self._stuck.restore(record)
         for key in dict.fromkeys(self._open.values()):
             self._review(*key)
+        for symbol in self._core.books.instruments:
+            self._stuck.settle(symbol)
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -103,9 +119,11 @@ class Grouper:
         if applied.record is not None:
             self.on_order(applied.record)
 
-    def on_order(self, record: OrderRecord) -> None:
+    def on_order(self, record: OrderRecord, fact: AnyFact | None = None) -> None:
         """An order changed: it may be an entry, or a child, of a bracket."""
         parent_id = record.order.parent or record.order.id
+        if fact is not None and record.order.emulated:
+            self._stuck.saw(record, fact)
         children = self._core.books.orders.children(parent_id)
         if not children:
             return
@@ -141,6 +159,7 @@ class Grouper:
         """After a comparison: where all views agree, what the venue did not know is certainly not there."""
         if not agreed:
             return
+        self._stuck.agreed()
         orders = self._core.books.orders
         for parent_id in list(self._open):
             new = [c.order.id for c in orders.children(parent_id) if self._never_came(c)]
@@ -211,8 +230,9 @@ class Grouper:
             self._take_back(parent, children)
             actions = bracket_actions(parent.life, legs, left[side], renewable)
             left[side] -= open_lots(parent.life, legs, left[side])
-            for action in actions:
+            for action in self._no_doubles(parent, children, actions):
                 self._carry_out(parent, action)
+            self._stuck.fitted(children, {action.order_id for action in actions})
             waits = any(not isinstance(action, Unprotected | Overclosed) for action in actions)
             waits |= bool(actions) and any(self._never_came(c) for c in children)  # until all views agree
             if not waits and _is_over(parent.life) and all(_is_over(c.life) for c in children):
@@ -255,6 +275,10 @@ class Grouper:
 
     def _forget(self, parent_id: str) -> None:
         self._open.pop(parent_id, None)
+        children = self._core.books.orders.children(parent_id)
+        self._stuck.fitted(children, ())
+        for child in children:
+            self._stuck.forget(child.order.id)
         for part in get_args(Part):
             self._tried.pop((parent_id, part), None)
             self._due.pop((parent_id, part), None)
@@ -273,26 +297,72 @@ class Grouper:
             return
         if not (child.order.emulated or _is_over(parent.life)) and isinstance(action, Resize | CancelLeg):
             return  # the venue fits its own to what the entry fills
+        if isinstance(action, Resize) and self._stuck.is_stuck(child, action.qty):
+            self._in_place_of_a_change(parent, child, action)
+            return
         qty = action.qty if isinstance(action, Release | Renew | Resize) else 0
-        if not self._may_try(parent.order.id, "stop" if leg(child).is_stop else "target", qty):
+        part: Part = "stop" if leg(child).is_stop else "target"
+        if isinstance(action, CancelLeg) and action.reason == TAKEN_PLACE:
+            part = "old"
+        if not self._may_try(parent.order.id, part, qty):
             return
         problem = ""
+        grows = qty > (0 if child.held or child.life.is_closed else child.life.qty)
         match action:
             case Release() | Renew():
                 order = self._made(child, qty, new=isinstance(action, Renew))
                 _remember(self._ours, order.id)
                 problem = _text(self._intake.submit(order))
             case Resize():
-                problem = _text(self._replacer.replace(self._change(child, qty)))
+                change = self._change(child, qty)
+                self._stuck.asks(change, child.life)
+                problem = _text(self._replacer.replace(change))
+                if problem:
+                    self._stuck.fails(child.order.id, problem)
+                if not (problem and grows):  # of what does not even leave to grow, the alarm below tells
+                    self._stuck.tell(child, qty)
             case CancelLeg():
                 _remember(self._ours, child.order.id)
                 problem = self._intake.send_cancel(child.order.id, child.order.correlation)
-        grows = qty > (0 if child.held or child.life.is_closed else child.life.qty)
         if problem and grows:
             self._alarm(parent, action, problem)
         elif grows:
             code = "unprotected" if leg(child).is_stop else "no_target"
             self._core.clear_alarms(code, parent.order.symbol)
+
+    # -- what no change reaches
+
+    def _in_place_of_a_change(self, parent: OrderRecord, child: OrderRecord, action: Resize) -> None:
+        """Cancels an order of which the venue changes no size, by the name under which it was seen working
+        last; another one follows once it is gone."""
+        if not self._may_try(parent.order.id, "stop" if leg(child).is_stop else "target", 0):
+            return
+        order_id = child.order.id
+        _remember(self._ours, order_id)
+        self._stuck.cancels(order_id)
+        text = f"the venue works {child.life.qty} lots and makes no {action.qty} of them; it is cancelled"
+        self._core.story("warning", text, order_id)
+        self._intake.send_cancel(order_id, child.order.correlation)
+        self._stuck.tell(child, action.qty)
+
+    def _no_doubles(
+        self, parent: OrderRecord, children: list[OrderRecord], actions: tuple[GroupAction, ...]
+    ) -> list[GroupAction]:
+        """The actions without another order in the place of one that may work on under another name."""
+        kept: list[GroupAction] = []
+        for action in actions:
+            until = 0
+            if isinstance(action, Renew | Unprotected):
+                targets = {c.order.id for c in children if not leg(c).is_stop}
+                part: Part = "target" if action.order_id in targets else "stop"
+                alike = [c for c in children if (c.order.id in targets) is (part == "target")]
+                until = max(self._stuck.hold(c) for c in alike)
+            if until:
+                self._due[parent.order.id, part] = until
+                self._compare_soon()
+            else:
+                kept.append(action)
+        return kept
 
     def _may_try(self, parent_id: str, part: Part, qty: int) -> bool:
         """True at once for something new, for the same thing again only after a wait that grows."""

@@ -20,13 +20,17 @@ from engine.lifecycle_types import OrderLife
 from engine.model import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce, Value
 from engine.orders_record import OrderRecord
 
-_RESIZABLE: Final = frozenset({OrderStatus.WORKING, OrderStatus.PARTIAL_FILL})
+RESIZABLE: Final = frozenset({OrderStatus.WORKING, OrderStatus.PARTIAL_FILL})
 _LASTS: Final = {
     TimeInForce.IOC: TimeInForce.DAY,
     TimeInForce.FOK: TimeInForce.DAY,
     TimeInForce.GTD: TimeInForce.GTC,
 }
 """Time in force of a child whose entry's own would take the protection away again."""
+
+
+TAKEN_PLACE: Final = "another took its place"
+"""Why a child is cancelled that works, or works again, beside a newer one of its kind."""
 
 
 class Leg(Value, frozen=True, kw_only=True):
@@ -122,6 +126,7 @@ def bracket_actions(
     lots = open_lots(parent, children, cap)
     done = parent.is_closed and not parent.missing
     actions: list[GroupAction] = []
+    followed = _followed(children)
     for child in children:
         if child.life is None:
             if lots > 0:
@@ -129,6 +134,9 @@ def bracket_actions(
             elif done:
                 reason = "nothing to protect" if parent.cum else "the entry ended without a fill"
                 actions.append(DropLeg(order_id=child.order.id, reason=reason))
+            continue
+        if child.order.id in followed:
+            actions += _fit(child.order.id, child.life, 0, TAKEN_PLACE)
             continue
         gone = "another of its group filled" if closed_out > child.life.cum else "nothing is left to protect"
         actions += _fit(child.order.id, child.life, child.life.cum + lots, gone)
@@ -138,6 +146,17 @@ def bracket_actions(
         entry = children[0].order.parent or children[0].order.id
         actions.append(Overclosed(order_id=entry, qty=closed_out - parent.cum))
     return tuple(actions)
+
+
+def _followed(children: Sequence[Leg]) -> set[str]:
+    """Children beside which a newer one of their kind works, so that they would close the same lots again."""
+    found: set[str] = set()
+    for is_stop in (False, True):
+        live = [c for c in children if c.is_stop is is_stop and c.life is not None and not c.life.is_closed]
+        newest = live[-1].life if live else None
+        if newest is not None and newest.status in RESIZABLE and not newest.pending_cancel:
+            found |= {c.order.id for c in live[:-1]}
+    return found
 
 
 def _missing(
@@ -181,7 +200,7 @@ def _fit(order_id: str, life: OrderLife, total: int, gone: str) -> list[GroupAct
         return []
     if total <= life.cum:
         return [CancelLeg(order_id=order_id, reason=gone)]
-    if life.replaces or life.qty == total or life.status not in _RESIZABLE:
+    if life.replaces or life.qty == total or life.status not in RESIZABLE:
         return []
     return [Resize(order_id=order_id, qty=total)]
 

@@ -35,6 +35,7 @@ COMPUTED: dict[tuple[str, str], set[str]] = {
     ("engine/reactions.py", "breach.control"): CONTROLS,
     ("engine/reactions.py", "margin.name"): {"margin"},
     ("engine/grouping.py", "code"): {"unprotected", "no_target", "overclosed"},
+    ("engine/grouping_stuck.py", "WRONG_SIZE"): {"wrong_size"},
     ("engine/killhost.py", "code"): {"halt", "operator_halt", "not_flat", "kill_error"},
     ("engine/status.py", "halt.code"): set(),  # it says what holds, and halts nothing
     ("engine/engine.py", "code"): set(),  # what is handed to `halt`, which is looked at where it is called

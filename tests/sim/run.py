@@ -178,7 +178,7 @@ async def _guarded(world: World, engine: Engine) -> None:
     for _ in range(10):
         if engine.kill.running or not engine.view.enabled:
             return
-        wrong = unguarded(engine)
+        wrong = unguarded(engine, world.exchange)
         if not wrong:
             return
         await world.clock.sleep(NS)

@@ -95,6 +95,7 @@ REMEDIES: Final[dict[str, str]] = {
     "unprotected": "F3: is there a stop? F8 closes",
     "no_target": "F3: look; F8 flattens",
     "overclosed": "F4: F8 flattens",
+    "wrong_size": "F3: x; else at the broker",
     "protection": "F3: do stops stand? F8 flattens",
     "stop": "F3: X cancels all",
     # strategies
