@@ -211,6 +211,7 @@ def strategies(rows: Sequence[StrategyRow]) -> str:
             ">DROPPED",
             ">CPU %",
             ">RSS MB",
+            ">RESTARTS",
             "REASON",
         ),
         (
@@ -227,6 +228,7 @@ def strategies(rows: Sequence[StrategyRow]) -> str:
                 str(s.dropped),
                 NONE if s.cpu is None else f"{100 * s.cpu:.0f}",
                 NONE if s.rss_mb is None else f"{s.rss_mb:.0f}",
+                str(s.restarts),
                 s.reason,
             )
             for s in rows

@@ -65,6 +65,7 @@ from engine.records import (
     Sent,
     SentinelImported,
     StrategyChanged,
+    StrategyRestarted,
     StrategySaved,
     Transferred,
     Unanswered,
@@ -77,6 +78,8 @@ NET: Final = "net"
 """Strategy name of orders that serve the netted intentions of several strategies."""
 EXTERNAL: Final = FOREIGN
 """Owner of executions that no order of ours explains."""
+RESTARTS_KEPT: Final = 100
+"""Restarts of a strategy that are remembered: the most that its policy may count."""
 
 
 @dataclass(slots=True)
@@ -127,6 +130,8 @@ class Books:
         self.overrides: dict[str, Override] = {}
         """Limits that were set while it ran, by key below [risk]."""
         self.strategies: dict[str, StrategyChanged] = {}
+        self.restarts: dict[str, tuple[int, ...]] = {}
+        """When each strategy was started again by itself, UTC ns, the newest at the end."""
         self.saved: dict[str, str] = {}
         """Own variables of each strategy, as JSON."""
         self.behind_orders: dict[str, dict[str, int]] = {}
@@ -266,6 +271,8 @@ class Books:
                 self.strategies[name] = record
                 if all(known.state not in ("failed", "stopped") for known in self.strategies.values()):
                     self.alerts.clear("strategy")
+            case StrategyRestarted(name=name):
+                self.restarts[name] = (*self.restarts.get(name, ()), ts)[-RESTARTS_KEPT:]
             case StrategySaved(name=name, saved=saved):
                 self.saved[name] = saved
             case RunStarted():

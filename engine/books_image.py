@@ -67,6 +67,7 @@ class Main(Value, frozen=True, kw_only=True, tag="books"):
     limits_version: int
     overrides: dict[str, Override]
     strategies: tuple[StrategyChanged, ...]
+    restarts: dict[str, tuple[int, ...]]
     saved: dict[str, str]
     last_execution: int
     symbol_touched: dict[str, int]
@@ -175,6 +176,7 @@ def take(books: Books) -> Image:
         limits_version=b.limits_version,
         overrides=dict(b.overrides),
         strategies=tuple(b.strategies.values()),
+        restarts=dict(b.restarts),
         saved=dict(b.saved),
         last_execution=b.last_execution,
         symbol_touched=dict(b.symbol_touched),
@@ -244,6 +246,7 @@ def put_back(books: Books, image: Image) -> None:
     b.tripped = {(one.control, one.scope): one for one in main.tripped}
     b.limits_version, b.overrides = main.limits_version, main.overrides
     b.strategies, b.saved = {one.name: one for one in main.strategies}, main.saved
+    b.restarts = main.restarts
     b.behind_orders = image.behind
     b.last_execution, b.last_ts, b.fills = main.last_execution, main.last_ts, main.fills
     b.symbol_touched, b.versions = main.symbol_touched, main.versions

@@ -298,6 +298,12 @@ class StrategyChanged(Record, frozen=True, tag="strategy"):
     reason: str
 
 
+class StrategyRestarted(Record, frozen=True, tag="strategy_again"):
+    """One that had failed is started again by its restart policy."""
+
+    name: str
+
+
 class StrategySaved(Record, frozen=True, tag="saved"):
     """A strategy's own variables, as JSON; they are handed back when it is started again."""
 
@@ -417,6 +423,7 @@ AnyRecord = (
     | KillStep
     | KillEnded
     | StrategyChanged
+    | StrategyRestarted
     | StrategySaved
     | Adopted
     | Claimed

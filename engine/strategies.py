@@ -121,6 +121,7 @@ class StrategyDesk:
                     f"{config.name} was not started: {halt.reason}. Resume it to start it again",
                 )
                 continue
+            self._restarts.begin(config)
             self._start(host)
 
     def _start_again(self, name: str) -> None:
@@ -451,7 +452,7 @@ class StrategyDesk:
                     cpu=None if status.cpu is None else round(status.cpu, 3),
                     on_stop=self._configs[name].on_stop,
                     callbacks=status.callbacks,
-                    restarts=self._restarts.counts.get(name, 0),
+                    restarts=self._restarts.lately(self._configs[name]),
                 )
             )
         return tuple(out)

@@ -21,6 +21,7 @@ from engine.model import NS, ExecutionKey
 from engine.picture_rows import order_rows, position_row
 from engine.recorder import Moment
 from engine.records import FactTaken, KillBegan, KillEnded, KillStep
+from engine.strategy_restarts import DAY, restarts
 
 _DAY: Final = 86_400.0
 _STATES: Final = ("starting", "running", "paused", "stopped", "failed")
@@ -168,6 +169,7 @@ def _strategy(books: Books, name: str) -> StrategyRow:
         pnl=(made.realised or Decimal(0)) - (made.fees or Decimal(0)),
         lag_ms=None,
         rss_mb=None,
+        restarts=restarts(books, name, DAY, books.last_ts),
     )
 
 

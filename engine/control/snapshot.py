@@ -157,7 +157,8 @@ class StrategyRow(Value, frozen=True, kw_only=True):
     cpu: float | None = None
     """Share of one processor that it used in the last seconds; None where it is not known."""
     restarts: int = 0
-    """How often it was restarted by its restart policy in this run."""
+    """How often its restart policy has started it again within a day (or its `restart_window`, where that is
+    longer), earlier runs of the engine included; 100 at the most."""
     on_stop: str = ""
     """What becomes of its orders and its share of positions when it stops: `cancel`, `keep` or `flatten`."""
     callbacks: tuple[CallbackRow, ...] = ()

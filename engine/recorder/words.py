@@ -148,6 +148,8 @@ class Words:
                 return f"kill ends: {verdict}"
             case records.StrategyChanged(name=name, state=state, reason=reason):
                 return f"strategy {name} is {state}" + (f": {reason}" if reason else "")
+            case records.StrategyRestarted(name=name):
+                return f"strategy {name} is started again by its restart policy"
             case records.StrategySaved(name=name, saved=saved):
                 return f"strategy {name} saves {saved if len(saved) <= 200 else f'{len(saved):,} characters'}"
             case records.Adopted(symbol=about, signed=signed, price=price, who=who):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.control.commands import Kill, Resume, StopStrategy
 from engine.model import NS, Side
-from tests.engine.rig import Rig
+from tests.engine.rig import START, Rig
 
 
 def breaks(**changes: Any) -> dict[str, Any]:
@@ -103,3 +104,39 @@ def test_what_it_left_is_flat_before_it_is_started_again() -> None:
         assert rig.position("CL") == rig.venue_position("CL") == 0
 
     Rig.play(script, config=breaks(on_stop="flatten", restart_delay=0.001))
+
+
+def test_an_engine_that_starts_anew_gives_no_fresh_allowance(tmp_path: Path) -> None:
+    policy = breaks(restart_max=3, restart_window=3_600)
+
+    async def before(rig: Rig) -> None:
+        while row(rig).restarts < 2 or row(rig).state != "failed":
+            await rig.sleep(0.05)
+        assert not latched(rig), "the third is on its way when this run ends"
+
+    async def after(rig: Rig) -> None:
+        assert row(rig).restarts == 3, "the start with the engine was the third"
+        await rig.sleep(30)
+        assert (row(rig).state, row(rig).restarts) == ("failed", 3)
+        assert latched(rig).endswith("not started again: 3 restarts within 3600 s")
+
+    async def later(rig: Rig) -> None:
+        assert row(rig).restarts == 3
+        assert (await rig.command(Resume(strategy="own"))).ok
+        await rig.sleep(5)
+        assert not latched(rig), "the hour is over: it counts from the beginning"
+        assert row(rig).restarts > 3
+
+    Rig.play(before, directory=tmp_path, config=policy)
+    Rig.play(after, directory=tmp_path, config=policy, start=START + 60 * NS)
+    Rig.play(later, directory=tmp_path, config=policy, start=START + 2 * 3_600 * NS)
+
+
+def test_a_start_with_the_engine_is_no_restart_where_nothing_had_failed(tmp_path: Path) -> None:
+    async def runs(rig: Rig) -> None:
+        await rig.sleep(1)
+        assert (row(rig).state, row(rig).restarts) == ("running", 0)
+
+    quiet = breaks(module="tests.engine.quiet:Quiet")
+    for minute in range(2):
+        Rig.play(runs, directory=tmp_path, config=quiet, start=START + minute * 60 * NS)

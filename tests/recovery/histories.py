@@ -75,6 +75,7 @@ from engine.records import (
     Sent,
     SentinelImported,
     StrategyChanged,
+    StrategyRestarted,
     StrategySaved,
     Transferred,
     Unanswered,
@@ -249,6 +250,7 @@ RARE: tuple[Maker, ...] = (
     lambda a, b, c: StrategyChanged(
         name=("alpha", "beta")[a % 2], state=("running", "failed")[b % 2], reason="r"
     ),
+    lambda a, b, c: StrategyRestarted(name=("alpha", "beta")[a % 2]),
     lambda a, b, c: StrategySaved(name=("alpha", "beta")[a % 2], saved=f'{{"n":{b}}}'),
     lambda a, b, c: RunStarted(install="i", run=a, mode="PAPER", account="A", broker="b", instruments=(ES,)),
     lambda a, b, c: RunEnded(reason="r", flat=bool(b % 2)),

@@ -19,6 +19,7 @@ COLUMNS = (
     Column("Late", 4, 5, number=True),
     Column("CPU", 4, 6, number=True),
     Column("Memory", 6, 7, number=True),
+    Column("Again", 5, 6, number=True),
     Column("Intends", 10, 3),
     # Why one was stopped pushes its figures out.
     Column("Reason", 10, stretch=True, most=60),
@@ -64,6 +65,7 @@ def row(strategy: StrategyRow) -> Row:
             Cell(f"{late:,}", "stale" if late else "muted"),
             Cell(formats.NONE if strategy.cpu is None else formats.percent(strategy.cpu), "muted"),
             Cell(memory, "muted"),
+            Cell(f"{strategy.restarts:,}", "stale" if strategy.restarts else "muted"),
             Cell(intends or "-"),
             Cell(strategy.reason or ("no reason given" if ended else ""), "heading" if ended else "muted"),
         ),
