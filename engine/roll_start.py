@@ -288,11 +288,12 @@ class RollDesk:
         spread_a, spread_b = plan.closing.spread or 0, plan.opening.spread or 0
         half = spread_a + spread_b
         ticks = Decimal(half) / 2
+        word = "tick" if ticks == 1 else "ticks"
         money = a.money(half * lots) / 2
         fees = (a.fee + plan.target.fee) * lots
         basis = a.price(back - out)
         return (
-            f"It costs {ticks:f} ticks each (half of both spreads), {money:,.2f} {a.currency}, and fees of "
+            f"It costs {ticks:f} {word} each (half of both spreads), {money:,.2f} {a.currency}, and fees of "
             f"{fees:,.2f}; {plan.target.symbol} is {basis:+f} from {a.symbol} at these prices."
         )
 

@@ -20,6 +20,7 @@ from app.desk.entry.form import CALM, Form
 from app.desk.entry.judging import GIVE_UP, Case, Judge
 from app.desk.entry.limit import LimitChange
 from app.desk.entry.modify import Change
+from app.desk.entry.rolling import RollAsk
 from app.desk.entry.ticket import Ticket
 from app.desk.grid import Grid
 from app.desk.history import History
@@ -40,6 +41,7 @@ from engine.control.commands import (
     AnyCommand,
     Modify,
     Reload,
+    Roll,
     ScreenSaid,
     SetLimit,
     Submit,
@@ -308,11 +310,23 @@ class Ordering(Commanding):
                     self.note(f"there is no order {order_id} on the screen", "heading")
                 else:
                     self.open_form(Change(row, change, confirm=True))
+            case Roll(preview=False) as roll:
+                self._ask_roll(roll)
             case SetLimit(preview=False, name=name, value=value):
                 self.edit_limit(name, value, confirm=True)
             case _:
                 return False
         return True
+
+    def _ask_roll(self, roll: Roll) -> None:
+        """Asks before a roll, where the desk is ARMED; it stands there with what the engine says of it."""
+
+        def chosen(outcome: str | None) -> None:
+            if outcome:
+                self.send(roll, say(roll))
+
+        if not self._asking(RollAsk.KIND):
+            self.push_screen(RollAsk(roll), chosen)
 
     def line_submitted(self, text: str) -> None:
         """Remembers it, and runs it."""
@@ -362,7 +376,7 @@ class Ordering(Commanding):
                 return (Cell(f" {verb.form}", "muted"), Cell(f"  {verb.help}", "muted")), None
             return (Cell(f" △ {error}", "alarm-warning"),), None
         command = spoken.command
-        if isinstance(command, Submit | Modify | SetLimit):
+        if isinstance(command, Submit | Modify | SetLimit | Roll):
             asked = parse(say(command) + ("" if command.preview else " preview")).command
             assert not isinstance(asked, OfDesk)
             return (Cell(" … the engine is asked", "muted"),), asked

@@ -104,6 +104,15 @@ class Setup:
         found: list[Resolved] = []
         for symbol, config in self._config.contracts.items():
             resolved = await self.contract(symbol, config, today)
+            number = resolved.contract.con_id
+            twin = next((r for r in found if r.contract.con_id == number), None)
+            if twin is not None:
+                # Its executions and positions would be booked under one of the two names, whichever that is.
+                raise NotSent(
+                    f"{twin.instrument.symbol} and {symbol} are the same contract at IB "
+                    f"({resolved.contract.local_symbol}, number {number}); take one of them out of "
+                    "ib.contracts, or name another month"
+                )
             if self._config.what_if and not config.initial_margin:
                 resolved = await self._with_margin(resolved)
             found.append(resolved)

@@ -247,7 +247,7 @@ def test_a_preview_says_what_it_would_do_and_leaves_no_trace() -> None:
         assert answer.ok and rig.position("ESH6") == 3
         meaning = answer.data["meaning"]
         assert "Close 3 ESH6 long at about 6000.00, then open 3 ESM6 long at about 6010.25" in meaning
-        assert "It costs 1 ticks each (half of both spreads), 37.50 USD, and fees of 13.50" in meaning
+        assert "It costs 1 tick each (half of both spreads), 37.50 USD, and fees of 13.50" in meaning
         assert "ESM6 is +10.25 from ESH6" in meaning
         assert len(await journalled(rig)) == before
 

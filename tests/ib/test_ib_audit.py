@@ -139,6 +139,14 @@ MET: Final[dict[str, tuple[str | int, ...]]] = {
         "test_a_month_that_delivers_is_left_before_its_first_notice",
         "test_near_its_end_a_contract_is_alarmed_and_only_left",
     ),
+    "contracts: rolling is an explicit two-leg action": (
+        "test_two_months_of_a_root_are_two_instruments_and_two_contracts",
+        "test_one_contract_under_two_names_is_refused",
+        "test_a_position_is_rolled_over_the_wire",
+        "test_killed_between_the_legs_it_is_ended_with_the_exact_numbers",
+        "test_no_order_of_reports_makes_more_risk",
+        "test_a_month_in_its_own_last_days_is_no_place_to_go_to",
+    ),
     "contracts: price magnifier, missing sides, prices at and below zero": (
         "test_a_price_magnifier_scales_quotes_back",
         14,
@@ -157,7 +165,6 @@ OPEN: Final[dict[str, str]] = {
         "it is booked, alarmed and compared, for a late fill is an everyday race; a trade by hand halts "
         "where reconcile.on_manual_trade says so, a difference of positions where reconcile.on_drift does"
     ),
-    "rolling as a two-leg action": "a person closes the one and opens the other; a run trades one month",
     "anything on a real TWS": "nothing was tried there: there is none here",
 }
 """What is not met, and why."""
