@@ -6,7 +6,7 @@ end, and a person is told the exact numbers. Nothing of it is ever tried twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from engine.intake import Intake, Told
 from engine.model import NS, OrderStatus, OrderType, Purpose
 from engine.orders_record import OrderRecord
 from engine.records import Intended, RollEnded, RollStarted
-from engine.risk.gate import Gate
+from engine.risk.gate import Gate, Refusal
 from engine.roll import Legs, Roll, decide, legs_of, outcome
 from engine.roll_start import NotRolled, Plan, RollDesk, leg_order
 from engine.view import EngineView
@@ -42,6 +42,8 @@ class _Live:
     """The books' count of halts and kills when it began."""
     not_before: int = 0
     """Monotonic ns before which the next opening order is not tried."""
+    short: int | None = None
+    """Since when margin keeps the opening leg back, monotonic ns."""
 
 
 class Roller:
@@ -121,7 +123,7 @@ class Roller:
             why = "the engine was restarted while it ran"
             live = self._live[begun.roll] = _Live(why=why, stops=core.books.stops)
         legs = legs_of(roll, core.books.orders.get)
-        live.why = live.why or self._trouble(roll, live)
+        live.why = live.why or self._trouble(roll, legs, live)
         step = decide(
             begun.lots,
             legs,
@@ -140,7 +142,7 @@ class Roller:
         elif step.open:
             self._open(roll, step.open, live)
 
-    def _trouble(self, roll: Roll, live: _Live) -> str:
+    def _trouble(self, roll: Roll, legs: Legs, live: _Live) -> str:
         """What ends a roll that is under way; empty: nothing."""
         begun, books = roll.started, self._core.books
         if stopping := self.stopping():
@@ -150,6 +152,9 @@ class Roller:
                 return why
         if books.stops != live.stops:
             return "a halt or kill came while it ran"
+        left = self._left(begun)
+        if legs.closing > max(left, 0):
+            return f"others traded {begun.source} too: {abs(left)} lots are left of it"
         for order_id in (*roll.closing, *roll.opening):
             record = books.orders.get(order_id)
             if record is None:
@@ -161,6 +166,10 @@ class Roller:
             if record is not None and record.life.is_closed and record.life.cum < record.life.qty:
                 return f"the opening order {order_id} is {_ended(record)}"
         return ""
+
+    def _left(self, begun: RollStarted) -> int:
+        """Lots of the source that are held on the side that is rolled; below zero: on the other side."""
+        return -self._core.books.positions.qty(begun.source) * begun.side.sign
 
     def _late(self, order_ids: tuple[str, ...]) -> bool:
         patience = int(self._core.config.roll.patience * NS)
@@ -188,18 +197,33 @@ class Roller:
         if core.clock.mono() < live.not_before:
             return
         instrument = core.books.instruments[begun.target]
+        side = begun.side.opposite
         try:
-            order = leg_order(core, instrument, begun.side.opposite, lots, begun.within, begun.roll)
+            thought = leg_order(core, instrument, side, lots, begun.within, "")
         except NotRolled as problem:
             live.why = f"the opening leg was not sent: {problem}"
             return
-        for refusal in self._gate.preview(order, self._view):
-            if refusal.control in _WAITS and refusal.retry_at is not None:
-                live.not_before = refusal.retry_at
-                return
-        refused = self._intake.submit(order)
+        wait = self._wait(self._gate.preview(thought, self._view), live)
+        if wait is not None:
+            live.not_before = wait
+            return
+        refused = self._intake.submit(leg_order(core, instrument, side, lots, begun.within, begun.roll))
         if refused is not None:
             live.why = f"the opening leg was refused by {refused.control}: {refused.text}"
+
+    def _wait(self, refusals: Sequence[Refusal], live: _Live) -> int | None:
+        """Until when an opening order is put off, monotonic ns; None: it goes now, or is refused for good."""
+        mono = self._core.clock.mono()
+        for refusal in refusals:
+            if refusal.control in _WAITS and refusal.retry_at is not None:
+                return refusal.retry_at
+            if refusal.control == "margin":
+                # The broker's figure of the margin in use still has the month that was closed just now.
+                live.short = mono if live.short is None else live.short
+                if mono - live.short < int(self._core.config.roll.patience * NS):
+                    self._desk.compare()
+                    return mono + _AGAIN
+        return None
 
     # -- the end
 
@@ -223,7 +247,7 @@ class Roller:
             status=how.upper(),
             correlation_id=begun.roll,
         )
-        if how == "half":
+        if how == "half" or self._left(begun) < 0:
             core.alarm("critical", "roll_half", text, symbol=begun.source, correlation=begun.roll)
         elif how == "part" or live.reply is None:
             level: Severity = "warning" if how == "part" else "info"
@@ -244,7 +268,8 @@ class Roller:
 
     def _verdict(self, begun: RollStarted, legs: Legs, why: str) -> str:
         """In words: what was done, why no more, what is left in the source, and what the target lacks."""
-        source, target = (self._core.books.instruments[s] for s in (begun.source, begun.target))
+        core = self._core
+        source, target = (core.books.instruments[s] for s in (begun.source, begun.target))
         a, b = source.symbol, target.symbol
         lots, closed, opened = (f"{source.size(n):f}" for n in (begun.lots, legs.closed, legs.opened))
         left = begun.lots - legs.closed
@@ -258,6 +283,8 @@ class Roller:
                 return f"nothing of {a} was rolled to {b}, {lots} left in {a}{reason}"
             case _:
                 text = f"rolled {closed} of {lots} {a} to {b}{rest}{reason}"
+        if self._left(begun) < 0:
+            text += f"; {a} is {source.size(core.books.positions.qty(a)):+f} now: others closed it as well"
         if legs.opened:
             text += f"; {b} has no stop or target by this roll: place them"
         guards = self._guards(begun)

@@ -83,7 +83,9 @@ class RollDesk:
         self._view = view
         self._kill = kill
         self.compare: Callable[[], None] = lambda: None
-        """Has the broker's positions read soon."""
+        """Has the broker's positions and account read soon."""
+        self.ask_margin: Callable[[str, Side], None] = lambda *_: None
+        """Has the broker asked what a lot of a symbol needs."""
 
     def plan(self, command: Roll) -> Plan:
         """The roll that is meant. Raises `NotRolled`."""
@@ -247,8 +249,10 @@ class RollDesk:
             if lacking:
                 raise NotRolled(lacking)
             for refusal in self._gate.preview(order, self._view):
-                if refusal.control in skipped:
+                if refusal.control in skipped and not refusal.unsure:
                     continue
+                if refusal.control == "margin" and refusal.unsure:
+                    self.ask_margin(order.symbol, order.side)
                 text = f"the {leg} leg would be refused by {refusal.control}: {refusal.text}"
                 beside = [r.order.id for r in self._own(plan.source.symbol) if r.order.side is plan.side]
                 if leg == "closing" and beside:

@@ -254,6 +254,43 @@ def test_a_preview_says_what_it_would_do_and_leaves_no_trace() -> None:
     play(script)
 
 
+def test_a_stop_that_fills_meanwhile_ends_it_before_more_is_closed_than_is_held() -> None:
+    async def script(rig: Rig) -> None:
+        await hold(rig, 3)
+        stop, refusal = rig.send(Side.SELL, 2, None, symbol="ESH6", type=OrderType.STOP, stop=23_996)
+        assert refusal is None
+        await rig.sleep(8)
+        rig.quoting = False
+        rig.sizes["ESH6"] = 1
+        rig.quote_all()
+        answers = begin(rig)
+        await rig.sleep(0.5)
+        assert held(rig) == (2, 1)
+        # The market falls through the stop, and past the closing order's limit.
+        rig.quote("ESH6", 23_990, 23_991, 50)
+        rig.trade("ESH6", 23_990, 10, Side.SELL)
+        await rig.sleep(5)
+        near, far = held(rig)
+        assert answers[-1].final and not answers[-1].ok, answers
+        assert rig.status(stop) == "FILLED" and near + far <= 3
+        assert "others traded ESH6 too: 0 lots are left" in answers[-1].text, answers[-1].text
+        assert not rig.engine.core.books.orders.working("ESH6")
+
+    play(script)
+
+
+def test_margin_that_the_old_month_still_takes_by_the_brokers_figure_is_waited_for() -> None:
+    """Both months at once would be too much; one after the other is not."""
+
+    async def script(rig: Rig) -> None:
+        await hold(rig, 4)
+        answer = await rig.command(ROLL)
+        assert answer.ok, answer.text
+        assert held(rig) == (0, 4)
+
+    play(script, cash=100_000)
+
+
 # ---- whose it is
 
 

@@ -4,6 +4,8 @@ wire."""
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +14,13 @@ from typing import NamedTuple
 
 import pytest
 
-from app.drill.processes import EngineProcess, short_folder, wait_for
+from app.drill.processes import ROOT, EngineProcess, short_folder, wait_for
 from brokers.ib import IbContract
 from brokers.loopback.tws import Gateway, GatewayThread
 from brokers.loopback.tws.contracts import Listed
 from brokers.loopback.walk import INSTRUMENTS, Walk
 from engine.control.client import ControlClient
-from engine.control.commands import Answer, Roll, Submit
+from engine.control.commands import Roll, Submit
 from engine.control.snapshot import Snapshot
 from engine.model import OrderType, Side
 from engine.ports import NotSent
@@ -95,14 +97,23 @@ class Ran(NamedTuple):
             lambda p: _rows(p).get(self.near) == (lots, lots), "the position, by executions and by IB"
         )
 
-    def rolls(self) -> Answer:
-        """Asks again while it is being compared."""
-        for _ in range(20):
-            answer = self.engine.command(Roll(source=self.near, target=self.far))
-            if "ask again" not in answer.text:
-                return answer
-            time.sleep(0.5)
-        raise AssertionError(answer.text)
+    def ctl(self, *words: str) -> tuple[int, str]:
+        """`breakwater ctl roll …`, again while the position is being compared; exit code and what it says."""
+        command = [sys.executable, "-m", "app.cli", "ctl", "--state-dir", str(self.engine.state)]
+
+        def once() -> tuple[int, str] | None:
+            done = subprocess.run(
+                [*command, "roll", self.near, self.far, *words],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            said = done.stdout + done.stderr
+            return None if "ask again" in said else (done.returncode, said)
+
+        return wait_for(once, "it is compared", every=0.5)
 
 
 def _rows(picture: Snapshot) -> dict[str, tuple[Decimal, Decimal | None]]:
@@ -141,8 +152,13 @@ def both_months() -> Iterator[Ran]:
 def test_a_position_is_rolled_over_the_wire() -> None:
     with both_months() as ran:
         ran.buys(3)
-        answer = ran.rolls()
-        assert answer.ok and f"rolled 3 of 3 {ran.near} to {ran.far}" in answer.text, answer.text
+        code, said = ran.ctl("all", "within", "4", "preview")
+        assert code == 0 and f"Close 3 {ran.near} long at about" in said, said
+        assert f"NO stop or target is made for {ran.far}" in said and ran.held() == (3, 0)
+        code, said = ran.ctl("4")
+        assert code != 0 and "roll 1 to that many" in said, said
+        code, said = ran.ctl()
+        assert code == 0 and f"rolled 3 of 3 {ran.near} to {ran.far}" in said, said
         assert ran.held() == (0, 3)
         ran.engine.until(
             lambda p: _rows(p).get(ran.far) == (3, 3) and not _rows(p).get(ran.near, (0, 0))[0],
