@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
+
+import msgspec
 
 from engine import lifecycle_types as life
 from engine.alerts import AlertBook
@@ -80,10 +81,10 @@ EXTERNAL: Final = FOREIGN
 """Owner of executions that no order of ours explains."""
 RESTARTS_KEPT: Final = 100
 """Restarts of a strategy that are remembered: the most that its policy may count."""
+_ONE: Final = Decimal(1)
 
 
-@dataclass(slots=True)
-class Applied:
+class Applied(msgspec.Struct):
     """What a record did."""
 
     record: OrderRecord | None = None
@@ -452,7 +453,7 @@ class Books:
     def fx(self, currency: str) -> Decimal | None:
         """Account currency for one unit of `currency`."""
         if currency == self.config.currency:
-            return Decimal(1)
+            return _ONE
         return self.config.fx.get(currency)
 
     # -- comparing

@@ -8,8 +8,7 @@ decides nothing: which connection to use, and when, is `engine.connection_watch`
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -188,36 +187,30 @@ class Links:
             raise NotSent(f"the link to {self.name} ({self.in_use}) is down; wait until it is back")
         return self._adapters[self.index]
 
-    @contextlib.contextmanager
-    def _sending(self) -> Iterator[Adapter]:
-        """The connection, for as long as this side is sure that nobody else may send."""
+    def _send(self, request: Callable[[Adapter], None]) -> None:
+        """Makes a request of the connection while this side is sure that nobody else may send."""
         why = self._fence.enter()
         if why:
             raise NotSent(f"not sent: {why}")
         try:
-            yield self._adapter()
+            request(self._adapter())
         finally:
             self._fence.leave()
 
     def submit(self, order: Recorded[Order]) -> None:
-        with self._sending() as adapter:
-            adapter.submit(order)
+        self._send(lambda adapter: adapter.submit(order))
 
     def replace(self, change: Recorded[Replace]) -> None:
-        with self._sending() as adapter:
-            adapter.replace(change)
+        self._send(lambda adapter: adapter.replace(change))
 
     def cancel(self, order_id: str, broker_id: str | None) -> None:
-        with self._sending() as adapter:
-            adapter.cancel(order_id, broker_id)
+        self._send(lambda adapter: adapter.cancel(order_id, broker_id))
 
     def cancel_everything(self) -> None:
-        with self._sending() as adapter:
-            adapter.cancel_everything()
+        self._send(lambda adapter: adapter.cancel_everything())
 
     def arm_dead_man(self, after: int | None) -> None:
-        with self._sending() as adapter:
-            adapter.arm_dead_man(after)
+        self._send(lambda adapter: adapter.arm_dead_man(after))
 
     def subscribe(self, symbols: Sequence[str]) -> None:
         self._adapter().subscribe(symbols)

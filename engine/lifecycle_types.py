@@ -189,9 +189,12 @@ class OrderLife(Value, frozen=True, kw_only=True):
     @property
     def worst_leaves(self) -> int:
         """Most lots that may still reach the position. An ended order counts what is missing of its fills."""
+        told, cum = self.told, self.cum
         if self.is_closed:
-            return max(0, self.told - self.cum)
-        return max(0, max(self.worst_qty, self.told) - self.cum)
+            return told - cum if told > cum else 0
+        qty = self.qty if not self.replaces else self.worst_qty
+        most = qty if qty > told else told
+        return most - cum if most > cum else 0
 
     @property
     def is_closed(self) -> bool:

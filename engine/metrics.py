@@ -75,7 +75,11 @@ class Histogram:
         """Adds one duration, ns; negative ones count as 0."""
         if value < 0:
             value = 0
-        self._counts[_bucket(value)] += 1
+        if value < _SUB:
+            self._counts[value] += 1
+        else:  # as `_bucket` has it: five durations of each order come by here
+            shift = value.bit_length() - _SUB_BITS - 1
+            self._counts[(shift << _SUB_BITS) + (value >> shift)] += 1
         self._octaves[(value // 1000).bit_length()] += 1
         self.count += 1
         self.total += value

@@ -20,9 +20,9 @@ class ExposureBook:
     """
 
     def __init__(self) -> None:
-        self._symbols: dict[str, list[int]] = {}
-        self._strategies: dict[tuple[str, str], list[int]] = {}
-        self._flatten: dict[str, list[int]] = {}
+        self._symbols: dict[str, Exposure] = {}
+        self._strategies: dict[tuple[str, str], Exposure] = {}
+        self._flatten: dict[str, Exposure] = {}
         self._groups: dict[tuple[str, str, str, Side], dict[str, int]] = {}
 
     def put(self, order: Order, before: int, after: int) -> None:
@@ -32,11 +32,11 @@ class ExposureBook:
         else:
             delta = after - before
         if delta:
-            side = 0 if order.side is Side.BUY else 1
-            _add(self._symbols, order.symbol, side, delta)
-            _add(self._strategies, (order.strategy, order.symbol), side, delta)
+            buys = order.side is Side.BUY
+            _add(self._symbols, order.symbol, buys, delta)
+            _add(self._strategies, (order.strategy, order.symbol), buys, delta)
             if order.purpose is Purpose.FLATTEN:
-                _add(self._flatten, order.symbol, side, delta)
+                _add(self._flatten, order.symbol, buys, delta)
 
     def _group_delta(self, order: Order, after: int) -> int:
         assert order.oco is not None
@@ -52,13 +52,13 @@ class ExposureBook:
         return max(members.values(), default=0) - largest
 
     def of_symbol(self, symbol: str) -> Exposure:
-        return _read(self._symbols.get(symbol))
+        return self._symbols.get(symbol, _NONE)
 
     def of_strategy(self, strategy: str, symbol: str) -> Exposure:
-        return _read(self._strategies.get((strategy, symbol)))
+        return self._strategies.get((strategy, symbol), _NONE)
 
     def of_flatten(self, symbol: str) -> Exposure:
-        return _read(self._flatten.get(symbol))
+        return self._flatten.get(symbol, _NONE)
 
     def of_group(self, group: str, symbol: str, strategies: Iterable[str], side: Side) -> int:
         """Lots that a group adds to one side of a symbol, over these strategies."""
@@ -87,15 +87,9 @@ class ExposureBook:
         )
 
 
-def _add(table: dict[Key, list[int]], key: Key, side: int, delta: int) -> None:
-    sides = table.get(key)
-    if sides is None:
-        sides = table[key] = [0, 0]
-    sides[side] += delta
-
-
-def _read(sides: list[int] | None) -> Exposure:
-    return _NONE if sides is None else Exposure(sides[0], sides[1])
+def _add(table: dict[Key, Exposure], key: Key, buys: bool, delta: int) -> None:
+    buy, sell = table.get(key, _NONE)
+    table[key] = Exposure(buy + delta, sell) if buys else Exposure(buy, sell + delta)
 
 
 class OwnPrices:

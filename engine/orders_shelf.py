@@ -215,7 +215,8 @@ class OrderShelf:
         record.life = life
         record.drawn = None
         was_closed = before.is_closed
-        if life.is_closed is not was_closed:
+        is_closed = was_closed if life is before else life.is_closed
+        if is_closed is not was_closed:
             if was_closed:
                 record.closed = 0
                 self._closed.pop(record.order.id, None)
@@ -251,13 +252,14 @@ class OrderShelf:
     def _own_price(record: OrderRecord) -> int | None:
         """The most aggressive limit at which an order may rest; None for what rests nowhere."""
         life, order = record.life, record.order
-        if life.limit is None or record.held or life.is_closed:
+        limit = life.limit
+        if limit is None or record.held or life.is_closed:
             return None
         if order.type is OrderType.STOP_LIMIT and not life.triggered:
             return None
         if not life.replaces:
-            return life.limit
-        limits = [life.limit, *(r.limit for r in life.replaces if r.limit is not None)]
+            return limit
+        limits = [limit, *(r.limit for r in life.replaces if r.limit is not None)]
         return max(limits) if order.side is Side.BUY else min(limits)
 
     # -- deadlines

@@ -36,8 +36,11 @@ class EngineView:
         self._strategies = {s.name: s for s in books.config.strategies}
         self._symbols: tuple[str, ...] = ()
         self._symbols_key = (-1, -1)
-        self._pnl_key = (-1, -1)
-        self._pnl: Decimal | None = None
+        self._profit_of: tuple[object, ...] = ()
+        """What total, day's profit and equity were reckoned of."""
+        self._total: Decimal | None = None
+        self._day_pnl: Decimal | None = None
+        self._equity: Decimal | None = None
         self._account: AccountValues | None = None
         self._account_at = self._account_ts = 0
         self.believed = int(max(3 * books.config.reconcile.every, 10.0) * NS)
@@ -62,13 +65,10 @@ class EngineView:
         self.covers: Callable[[str], bool] = lambda _: False
         """The kill procedure works on a symbol."""
 
-    # time and limits
+        self.now: Callable[[], int] = clock.now
+        self.mono: Callable[[], int] = clock.mono
 
-    def now(self) -> int:
-        return self._clock.now()
-
-    def mono(self) -> int:
-        return self._clock.mono()
+    # limits
 
     def limits(self) -> RiskLimits:
         return self._limits.current
@@ -282,30 +282,41 @@ class EngineView:
     def account(self) -> AccountValues | None:
         """The broker's figures while they are fresh: three reconciliations old at the most."""
         values = self._account
-        if values is None or self._clock.mono() - self._account_at > self.believed:
+        if values is None or self.mono() - self._account_at > self.believed:
             return None
         return values
 
     def total_pnl(self) -> Decimal | None:
         """Realised + open − fees since the journal began; None where a held position has no mark."""
-        key = (self._books.positions.version, self._markets.version)
-        if key != self._pnl_key:
-            self._pnl_key = key
-            total: Decimal | None = Decimal(0)
-            for position in self._books.positions:
-                market = self._markets.by_symbol.get(position.symbol)
-                one = self._books.profit(position.symbol, market.mark_twice if market is not None else None)
-                if one is None:
-                    total = None
-                    break
-                assert total is not None
-                total += one
-            self._pnl = total
-        return self._pnl
+        self._reckon()
+        return self._total
+
+    def _reckon(self) -> None:
+        """Brings the figures of profit up to date: each order asks for them five times."""
+        books = self._books
+        day = books.day
+        of = (books.positions.version, self._markets.version, day)
+        if of == self._profit_of:
+            return
+        self._profit_of = of
+        total: Decimal | None = Decimal(0)
+        for position in books.positions:
+            market = self._markets.by_symbol.get(position.symbol)
+            one = books.profit(position.symbol, market.mark_twice if market is not None else None)
+            if one is None:
+                total = None
+                break
+            assert total is not None
+            total += one
+        self._total = total
+        self._day_pnl = self._equity = None
+        if total is not None and day is not None:
+            self._day_pnl = total - day.baseline
+            self._equity = day.opening_equity + self._day_pnl
 
     def day_pnl(self) -> Decimal | None:
-        total, day = self.total_pnl(), self._books.day
-        return None if total is None or day is None else total - day.baseline
+        self._reckon()
+        return self._day_pnl
 
     def broker_day_pnl(self) -> Decimal | None:
         """His day may begin at another time than ours. What he had lost before ours began does not count; a
@@ -324,11 +335,9 @@ class EngineView:
         return self._books.day.opening_equity if self._books.day is not None else None
 
     def equity(self) -> Decimal | None:
-        pnl, day = self.day_pnl(), self._books.day
-        if pnl is None or day is None:
-            return None
-        equity = day.opening_equity + pnl
-        if self._peak is None or equity > self._peak:
+        self._reckon()
+        equity = self._equity
+        if equity is not None and (self._peak is None or equity > self._peak):
             self._peak = equity
         return equity
 

@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import aiosqlite
@@ -113,7 +114,10 @@ class AioStore:
 
     def write(self, batch: Batch, done: Done) -> None:
         """Hands the batch over in this very turn of the loop, and hears of its end in the one in which the
-        thread's answer comes: a task would add a turn before and another one behind, for every order."""
+        thread's answer comes: a task would add a turn before and another one behind, for every order.
+
+        It goes into aiosqlite's queue without a future, which the thread allows for: else each commit would
+        wake the loop a second time, for a result that nobody reads."""
         tell = self._loop.call_soon_threadsafe
 
         def job(connection: JournalConnection) -> None:
@@ -127,13 +131,7 @@ class AioStore:
         if not self._open:
             done(0, sqlite3.ProgrammingError(_CLOSED))
             return
-        self._connection.jobs.append(job)
-        forwarded = self._proxy.commit()
-        try:
-            forwarded.send(None)  # as far as the hand-over; what comes of it the job tells
-        except Exception as error:  # noqa: BLE001 - it was not handed over, so nothing is stored
-            self._connection.jobs.pop()
-            done(0, error)
+        self._proxy._tx.put_nowait((None, partial(job, self._connection)))
 
     async def run(self, job: Callable[[JournalConnection], T]) -> T:
         if not self._open:

@@ -119,7 +119,8 @@ class Writer:
             self._refuse(entry, f"{MAX_PENDING} records wait for a commit that does not end")
         else:
             self._queue.append(entry)
-            self._wake()
+            if not self._woken and not self._batch:
+                self._wake()
 
     def _refuse(self, entry: Entry, reason: str) -> None:
         self._refused += 1
@@ -181,7 +182,8 @@ class Writer:
         last = formed.rows[-1]
         self._seq, self._crc = last.seq, last.crc
         for entry, row in zip(entries, formed.rows, strict=True):
-            entry.settle(row.seq)
+            if entry.future is not None:
+                entry.settle(row.seq)
         if self.on_rows is not None:
             self.on_rows(formed.rows)
 

@@ -16,48 +16,66 @@ from engine.journal.rows import Row
 from engine.records import AlertRaised, decode
 
 KEPT: Final = 20_000
-"""Rows that are kept: some 4,000 orders with all that became of them, or about 12 MB."""
+"""Most rows that are kept: some 4,000 orders with all that became of them, or about 12 MB."""
+PARTS: Final = 40
+"""Parts in which they are kept."""
 
 
 class RecentRows:
-    """Committed rows that carry an order id or a correlation id, and all alarms. For one thread."""
+    """Committed rows that carry an order id or a correlation id, and all alarms. For one thread.
+
+    They are forgotten in parts of some hundred at a time, oldest first: to take each new row's oldest
+    companion out of its lists by itself cost more than all else that is done with a row here.
+    """
 
     def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
-        self._rows: deque[tuple[object, ...]] = deque()
-        self._by_id: dict[str, list[tuple[object, ...]]] = {}
+        self._most = min(PARTS, kept)
+        self._in_part = kept // self._most
+        self._parts: deque[dict[str, list[tuple[object, ...]]]] = deque([{}])
+        """By id; the last one is being filled."""
+        self._ends: deque[int] = deque()
+        """Number of the newest row of each part but the last."""
+        self._filled = 0
+        """Rows in the last part."""
+        self._newest = 0
+        """Number of the newest row."""
         self.forgotten = 0
         """Number of the newest row that is not at hand any more; 0: none."""
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._ends) * self._in_part + self._filled
 
     def extend(self, rows: Iterable[Row]) -> None:
         """Takes over committed rows, in their order."""
+        part = self._parts[-1]
         for row in rows:
-            if row.order_id or row.correlation or row.kind == "alert":
-                plain = tuple(row)
-                self._rows.append(plain)
-                for ident in self._idents(row):
-                    known = self._by_id.get(ident)
-                    if known is None:
-                        self._by_id[ident] = [plain]
-                    else:
-                        known.append(plain)
-        while len(self._rows) > self._kept:
-            self._forget(Row._make(self._rows.popleft()))
+            idents = self._idents(row)
+            if not idents:
+                continue
+            if self._filled == self._in_part:
+                self._begin_part()
+                part = self._parts[-1]
+            self._filled += 1
+            self._newest = row.seq
+            plain = tuple(row)
+            for ident in idents:
+                known = part.get(ident)
+                if known is None:
+                    part[ident] = [plain]
+                else:
+                    known.append(plain)
+
+    def _begin_part(self) -> None:
+        self._ends.append(self._newest)
+        self._parts.append({})
+        self._filled = 0
+        if len(self._parts) > self._most:
+            self._parts.popleft()
+            self.forgotten = self._ends.popleft()
 
     def about(self, ident: str) -> list[Row]:
         """Rows with this order id, this correlation id, or (`#12`) of this alarm, in their order."""
-        return [Row._make(plain) for plain in self._by_id.get(ident, ())]
-
-    def _forget(self, row: Row) -> None:
-        self.forgotten = row.seq
-        for ident in self._idents(row):
-            rows = self._by_id[ident]
-            del rows[0]
-            if not rows:
-                del self._by_id[ident]
+        return [Row._make(plain) for part in self._parts for plain in part.get(ident, ())]
 
     @staticmethod
     def _idents(row: Row) -> Collection[str]:
