@@ -81,6 +81,8 @@ class Conversation(asyncio.Protocol):
             if not self.busy:
                 self._drains = True
                 asyncio.get_running_loop().call_soon(self.drain)
+        elif self._broken and self.busy:
+            transport.pause_reading()  # nothing after this makes sense; what came before is answered first
         elif self._broken:
             self.count("malformed")
             self.problem(0, "too_large", self._broken)
@@ -112,8 +114,12 @@ class Conversation(asyncio.Protocol):
 
     def send(self, body: bytes) -> None:
         """Sends without waiting; to a client that has left, nothing."""
+        self.send_framed(wire.frame(body))
+
+    def send_framed(self, framed: bytes) -> None:
+        """As `send`, of what stands in its frame already."""
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(wire.frame(body))
+            self._transport.write(framed)
 
     @property
     def unsent(self) -> int:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from engine.control import wire
+from engine.control import pieces, wire
 from engine.control.commands import Answer, AnyCommand
 from engine.control.conversation import Conversation
 from engine.control.frames import delta
@@ -89,7 +89,12 @@ class Screens:
     @property
     def full(self) -> bool:
         """Whether no more may attach."""
-        return self._closed or self._expected >= MAX_SCREENS
+        return self._expected >= MAX_SCREENS
+
+    @property
+    def closed(self) -> bool:
+        """Whether the end has begun."""
+        return self._closed
 
     # ---- on the engine's thread
 
@@ -200,7 +205,7 @@ class Screens:
         known = self._encoded.get(key)
         if known is None:
             if base is None:
-                message: wire.FromEngine = wire.Whole(at=at, snapshot=wire.raw(wire.encode(newest)))
+                message: wire.FromEngine = wire.Whole(at=at, snapshot=wire.raw(pieces.encode(newest)))
             else:
                 message = wire.Change(at=at, frame=delta(base, newest))
             known = self._encoded[key] = wire.encode(message)
@@ -384,7 +389,7 @@ class _Screen(Conversation):
     def _taken(self) -> None:
         """The engine has had a command: the next may follow."""
         self._handed -= 1
-        if self._waiting and not self._drains:
+        if (self._waiting or self._broken) and not self._drains:
             self.drain()
 
     @property

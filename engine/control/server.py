@@ -13,10 +13,12 @@ import pwd
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from engine.control import wire
+from engine.control import pieces, wire
 from engine.control.commands import Answer, AnyCommand
 from engine.control.conversation import Conversation
 from engine.control.directory import private_directory
@@ -86,7 +88,11 @@ class ControlServer:
         self._clients: dict[int, _Client] = {}
         self._empty = asyncio.Event()
         self._serial = 0
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="answers")
+        """Where answers to questions are made: of thousands of rows they take milliseconds."""
+        self._under_way: set[asyncio.Future[bytes]] = set()
         self._encoded: dict[wire.Topic, tuple[int, bytes]] = {}
+        """By topic, of which snapshot; for the encoder's thread alone."""
         self.loop: asyncio.AbstractEventLoop | None = None
         self.thread = 0
 
@@ -119,6 +125,9 @@ class ControlServer:
             found = self.path.stat()
             if (found.st_dev, found.st_ino) == self._inode:
                 self.path.unlink()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=CLOSE_WITHIN)
+        self._encoder.shutdown(wait=False, cancel_futures=True)
         if self.screens is not None:
             await self.screens.close(CLOSE_WITHIN)
         for client in list(self._clients.values()):
@@ -193,17 +202,28 @@ class ControlServer:
             mode=now.mode if now else "",
         )
 
-    def picture(self, ask: wire.Ask) -> bytes | None:
-        """The reply to a question; each snapshot is encoded once per topic, however often it is asked."""
+    def picture(self, ask: wire.Ask) -> asyncio.Future[bytes] | None:
+        """The reply to a question, framed, from the picture that is the newest now; made on another thread.
+        None where there is no picture yet."""
         now = self._snapshot()
         if now is None:
             return None
+        assert self.loop is not None, "it serves"
+        made = self.loop.run_in_executor(self._encoder, self._make, now, ask)
+        self._under_way.add(made)
+        made.add_done_callback(self._under_way.discard)
+        return made
+
+    def _make(self, now: Snapshot, ask: wire.Ask) -> bytes:
+        """Each snapshot is encoded once per topic, however often it is asked for."""
         known = self._encoded.get(ask.topic)
         if known is None or known[0] != now.seq:
-            known = (now.seq, wire.encode(wire.topic_of(now, ask.topic)))
+            known = (now.seq, pieces.encode(wire.topic_of(now, ask.topic)))
             self._encoded[ask.topic] = known
-        return wire.encode(
-            wire.Picture(id=ask.id, topic=ask.topic, seq=now.seq, ts=now.ts, data=wire.raw(known[1]))
+        return wire.frame(
+            wire.encode(
+                wire.Picture(id=ask.id, topic=ask.topic, seq=now.seq, ts=now.ts, data=wire.raw(known[1]))
+            )
         )
 
     def hand_over(self, command: AnyCommand, who: str, answer: AnswerSink) -> None:
@@ -220,6 +240,7 @@ class _Client(Conversation):
         self._serial = 0
         self._who = ""
         self._greeted = False
+        self._answering = False
         self._hello_timer: asyncio.TimerHandle | None = None
         self.heard = 0.0
         """When it last sent something, by the loop's clock."""
@@ -297,7 +318,25 @@ class _Client(Conversation):
         if reply is None:
             self.problem(ask.id, "no_snapshot", "the engine is starting and has no picture of itself yet")
         else:
-            self.send(reply)
+            self._answering = True
+            reply.add_done_callback(partial(self._made, ask.id))
+
+    def _made(self, request: int, reply: asyncio.Future[bytes]) -> None:
+        self._answering = False
+        if reply.cancelled():
+            self.problem(request, "internal", "the engine has stopped")
+        elif (error := reply.exception()) is not None:
+            self.count("errors", f"an answer could not be made: {error!r}")
+            self.problem(request, "internal", f"the engine failed on this question: {error!r}")
+        else:
+            self.send_framed(reply.result())
+        if not self._drains:
+            self.drain()
+
+    @property
+    def busy(self) -> bool:
+        """While an answer is being made: what the client says next is answered after it."""
+        return self._answering
 
     def _take_command(self, request: wire.Do) -> None:
         def answer(given: Answer) -> None:
@@ -323,6 +362,9 @@ class _Client(Conversation):
             self.problem(request.id, "version", text)
             self.finish()
             return
+        if screens.closed:
+            self.finish()  # as all connections are at the end: no word of places that are taken
+            return
         if self.unsent or screens.full:
             self.problem(request.id, "busy", f"{MAX_SCREENS} screens are attached; close one of them")
             self.finish()
@@ -336,14 +378,14 @@ class _Client(Conversation):
 
     # ---- sending and ending
 
-    def send(self, body: bytes) -> None:
+    def send_framed(self, framed: bytes) -> None:
         if self.leaving:
             return  # the client left; what it asked for goes on without it
         if self.unsent > MAX_UNSENT:
             self.count("dropped_slow", f"{self._who} does not read; dropped")
             self.abort()
             return
-        super().send(body)
+        super().send_framed(framed)
 
     def dismiss(self, why: str) -> None:
         """Says why, and closes."""

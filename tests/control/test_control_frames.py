@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from control_harness import make_snapshot, order_row
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.control import wire
+from engine.control import pieces, wire
 from engine.control.frames import Frame, WrongBase, delta, patched
 from engine.control.snapshot import (
     AlertRow,
@@ -187,3 +188,13 @@ def test_every_field_of_a_snapshot_is_in_a_frame() -> None:
     assert {OrderRow, PositionRow, RiskRow, AlertRow, StrategyRow} == {
         type(rows[0]) for rows in (a.orders, a.positions, a.risk, a.alerts, a.strategies)
     }
+
+
+@settings(max_examples=effort(100, 1000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(snapshots(), st.integers(1, 9))
+def test_json_made_in_pieces_is_the_json_made_at_once(snapshot: Snapshot, piece: int) -> None:
+    with mock.patch.object(pieces, "PIECE", piece):
+        assert pieces.encode(snapshot) == wire.encode(snapshot)
+        for topic in wire.TOPICS:
+            part = wire.topic_of(snapshot, topic)
+            assert pieces.encode(part) == wire.encode(part)
