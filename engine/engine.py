@@ -132,7 +132,7 @@ class Engine:
         self.seats = Seats(self.core, config.screen, self, parts.speed)
         rolls = RollDesk(self.core, self.intake, self.gate, self.view, self.kill)
         rolls.compare, rolls.ask_margin = self.reconcile_soon, self.margins.retry
-        self.rolls = Roller(self.core, self.intake, self.gate, self.view, rolls)
+        self.rolls = Roller(self.core, self.intake, self.replacer, self.gate, self.view, rolls)
         self.rolls.stopping = lambda: self._stopping
         self.limit_desk = LimitDesk(self.core, self.limits, self.risk, self.view, self)
         self.operator = Operator(

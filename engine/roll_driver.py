@@ -15,11 +15,13 @@ from engine.control.commands import Answer
 from engine.control.commands import Roll as RollCommand
 from engine.core import Core
 from engine.intake import Intake, Told
-from engine.model import NS, OrderStatus, OrderType, Purpose
+from engine.model import NS, OrderStatus
 from engine.orders_record import OrderRecord
 from engine.records import Intended, RollEnded, RollStarted
+from engine.replacing import Replacer
 from engine.risk.gate import Gate, Refusal
 from engine.roll import Legs, Roll, decide, legs_of, outcome
+from engine.roll_guard import Guarding, guards
 from engine.roll_start import NotRolled, Plan, RollDesk, leg_order
 from engine.view import EngineView
 
@@ -27,6 +29,8 @@ _LOOK: Final = NS // 10
 """ns between two looks at a roll to which nothing happens."""
 _AGAIN: Final = NS
 """ns after which a cancel of a roll's order that is still there is sent once more."""
+_FITTING: Final = 3 * NS
+"""ns for which the end waits for the old month's protection to be fitted; what is not by then is told."""
 _WAITS: Final = frozenset({"duplicate", "order_rate"})
 """Refusals of the opening leg that a moment takes away: the order is put off until then."""
 
@@ -44,17 +48,28 @@ class _Live:
     """Monotonic ns before which the next opening order is not tried."""
     short: int | None = None
     """Since when margin keeps the opening leg back, monotonic ns."""
+    fitting: int | None = None
+    """Since when only the old month's protection is waited for, monotonic ns."""
 
 
 class Roller:
     """Runs on the engine's thread, in plain synchronous code."""
 
-    def __init__(self, core: Core, intake: Intake, gate: Gate, view: EngineView, desk: RollDesk) -> None:
+    def __init__(
+        self,
+        core: Core,
+        intake: Intake,
+        replacer: Replacer,
+        gate: Gate,
+        view: EngineView,
+        desk: RollDesk,
+    ) -> None:
         self._core = core
         self._intake = intake
         self._gate = gate
         self._view = view
         self._desk = desk
+        self._guarding = Guarding(core, intake, replacer)
         self._live: dict[str, _Live] = {}
         self._asked: dict[str, int] = {}
         """When an order's cancel was last sent, monotonic ns."""
@@ -137,10 +152,20 @@ class Roller:
             self._cancel(roll.closing, begun.roll)
         if step.cancel_opening:
             self._cancel(roll.opening, begun.roll)
+        unfit = legs.closed > 0 and self._unfit(begun)
         if step.over:
-            self._over(roll, legs, live)
+            mono = core.clock.mono()
+            live.fitting = mono if live.fitting is None else live.fitting
+            if not unfit or mono - live.fitting >= _FITTING:
+                self._over(roll, legs, live)
         elif step.open:
             self._open(roll, step.open, live)
+
+    def _unfit(self, begun: RollStarted) -> bool:
+        """Fits the old month's protection to what is left; True where that is not done yet and may be."""
+        if not self._view.enabled or self._desk.killing(begun.source):
+            return False
+        return self._guarding.fit(begun.source, begun.side, self._left(begun), begun.roll)
 
     def _trouble(self, roll: Roll, legs: Legs, live: _Live) -> str:
         """What ends a roll that is under way; empty: nothing."""
@@ -232,13 +257,15 @@ class Roller:
         how = outcome(begun.lots, legs)
         why = live.why or self._unfilled(roll)
         text = self._verdict(begun, legs, why)
+        unguarded = not self._left(begun) and bool(guards(core, begun.source, begun.side))
         core.commit(
             RollEnded(roll=begun.roll, outcome=how, closed=legs.closed, opened=legs.opened, text=text),
             begun.roll,
         )
         del self._live[begun.roll]
-        for order_id in (*roll.closing, *roll.opening):
-            self._asked.pop(order_id, None)
+        if not self._live:
+            self._asked.clear()
+            self._guarding.forget()
         core.log(
             "info" if how == "rolled" else "warning",
             text,
@@ -249,8 +276,8 @@ class Roller:
         )
         if how == "half" or self._left(begun) < 0:
             core.alarm("critical", "roll_half", text, symbol=begun.source, correlation=begun.roll)
-        elif how == "part" or live.reply is None:
-            level: Severity = "warning" if how == "part" else "info"
+        elif how == "part" or live.reply is None or unguarded:
+            level: Severity = "warning" if how == "part" or unguarded else "info"
             core.alarm(level, "roll", text, symbol=begun.source, correlation=begun.roll)
         if live.reply is not None:
             data = {"closed": str(legs.closed), "opened": str(legs.opened), "outcome": how}
@@ -287,19 +314,15 @@ class Roller:
             text += f"; {a} is {source.size(core.books.positions.qty(a)):+f} now: others closed it as well"
         if legs.opened:
             text += f"; {b} has no stop or target by this roll: place them"
-        guards = self._guards(begun)
-        return f"{text}; {', '.join(guards)} still protect{'s' * (len(guards) == 1)} {a}" if guards else text
-
-    def _guards(self, begun: RollStarted) -> list[str]:
-        stops = (OrderType.STOP, OrderType.STOP_LIMIT)
-        return [
-            r.order.id
-            for r in self._core.books.orders.working(begun.source)
-            if not r.foreign
-            and not r.life.pending_cancel
-            and r.order.side is begun.side
-            and (r.order.purpose is Purpose.PROTECT or r.order.type in stops)
-        ][:4]
+        found = [r for r in guards(core, a, begun.side) if not r.life.pending_cancel]
+        named = ", ".join(r.order.id for r in found[:4])
+        if found and self._left(begun) > 0:
+            text += f"; {named} still protect{'s' * (len(found) == 1)} {a}"
+        elif found:
+            text += (
+                f"; nothing is left of {a}, where {named} still work{'s' * (len(found) == 1)}: cancel that"
+            )
+        return text
 
 
 def _ended(record: OrderRecord) -> str:

@@ -17,6 +17,7 @@ from engine.ordering import MANUAL
 from engine.orders_record import OrderRecord
 from engine.risk.controls.contract_end import closes_at, told
 from engine.risk.gate import Gate
+from engine.roll_guard import guards
 from engine.view import EngineView
 
 _LATER: Final = frozenset({"margin", "gross", "net", "class_gross", "max_working", "order_rate", "duplicate"})
@@ -105,6 +106,7 @@ class RollDesk:
         held = books.positions.qty(source.symbol)
         if not held:
             raise NotRolled(f"there is no position in {source.symbol} to roll")
+        give_up = self._strategies(source.symbol)
         self._compared(source.symbol, target.symbol)
         lots = self._lots(source, command.size, abs(held))
         now, limits = core.clock.now(), self._view.limits()
@@ -127,11 +129,15 @@ class RollDesk:
             within,
             self._quote(source.symbol),
             self._quote(target.symbol),
-            self._strategies(source.symbol),
+            give_up,
             owners,
         )
         self._gated(found)
         return found
+
+    def killing(self, symbol: str) -> bool:
+        """Whether a kill or flatten has the orders of a symbol in hand."""
+        return self._kill.covers(symbol)
 
     def trouble(self, symbol: str) -> str:
         """What forbids a roll in this symbol right now, and ends one that is under way; empty: nothing."""
@@ -303,22 +309,18 @@ class RollDesk:
 
     def _protection(self, plan: Plan) -> Iterable[str]:
         a, b = plan.source.symbol, plan.target.symbol
-        guards = [r for r in self._own(a) if _guards(r, plan.side)]
-        rest = [r for r in self._own(a) if r not in guards]
-        if guards:
-            named = ", ".join(r.order.id for r in guards[:6])
-            fate = (
-                "shrink with what is closed"
-                if all(r.order.parent for r in guards)
-                else "STAY unless taken back"
+        found = guards(self._core, a, plan.side)
+        children = [r.order.id for r in found if r.order.parent]
+        alone = [r.order.id for r in found if not r.order.parent]
+        rest = [r for r in self._own(a) if r not in found]
+        if children:
+            named = ", ".join(children[:6])
+            yield f"Orders of brackets that protect {a} ({named}) shrink to what is left of it."
+        if alone:
+            yield (
+                f"Stops placed alone in {a} ({', '.join(alone[:6])}) STAY as they are: cancel them yourself, "
+                "or they open a position where none is left."
             )
-            yield f"Orders that protect {a} ({named}) {fate}."
         if rest:
             yield f"Other orders in {a} go on working: {', '.join(r.order.id for r in rest[:6])}."
         yield f"NO stop or target is made for {b}: place them yourself once it is open."
-
-
-def _guards(record: OrderRecord, side: Side) -> bool:
-    order = record.order
-    is_stop = order.type in (OrderType.STOP, OrderType.STOP_LIMIT)
-    return order.side is side and (order.purpose is Purpose.PROTECT or is_stop)

@@ -18,7 +18,7 @@ SAYS = (
     "Close 3 ESM3 long at about 4185.25, then open 3 ESU3 long at about 4195.50, each within 2 ticks; only "
     "what is closed is opened.",
     "It costs 1 tick each (half of both spreads), 37.50 USD, and fees of 13.50; ESU3 is +10.25 from ESM3.",
-    "Orders that protect ESM3 (manual-1) shrink with what is closed.",
+    "Orders of brackets that protect ESM3 (manual-1) shrink to what is left of it.",
     "NO stop or target is made for ESU3: place them yourself once it is open.",
 )
 WOULD = Answer(ok=True, text="it may begin: ESM3 → ESU3", data={"meaning": "\n".join(SAYS)})

@@ -213,30 +213,63 @@ def test_whatever_halts_trading_ends_it_and_no_new_leg_leaves(what: str) -> None
     play(script)
 
 
-def test_the_protection_of_the_old_month_shrinks_and_none_is_made_for_the_new() -> None:
+async def bracketed(rig: Rig, lots: int) -> None:
+    """A position with stop and target."""
+    entry = Submit(
+        symbol="ESH6",
+        side=Side.BUY,
+        size=Decimal(lots),
+        limit=Decimal("6000.25"),
+        stop_loss=Decimal(5980),
+        take_profit=Decimal(6050),
+    )
+    assert (await rig.command(entry)).ok
+    await rig.sleep(8)
+    assert rig.position("ESH6") == lots
+
+
+@pytest.mark.parametrize("worked_by", ["engine", "venue"])
+def test_the_protection_of_the_old_month_shrinks_and_none_is_made_for_the_new(worked_by: str) -> None:
+    """At the loopback TWS the stop of a bracket that the venue works stood on at its size, with nothing left
+    to protect."""
+
     async def script(rig: Rig) -> None:
-        entry = Submit(
-            symbol="ESH6",
-            side=Side.BUY,
-            size=Decimal(3),
-            limit=Decimal("6000.25"),
-            stop_loss=Decimal("5980"),
-        )
-        assert (await rig.command(entry)).ok
-        await rig.sleep(8)
+        await bracketed(rig, 3)
         asked = await rig.command(replace(sized("2"), preview=True))
         assert asked.ok, asked.text
-        assert "shrink with what is closed" in asked.data["meaning"]
+        assert "shrink to what is left of it" in asked.data["meaning"]
         assert "NO stop or target is made for ESM6" in asked.data["meaning"]
         answer = await rig.command(sized("2"))
         assert answer.ok, answer.text
+        orders = rig.engine.core.books.orders
         await rig.sleep(2)
         assert held(rig) == (1, 2)
-        left = rig.engine.core.books.orders.working()
-        assert [(r.order.symbol, r.life.leaves) for r in left] == [("ESH6", 1)]
-        assert f"{left[0].order.id} still protects ESH6" in answer.text
+        assert [(r.order.symbol, r.life.leaves) for r in orders.working()] == [("ESH6", 1)] * 2
+        assert (
+            all(r.order.id in answer.text for r in orders.working()) and "still protect ESH6" in answer.text
+        )
+        await rig.sleep(8)
+        answer = await rig.command(ROLL)
+        assert answer.ok and "protect" not in answer.text, answer.text
+        await rig.sleep(2)
+        assert held(rig) == (0, 3) and not orders.working(), "nothing that could open it again"
 
-    play(script, config={"orders": {"brackets": "engine"}})
+    play(script, config={"orders": {"brackets": worked_by}})
+
+
+def test_a_stop_that_was_placed_alone_stays_and_is_told_of() -> None:
+    async def script(rig: Rig) -> None:
+        await hold(rig, 2)
+        stop, _ = rig.send(Side.SELL, 2, None, symbol="ESH6", type=OrderType.STOP, stop=23_900)
+        await rig.sleep(8)
+        asked = await rig.command(replace(ROLL, preview=True))
+        assert f"Stops placed alone in ESH6 ({stop.id}) STAY as they are" in asked.data["meaning"]
+        answer = await rig.command(ROLL)
+        assert answer.ok and held(rig) == (0, 2)
+        assert f"nothing is left of ESH6, where {stop.id} still works: cancel that" in answer.text
+        assert rig.status(stop) == "WORKING" and "roll" in rig.alerts()
+
+    play(script)
 
 
 def test_a_preview_says_what_it_would_do_and_leaves_no_trace() -> None:

@@ -90,8 +90,16 @@ class Ran(NamedTuple):
 
     def buys(self, lots: int) -> None:
         """A position in the near month, compared with the broker."""
-        order = Submit(symbol=self.near, side=Side.BUY, size=Decimal(lots), type=OrderType.MARKET)
-        assert self.engine.command(order).ok
+        last = self.engine.until(lambda p: _last(p, self.near), "a price")
+        order = Submit(
+            symbol=self.near,
+            side=Side.BUY,
+            size=Decimal(lots),
+            type=OrderType.MARKET,
+            stop_loss=last.quantize(Decimal(1)) - 100,
+        )
+        answer = self.engine.command(order)
+        assert answer.ok, answer.text
 
         self.engine.until(
             lambda p: _rows(p).get(self.near) == (lots, lots), "the position, by executions and by IB"
@@ -114,6 +122,10 @@ class Ran(NamedTuple):
             return None if "ask again" in said else (done.returncode, said)
 
         return wait_for(once, "it is compared", every=0.5)
+
+
+def _last(picture: Snapshot, symbol: str) -> Decimal | None:
+    return next((p.last for p in picture.positions if p.symbol == symbol), None)
 
 
 def _rows(picture: Snapshot) -> dict[str, tuple[Decimal, Decimal | None]]:
@@ -154,12 +166,17 @@ def test_a_position_is_rolled_over_the_wire() -> None:
         ran.buys(3)
         code, said = ran.ctl("all", "within", "4", "preview")
         assert code == 0 and f"Close 3 {ran.near} long at about" in said, said
+        preview = said
         assert f"NO stop or target is made for {ran.far}" in said and ran.held() == (3, 0)
         code, said = ran.ctl("4")
         assert code != 0 and "roll 1 to that many" in said, said
+        assert "shrink to what is left of it" in preview
         code, said = ran.ctl()
         assert code == 0 and f"rolled 3 of 3 {ran.near} to {ran.far}" in said, said
-        assert ran.held() == (0, 3)
+        assert ran.held() == (0, 3) and "protect" not in said and "works" not in said
+        assert not ran.venue.call(lambda gateway: gateway.trading.book.open()), (
+            "no stop is left without a position"
+        )
         ran.engine.until(
             lambda p: _rows(p).get(ran.far) == (3, 3) and not _rows(p).get(ran.near, (0, 0))[0],
             "executions and IB agree on the far month",
