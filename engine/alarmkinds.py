@@ -28,7 +28,7 @@ _CAUSE: Final = (
     "not_flat kill_error kill_resumed screen_lost strategy unprotected no_target stop protection feed "
     "wrong_size reload pager foreign_order sentinel_gone sentinel_link sentinel_settings"
 )
-_RESET: Final = "halt operator_halt manual_trade sentinel unknown_order overfill"
+_RESET: Final = "halt operator_halt manual_trade sentinel unknown_order overfill unknown_fill"
 _CONTROLS: Final = (
     "market_state strategy_position strategy_working strategy_loss reject_storm error_rate executions "
     "daily_loss order_qty order_notional spread instruments self_match validity max_position stale_data "
@@ -57,6 +57,8 @@ ENDS: Final[dict[str, Ends]] = {
 
 UNKNOWN_REPORT: Final = "unknown_report"
 """A report on an order that is not known; not the open order of that kind that a comparison finds."""
+UNKNOWN_FILL: Final = "unknown_fill"
+"""An execution of an order that bears an id of ours and is not in the books."""
 
 _FAMILIES: Final = {
     # Least telling first: the last of a family that was raised gives the alarm its words and its remedy.

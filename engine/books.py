@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from engine import lifecycle_types as life
+from engine.alarmkinds import UNKNOWN_FILL
 from engine.alerts import AlertBook
 from engine.config import EngineConfig
 from engine.daystart import DayStart
@@ -27,6 +28,7 @@ from engine.facts import (
     OrderFact,
 )
 from engine.halts import OVERFILL, Halt, HaltBook
+from engine.holds import HoldBook
 from engine.lifecycle_types import Anomaly, OrderEvent, Request
 from engine.model import FLATTENER, ExecutionKey, Fill, Instrument, Side
 from engine.orders import FOREIGN, OrderBook
@@ -47,6 +49,7 @@ from engine.records import (
     FactTaken,
     Halted,
     HaltReset,
+    HoldEnded,
     Intended,
     KillBegan,
     KillEnded,
@@ -100,7 +103,8 @@ class Applied(msgspec.Struct):
     only_fee: bool = False
     """The correction told a commission and left side, quantity and price as they were."""
     halted: bool = False
-    """More was executed than an order asked for, and its instrument is halted from now on."""
+    """More was executed than an order asked for, or something under an id of ours that is not known: the
+    instrument is halted from now on."""
 
 
 class Books:
@@ -112,6 +116,7 @@ class Books:
         self.orders = OrderBook(config.orders, config.account)
         self.positions = PositionBook()
         self.halts = HaltBook()
+        self.holds = HoldBook()
         self.alerts = AlertBook()
         self.rolls = RollBook()
         self.day: DayOpened | None = None
@@ -227,7 +232,10 @@ class Books:
                 if scope == "account" and not target:
                     # The person who lifts the halt has decided what becomes of an unfinished procedure.
                     self.kills = ()
-                return Applied(changed=self.halts.reset(scope, target))
+                held = scope == "instrument" and self.holds.end(target)
+                return Applied(changed=self.halts.reset(scope, target) or held)
+            case HoldEnded(symbol=symbol):
+                return Applied(changed=self.holds.end(symbol))
             case ControlTripped(control=control, scope=scope):
                 self.stops += record.action == "kill"
                 self.tripped[(control, scope)] = record
@@ -306,16 +314,23 @@ class Books:
 
     def _fact(self, fact: AnyFact, ts: int) -> Applied:
         applied = self._report(fact, ts)
-        record = applied.record
-        if record is not None and not record.foreign:
-            for anomaly in applied.anomalies:
-                if anomaly.code is life.Code.OVERFILL:
-                    # With the execution itself, so that no crash comes between the two.
-                    reason = f"{record.order.id}: {anomaly.text}"
-                    halt = Halt(
-                        scope="instrument", target=record.order.symbol, code=OVERFILL, reason=reason, ts=ts
-                    )
-                    applied.halted = self.halts.latch(halt)
+        if not applied.anomalies:
+            return applied
+        record, fill = applied.record, applied.fill
+        if fill is not None:
+            self.holds.begin(fill.symbol, applied.anomalies, ts)
+        # With the execution itself, so that no crash comes between the two.
+        for anomaly in applied.anomalies:
+            if anomaly.code is life.Code.OVERFILL and record is not None and not record.foreign:
+                text = f"{record.order.id}: {anomaly.text}"
+                halt = Halt(scope="instrument", target=record.order.symbol, code=OVERFILL, reason=text, ts=ts)
+            elif anomaly.code is life.Code.UNKNOWN_ORDER and fill is not None and fill.order_id:
+                halt = Halt(
+                    scope="instrument", target=fill.symbol, code=UNKNOWN_FILL, reason=anomaly.text, ts=ts
+                )
+            else:
+                continue
+            applied.halted = self.halts.latch(halt)
         return applied
 
     def _report(self, fact: AnyFact, ts: int) -> Applied:
@@ -478,6 +493,7 @@ class Books:
             self.positions.state(),
             self.rolls.state(),
             self.halts.state(),
+            [(hold.symbol, hold.code) for hold in self.holds.all()],
             sorted(self.tripped),
             None if self.day is None else (self.day.trading_day, str(self.day.baseline)),
             self.limits_version,

@@ -21,6 +21,7 @@ from engine.alerts import AlertsImage
 from engine.books import Books
 from engine.daystart import DayStart, Traded
 from engine.halts import Halt
+from engine.holds import InstrumentHold
 from engine.model import Value
 from engine.orders_evicted import EvictedImage
 from engine.orders_fills import Day
@@ -51,6 +52,7 @@ class Main(Value, frozen=True, kw_only=True, tag="books"):
     notes: int
     positions: tuple[PositionImage, ...]
     halts: tuple[Halt, ...]
+    holds: tuple[InstrumentHold, ...]
     alerts: AlertsImage
     day: DayOpened | None
     day_start: tuple[tuple[str, str, Traded], ...] | None
@@ -161,6 +163,7 @@ def take(books: Books) -> Image:
         notes=notes,
         positions=positions,
         halts=b.halts.latched(),
+        holds=b.holds.all(),
         alerts=b.alerts.image(),
         day=b.day,
         day_start=None if b.day_start is None else b.day_start.image(),
@@ -238,6 +241,7 @@ def put_back(books: Books, image: Image) -> None:
     b.orders.put_back(main.orders, image.evicted, image.days)
     b.positions.put_back(main.notes, main.positions, image.bookings)
     b.halts.put_back(main.halts)
+    b.holds.put_back(main.holds)
     b.alerts.put_back(main.alerts)
     b.rolls.put_back(main.rolls, main.rolled)
     b.day, b.peak, b.run, b.ended = main.day, main.peak, main.run, main.ended

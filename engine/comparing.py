@@ -1,9 +1,17 @@
-"""When positions and orders were last compared with the broker, and whether that still tells of now."""
+"""When positions and orders were last compared with the broker, whether that still tells of now, and what an
+agreement ends."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Literal
+
 from engine.control.snapshot import Comparison
 from engine.core import Core
+from engine.facts import OpenOrders
+from engine.holds import InstrumentHold
+from engine.reconcile_types import Finding, agrees
+from engine.records import HoldEnded
 from engine.view import EngineView
 
 
@@ -43,3 +51,33 @@ class Compared:
         if core.clock.mono() - mono > self._view.believed:
             return Comparison(at=at, holds=False, why=f"the broker cannot be read{behind}")
         return Comparison(at=at)
+
+
+def end_holds(
+    core: Core,
+    held: Iterable[InstrumentHold],
+    findings: Iterable[Finding],
+    listed: OpenOrders,
+    halt: Callable[[Literal["instrument"], str, str, str], None],
+) -> None:
+    """Ends the holds that stood before the broker was read, where it agrees with our books now.
+
+    `held`: those that stood; one that has begun anew since is another one. `listed`: the orders that the
+    broker has open. One that is over in our books may still be among them, which is no finding yet while its
+    last report is fresh. `halt`: latches, for what a person has to look at; it has done so already, unless
+    the process died in between.
+    """
+    found, books = tuple(findings), core.books
+    undead = {
+        record.order.symbol
+        for report in listed.ours
+        if (record := books.orders.get(report.order_id)) is not None and record.life.is_closed
+    }
+    for hold in held:
+        about = (one for one in found if one.symbol in ("", hold.symbol))
+        if books.holds.get(hold.symbol) is hold and hold.symbol not in undead and agrees(about):
+            if hold.late and core.config.reconcile.on_late_fill == "halt":
+                halt("instrument", hold.symbol, hold.code, hold.reason)
+            core.commit(HoldEnded(symbol=hold.symbol))
+            text = f"{hold.symbol} is no longer held: the broker agrees with our books"
+            core.log("info", text, component="reconcile", symbol=hold.symbol, status="RELEASED")

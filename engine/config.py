@@ -240,6 +240,11 @@ class ReconcileConfig(Section):
     on_manual_trade: Literal["warn", "adopt", "halt"] = "halt"
     """Position that changed by an execution which is not ours. halt, because somebody else trades this
     account."""
+    on_late_fill: Literal["hold", "halt"] = "hold"
+    """Execution of an order that was over in our books, or of one that they do not explain. Either way its
+    instrument opens nothing from then on: hold, until a comparison with the broker that began afterwards has
+    agreed, because a fill that crosses its cancel happens every day; halt, until a person resets it. One that
+    bears an id of ours which is not in the books always halts."""
     on_drift: Literal["warn", "adopt", "halt"] = "halt"
     """Position that differs with no execution to explain it. halt, because nobody knows which figure is
     true."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from engine.alarmkinds import UNKNOWN_REPORT
+from engine.alarmkinds import UNKNOWN_FILL, UNKNOWN_REPORT
 from engine.books import EXTERNAL, Applied
 from engine.facts import (
     AnyFact,
@@ -24,6 +24,7 @@ from engine.facts import (
     ReplaceRejected,
     require_readable,
 )
+from engine.holds import AFTER_END, HOLDING
 from engine.intake import anomaly_text
 from engine.lifecycle_types import Anomaly, Code, Request
 from engine.model import NS, Fill, OrderStatus, OrderType, Purpose, Side
@@ -50,6 +51,9 @@ QUIET: Final = frozenset(
 )
 """Surprises that a healthy venue produces every day: counted and logged, not alarmed. So is an execution that
 gives no order: it is alarmed as a trade made elsewhere."""
+
+_LOOKED_INTO: Final = HOLDING | {Code.MISSING_FILL, Code.OVERFILL, Code.REOPENED, Code.EXECUTION_DIFFERS}
+"""Surprises after which the broker is compared at once."""
 
 NOT_FOUND_MEANS_LOST: Final = 2
 """Answers "no such order", at least `lost_after` apart, before an order is given up: the first may have
@@ -308,20 +312,22 @@ class FactHandler:
     def _surprise(self, anomaly: Anomaly, applied: Applied, order_id: str, correlation: str) -> None:
         core, record = self._core, applied.record
         core.metrics.count(f"anomaly.{anomaly.code}")
-        text = anomaly_text(anomaly, record)
-        symbol = record.order.symbol if record is not None else ""
         if anomaly.code in QUIET or (anomaly.code is Code.UNKNOWN_ORDER and not order_id):
             core.log(
                 "info",
-                text,
+                anomaly_text(anomaly, record),
                 component="orders",
                 order_id=order_id,
-                symbol=symbol,
+                symbol=record.order.symbol if record is not None else "",
                 status=str(anomaly.code),
                 correlation_id=correlation,
             )
+        elif anomaly.code in HOLDING and applied.fill is not None:
+            self._held(anomaly, applied, applied.fill, order_id, correlation)
         else:
+            symbol = record.order.symbol if record is not None else ""
             halted = anomaly.code is Code.OVERFILL and applied.halted
+            text = anomaly_text(anomaly, record)
             core.alarm(
                 "critical" if halted else "warning",
                 UNKNOWN_REPORT if anomaly.code is Code.UNKNOWN_ORDER else str(anomaly.code).lower(),
@@ -330,10 +336,29 @@ class FactHandler:
                 correlation=correlation,
                 order_id=order_id,
             )
-        if anomaly.code in (Code.MISSING_FILL, Code.OVERFILL, Code.REOPENED, Code.EXECUTION_DIFFERS):
+        if anomaly.code in _LOOKED_INTO:
             self._engine.reconcile_soon()
         if anomaly.code is Code.CANCEL_LOST and record is not None:
             self._engine.intake.send_cancel(record.order.id, correlation)
+
+    def _held(self, anomaly: Anomaly, applied: Applied, fill: Fill, order_id: str, correlation: str) -> None:
+        """The books hold the instrument of an execution that was not meant to be, or have halted it."""
+        core, symbol = self._core, fill.symbol
+        text = anomaly_text(anomaly, applied.record)
+        if anomaly.code in AFTER_END and core.config.reconcile.on_late_fill == "halt":
+            self._engine.halt("instrument", symbol, str(anomaly.code).lower(), text)
+        elif applied.halted:
+            text = f"{symbol} halted: {text}"
+        elif core.books.halts.instrument(symbol) is None:
+            text += f"; nothing opens in {symbol} until the broker agrees"
+        core.alarm(
+            "critical" if applied.halted else "warning",
+            UNKNOWN_FILL if anomaly.code is Code.UNKNOWN_ORDER else str(anomaly.code).lower(),
+            text,
+            symbol=symbol,
+            correlation=correlation,
+            order_id=order_id,
+        )
 
     def _lost(self, record: OrderRecord) -> None:
         """The broker said again that it has no such order: ask for executions, then give it up."""

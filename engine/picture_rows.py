@@ -93,6 +93,8 @@ def position_row(
     stale = books.is_outdated(position)
     if halt is not None:
         state = f"halted: {halt.code}"
+    elif (hold := books.holds.get(symbol)) is not None:
+        state = f"held: {hold.code}"
     elif not compared:
         state = NOT_COMPARED
     else:

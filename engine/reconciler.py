@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
-from engine.comparing import Compared
+from engine.comparing import Compared, end_holds
 from engine.core import Core
 from engine.facts import (
     AccountValues,
@@ -159,7 +159,7 @@ class Reconciler:
         self.rounds += 1
         core.metrics.count("reconciliations")
         waiting, self._after_executions = self._after_executions, {}
-        asked, epoch = core.clock.now(), core.link_epoch
+        asked, epoch, held = core.clock.now(), core.link_epoch, core.books.holds.all()
         read = await self._read(self._since(waiting))
         if core.link_epoch != epoch and not isinstance(read, str):
             # Answers from both sides of a break do not make one picture.
@@ -191,6 +191,7 @@ class Reconciler:
         self._widen(findings)
         for order_id, then in waiting.items():
             then(order_id)
+        end_holds(core, held, findings, orders, self._hooks.halt)
         self._conclude(findings)
         self._hooks.compared(self.agreed)
         return self.agreed

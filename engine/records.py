@@ -183,6 +183,12 @@ class HaltReset(Record, frozen=True, tag="halt_reset"):
     who: str
 
 
+class HoldEnded(Record, frozen=True, tag="hold_ended"):
+    """A comparison with the broker that began after the hold has agreed on its instrument."""
+
+    symbol: str
+
+
 class ControlTripped(Record, frozen=True, tag="control_tripped"):
     control: str
     scope: str
@@ -407,6 +413,7 @@ AnyRecord = (
     | Intended
     | Halted
     | HaltReset
+    | HoldEnded
     | ControlTripped
     | ControlReset
     | DayOpened

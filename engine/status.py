@@ -19,6 +19,7 @@ from engine.control.snapshot import (
     StrategyRow,
 )
 from engine.halts import Halt
+from engine.holds import InstrumentHold
 from engine.journal import StoreState
 from engine.limiting import watched_by
 from engine.model import NS
@@ -41,6 +42,11 @@ def _importance(reading: Reading) -> tuple[int, int, float]:
 def _named(prefix: str, rates: Mapping[str, float]) -> dict[str, float]:
     """The rates whose names start with `prefix`, without it."""
     return {k.removeprefix(prefix): round(v, 3) for k, v in rates.items() if k.startswith(prefix)}
+
+
+def _waits(hold: InstrumentHold) -> Hold:
+    text, then = words.hold(hold.symbol, hold.code, hold.reason)
+    return Hold(code=hold.code, scope=hold.symbol, text=text, then=then)
 
 
 def _held(halt: Halt, scope: str) -> Hold:
@@ -96,6 +102,7 @@ class Status:
         found.extend(hold for hold in holds if not hold.scope)
         found.extend(_held(halt, scope=halt.target) for halt in halts.all() if halt.scope == "instrument")
         found.extend(hold for hold in holds if hold.scope)
+        found.extend(_waits(one) for one in self._engine.core.books.holds.all())
         return tuple(found)
 
     def comparison(self) -> Comparison:

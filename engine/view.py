@@ -401,6 +401,10 @@ class EngineView:
         halt = self._books.halts.instrument(symbol)
         return f"{symbol} is halted: {halt.reason}" if halt is not None else ""
 
+    def symbol_hold(self, symbol: str) -> str:
+        hold = self._books.holds.get(symbol)
+        return f"{symbol} is held: {hold.reason}" if hold is not None else ""
+
     def paused(self, strategy: str) -> str:
         halt = self._books.halts.strategy(strategy)
         if halt is not None:
@@ -417,4 +421,5 @@ class EngineView:
         """The first switch that keeps opening orders of this strategy in this symbol back; empty: none."""
         if not self.enabled:
             return "trading is not enabled yet"
-        return self.halted() or self.symbol_halt(symbol) or self.paused(strategy)
+        instrument = self.symbol_halt(symbol) or self.symbol_hold(symbol)
+        return self.halted() or instrument or self.paused(strategy)

@@ -16,6 +16,7 @@ from app.desk.view.remedies import REMEDIES, remedy
 from app.grammar.verbs import VERBS
 from engine.alarmkinds import ENDS, LINE, Ends, about, family, headline, weight
 from engine.facthandler import QUIET
+from engine.holds import HOLDING
 from engine.lifecycle_types import Code
 from engine.reconcile_types import Kind
 from engine.risk.controls import standard_controls
@@ -25,10 +26,13 @@ SOURCES = sorted(path for room in ("app", "engine") for path in (ROOT / room).rg
 
 CONTROLS = set(standard_controls().by_name)
 SURPRISES = {str(code).lower() for code in Code if code not in QUIET and code is not Code.UNKNOWN_ORDER}
+LATE = {str(code).lower() for code in HOLDING - {Code.UNKNOWN_ORDER}}
 KINDS = {str(kind) for kind in Kind}
 COMPUTED: dict[tuple[str, str], set[str]] = {
     ("engine/facthandler.py", "code"): {"rejected", "cancel_rejected", "replace_rejected"},
     ("engine/facthandler.py", "UNKNOWN_REPORT if"): SURPRISES | {"unknown_report"},
+    ("engine/facthandler.py", "UNKNOWN_FILL if"): LATE | {"unknown_fill"},
+    ("engine/facthandler.py", "str(anomaly"): LATE,
     ("engine/facthandler.py", "str(Kind"): {"manual_trade"},
     ("engine/reconciler.py", "str(finding.kind)"): KINDS,
     ("engine/reactions.py", "event.control"): CONTROLS,
@@ -37,6 +41,7 @@ COMPUTED: dict[tuple[str, str], set[str]] = {
     ("engine/grouping.py", "code"): {"unprotected", "no_target", "overclosed"},
     ("engine/grouping_stuck.py", "WRONG_SIZE"): {"wrong_size"},
     ("engine/killhost.py", "code"): {"halt", "operator_halt", "not_flat", "kill_error"},
+    ("engine/comparing.py", "hold.code"): set(),  # those of facthandler, where the process died before them
     ("engine/status.py", "halt.code"): set(),  # it says what holds, and halts nothing
     ("engine/engine.py", "code"): set(),  # what is handed to `halt`, which is looked at where it is called
 }

@@ -66,8 +66,8 @@ class PositionRow(Value, frozen=True, kw_only=True):
     diff: Decimal | None
     """Broker − executed; None where the broker's figure says nothing about now."""
     state: str
-    """`agree`, `in flight`, `drift`, `not compared`, `unknown`, `halted: …`: the word that stands beside the
-    sign."""
+    """`agree`, `in flight`, `drift`, `not compared`, `unknown`, `halted: …`, `held: …`: the word that stands
+    beside the sign."""
     avg_price: Decimal | None
     last: Decimal | None
     bid: Decimal | None

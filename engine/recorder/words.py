@@ -112,6 +112,8 @@ class Words:
                 return f"HALT of {target or 'the account'} ({scope}): {reason}"
             case records.HaltReset(target=target, who=who):
                 return f"{who} lifts the halt of {target or 'the account'}"
+            case records.HoldEnded(symbol=symbol):
+                return f"{symbol} is no longer held: the broker agrees with our books"
             case records.ControlTripped(control=control, scope=scope, action=action, detail=detail):
                 where = f" for {scope}" if scope else ""
                 return f"limit {control}{where} trips: {detail}; it will {action}"

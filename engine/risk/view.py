@@ -199,6 +199,9 @@ class RiskView(Protocol):
     def symbol_halt(self, symbol: str) -> str:
         """Why nothing may be opened in this symbol (drift, unknown order, changed contract)."""
 
+    def symbol_hold(self, symbol: str) -> str:
+        """Why nothing may be opened in this symbol until the broker has been compared (a late fill)."""
+
     def paused(self, strategy: str) -> str:
         """Why this strategy, or everybody, may open nothing now: operator's pause, journal trouble."""
 

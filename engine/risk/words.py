@@ -124,6 +124,13 @@ HALTS: Final[dict[str, str]] = {
     "drift": "the broker's position is not ours",
     "manual_trade": "somebody else traded it",
     "overfill": "more was executed than an order asked for",
+    "fill_after_cancel": "an order filled after its cancel was confirmed",
+    "fill_after_expire": "an order filled after it had expired",
+    "fill_after_reject": "an order filled after it had been rejected",
+    "fill_after_lost": "an order filled that we had given up",
+    "fill_mismatch": "something was executed under an id that is another order's",
+    "evicted_order": "an order filled that had ended long ago",
+    "unknown_fill": "an order filled that bears our id and is not in our books",
     "missing_fill": "a fill was not reported to us",
     "busted_fill": "the venue took a fill back",
     "corrected_fill": "the venue changed a fill",
@@ -184,6 +191,12 @@ def halt(scope: str, target: str, code: str, reason: str) -> tuple[str, str]:
     if target:
         return _capital(said), "nothing opens until a person resumes"
     return _capital(said), "no order leaves until a person resets the halt"
+
+
+def hold(symbol: str, code: str, reason: str) -> tuple[str, str]:
+    """An instrument that waits for a comparison: why, and what follows until when."""
+    said = "somebody else traded it" if code == "unknown_order" else HALTS.get(code) or reason
+    return f"{symbol} is held: {said.rstrip('.')}", f"nothing opens in {symbol} until the broker agrees"
 
 
 def store(trouble: str) -> tuple[str, str]:

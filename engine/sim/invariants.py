@@ -141,6 +141,7 @@ class Watch:
             case FactTaken() if applied.fill is not None:
                 self._real(applied.fill)
                 self._beyond(applied)
+                self._late(applied.fill, applied)
             case FactTaken(fact=ReplaceRejected(order_id=order_id, replace_id=replace_id)):
                 self._most.get(order_id, {}).pop(replace_id or "", None)
                 self._beyond(applied)
@@ -178,6 +179,15 @@ class Watch:
         if record.life.cum > asked and self._books.halts.instrument(record.order.symbol) is None:
             text = f"{record.order.id} has {record.life.cum} lots of {asked}, and its instrument trades on"
             raise Broken("overfill", text)
+
+    def _late(self, fill: Fill, applied: Applied) -> None:
+        """What was executed of an order that was over, or of none that is known, holds its instrument from
+        that row on."""
+        record = applied.record
+        if record is not None and (record.foreign or not applied.was_closed):
+            return
+        if not (self._books.holds.get(fill.symbol) or self._books.halts.instrument(fill.symbol)):
+            raise Broken("late", f"{fill.key.exec_id} came late or of no order, and {fill.symbol} trades on")
 
     def _corrected(self, fill: Fill) -> None:
         position = self._books.positions.get(fill.symbol)
@@ -331,6 +341,10 @@ class Watch:
                 ("strategy", order.strategy),
             ):
                 return f"{halt.scope} {halt.target} is halted: {halt.reason}"
+        if books.holds.get(order.symbol) is not None:
+            return (
+                "something was executed there that was not meant to be, and the broker was not compared since"
+            )
         if engine.kill.covers(order.symbol):
             return "kill or flatten is running"
         if engine.core.journal.state is not StoreState.OK:

@@ -93,7 +93,7 @@ async def a_trade_by_hand_belongs_to_nobody(bench: Bench) -> None:
 @case(46, "fills")
 async def a_fill_after_the_cancel_is_told(bench: Bench) -> None:
     """Given a venue that fills an order whose cancel it confirmed, when that fill comes, then it is told and
-    not dropped."""
+    not dropped, and what is read after it agrees with it: an instrument that was held for it can go on."""
     order_id = await submit(bench, B, 4, 99)
     await until_seen(bench, Acknowledged, order_id)
     await bench.arm("fill_after_cancel")
@@ -102,6 +102,9 @@ async def a_fill_after_the_cancel_is_told(bench: Bench) -> None:
     await bench.until(lambda: bool(of(bench, Executed, order_id)), "the late fill")
     (there,) = (await bench.truth()).executions
     assert filled(bench, order_id) == there.qty
+    assert {p.symbol: p.qty for p in (await bench.adapter.positions()).positions} == {"ES": there.qty}
+    assert (await bench.adapter.open_orders()).ours == ()
+    assert [fill.order_id for fill in (await bench.adapter.executions(0)).fills] == [order_id]
 
 
 @case(47, "fills")

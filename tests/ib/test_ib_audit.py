@@ -54,6 +54,14 @@ MET: Final[dict[str, tuple[str | int, ...]]] = {
         "test_a_trade_by_hand_is_found_where_we_are_not_the_master_client",
         "test_what_is_held_in_a_contract_that_we_do_not_trade_is_shown",
     ),
+    "executions: after a cancel and of unknown orders they stop their instrument": (
+        "test_a_late_fill_holds_its_instrument_until_the_broker_agrees",
+        "test_an_order_that_waits_for_the_disk_does_not_leave_behind_it",
+        "test_a_hold_is_in_the_row_of_its_execution_and_outlives_the_process",
+        "test_a_fill_of_an_order_that_is_not_known",
+        "test_a_late_fill_of_an_order_that_left_memory_holds_as_well",
+        46,
+    ),
     "executions: more than an order asked for stops its instrument": (
         "test_an_overfill_stops_what_opens_and_nothing_else",
         "test_the_halt_of_an_overfill_holds_over_restarts_until_a_person_resets_it",
@@ -161,10 +169,6 @@ MET: Final[dict[str, tuple[str | int, ...]]] = {
 """Duty: evidence."""
 
 OPEN: Final[dict[str, str]] = {
-    "a fill after a cancel or for an unknown order stops its instrument": (
-        "it is booked, alarmed and compared, for a late fill is an everyday race; a trade by hand halts "
-        "where reconcile.on_manual_trade says so, a difference of positions where reconcile.on_drift does"
-    ),
     "anything on a real TWS": "nothing was tried there: there is none here",
 }
 """What is not met, and why."""

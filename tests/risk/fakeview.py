@@ -103,6 +103,7 @@ class FakeView:
         self.the_halt = ""
         self.enabled = True
         self.symbol_halts: dict[str, str] = {}
+        self.symbol_holds: dict[str, str] = {}
         self.pauses: dict[str, str] = {}
         self.being_flattened: set[str] = set()
         self.versions: dict[str, int] = {}
@@ -319,6 +320,9 @@ class FakeView:
 
     def symbol_halt(self, symbol: str) -> str:
         return self.symbol_halts.get(symbol, "")
+
+    def symbol_hold(self, symbol: str) -> str:
+        return self.symbol_holds.get(symbol, "")
 
     def paused(self, strategy: str) -> str:
         return self.pauses.get(strategy, "")

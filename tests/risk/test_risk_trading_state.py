@@ -34,6 +34,10 @@ class TestTradingState:
         assert bench.refusal(bench.order()) == "trading_state"
         assert bench.refusal(bench.order(SELL, 2)) == ""
         bench.view.symbol_halts.clear()
+        bench.view.symbol_holds["ES"] = "a late fill"
+        assert bench.refusal(bench.order()) == "trading_state"
+        assert bench.refusal(bench.order(SELL, 2)) == ""
+        bench.view.symbol_holds.clear()
         bench.view.pauses["s"] = "operator"
         assert bench.refusal(bench.order()) == "trading_state"
         assert bench.refusal(bench.order(strategy="t")) == ""

@@ -37,9 +37,11 @@ def state_cell(position: PositionRow) -> Cell:
         return Cell(f"~ {word}", "in-flight")
     if position.state.startswith("halted"):  # the engine adds why: `halted: drift`
         word = "HALTED"
+    elif position.state.startswith("held"):
+        word = "HELD"
     if position.diff is not None and position.diff != 0:
         return Cell(f"≠ {word}", "drift")
-    if word == "HALTED":
+    if word in ("HALTED", "HELD"):
         return Cell(f"■ {word}", "halted")
     if position.state in ("unknown", NOT_COMPARED) or position.broker is None:
         return Cell(f"? {word}", "order-unknown")

@@ -84,6 +84,7 @@ REMEDIES: Final[dict[str, str]] = {
     "kill_resumed": "wait for flat or NOT FLAT",
     "cancel_everything": "F3: does any still work?",
     # orders
+    "unknown_fill": "F4: look; R lets it trade again",
     "rejected": _ORDER,
     "cancel_rejected": "F3: does it stand? x again",
     "replace_rejected": "F3: Enter: why; m again",

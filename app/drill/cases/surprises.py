@@ -132,10 +132,20 @@ async def fill_after_cancel(d: VirtualDrill) -> None:
         within=10,
         saw=lambda: f"{d.world.status(order)}, position {d.world.position():+d}",
     )
+    books = d.world.engine.core.books
+    hold = books.holds.get("ES")
+    d.check("its instrument is held at once", hold is not None, "not held" if hold is None else hold.reason)
+    d.refuses("trading_state", "nothing opens in it", BUY, 1, 23_990)
     d.check(
         "a person is told",
         any("fill" in c or "reopen" in c or "late" in c for c in d.world.alerts()),
         d.world.alerts(),
+    )
+    await d.until(
+        "the hold ends when the broker agrees",
+        lambda: books.holds.get("ES") is None,
+        within=10,
+        saw=lambda: str(books.holds.all()),
     )
     d.agree()
 

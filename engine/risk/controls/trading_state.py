@@ -29,6 +29,9 @@ class TradingState(Control):
         why = view.symbol_halt(ask.symbol)
         if why:
             return self.refusal(f"{ask.symbol} is halted ({why}); resolve it and reset it", ask.symbol)
+        why = view.symbol_hold(ask.symbol)
+        if why:
+            return self.refusal(f"{why}; it goes on when the broker agrees", ask.symbol)
         why = view.paused(ask.strategy)
         if why:
             return self.refusal(f"paused ({why}); resume to open positions again", ask.strategy)

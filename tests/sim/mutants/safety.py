@@ -20,6 +20,29 @@ SAFETY: Final = (
         faults("overfill"),
     ),
     Mutant(
+        "late_fill_trades_on",
+        "something is executed of an order that was over, and its instrument opens on before anybody compared",
+        (
+            Edit(
+                "engine.holds",
+                "            if anomaly.code in HOLDING:\n",
+                "            if anomaly.code in HOLDING and ts < 0:\n",
+            ),
+        ),
+        faults("fill_after_cancel"),
+    ),
+    Mutant(
+        "hold_passes_the_gate",
+        "an instrument is held until the broker agrees, and the gate does not ask about it",
+        (
+            Edit(
+                "engine.view",
+                "        hold = self._books.holds.get(symbol)\n",
+                "        hold = self._books.holds.get('')\n",
+            ),
+        ),
+    ),
+    Mutant(
         "kill_not_checked_after_commit",
         "between the gate and the wire nobody looks again whether a halt or a kill has begun",
         (
