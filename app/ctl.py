@@ -210,6 +210,8 @@ def make(args: argparse.Namespace) -> c.AnyCommand:
             if args.alert != "all" and not args.alert.isdecimal():
                 raise Usage(f"'{args.alert}' is no alert; give its number, or all")
             return c.Acknowledge(alert_id=None if args.alert == "all" else int(args.alert))
+        case "alert-test":
+            return c.TryAlerts()
         case "shutdown":
             return c.Shutdown()
     raise Usage(f"there is no command '{args.ctl}'")

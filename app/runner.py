@@ -18,7 +18,7 @@ from app.confine import unconfined
 from app.defaults import with_default_strategies
 from app.exitcodes import ExitCode
 from app.options import RunOptions
-from app.paging.pager import Pager, here
+from app.paging.pager import Pager, PageTest, here
 from app.paging.pages import TEXT, Told
 from app.practice import LoopbackGateway
 from app.problems import BadConfig
@@ -437,6 +437,7 @@ class Runner:
 
         who = here(mode, self._settings.account)
         pager = Pager(rules, who, self._link.told, lambda: engine.seats.attached, self._log, trouble)
+        engine.operator.alert_test.channels.append(PageTest(pager, rules.command[0], loop))
         pager.start(core.books.alerts.rows(core.clock.now()))
         return pager
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from engine.alert_test import AlertTest
 from engine.books import EXTERNAL
 from engine.control.commands import (
     Acknowledge,
@@ -37,6 +38,7 @@ from engine.control.commands import (
     StopStrategy,
     Submit,
     TakeControl,
+    TryAlerts,
 )
 from engine.control.seats import NO_SEAT, Seats
 from engine.control.wording import worded
@@ -118,6 +120,7 @@ class Operator:
         self._rolls = rolls
         self._hooks = hooks
         self._tasks: set[asyncio.Task[None]] = set()
+        self.alert_test = AlertTest(core, lambda: hooks.seats.attached)
 
     def handle(self, command: AnyCommand, who: str, answer: AnswerSink | None, seat: int = NO_SEAT) -> None:
         """Journals the command and carries it out, where this seat may; `answer` gets one or more answers,
@@ -228,6 +231,8 @@ class Operator:
                 reply(Answer(ok=True, text="the screen is back"))
             case Shelve():
                 reply(shelve(self._core, command, who, correlation))
+            case TryAlerts():
+                self.alert_test.begin(who, correlation, reply)
             case Shutdown():
                 reply(Answer(ok=True, text="stopping"))
                 self._hooks.request_stop(f"shutdown by {who}")

@@ -121,6 +121,7 @@ def _safety(verb: Any) -> None:
     )
     verb("adopt", "take the broker's position of a symbol as the truth").add_argument("symbol")
     verb("ack", "acknowledge an alert, or all").add_argument("alert", help="number, or all")
+    verb("alert-test", "send a test through every way by which alarms reach a person", 330.0)
     verb("shutdown", "stop the engine gracefully")
 
 

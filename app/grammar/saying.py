@@ -52,6 +52,8 @@ def say(command: c.AnyCommand | OfDesk) -> str:
             return f"unshelve {alert}"
         case c.Shelve(alert_id=alert, minutes=minutes, reason=reason):
             return f"shelve {alert} {minutes} {reason}"
+        case c.TryAlerts():
+            return "alert-test"
         case c.Adopt(symbol=symbol):
             return f"adopt {symbol}"
         case c.Claim(broker_id=broker_id, strategy=strategy):

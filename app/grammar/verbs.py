@@ -27,6 +27,7 @@ from engine.control.commands import (
     Shutdown,
     StopStrategy,
     TakeControl,
+    TryAlerts,
 )
 from engine.model import Value
 
@@ -258,6 +259,11 @@ def _control(reader: Reader) -> str:
     return known + colon + scope
 
 
+def _alert_test(reader: Reader, _: Word) -> Spoken:
+    reader.done("say alert-test alone")
+    return Spoken(TryAlerts())
+
+
 def _shutdown(reader: Reader, _: Word) -> Spoken:
     reader.done("say shutdown alone")
     return Spoken(Shutdown(), "STOP")
@@ -294,6 +300,7 @@ VERBS: Final[dict[str, Verb]] = {
     "ack": Verb("ack [N]", "acknowledge alert N, or all", _ack, "alert"),
     "shelve": Verb("shelve N MINUTES WHY", "keep alert N still for a time", _shelve, "alert"),
     "unshelve": Verb("unshelve N", "let alert N be heard again", _shelve, "alert"),
+    "alert-test": Verb("alert-test", "a test through every way by which alarms reach you", _alert_test),
     "adopt": Verb("adopt SYMBOL", "take the broker's position as the truth (confirmed)", _adopt, "symbol"),
     "claim": Verb("claim BROKER_ID [STRATEGY]", "take over an order placed elsewhere (confirmed)", _claim),
     "limit": Verb(

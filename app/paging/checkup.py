@@ -8,9 +8,8 @@ from typing import Literal, NamedTuple
 
 from app.paging.delivery import deliver, missing
 from app.paging.pager import here
-from app.paging.pages import Told, page_of
+from app.paging.pages import page_of, test_line
 from app.settings import Settings
-from engine.core import utc_text
 
 
 class Finding(NamedTuple):
@@ -34,10 +33,8 @@ def look(settings: Settings, env: Mapping[str, str], *, send: bool) -> Finding:
     if not send:
         return Finding("PASS", f"{told}; 'breakwater doctor --page' sends a test")
     mode = "LIVE" if settings.profile == "live" else "PAPER"
-    line = Told(
-        kind="test", text="this is a test; nothing is wrong", since=utc_text(time.time_ns()), severity="info"
-    )
-    problem = deliver(rules.command, page_of(here(mode, settings.account), 0, [line]), rules.within)
+    page = page_of(here(mode, settings.account), 0, [test_line(time.time_ns())])
+    problem = deliver(rules.command, page, rules.within)
     if problem:
         return Finding("FAIL", f"the test page was not delivered: {problem}", "try the program by hand")
     return Finding("PASS", f"{told}; it took the test page: look whether that has reached you")

@@ -6,15 +6,18 @@ waits for a page.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from app.paging.config import AlertsConfig
 from app.paging.delivery import deliver
-from app.paging.pages import Page, Pages, Told, Who
+from app.paging.pages import Page, Pages, Told, Who, page_of, test_line
 from engine.control.news import News
 from engine.control.snapshot import AlertRow
 from engine.core import Log
@@ -44,6 +47,7 @@ class Pager:
         trouble: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._rules = rules
+        self._who = who
         self._pages = Pages(rules, who)
         self._news = news
         self._screens = screens
@@ -51,6 +55,7 @@ class Pager:
         self._trouble = trouble
         self._seen = 0
         self._problem = ""
+        self._tests: deque[tuple[str, Callable[[str], None]]] = deque()
         self._last: Told | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pager", daemon=True)
@@ -59,6 +64,11 @@ class Pager:
         """`standing`: the alarms that wait since an earlier run."""
         self._pages.standing(standing, time.monotonic())
         self._thread.start()
+
+    def test(self, text: str, done: Callable[[str], None]) -> None:
+        """Sends a test page with the next look; from any thread. `done` is called on the pager's thread with
+        what was wrong, or an empty text."""
+        self._tests.append((text, done))
 
     def close(self, last: Told | None = None) -> None:
         """Tells what has not been told yet, and `last`; returns after some seconds in any case."""
@@ -72,6 +82,13 @@ class Pager:
             page = self._pages.due(time.monotonic())
             if page is not None:
                 self._send(page, self._rules.within)
+            elif self._tests:
+                text, done = self._tests.popleft()
+                line = test_line(time.time_ns(), text)
+                page = page_of(self._who, self._screens(), [line])
+                done(self._deliver(page, self._rules.within))
+        while self._tests:
+            self._tests.popleft()[1]("the run has ended before it was sent")
         self._look()
         if self._last is not None:
             self._pages.tell(self._last)
@@ -90,8 +107,11 @@ class Pager:
             self._seen = event.seq
 
     def _send(self, page: Page, within: float) -> None:
-        problem = deliver(self._rules.command, page, within)
+        problem = self._deliver(page, within)
         self._pages.done(time.monotonic(), delivered=not problem)
+
+    def _deliver(self, page: Page, within: float) -> str:
+        problem = deliver(self._rules.command, page, within)
         if problem:
             self._log("error", f"page not delivered: {problem}", component="pager", status="FAILED")
         else:
@@ -99,3 +119,20 @@ class Pager:
         if problem != self._problem:
             self._problem = problem
             self._trouble(problem)
+        return problem
+
+
+class PageTest:
+    """The pager as a way that a test of the alarms goes, see `engine.alert_test`; for the engine's thread."""
+
+    def __init__(self, pager: Pager, program: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._pager = pager
+        self._loop = loop
+        self.name = f"page by {program}"
+
+    def test(self, text: str, done: Callable[[str], None]) -> None:
+        def ended(problem: str) -> None:
+            with contextlib.suppress(RuntimeError):  # the run has ended meanwhile
+                self._loop.call_soon_threadsafe(done, problem)
+
+        self._pager.test(text, ended)

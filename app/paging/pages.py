@@ -242,6 +242,11 @@ class Pages:
                 held.due = self._again(now)
 
 
+def test_line(ts: int, text: str = "this is a test; nothing is wrong") -> Told:
+    """The line of a test page. `ts`: UTC ns."""
+    return Told(kind="test", text=text, since=utc_text(ts), severity="info")
+
+
 def page_of(who: Who, screens: int, lines: list[Told]) -> Page:
     """The page of these lines, weightiest first. `lines` must not be empty."""
     first = lines[0]

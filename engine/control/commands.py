@@ -183,6 +183,10 @@ class Shelve(Command, frozen=True, tag="shelve"):
     reason: str = ""
 
 
+class TryAlerts(Command, frozen=True, tag="alert_test"):
+    """Send one test through every way by which alarms reach a person, and say which answered."""
+
+
 class Shutdown(Command, frozen=True, tag="shutdown"):
     """Graceful stop of the engine."""
 
@@ -210,6 +214,7 @@ AnyCommand = (
     | TakeControl
     | ScreenFailed
     | ScreenSaid
+    | TryAlerts
     | Shutdown
 )
 

@@ -337,3 +337,26 @@ def test_the_pager_follows_the_news_tells_of_its_trouble_and_pages_to_the_last(t
         "the engine has ended",
     ]
     assert troubles[-1] == ""
+
+
+def test_a_test_goes_to_the_program_and_its_outcome_to_who_asked(tmp_path: Path) -> None:
+    out, broken = tmp_path / "out", tmp_path / "broken"
+    body = (
+        f"import os, sys\nif os.path.exists({str(broken)!r}): sys.exit('the line is down')\n"
+        f"open({str(out)!r}, 'a').write(sys.stdin.read())"
+    )
+    outcomes: list[str] = []
+    pager = Pager(AlertsConfig(command=script(tmp_path, body)), WHO, News(), lambda: 2, lambda *_, **__: None)
+    pager.start()
+    pager.test("a test by ann", outcomes.append)
+    until(lambda: outcomes == [""], "its delivery")
+    (page,) = map(json.loads, out.read_text().splitlines())
+    assert page["title"] == "Breakwater LIVE U7: test: a test by ann"
+    assert (page["screens"], page["alarms"][0]["kind"]) == (2, "test")
+    broken.touch()
+    pager.test("another", outcomes.append)
+    until(lambda: len(outcomes) == 2, "its failure")
+    assert "the line is down" in outcomes[1]
+    pager.close()
+    pager.test("too late", outcomes.append)
+    assert len(outcomes) == 2

@@ -133,6 +133,7 @@ def sent(served: Served, *words: str) -> c.AnyCommand:
         ("claim B7 --strategy a", c.Claim(broker_id="B7", strategy="a")),
         ("ack 12", c.Acknowledge(alert_id=12)),
         ("ack all", c.Acknowledge()),
+        ("alert-test", c.TryAlerts()),
     ],
 )
 def test_every_command_as_it_is_typed(served: Served, line: str, command: c.AnyCommand) -> None:

@@ -69,6 +69,7 @@ REMEDIES: Final[dict[str, str]] = {
     "command": _STORY,
     "screen_lost": ":take control on a screen",
     "screen_back": _KNOW,
+    "alert_test": _KNOW,
     "screen_failed": "F7: Enter: its report; send it",
     # halts and the kill
     "operator_halt": "when ready, :reset halt",
