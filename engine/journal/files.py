@@ -21,6 +21,10 @@ from typing import Final
 from engine.journal.errors import AlreadyRunning, DiskFull, Displaced, ReadOnly, StoreRefused
 
 MB: Final = 1_000_000
+WAL_LENGTH: Final = 4_200_000
+"""Bytes to which SQLite's log grows before it is begun anew: `wal_autocheckpoint` pages and a batch more."""
+_AMPLE: Final = 64
+"""How many times a length must be free on the disk for it to be set aside."""
 _UNWRITABLE: Final = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -148,6 +152,25 @@ def write_anew(path: Path) -> None:
             os.fsync(file.fileno())
     except FileNotFoundError:
         return
+
+
+def lengthen(path: Path, size: int) -> None:
+    """Makes a file `size` bytes long, with zeros that are on disk, where the disk has ample room for it.
+
+    A sync of what is written into a file costs half of what it does where the file grows by it: the new
+    length need not be brought to the disk as well. A log that cannot be lengthened grows as it is written.
+    """
+    with contextlib.suppress(OSError), path.open("rb+") as file:
+        missing = size - file.seek(0, os.SEEK_END)
+        if missing > 0 and free_bytes(path) >= _AMPLE * size:
+            file.write(bytes(missing))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def written(path: Path) -> int:
+    """Bytes of a file up to the last one that is not zero: how much of its length is used."""
+    return len(path.read_bytes().rstrip(b"\0"))
 
 
 class Tail:

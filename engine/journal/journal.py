@@ -16,7 +16,15 @@ from engine.journal.connection import JournalConnection, open_connection, read_k
 from engine.journal.copies import Copy
 from engine.journal.entry import Body, Entry
 from engine.journal.errors import StoreFailed
-from engine.journal.files import Ballast, InstanceLock, Owed, make_directory
+from engine.journal.files import (
+    WAL_LENGTH,
+    Ballast,
+    InstanceLock,
+    Owed,
+    beside,
+    lengthen,
+    make_directory,
+)
 from engine.journal.health import OnCommit, OnTrouble, StoreState
 from engine.journal.rows import Row
 from engine.journal.store import AioStore, InlineStore, Store, StoreOpener
@@ -65,6 +73,8 @@ class Journal(Writer):
             ballast = Ballast(path, config.ballast_mb)
             try:
                 await store.run(lambda _: ballast.allocate())
+                if config.durability == "power" and isinstance(store, AioStore):
+                    await store.run(lambda _: lengthen(beside(path, "-wal"), WAL_LENGTH))
                 owed = Owed(path)
                 tail = await store.run(JournalConnection.last_row)
             except BaseException as error:

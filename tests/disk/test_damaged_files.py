@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.journal.files import written
 from tests.crash import checks
 from tests.crash.kit import ROOT, Engine, Story, engine, short_folder, venue
 
@@ -34,13 +35,13 @@ def flip_in_row(state: Path, rng: random.Random) -> None:
 
 def flip_in_wal(state: Path, rng: random.Random) -> None:
     wal = state / "journal.db-wal"
-    flip(wal, rng.randrange(32, wal.stat().st_size // 2))
+    flip(wal, rng.randrange(32, written(wal) // 2))
 
 
 def cut_wal(state: Path, rng: random.Random) -> None:
     wal = state / "journal.db-wal"
     with wal.open("rb+") as file:
-        file.truncate(int(wal.stat().st_size * rng.uniform(0.0, 0.9)))
+        file.truncate(int(written(wal) * rng.uniform(0.0, 0.9)))
 
 
 def cut_database(state: Path, rng: random.Random) -> None:

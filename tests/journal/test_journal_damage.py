@@ -14,6 +14,7 @@ from journal_kit import all_rows, fill, key, open_journal, poke
 from engine.journal import Corrupt, Row, StoreRefused, Unwell
 from engine.journal.checking import check
 from engine.journal.connection import refusal
+from engine.journal.files import written
 from engine.journal.tools import verify
 from engine.sim.store import failure
 
@@ -208,7 +209,7 @@ def test_a_cut_wal_is_found(tmp_path: Path, share: float) -> None:
     crashed_copy(tmp_path / "j.db", path)
     wal = Path(f"{path}-wal")
     with wal.open("rb+") as file:
-        file.truncate(int(wal.stat().st_size * share))
+        file.truncate(int(written(wal) * share))
     report = verify(path)
     assert not report.ok
     assert report.first_bad == report.rows + 1 <= ROWS
@@ -233,7 +234,7 @@ def test_a_flipped_bit_in_the_wal_is_found(tmp_path: Path) -> None:
     rows = crashed_copy(tmp_path / "j.db", path)
     wal = Path(f"{path}-wal")
     data = bytearray(wal.read_bytes())
-    data[len(data) // 2] ^= 4
+    data[written(wal) // 2] ^= 4
     wal.write_bytes(data)
     assert verify(path).rows < len(rows)
     with pytest.raises(Corrupt, match="had been committed"):
@@ -250,10 +251,10 @@ def test_a_refused_journal_is_left_as_it_was_found(tmp_path: Path, damage: str) 
     data = bytearray(wal.read_bytes())
     match damage:
         case "flipped":
-            data[len(data) // 2] ^= 4
+            data[written(wal) // 2] ^= 4
             wal.write_bytes(data)
         case "cut":
-            wal.write_bytes(data[: len(data) // 2])
+            wal.write_bytes(data[: written(wal) // 2])
         case "no database":
             path.write_bytes(b"")
     before = {f.name: f.read_bytes() for f in tmp_path.glob("k.db*") if not f.name.endswith(".lock")}

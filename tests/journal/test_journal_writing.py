@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from journal_kit import BACKENDS, SMALL, START, Gate, all_rows, approved, fill, 
 
 from engine.config import JournalConfig
 from engine.journal import StoreFailed
+from engine.journal.files import WAL_LENGTH, beside
 from engine.journal.rows import row_checksum
+from engine.journal.tools import verify
 from engine.model import Fill, Order
 from engine.sending import Recorded
 
@@ -248,3 +251,34 @@ def test_any_sequence_is_the_list_of_its_appends(backend: str, plan: list[tuple[
 
     with tempfile.TemporaryDirectory() as directory:
         run(backend, work(Path(directory) / "j.db"))
+
+
+@pytest.mark.parametrize(("durability", "from_start"), [("power", True), ("process", False)])
+def test_a_log_that_is_synced_has_its_length_from_the_start(
+    tmp_path: Path, backend: str, durability: str, from_start: bool
+) -> None:
+    """A commit then writes into the file and does not make it longer, also after the log has gone round."""
+    from_start &= backend == "aio"  # in virtual time no sync is waited for
+    config = JournalConfig(min_free_mb=0, ballast_mb=0, durability=durability)  # type: ignore[arg-type]
+    path = tmp_path / "j.db"
+    wal = beside(path, "-wal")
+
+    async def work() -> list[int]:
+        journal = await open_journal(path, backend, config)
+        sizes = [wal.stat().st_size]
+        for n in range(12):
+            rows = [journal.append("note", "x" * 3000, ts=n) for _ in range(100)]
+            await asyncio.gather(*rows)
+            sizes.append(wal.stat().st_size)
+        shutil.copy(path, tmp_path / "k.db")  # as a killed process leaves it
+        shutil.copy(wal, tmp_path / "k.db-wal")
+        await journal.close()
+        return sizes
+
+    sizes = run(backend, work())
+    assert (sizes[0] == WAL_LENGTH) is from_start
+    assert (sizes[1] == sizes[0]) is from_start
+    assert sizes[-1] <= WAL_LENGTH + 110 * 4_120
+    for name in ("j.db", "k.db"):
+        report = verify(tmp_path / name)
+        assert (report.ok, report.rows) == (True, 1_200)

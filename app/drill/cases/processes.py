@@ -13,6 +13,7 @@ from app.drill.processes import NeverSeen, wait_for
 from engine.control.client import ControlClient
 from engine.control.commands import Cancel, Kill, Modify, Reset
 from engine.control.snapshot import Snapshot
+from engine.journal.files import written
 from engine.model import MarketState, Side
 from engine.records import OrderImported, OrderStored, Sent, decode
 
@@ -283,8 +284,8 @@ def full_disk(d: LiveDrill) -> None:
         filler = tmpdisk.fill(d.engine.state)
         d.did("the disk is filled to the last byte")
     else:
-        wal = d.state / "journal.db-wal"
-        d.engine.limit_files(wal.stat().st_size)
+        # Its log has room set aside; what is written in it so far is all it gets.
+        d.engine.limit_files(written(d.state / "journal.db-wal"))
         d.did("no file may grow any more (this kernel lets users have no disks of their own)")
     refused = ""
     for n in range(400):
