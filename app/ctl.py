@@ -206,6 +206,8 @@ def make(args: argparse.Namespace) -> c.AnyCommand:
             return c.Adopt(symbol=args.symbol)
         case "claim":
             return c.Claim(broker_id=args.broker_id, strategy=args.strategy)
+        case "gone":
+            return c.Gone(order_id=args.order_id)
         case "ack":
             if args.alert != "all" and not args.alert.isdecimal():
                 raise Usage(f"'{args.alert}' is no alert; give its number, or all")

@@ -25,6 +25,7 @@ from engine.ending import Ending
 from engine.facthandler import FactHandler
 from engine.facts import AnyFact
 from engine.feeds.watchdog import Watchdog
+from engine.giving_up import GivingUp
 from engine.grouping import Grouper
 from engine.hostwatch import HostWatch
 from engine.intake import Intake
@@ -129,6 +130,7 @@ class Engine:
         self.lost = LostOrders(self.core, self.intake, self.view, self.strategies)
         self.groups = Grouper(self.core, self.intake, self.replacer, self.kill, self.reconcile_soon)
         self.facts = FactHandler(self)
+        self.giving_up = GivingUp(self)
         self.seats = Seats(self.core, config.screen, self, parts.speed)
         rolls = RollDesk(self.core, self.intake, self.gate, self.view, self.kill)
         rolls.compare, rolls.ask_margin = self.reconcile_soon, self.margins.retry
@@ -150,6 +152,7 @@ class Engine:
         self.picture = Picture(self.core, self.view, self.kill, self.status)
         self.answers = Answers(self)
         self.intake.on_answer = self.facts.on_answer
+        self.intake.on_silence = self.giving_up.unanswered
         self.intake.moved = self.facts.moved
         self.view.pause_reasons = self._pause_reason
         # The risk loop runs at its period of the host's time, however fast the recording does.
@@ -384,6 +387,9 @@ class Engine:
 
     def reconcile_soon(self) -> None:
         self.reconciler.poke()
+
+    def give_up(self, order_id: str, who: str, correlation: str) -> str:
+        return self.giving_up.by_person(order_id, who, correlation)
 
     def order_claimed(self, record: OrderRecord) -> None:
         self.strategies.on_order(record)

@@ -27,10 +27,10 @@ from engine.facts import (
 from engine.holds import AFTER_END, HOLDING
 from engine.intake import anomaly_text
 from engine.lifecycle_types import Anomaly, Code, Request
-from engine.model import NS, Fill, OrderStatus, OrderType, Purpose, Side
+from engine.model import Fill, OrderStatus, OrderType, Purpose, Side
 from engine.orders_record import OrderRecord
 from engine.reconcile_types import Kind
-from engine.records import FactTaken, LinkLost, LostOrder
+from engine.records import FactTaken, LinkLost
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -55,10 +55,6 @@ gives no order: it is alarmed as a trade made elsewhere."""
 _LOOKED_INTO: Final = HOLDING | {Code.MISSING_FILL, Code.OVERFILL, Code.REOPENED, Code.EXECUTION_DIFFERS}
 """Surprises after which the broker is compared at once."""
 
-NOT_FOUND_MEANS_LOST: Final = 2
-"""Answers "no such order", at least `lost_after` apart, before an order is given up: the first may have
-overtaken the order itself."""
-
 
 def _too_late(fact: ReplaceRejected | CancelRejected) -> bool:
     """The order had ended before the request arrived: an everyday race, which its last report settles. What
@@ -72,7 +68,6 @@ class FactHandler:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._core = engine.core
-        self._missing_since: dict[str, int] = {}
         """When the venue first said that it has no such order (monotonic ns)."""
 
     def take(self, fact: AnyFact) -> None:
@@ -130,7 +125,7 @@ class FactHandler:
                 symbol=fact.symbol,
             )
         if isinstance(fact, OrderNotFound) and record is not None:
-            self._lost(record)
+            self._engine.giving_up.not_found(record)
         self._engine.kill.poke()
         return applied
 
@@ -198,7 +193,7 @@ class FactHandler:
     def moved(
         self,
         record: OrderRecord,
-        was: OrderStatus | None,  # noqa: ARG002 - for whoever else follows
+        was: OrderStatus | None,
         fact: AnyFact | None = None,
     ) -> None:
         """An order changed, by a report or by what happened here: all that follow it are told."""
@@ -208,6 +203,8 @@ class FactHandler:
         if not engine.lost.holds(record.order.id):
             engine.strategies.on_order(record, refused)
         engine.groups.on_order(record, fact)
+        if was is OrderStatus.UNKNOWN and record.life.status is not was:
+            engine.giving_up.settled(record)
         if record.life.is_closed:
             engine.strategies.targets.on_closed(record)
 
@@ -359,39 +356,3 @@ class FactHandler:
             correlation=correlation,
             order_id=order_id,
         )
-
-    def _lost(self, record: OrderRecord) -> None:
-        """The broker said again that it has no such order: ask for executions, then give it up."""
-        order_id = record.order.id
-        if record.life.is_closed:
-            return
-        now = self._core.clock.mono()
-        if record.not_found <= 1:
-            self._missing_since[order_id] = now
-        orders = self._core.config.orders
-        apart = int(max(orders.answer_after, orders.lost_after) * NS)
-        since = self._missing_since.setdefault(order_id, now)
-        if record.not_found < NOT_FOUND_MEANS_LOST or now - since < apart:
-            return
-        del self._missing_since[order_id]
-        self._engine.reconciler.executions_first(order_id, self._give_up)
-
-    def _give_up(self, order_id: str) -> None:
-        """Executions were read and hold nothing of it."""
-        core = self._core
-        record = core.books.orders.get(order_id)
-        if record is None or record.life.is_closed or record.not_found < NOT_FOUND_MEANS_LOST:
-            return
-        reason = "the broker does not know it and has no execution of it"
-        was = record.life.status
-        kept = self._engine.lost.consider(record)
-        applied = core.commit(LostOrder(order_id=order_id, reason=reason), record.order.correlation, order_id)
-        core.alarm(
-            "critical" if record.order.purpose is Purpose.PROTECT else "warning",
-            "lost_order",
-            f"{order_id} is lost: {reason}; " + ("it may be sent again" if kept else "it was not sent again"),
-            symbol=record.order.symbol,
-            correlation=record.order.correlation,
-        )
-        if applied.record is not None:
-            self.moved(applied.record, was)

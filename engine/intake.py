@@ -471,11 +471,15 @@ class Intake:
         except QueryFailed as error:
             core.metrics.count("query_failed")
             core.story("warning", f"query failed: {error}", order_id)
+            self.on_silence(record, str(error))
             return
         self.on_answer(fact)
 
     on_answer: Callable[[object], None] = staticmethod(lambda _: None)
     """Where the answer to a query goes; the engine sets it to its own `on_fact`."""
+
+    on_silence: Callable[[OrderRecord, str], None] = staticmethod(lambda *_: None)
+    """Told of an order about which a question brought nothing, and why."""
 
     taken_back: Callable[[str], None] = staticmethod(lambda _: None)
     """Told of an order that somebody wants cancelled for good."""

@@ -22,6 +22,7 @@ from engine.control.commands import (
     CancelEverything,
     Claim,
     Flatten,
+    Gone,
     Kill,
     Modify,
     Pause,
@@ -92,6 +93,8 @@ class Hooks(Protocol):
     def reconcile_soon(self) -> None: ...
 
     def order_claimed(self, record: OrderRecord) -> None: ...
+
+    def give_up(self, order_id: str, who: str, correlation: str) -> str: ...
 
     def book_manual(self, symbol: str) -> int:
         """Books executions of a symbol that belong to no order of ours; returns how many."""
@@ -220,6 +223,9 @@ class Operator:
                 self._adopt(symbol, who, correlation, reply)
             case Claim(broker_id=broker_id, strategy=strategy):
                 self._claim(broker_id, strategy, who, correlation, reply)
+            case Gone(order_id=order_id):
+                problem = self._hooks.give_up(order_id, who, correlation)
+                reply(Answer(ok=not problem, text=problem or f"{order_id} is given up"))
             case Acknowledge():
                 reply(acknowledge(self._core, command, who, correlation))
             case ScreenSaid():

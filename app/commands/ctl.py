@@ -90,6 +90,8 @@ def _orders(verb: Any) -> None:
     claim = verb("claim", "take an order that was placed elsewhere into our books")
     claim.add_argument("broker_id")
     claim.add_argument("--strategy", default="manual")
+    gone = verb("gone", "an order in doubt has ended, as the broker says by other means")
+    gone.add_argument("order_id")
 
 
 def _safety(verb: Any) -> None:

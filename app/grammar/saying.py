@@ -58,6 +58,8 @@ def say(command: c.AnyCommand | OfDesk) -> str:
             return f"adopt {symbol}"
         case c.Claim(broker_id=broker_id, strategy=strategy):
             return f"claim {broker_id} {strategy}"
+        case c.Gone(order_id=order_id):
+            return f"gone {order_id}"
         case c.Pause(strategy=strategy):
             return _join("pause", strategy)
         case c.Resume(strategy=strategy):

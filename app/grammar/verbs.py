@@ -15,6 +15,7 @@ from engine.control.commands import (
     CancelAll,
     Claim,
     Flatten,
+    Gone,
     Kill,
     Pause,
     Reload,
@@ -128,6 +129,13 @@ def _claim(reader: Reader, _: Word) -> Spoken:
     strategy = _strategy(reader) or "manual"
     reader.done("claim takes an id and a strategy")
     return Spoken(Claim(broker_id=broker_id, strategy=strategy), "y")
+
+
+def _gone(reader: Reader, _: Word) -> Spoken:
+    word = reader.next("say which order in doubt has ended at the broker: gone ORDER")
+    order_id = reader.name(word, reader.context.orders, "open order", strict=False)
+    reader.done("one order at a time")
+    return Spoken(Gone(order_id=order_id), "GONE")
 
 
 def _flatten(reader: Reader, _: Word) -> Spoken:
@@ -303,6 +311,7 @@ VERBS: Final[dict[str, Verb]] = {
     "alert-test": Verb("alert-test", "a test through every way by which alarms reach you", _alert_test),
     "adopt": Verb("adopt SYMBOL", "take the broker's position as the truth (confirmed)", _adopt, "symbol"),
     "claim": Verb("claim BROKER_ID [STRATEGY]", "take over an order placed elsewhere (confirmed)", _claim),
+    "gone": Verb("gone ORDER", "an order in doubt has ended, the broker says (confirmed)", _gone, "order"),
     "limit": Verb(
         "limit SYMBOL LOTS | CONTROL VALUE[%] | NAME file",
         "set one risk limit until the file is read again, or take it back (confirmed)",

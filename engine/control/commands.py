@@ -152,6 +152,12 @@ class Claim(Command, frozen=True, tag="claim"):
     strategy: str = "manual"
 
 
+class Gone(Command, frozen=True, tag="gone"):
+    """An order in doubt has ended at the broker: a person knows it from elsewhere."""
+
+    order_id: str
+
+
 class Acknowledge(Command, frozen=True, tag="acknowledge"):
     """Acknowledge an alert, or with None all."""
 
@@ -209,6 +215,7 @@ AnyCommand = (
     | SetLimit
     | Adopt
     | Claim
+    | Gone
     | Acknowledge
     | Shelve
     | TakeControl

@@ -129,6 +129,7 @@ def sent(served: Served, *words: str) -> c.AnyCommand:
         ("reload", c.Reload()),
         ("reload --widen", c.Reload()),
         ("adopt ES", c.Adopt(symbol="ES")),
+        ("gone man-abc1-1", c.Gone(order_id="man-abc1-1")),
         ("claim B7", c.Claim(broker_id="B7")),
         ("claim B7 --strategy a", c.Claim(broker_id="B7", strategy="a")),
         ("ack 12", c.Acknowledge(alert_id=12)),

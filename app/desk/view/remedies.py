@@ -90,6 +90,7 @@ REMEDIES: Final[dict[str, str]] = {
     "cancel_rejected": "F3: does it stand? x again",
     "replace_rejected": "F3: Enter: why; m again",
     "not_sent": _ORDER,
+    "in_doubt": "ask the broker; then :gone ORDER",
     "lost_order": "F3: Enter: why; F4: = or ≠",
     "resubmitted": _ORDER,
     "half_bracket": "F3: is it gone? x cancels it",
