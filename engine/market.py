@@ -23,6 +23,8 @@ class Market:
         "mark_twice",
         "quote",
         "quote_perf",
+        "reference",
+        "valued",
         "venue_state",
         "version",
         "watchdog",
@@ -42,7 +44,11 @@ class Market:
         self.high_limit: int | None = None
         self.mark_twice: int | None = None
         """Bid + ask of the last two-sided, uncrossed quote, or twice the last trade: marks profit."""
+        self.reference: int | None = None
+        """Middle of the newest quote, rounded down, where it has two sides; else the last trade."""
         self.version = 0
+        self.valued = 0
+        """Counts the changes of `reference` and `mark_twice`: most quotes bring new sizes alone."""
 
     def state(self, now: int) -> MarketState:
         """What the venue says; where it says nothing, what the calendar says."""
@@ -66,6 +72,8 @@ class MarketBook:
         self.by_symbol: dict[str, Market] = {m.instrument.symbol: m for m in markets}
         self.version = 0
         """Counts every change of any market."""
+        self.valued = 0
+        """Counts every change of the worth of anything."""
         self.refused = 0
         """Quotes and trades for symbols that nobody subscribed, or that the watchdog refused."""
 
@@ -81,8 +89,13 @@ class MarketBook:
         market.quote = quote
         market.quote_perf = perf
         bid, ask = quote.bid, quote.ask
-        if bid is not None and ask is not None and bid < ask:
-            market.mark_twice = bid + ask
+        mark, reference = market.mark_twice, market.last
+        if bid is not None and ask is not None:
+            reference = (bid + ask) // 2
+            if bid < ask:
+                mark = bid + ask
+        if mark != market.mark_twice or reference != market.reference:
+            self._value(market, mark, reference)
         market.version += 1
         self.version += 1
         return True
@@ -94,11 +107,19 @@ class MarketBook:
             return False
         market.last = trade.price
         market.last_ts = trade.ts
-        if market.mark_twice is None:
-            market.mark_twice = 2 * trade.price
+        quote = market.quote
+        one_sided = quote is None or quote.bid is None or quote.ask is None
+        if market.mark_twice is None or (one_sided and market.reference != trade.price):
+            mark = 2 * trade.price if market.mark_twice is None else market.mark_twice
+            self._value(market, mark, trade.price if one_sided else market.reference)
         market.version += 1
         self.version += 1
         return True
+
+    def _value(self, market: Market, mark: int | None, reference: int | None) -> None:
+        market.mark_twice, market.reference = mark, reference
+        market.valued += 1
+        self.valued += 1
 
     def on_feed_state(self, symbol: str, state: MarketState, now: int) -> bool:
         """A state that the feed tells: it knows nothing of price limits, so those of the venue stay."""

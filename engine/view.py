@@ -99,6 +99,21 @@ class EngineView:
             )
         return self._symbols
 
+    def stamp(self) -> tuple[object, ...]:
+        return (
+            self._books.version,
+            self._markets.version,
+            self.margins_version(),
+            self.limits_version(),
+            self.account(),
+            self.enabled,
+        )
+
+    def value_version(self, symbol: str) -> int:
+        market = self._markets.by_symbol.get(symbol)
+        own = self._books.versions.get(symbol, 0) + self.margins_version()
+        return own if market is None else own + market.valued
+
     def version(self, symbol: str) -> int:
         market = self._markets.by_symbol.get(symbol)
         own = self._books.versions.get(symbol, 0) + self.margins_version()
@@ -116,7 +131,7 @@ class EngineView:
             )
         read = (
             books.version,
-            sum([market.version for market in self._carried]),
+            sum([market.valued for market in self._carried]),
             self.account(),
             self.margins_version(),
             self.enabled,
@@ -131,7 +146,7 @@ class EngineView:
         config = self._strategies.get(strategy)
         if config is None or config.max_loss is None:
             return self._books.version
-        return self._books.version + self._markets.version
+        return self._books.version + self._markets.valued
 
     # instruments and money
 
@@ -234,11 +249,11 @@ class EngineView:
             return None
         quote = market.quote
         now = self._clock.now()
+        if market.reference is None:
+            return None
         if quote is not None and quote.bid is not None and quote.ask is not None:
-            return Reference((quote.bid + quote.ask) // 2, max(0, now - quote.ts))
-        if market.last is not None:
-            return Reference(market.last, max(0, now - market.last_ts))
-        return None
+            return Reference(market.reference, max(0, now - quote.ts))
+        return Reference(market.reference, max(0, now - market.last_ts))
 
     def data_state(self, symbol: str) -> DataState:
         market = self._markets.by_symbol.get(symbol)
@@ -295,7 +310,7 @@ class EngineView:
         """Brings the figures of profit up to date: each order asks for them five times."""
         books = self._books
         day = books.day
-        of = (books.positions.version, self._markets.version, day)
+        of = (books.positions.version, self._markets.valued, day)
         if of == self._profit_of:
             return
         self._profit_of = of

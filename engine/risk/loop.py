@@ -87,6 +87,10 @@ class RiskLoop:
         self._limits_version: int | None = None
         self._limits: RiskLimits | None = None
         self._events: list[RiskEvent] = []
+        self._stamp: object = None
+        """Of the view in the last round that looked at anything."""
+        self._due: int | None = None
+        """Earliest mono at which time alone may bring something new, as of that round."""
         self.rounds = 0
         self.evaluations = 0
 
@@ -96,6 +100,10 @@ class RiskLoop:
         """One round. Raises only where the view itself fails; a failing control is counted and in doubt."""
         self.rounds += 1
         mono = view.mono()
+        stamp = view.stamp()
+        if stamp == self._stamp and (self._due is None or mono < self._due) and not self._any_touched():
+            return ()  # most rounds: nothing moved, and nothing falls due
+        self._stamp = None  # of a round that fails nothing is known
         version = view.limits_version()
         if version != self._limits_version:
             self._limits_version = version
@@ -142,6 +150,7 @@ class RiskLoop:
         for control in self.controls.all:
             if control.touched:
                 self._touched(control, view, mono)
+        self._stamp, self._due = stamp, self._earliest()
         if not self._events:
             return ()
         events = tuple(self._events)
@@ -376,9 +385,15 @@ class RiskLoop:
     def next_deadline(self, view: RiskView) -> int | None:
         """Earliest mono at which a round may find something new by time alone; now where a control was
         touched; None where only a change can bring something new."""
-        for control in self.controls.all:
+        return view.mono() if self._any_touched() else self._earliest()
+
+    def _any_touched(self) -> bool:
+        for control in self.controls.all:  # noqa: SIM110 - a generator costs more than the look
             if control.touched:
-                return view.mono()
+                return True
+        return False
+
+    def _earliest(self) -> int | None:
         groups = [self._account, self._quiet]
         for more in (self._symbols, self._strategies, self._classes):
             groups += more.values()

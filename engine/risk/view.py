@@ -81,6 +81,10 @@ class RiskView(Protocol):
         """Limits of a strategy; None where it has none of its own (manual orders, foreign ones)."""
 
     # what changed
+    def stamp(self) -> object:
+        """Another one whenever any answer of this view but an age may be another one: what `limits_version`
+        and all the versions below tell, in one look."""
+
     def symbols(self) -> Sequence[str]:
         """Every symbol with a position (by any source), exposure or subscription, in a stable order."""
 
@@ -89,6 +93,9 @@ class RiskView(Protocol):
 
     def version(self, symbol: str) -> int:
         """Changes whenever any answer about the symbol changes other than an age."""
+
+    def value_version(self, symbol: str) -> int:
+        """Changes whenever position, exposure, margin or `reference` price of the symbol change."""
 
     def account_version(self) -> int:
         """Changes whenever equity, P&L, margin, peak, worst case, orders, trading day, halts or

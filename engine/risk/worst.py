@@ -73,7 +73,7 @@ class WorstCase:
             line = lines.get(symbol)
             if symbol == but and line is not None and line.gross is not None and line.margin is not None:
                 continue
-            version = view.version(symbol)
+            version = view.value_version(symbol)
             if line is None or line.version != version:
                 lines[symbol] = self._line(view, symbol, version)
                 changed = True
@@ -123,7 +123,7 @@ class WorstCase:
         symbol = ask.symbol
         # Its own line leaves the totals and the new one takes its place: what it was is not worked out again.
         self.refresh(view, but=symbol)
-        old = self._lines.get(symbol) or self._line(view, symbol, view.version(symbol))
+        old = self._lines.get(symbol) or self._line(view, symbol, view.value_version(symbol))
         high = ask.position + (ask.others + ask.lots if ask.sign > 0 else ask.opposite)
         low = ask.position - (ask.others + ask.lots if ask.sign < 0 else ask.opposite)
         unit = _unit(ask.instrument, ask.reference(view), view)

@@ -205,6 +205,19 @@ class FakeView:
     def version(self, symbol: str) -> int:
         return self.versions[symbol]
 
+    def value_version(self, symbol: str) -> int:
+        return self.versions[symbol]
+
+    def stamp(self) -> tuple[object, ...]:
+        return (
+            self.the_limits_version,
+            self.the_account_version,
+            tuple(self.versions.items()),
+            tuple(self.strategy_versions.items()),
+            self.symbols(),
+            self.strategies(),
+        )
+
     def account_version(self) -> int:
         return self.the_account_version + sum(self.versions.values())
 

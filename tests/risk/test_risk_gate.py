@@ -138,6 +138,8 @@ def test_a_control_that_the_loop_cannot_evaluate_refuses_what_opens(name: str) -
 
 LOOP_ONLY = {
     "margin_ahead",
+    "stamp",
+    "version",
     "strategies",
     "limits_version",
     "account_version",
