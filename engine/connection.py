@@ -73,7 +73,8 @@ class Links:
         self._sink: FactSink | None = None
         self._shut = [False] * len(adapters)
         self._closing: dict[int, asyncio.Task[None]] = {}
-        self._asking: set[asyncio.Future[None]] = set()
+        self._asking: dict[asyncio.Future[None], None] = {}
+        """In the order in which they were asked: a set would have them in that of their addresses."""
 
     # -- which connection
 
@@ -175,7 +176,7 @@ class Links:
     def _failed(self, reason: str) -> None:
         """The link is gone: whoever waits for an answer will not get one."""
         self.open = False
-        asking, self._asking = self._asking, set()
+        asking, self._asking = self._asking, {}
         for waiting in asking:
             if not waiting.done():
                 waiting.set_exception(QueryFailed(f"the link went down: {reason}"))
@@ -263,14 +264,14 @@ class Links:
             raise QueryFailed(str(error)) from error
         task = asyncio.get_running_loop().create_task(question(adapter))
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._asking.add(over)
+        self._asking[over] = None
         task.add_done_callback(lambda done: finish(over, done))
         timer = self._clock.call_later(self._answer_within, finish, over, None)
         try:
             await over
         finally:
             timer.cancel()
-            self._asking.discard(over)
+            self._asking.pop(over, None)
             task.cancel()
         if not task.done() or task.cancelled():
             raise QueryFailed(f"{what} was not answered within {self._answer_within / NS:g} s")

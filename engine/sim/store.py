@@ -106,7 +106,7 @@ class LateStore:
     async def open(cls, opener: Opener, *, clock: Clock, disk: Disk) -> LateStore:
         if disk.full:
             raise OSError(errno.ENOSPC, "no space left on device")
-        return cls(opener(), clock, disk)
+        return cls(_unwatched(opener()), clock, disk)
 
     def write(self, batch: Batch, done: Done) -> None:
         self._enqueue(partial(self._commit, batch, done))
@@ -118,7 +118,7 @@ class LateStore:
 
     async def reopen(self, opener: Opener) -> None:
         self._connection.shut()
-        self._connection = opener()
+        self._connection = _unwatched(opener())
 
     async def close(self, last: Callable[[JournalConnection], None]) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -187,6 +187,13 @@ class LateStore:
             self._next()
 
         self._clock.call_later(1 + self._disk.rng.randrange(NS // 20_000), arrive)
+
+
+def _unwatched(connection: JournalConnection) -> JournalConnection:
+    """Nobody takes a simulated engine's files away while it runs, and to look after them twice at every
+    commit is a fortieth of the run; that it does is proven with real files (`tests/disk`)."""
+    connection.watch = None
+    return connection
 
 
 def _settle(future: asyncio.Future[Any], result: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from engine.ports import QueryFailed
 from engine.sim.faults import BY_NAME, KINDS
 from engine.sim.guard import Outside, inside
 from engine.sim.options import Options
 from tests.effort import effort
+from tests.engine.rig import Rig
 from tests.sim.run import play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,3 +110,23 @@ def test_options_can_be_narrowed_and_typed_in_again() -> None:
     assert narrow.command() == f"python -m tests.sim --seed 5 --only-faults {one} --seconds 7"
     with pytest.raises(ValueError, match="no fault 'sunshine'"):
         options.narrow(["sunshine"])
+
+
+def test_questions_that_a_lost_link_ends_fail_in_the_order_in_which_they_were_asked() -> None:
+    """Seed 35: they failed in the order of their addresses, so that one seed had two traces."""
+
+    async def script(rig: Rig) -> list[int]:
+        failed: list[int] = []
+
+        async def ask(number: int) -> None:
+            with pytest.raises(QueryFailed, match="the link went down"):
+                await rig.engine.core.adapter.open_orders()
+            failed.append(number)
+
+        tasks = [asyncio.ensure_future(ask(number)) for number in range(40)]
+        await asyncio.sleep(0)
+        rig.exchange.drop_link(rig.config.account, "the line broke")
+        await asyncio.gather(*tasks)
+        return failed
+
+    assert Rig.play(script) == list(range(40))

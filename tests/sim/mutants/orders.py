@@ -71,17 +71,17 @@ ORDERS: Final = (
         "one answer 'no such order' is enough to give an order up, without a look at executions",
         (
             Edit(
-                "engine.facthandler",
+                "engine.giving_up",
                 "        if record.not_found < NOT_FOUND_MEANS_LOST or now - since < apart:\n            return\n",
                 "        del apart\n",
             ),
             Edit(
-                "engine.facthandler",
+                "engine.giving_up",
                 "        self._engine.reconciler.executions_first(order_id, self._give_up)\n",
                 "        self._give_up(order_id)\n",
             ),
             Edit(
-                "engine.facthandler",
+                "engine.giving_up",
                 "if record is None or record.life.is_closed or record.not_found < NOT_FOUND_MEANS_LOST:\n",
                 "if record is None or record.life.is_closed:\n",
             ),
