@@ -21,8 +21,11 @@ Mode = Literal["LIVE", "PAPER", "REPLAY", "SHADOW"]
 """What a run is called on every screen. SHADOW: a real market, and orders that never leave the process."""
 
 
-class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Base of all immutable values; encodes to JSON without the fields that have their default."""
+class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Base of all immutable values; encodes to JSON without the fields that have their default.
+
+    None is the collector's business: what is made of values alone can be in no ring.
+    """
 
 
 class Side(StrEnum):
@@ -115,7 +118,7 @@ class OffGrid(ValueError):
     """A price or quantity that is no exact multiple of the instrument's tick or lot."""
 
 
-class Instrument(Value, frozen=True, kw_only=True, dict=True):
+class Instrument(Value, frozen=True, kw_only=True, dict=True, gc=True):
     """A contract. Money amounts are in `currency`; margins and fees are per contract unit of `lot`.
 
     `tick` and `lot` are the smallest steps of price and size; `multiplier` is the money value of one

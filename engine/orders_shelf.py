@@ -210,13 +210,15 @@ class OrderShelf:
 
     def _moved(self, record: OrderRecord, life: OrderLife, now: int, *, asked: bool = False) -> None:
         before = record.life
-        if life is before and not asked:
+        if life is before:
+            if asked:  # it left just now: nothing but what is waited for has changed
+                record.drawn = None
+                self._watch.follow(record, now, asked=True)
             return
         record.life = life
         record.drawn = None
         was_closed = before.is_closed
-        is_closed = was_closed if life is before else life.is_closed
-        if is_closed is not was_closed:
+        if life.is_closed is not was_closed:
             if was_closed:
                 record.closed = 0
                 self._closed.pop(record.order.id, None)
