@@ -15,6 +15,7 @@ from engine.control.snapshot import (
     OrderRow,
     PositionRow,
     RiskRow,
+    SentinelRow,
     StrategyRow,
     order_age,
 )
@@ -289,11 +290,21 @@ def status(s: Status) -> str:
             ("screens", "; ".join(f"{row.role}: {row.who}" for row in s.screens) or "none"),
             ("feed", feed),
             ("health", f"broker {s.broker}, data {s.data}, engine {s.engine}, journal {s.journal}"),
+            *_guards(s.sentinel),
             ("limits", f"version {s.limits_version}"),
             ("up for", age(s.uptime)),
             ("kill", kill(s.kill) if s.kill is not None else ""),
         ]
     )
+
+
+def _guards(row: SentinelRow) -> list[tuple[str, str]]:
+    """What acts when the engine cannot: its sentinel, and the venue's own switch."""
+    heard = "" if row.heard is None else f", heard {age(row.heard)} ago"
+    return [
+        ("sentinel", f"{row.policy}: {row.state} {row.text}".rstrip() + heard),
+        ("venue timer", f"{row.venue} {row.venue_text}".rstrip()),
+    ]
 
 
 def compared(last: Comparison, ts: int) -> str:
@@ -322,8 +333,7 @@ def health(h: HealthRow) -> str:
                 f"{h.journal} {h.journal_text}".strip()
                 + f"; row {h.journal_seq}; commit p50 {h.commit_p50_us:.0f}, p99 {h.commit_p99_us:.0f} µs",
             ),
-            ("sentinel", f"{h.sentinel.policy}: {h.sentinel.state} {h.sentinel.text}".rstrip()),
-            ("venue's switch", f"{h.sentinel.venue} {h.sentinel.venue_text}".rstrip()),
+            *_guards(h.sentinel),
             ("memory", f"{h.rss_mb:.0f} MB"),
             ("up for", age(h.uptime)),
         ]

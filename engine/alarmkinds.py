@@ -26,7 +26,8 @@ class Ends(Enum):
 _CAUSE: Final = (
     "link_down connect link_error store day pnl unreadable reconcile gap drift stale_snapshot "
     "not_flat kill_error kill_resumed screen_lost strategy unprotected no_target stop protection feed "
-    "wrong_size in_doubt reload pager foreign_order sentinel_gone sentinel_link sentinel_settings"
+    "wrong_size in_doubt reload pager foreign_order sentinel_gone sentinel_link sentinel_settings "
+    "sentinel_build"
 )
 _RESET: Final = "halt operator_halt manual_trade sentinel unknown_order overfill unknown_fill"
 _CONTROLS: Final = (

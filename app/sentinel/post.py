@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +23,8 @@ import msgspec
 
 from app.options import RunOptions
 from app.paths import sentinel_journal_path, sentinel_lease_path, sentinel_socket
+from app.sentinel.build import build_mark
+from engine.control.peer import peer_of
 from engine.control.wire import reachable
 from engine.core import Log
 from engine.journal import AlreadyRunning, Row, StoreRefused, schema
@@ -47,6 +51,7 @@ class SentinelPost(asyncio.Protocol):
         """Opens the lease. Raises `OSError`."""
         self.policy, self.after = policy, after
         self.problem = "it has not been started yet"
+        self.build = build_mark()
         self._options = options
         self._log = log
         self._journal = sentinel_journal_path(options.state_dir)
@@ -54,6 +59,7 @@ class SentinelPost(asyncio.Protocol):
         self._lease = LeaseFile(sentinel_lease_path(options.state_dir))
         self.hold = Leasehold(self._lease, Holder.ENGINE)
         self._take: Callable[[Said], None] = lambda _: None
+        self._unread: Callable[[str], None] = lambda _: None
         self._lines = Lines()
         self._transport: asyncio.Transport | None = None
         self._reaching: asyncio.Task[None] | None = None
@@ -63,8 +69,8 @@ class SentinelPost(asyncio.Protocol):
         self._since = 0.0
         self._closed = False
 
-    def bind(self, take: Callable[[Said], None]) -> None:
-        self._take = take
+    def bind(self, take: Callable[[Said], None], unread: Callable[[str], None]) -> None:
+        self._take, self._unread = take, unread
 
     # -- process and connection
 
@@ -138,14 +144,39 @@ class SentinelPost(asyncio.Protocol):
             for text in self._lines.feed(data):
                 self._take(said(text))
         except (ValueError, msgspec.MsgspecError) as error:
-            self._log("warning", f"the sentinel says nonsense: {error}", component="sentinel")
+            self._log("warning", f"the sentinel says what is not known here: {error}", component="sentinel")
+            self._unread(str(error))
             if self._transport is not None:
-                self._transport.abort()
+                self._transport.close()
 
     def send(self, message: ToSentinel) -> None:
         # One that does not read is stopped: what it has not heard is of no use to it later.
         if self._transport is not None and self._transport.get_write_buffer_size() == 0:
             self._transport.write(line(message))
+
+    def end(self) -> str:
+        """Ends the process that answers, if it is this state's sentinel: who has the sentinel's journal is.
+        It keeps the lease, which is then taken from a dead one."""
+        if self._transport is None:
+            return "nobody answers any more"
+        pid, _ = peer_of(self._transport.get_extra_info("socket"))
+        try:
+            handle = os.pidfd_open(pid)  # from here on no other process can get into it by its number
+        except OSError:
+            return f"process {pid} has ended already"
+        try:
+            InstanceLock.shared(self._journal).release()
+        except AlreadyRunning as running:
+            if running.pid != pid:
+                return f"process {pid} answers, and the sentinel's journal is another's ({running.pid})"
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, signal.SIGTERM)
+            return f"process {pid} is ended"
+        except StoreRefused as error:
+            return f"it is not known to be the sentinel: {error}"
+        finally:
+            os.close(handle)
+        return f"process {pid} answers and has no sentinel's journal"
 
     async def close(self) -> None:
         self._closed = True

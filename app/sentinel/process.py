@@ -16,6 +16,7 @@ from app import logs
 from app.options import RunOptions
 from app.paging.pager import Pager, here
 from app.paths import journal_path, sentinel_journal_path, sentinel_lease_path, sentinel_socket
+from app.sentinel.build import build_mark
 from app.sentinel.policy import cannot_act, policy_of
 from app.sentinel.venues import Venue, venue_of
 from app.session import mode_of, rss_mb
@@ -36,7 +37,7 @@ from engine.sentinel.acting import Emergency, Ground, Tools
 from engine.sentinel.lease import Holder, Leasehold
 from engine.sentinel.leasefile import LeaseFile
 from engine.sentinel.machine import Phase, Rules
-from engine.sentinel.messages import Beat, Lines, Said, heard, line
+from engine.sentinel.messages import FORMAT, Beat, Lines, Said, heard, line
 from engine.sentinel.watch import Watch
 
 PROBE_EVERY: Final = 2 * NS
@@ -66,6 +67,7 @@ class Sentinel:
         self._reachable: bool | None = None
         self._probe_text = ""
         self._clients: set[_Client] = set()
+        self._build = build_mark()
         self._pidfd = -1
         """Of the engine's process, by the socket's own word; -1: none was heard yet."""
         config = settings.engine_config()
@@ -164,6 +166,8 @@ class Sentinel:
             venue="" if self._venue is None else self._venue.name,
             reachable=self._reachable,
             text=text,
+            format=FORMAT,
+            build=self._build,
         )
 
     _known = 0
@@ -270,7 +274,8 @@ class _Client(asyncio.Protocol):
                 answer = self._sentinel.hear(text, self._pid)
                 if transport.get_write_buffer_size() == 0:
                     transport.write(answer)
-        except (ValueError, msgspec.MsgspecError):
+        except (ValueError, msgspec.MsgspecError) as error:
+            self._sentinel.watch.strange(str(error))
             transport.abort()
 
     def close(self) -> None:

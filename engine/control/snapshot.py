@@ -207,6 +207,8 @@ class SentinelRow(Value, frozen=True, kw_only=True):
     state: HealthWord = "unknown"
     policy: str = "off"
     text: str = ""
+    heard: float | None = None
+    """Seconds since it answered last, while it answers."""
     venue: str = "OFF"
     """The venue's own dead-man's switch: ARMED, UNSAFE (a stop works there, so it is not armed), NOT ARMED
     (it could not be told), NOT AVAILABLE, or OFF (not wanted)."""

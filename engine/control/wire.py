@@ -28,6 +28,7 @@ from engine.control.snapshot import (
     PositionRow,
     RiskRow,
     ScreenRow,
+    SentinelRow,
     Snapshot,
     StrategyRow,
 )
@@ -240,6 +241,7 @@ class Status(Value, frozen=True, kw_only=True):
     kill: KillView | None
     screens: tuple[ScreenRow, ...] = ()
     comparison: Comparison = Comparison()
+    sentinel: SentinelRow = SentinelRow()
 
 
 _CLOSED: Final = frozenset(s.value for s in OrderStatus if s.is_closed)
@@ -277,6 +279,7 @@ def status_of(snapshot: Snapshot) -> Status:
         ts=snapshot.ts,
         kill=snapshot.kill,
         screens=snapshot.screens,
+        sentinel=snapshot.health.sentinel,
         comparison=snapshot.comparison,
     )
 

@@ -15,7 +15,7 @@ from engine.model import NS
 from engine.ports import TimerHandle
 from engine.sentinel.lease import Leasehold
 from engine.sentinel.machine import HOLDS, Phase
-from engine.sentinel.messages import Beat, Goodbye, HandBack, Said, ToSentinel
+from engine.sentinel.messages import FORMAT, Beat, Goodbye, HandBack, Said, ToSentinel
 from engine.sentinel.takeover import Deeds, Regained, take_over
 
 if TYPE_CHECKING:
@@ -37,8 +37,14 @@ class Post(Protocol):
     problem: str
     """Why it cannot be reached; empty while it can."""
 
-    def bind(self, take: Callable[[Said], None]) -> None:
-        """Where its answers go, on the engine's thread."""
+    build: str
+    """Mark of the code that this side runs."""
+
+    def bind(self, take: Callable[[Said], None], unread: Callable[[str], None]) -> None:
+        """Where its answers go, on the engine's thread; and why one could not be read."""
+
+    def end(self) -> str:
+        """Ends the process that answers, where it is certainly the sentinel. Says what came of it."""
 
     def tend(self) -> None:
         """Looks after process and connection without waiting: whoever ended is started again, with
@@ -69,11 +75,16 @@ class Keeper:
         self._regaining: asyncio.Task[None] | None = None
         self._said: Said | None = None
         self._heard = self._core.clock.mono() + int(_GRACE * engine.parts.speed)
+        self._answered = self._core.clock.mono()
+        """When it answered last, monotonic ns."""
         self._stopped = False
         self._sent_away = -_GRACE
         self.why_not = ""
         """Why the engine may not send; empty while it may."""
-        post.bind(self._take)
+        self._first = True
+        """No sentinel has been heard in this life of the engine."""
+        self._asked_to_leave = False
+        post.bind(self._take, self._unreadable)
 
     # -- life
 
@@ -123,7 +134,7 @@ class Keeper:
 
     def _take(self, said: Said) -> None:
         self._said = said
-        self._heard = self._core.clock.mono()
+        self._heard = self._answered = self._core.clock.mono()
         self._core.clear_alarms("sentinel_gone")
         self._compare(said)
         if said.reachable is False:
@@ -134,15 +145,30 @@ class Keeper:
             self._core.clear_alarms("sentinel_link")
 
     def _compare(self, said: Said) -> None:
-        """One that an earlier engine started may have other settings: it is sent away, and another comes."""
+        """One that an earlier engine started may have other settings, or be of another build: it is sent
+        away, and another comes."""
         post, core = self._post, self._core
-        if said.phase in HOLDS or (said.policy, said.after) == (post.policy, post.after):
+        first, self._first = self._first, False
+        if said.format != FORMAT:
+            self._foreign(f"it speaks format {said.format} (build {said.build or 'unknown'})", said.phase)
+            return
+        core.clear_alarms("sentinel_build")
+        self._asked_to_leave = False
+        if said.phase in HOLDS:
+            return
+        if first and said.build != post.build:
+            text = (
+                f"the sentinel that runs is of build {said.build}, this engine of {post.build}: another comes"
+            )
+            core.log("info", text, component="sentinel", status="REPLACED")
+            post.send(Goodbye(reason="it is of another build"))
+            return
+        if (said.policy, said.after) == (post.policy, post.after):
             if said.phase is Phase.WATCHING:
                 core.clear_alarms("sentinel_settings")
             return
-        if core.clock.mono() < self._sent_away + _GRACE:
+        if not self._may_send_away():
             return
-        self._sent_away = core.clock.mono()
         core.alarm(
             "warning",
             "sentinel_settings",
@@ -151,6 +177,36 @@ class Keeper:
             f"configuration",
         )
         post.send(Goodbye(reason="its settings are not the engine's"))
+
+    def _may_send_away(self) -> bool:
+        """Not again before the last one has had the time to leave."""
+        mono = self._core.clock.mono()
+        if mono < self._sent_away + _GRACE:
+            return False
+        self._sent_away = mono
+        return True
+
+    def _unreadable(self, why: str) -> None:
+        self._foreign(f"it says what is not known here ({why})", None)
+
+    def _foreign(self, what: str, phase: Phase | None) -> None:
+        """One with which this engine cannot work. It is asked to leave, or to hand the lease back; one that
+        does neither in time is ended."""
+        if not self._may_send_away():
+            return
+        post, done = self._post, "it is sent away, and another comes"
+        if self._asked_to_leave:
+            done = post.end()
+        elif not self.why_not:
+            post.send(HandBack() if phase in HOLDS else Goodbye(reason="it is of another build"))
+        self._asked_to_leave = True
+        self._core.alarm(
+            "warning",
+            "sentinel_build",
+            f"the sentinel that runs is of another build, and nobody acts if this engine dies: {what}, this "
+            f"engine speaks {FORMAT} ({post.build}); {done}",
+            cause="build",
+        )
 
     # -- the lease is gone
 
@@ -215,6 +271,8 @@ class Keeper:
         if said is None or not fresh or self._post.problem:
             return SentinelRow(state="down", policy=policy, text=self._post.problem or "no answer yet")
         what = f"{said.phase}, acts after {self._post.after:g} s of silence, pid {said.pid}"
+        if said.build != self._post.build:
+            what += f", build {said.build or 'unknown'} (the engine's is {self._post.build})"
         place = f" · {said.venue}" if said.venue else ""
         # One that is to act and has nowhere to do so is less than what was asked for.
         idle = policy in ("cancel", "flatten") and not said.venue
@@ -222,5 +280,6 @@ class Keeper:
         return SentinelRow(
             state="ok" if fine else "warn",
             policy=policy,
+            heard=round((self._core.clock.mono() - self._answered) / NS, 1),
             text=f"{what}{place}{': ' + said.text if said.text else ''}",
         )

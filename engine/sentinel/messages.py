@@ -1,4 +1,9 @@
-"""What engine and sentinel say to each other: one JSON object a line, over a local stream socket."""
+"""What engine and sentinel say to each other: one JSON object a line, over a local stream socket.
+
+The two may be of different builds: a sentinel outlives its engine, and the next engine may be newer. Within
+one format fields that are not known are passed over, and what the engine says keeps its shape. Who cannot
+read the other makes room: a sentinel takes words that it does not know for an engine that lives.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,11 @@ MAX_LINE: Final = 16 * 1024
 """Bytes of the longest line; who sends more is no engine and no sentinel."""
 
 
-class ToSentinel(Value, frozen=True, tag_field="say", kw_only=True):
+FORMAT: Final = 2
+"""Counts the changes after which one side does not understand the other. 1 gave no number."""
+
+
+class ToSentinel(Value, frozen=True, tag_field="say", kw_only=True, forbid_unknown_fields=False):
     """Base of what the engine says."""
 
 
@@ -36,7 +45,7 @@ class Goodbye(ToSentinel, frozen=True, tag="goodbye"):
     reason: str
 
 
-class Said(Value, frozen=True, kw_only=True):
+class Said(Value, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """What the sentinel answers to each heartbeat, and to who only asks how it is."""
 
     phase: Phase
@@ -52,6 +61,10 @@ class Said(Value, frozen=True, kw_only=True):
     """Whether its own session there stands; None: there is none to have."""
     text: str = ""
     """Its newest note, or why it cannot act."""
+    format: int = 1
+    """`FORMAT` of what it says."""
+    build: str = ""
+    """Mark of the code that it runs."""
 
 
 _heard: Final[msgspec.json.Decoder[Beat | HandBack | Goodbye]] = msgspec.json.Decoder(

@@ -14,7 +14,7 @@ from engine.model import NS
 from engine.ports import Clock, TimerHandle
 from engine.records import SentinelNote
 from engine.sentinel.lease import Holder, Leasehold
-from engine.sentinel.machine import Effect, Event, Phase, Rules, begin, step
+from engine.sentinel.machine import HOLDS, Effect, Event, Phase, Rules, begin, step
 from engine.sentinel.messages import Beat, Goodbye, HandBack, ToSentinel
 
 Noted = Literal["started", "watching", "silent", "back", "fenced", "proven", "undone", "trouble", "released"]
@@ -84,6 +84,12 @@ class Watch:
                 self.see(Event.GOODBYE)
             case _:
                 pass
+
+    def strange(self, why: str) -> None:
+        """Words that this build does not know: an engine of another one lives. It is left to a sentinel of
+        its own, and the lease with it."""
+        self._write("trouble", f"an engine of another build speaks ({why}): its own sentinel takes over")
+        self.see(Event.HAND_BACK if self.phase in HOLDS else Event.GOODBYE)
 
     def trouble(self, text: str) -> None:
         """A note of what stands in the way, or had to be done because of it."""

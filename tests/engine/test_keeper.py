@@ -13,7 +13,7 @@ from engine.sentinel.keeper import Keeper
 from engine.sentinel.lease import Holder, Leasehold
 from engine.sentinel.leasefile import LeaseFile
 from engine.sentinel.machine import Phase
-from engine.sentinel.messages import Beat, Goodbye, HandBack, Said, ToSentinel
+from engine.sentinel.messages import FORMAT, Beat, Goodbye, HandBack, Said, ToSentinel
 from engine.sentinel.takeover import Regained
 from tests.engine.rig import Rig
 
@@ -24,7 +24,10 @@ class FakePost:
     def __init__(self, path: Path) -> None:
         self.store = LeaseFile(path)
         self.hold = Leasehold(self.store, Holder.ENGINE)
-        self.policy, self.after, self.problem = "flatten", 2.0, ""
+        self.policy, self.after, self.problem, self.build = "flatten", 2.0, "", "1+a"
+        self.runs = (FORMAT, "1+a")
+        """Format and build of the process that answers."""
+        self.ended = 0
         self.heard: list[ToSentinel] = []
         self.answers = True
         self.set = "flatten"
@@ -33,8 +36,12 @@ class FakePost:
         self.notes: list[SentinelNote] = []
         self._take: Callable[[Said], None] = lambda _: None
 
-    def bind(self, take: Callable[[Said], None]) -> None:
-        self._take = take
+    def bind(self, take: Callable[[Said], None], unread: Callable[[str], None]) -> None:
+        self._take, self.unread = take, unread
+
+    def end(self) -> str:
+        self.ended += 1
+        return "process 7 is ended"
 
     def tend(self) -> None:
         pass
@@ -51,6 +58,8 @@ class FakePost:
                     n=message.n,
                     venue="here",
                     reachable=True,
+                    format=self.runs[0],
+                    build=self.runs[1],
                 )
             )
 
@@ -171,3 +180,53 @@ def test_at_least_ten_beats_come_within_the_silence_that_counts() -> None:
     for after in (1.0, 5.0, 60.0):
         every = min(max(after / 10, 0.1), 1.0)
         assert after / every >= 10 and every * NS >= NS // 10
+
+
+def test_one_of_an_older_build_is_replaced_once() -> None:
+    """As after an update: it understands this engine, and what it does is not what the engine knows."""
+
+    async def script(rig: Rig) -> None:
+        post = watched(rig)
+        post.runs = (FORMAT, "1+b")
+        await rig.engine.keeper.first()  # type: ignore[union-attr]
+        await rig.sleep(1)
+        assert [m for m in post.heard if isinstance(m, Goodbye)], "it is asked to leave"
+        count = len(post.heard)
+        await rig.sleep(60)  # what comes back is the same: the code on disk is newer than this engine
+        assert not [m for m in post.heard[count:] if isinstance(m, Goodbye)] and not post.ended
+        row = rig.engine.status.sentinel()
+        assert row.state == "ok" and "build 1+b (the engine's is 1+a)" in row.text
+        assert row.heard is not None and row.heard < 1 and not codes(rig) & {"sentinel_build"}
+
+    play(script)
+
+
+def test_one_that_speaks_another_format_leaves_or_is_ended() -> None:
+    async def script(rig: Rig) -> None:
+        post = watched(rig)
+        post.runs = (FORMAT - 1, "")
+        await rig.engine.keeper.first()  # type: ignore[union-attr]
+        await rig.sleep(1)
+        assert len([m for m in post.heard if isinstance(m, Goodbye)]) == 1 and not post.ended
+        assert "sentinel_build" in codes(rig)
+        await rig.sleep(16)
+        assert post.ended == 1, "it did not leave"
+        post.runs = (FORMAT, "1+a")
+        await rig.sleep(1)
+        assert "sentinel_build" not in codes(rig) and rig.engine.status.sentinel().state == "ok"
+
+    play(script)
+
+
+def test_one_that_cannot_be_read_leaves_or_is_ended() -> None:
+    async def script(rig: Rig) -> None:
+        post = watched(rig)
+        post.answers = False
+        await rig.engine.keeper.first()  # type: ignore[union-attr]
+        post.unread("Invalid value 'dreaming'")
+        assert isinstance(post.heard[-1], Goodbye) and "sentinel_build" in codes(rig)
+        await rig.sleep(16)
+        post.unread("Invalid value 'dreaming'")
+        assert post.ended == 1
+
+    play(script)

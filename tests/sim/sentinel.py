@@ -23,7 +23,7 @@ from engine.sending import Recorded
 from engine.sentinel.acting import Emergency, Ground, Tools
 from engine.sentinel.lease import Holder, Lease, Leasehold
 from engine.sentinel.machine import HOLDS, Phase, Rules
-from engine.sentinel.messages import Beat, Said, ToSentinel
+from engine.sentinel.messages import FORMAT, Beat, Said, ToSentinel
 from engine.sentinel.takeover import Regained, journal_of
 from engine.sentinel.watch import Watch as Post
 from engine.sim.invariants import Broken, Watch
@@ -56,6 +56,7 @@ class WorldPost:
     """Implements `engine.sentinel.keeper.Post` for one engine."""
 
     problem = ""
+    build = "sim"
 
     def __init__(self, watched: Watched, context: contextvars.Context) -> None:
         self.hold = Leasehold(watched.word, Holder.ENGINE)
@@ -65,8 +66,11 @@ class WorldPost:
         self._take: Callable[[Said], None] = lambda _: None
         self._closed = False
 
-    def bind(self, take: Callable[[Said], None]) -> None:
+    def bind(self, take: Callable[[Said], None], unread: Callable[[str], None]) -> None:
         self._take = take
+
+    def end(self) -> str:
+        return "it is one of this world"
 
     def tend(self) -> None:
         pass
@@ -182,6 +186,8 @@ class Watched:
                 after=self.after,
                 n=post.n,
                 text=post.said,
+                format=FORMAT,
+                build="sim",
             )
         )
 

@@ -79,6 +79,7 @@ REMEDIES: Final[dict[str, str]] = {
     "sentinel_saw": "F7: why it was silent",
     "sentinel_gone": "it starts again by itself; F6",
     "sentinel_link": "F6: look at the link",
+    "sentinel_build": "restart what starts it; F6",
     "sentinel_settings": "give it this configuration",
     "not_flat": "F12 and FLATTEN repeat it",
     "kill_error": "it goes on; F12 repeats it",
