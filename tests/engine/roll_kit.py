@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from engine.control.commands import Answer, Roll
+from engine.control.commands import Answer, Roll, Submit
 from engine.model import NS, Side
 from tests.engine.rig import CL, ES, START, Rig
 
@@ -28,6 +28,21 @@ async def hold(rig: Rig, lots: int, symbol: str = "ESH6") -> None:
     """A position that was compared with the broker."""
     await rig.fill(Side.BUY if lots > 0 else Side.SELL, abs(lots), symbol)
     await rig.sleep(8)
+
+
+async def bracketed(rig: Rig, lots: int) -> None:
+    """A position with stop and target."""
+    entry = Submit(
+        symbol="ESH6",
+        side=Side.BUY,
+        size=Decimal(lots),
+        limit=Decimal("6000.25"),
+        stop_loss=Decimal(5980),
+        take_profit=Decimal(6050),
+    )
+    assert (await rig.command(entry)).ok
+    await rig.sleep(8)
+    assert rig.position("ESH6") == lots
 
 
 def begin(rig: Rig, command: Roll = ROLL) -> list[Answer]:

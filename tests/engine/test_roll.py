@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from engine.control.commands import Kill, Pause, Roll, StopStrategy, Submit
+from engine.control.commands import Kill, Pause, Roll, StopStrategy
 from engine.control.replies import StoryTold
 from engine.model import NS, OrderType, Side
 from engine.records import Intended, RollEnded, RollStarted
 from tests.engine.operator_kit import journalled
 from tests.engine.rig import CL, START, Rig
-from tests.engine.roll_kit import DAY, FAR, NEAR, ROLL, begin, held, hold, play, sent, sized
+from tests.engine.roll_kit import DAY, FAR, NEAR, ROLL, begin, bracketed, held, hold, play, sent, sized
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -211,21 +211,6 @@ def test_whatever_halts_trading_ends_it_and_no_new_leg_leaves(what: str) -> None
         assert ("roll_half" if 4 - near != far else "roll") in rig.alerts()
 
     play(script)
-
-
-async def bracketed(rig: Rig, lots: int) -> None:
-    """A position with stop and target."""
-    entry = Submit(
-        symbol="ESH6",
-        side=Side.BUY,
-        size=Decimal(lots),
-        limit=Decimal("6000.25"),
-        stop_loss=Decimal(5980),
-        take_profit=Decimal(6050),
-    )
-    assert (await rig.command(entry)).ok
-    await rig.sleep(8)
-    assert rig.position("ESH6") == lots
 
 
 @pytest.mark.parametrize("worked_by", ["engine", "venue"])
