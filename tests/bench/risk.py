@@ -86,6 +86,7 @@ CASES: dict[str, dict[str, Any]] = {
     "spin": {"make": SPIN},
     "50,000 ticks at once": {"make": nothing, "bursts": 1},
     "150 orders/s, slow disk": {"make": nothing, "orders": ORDERS, "slow_ms": SLOW_MS},
+    "all at once, headless": {"make": SPIN, "orders": ORDERS, "slow_ms": SLOW_MS, "bursts": 1},
     "all at once": {"make": SPIN, "desk": True, "orders": ORDERS, "slow_ms": SLOW_MS, "bursts": 1},
 }
 QUICK = ("idle", "spin")
