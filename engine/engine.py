@@ -135,7 +135,7 @@ class Engine:
         rolls = RollDesk(self.core, self.intake, self.gate, self.view, self.kill)
         rolls.compare, rolls.ask_margin = self.reconcile_soon, self.margins.retry
         self.rolls = Roller(self.core, self.intake, self.replacer, self.gate, self.view, rolls)
-        self.rolls.stopping = lambda: self._stopping
+        self.rolls.stopping = lambda: self.stopping
         self.limit_desk = LimitDesk(self.core, self.limits, self.risk, self.view, self)
         self.operator = Operator(
             self.core,
@@ -438,6 +438,11 @@ class Engine:
     def summary(self) -> dict[str, object]:
         """Figures of the run for its last words."""
         return self.status.summary()
+
+    @property
+    def stopping(self) -> str:
+        """Why the engine is being stopped; empty: it is not."""
+        return self._stopping
 
     @property
     def disabled_text(self) -> str:

@@ -98,7 +98,8 @@ class GivingUp:
         order = record.order
         if record.life.status is not OrderStatus.UNKNOWN or record.attempts < TOLD_AFTER:
             return
-        if self._core.link_up:
+        # Questions that end with the engine's own connection are no answer of the broker's.
+        if self._core.link_up and not self._engine.stopping:
             self._core.alarm(
                 "critical" if order.purpose is Purpose.PROTECT else "warning",
                 "in_doubt",

@@ -154,7 +154,7 @@ class SentinelPost(asyncio.Protocol):
         if self._transport is not None and self._transport.get_write_buffer_size() == 0:
             self._transport.write(line(message))
 
-    def end(self) -> str:
+    def end(self, *, by_force: bool) -> str:
         """Ends the process that answers, if it is this state's sentinel: who has the sentinel's journal is.
         It keeps the lease, which is then taken from a dead one."""
         if self._transport is None:
@@ -170,7 +170,7 @@ class SentinelPost(asyncio.Protocol):
             if running.pid != pid:
                 return f"process {pid} answers, and the sentinel's journal is another's ({running.pid})"
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(handle, signal.SIGTERM)
+                signal.pidfd_send_signal(handle, signal.SIGKILL if by_force else signal.SIGTERM)
             return f"process {pid} is ended"
         except StoreRefused as error:
             return f"it is not known to be the sentinel: {error}"

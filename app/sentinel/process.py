@@ -170,6 +170,19 @@ class Sentinel:
             build=self._build,
         )
 
+    def strange(self, pid: int, why: str) -> None:
+        """Words that are not known. They count only where the engine says them: the process that has its
+        journal, and no other program that found the socket."""
+        try:
+            InstanceLock.shared(journal_path(self._options.state_dir)).release()
+        except AlreadyRunning as running:
+            if running.pid == pid:
+                self.watch.strange(why)
+                return
+        except StoreRefused as error:
+            why = f"{why}; {error}"
+        self._log("warning", f"process {pid} says what is not known here: {why}", component="sentinel")
+
     _known = 0
     _ended = False
     """The engine's process was ended, so that its session is free."""
@@ -275,7 +288,7 @@ class _Client(asyncio.Protocol):
                 if transport.get_write_buffer_size() == 0:
                     transport.write(answer)
         except (ValueError, msgspec.MsgspecError) as error:
-            self._sentinel.watch.strange(str(error))
+            self._sentinel.strange(self._pid, str(error))
             transport.abort()
 
     def close(self) -> None:

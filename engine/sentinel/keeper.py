@@ -43,7 +43,7 @@ class Post(Protocol):
     def bind(self, take: Callable[[Said], None], unread: Callable[[str], None]) -> None:
         """Where its answers go, on the engine's thread; and why one could not be read."""
 
-    def end(self) -> str:
+    def end(self, *, by_force: bool) -> str:
         """Ends the process that answers, where it is certainly the sentinel. Says what came of it."""
 
     def tend(self) -> None:
@@ -81,9 +81,10 @@ class Keeper:
         self._sent_away = -_GRACE
         self.why_not = ""
         """Why the engine may not send; empty while it may."""
-        self._first = True
-        """No sentinel has been heard in this life of the engine."""
-        self._asked_to_leave = False
+        self._first = 0
+        """Process of the sentinel that was heard first in this life of the engine; 0: none was heard."""
+        self._asked_to_leave = 0
+        """How often one with which nothing can be done was asked to leave, or ended."""
         post.bind(self._take, self._unreadable)
 
     # -- life
@@ -148,19 +149,16 @@ class Keeper:
         """One that an earlier engine started may have other settings, or be of another build: it is sent
         away, and another comes."""
         post, core = self._post, self._core
-        first, self._first = self._first, False
+        self._first = self._first or said.pid
         if said.format != FORMAT:
             self._foreign(f"it speaks format {said.format} (build {said.build or 'unknown'})", said.phase)
             return
         core.clear_alarms("sentinel_build")
-        self._asked_to_leave = False
+        self._asked_to_leave = 0
         if said.phase in HOLDS:
             return
-        if first and said.build != post.build:
-            text = (
-                f"the sentinel that runs is of build {said.build}, this engine of {post.build}: another comes"
-            )
-            core.log("info", text, component="sentinel", status="REPLACED")
+        if said.build != post.build and said.pid == self._first:
+            # Said until it has left; what comes in its place is of the code on disk, newer or not.
             post.send(Goodbye(reason="it is of another build"))
             return
         if (said.policy, said.after) == (post.policy, post.after):
@@ -196,10 +194,10 @@ class Keeper:
             return
         post, done = self._post, "it is sent away, and another comes"
         if self._asked_to_leave:
-            done = post.end()
+            done = post.end(by_force=self._asked_to_leave > 1)
         elif not self.why_not:
             post.send(HandBack() if phase in HOLDS else Goodbye(reason="it is of another build"))
-        self._asked_to_leave = True
+        self._asked_to_leave += 1
         self._core.alarm(
             "warning",
             "sentinel_build",

@@ -13,6 +13,7 @@ import pytest
 from engine.control.commands import CancelAll, Flatten, Reset
 from engine.control.snapshot import Snapshot
 from engine.journal.tools import verify
+from engine.model import NS
 from tests.crash import checks
 from tests.crash.kit import Engine, Story, Venue, short_folder, venue
 from tests.disk.kit import Trouble, full_disk, injected, read_only_disk
@@ -131,7 +132,13 @@ def test_killed_while_the_disk_fails_it_finds_the_truth_at_the_broker(disk: Disk
             return
         trouble.end()
         runner.start(rate=0, journal=SMALL)
-        picture = runner.until(lambda p: p if p.trading else None, "the three views agree")
+        picture = runner.until(lambda p: p if p.trading else None, "trading")
+        # An instrument that is halted for what was found does not keep the others from trading: what was
+        # found is booked, and compared once more.
+        first = picture.comparison.at or 0
+        picture = runner.until(
+            lambda p: p if (p.comparison.at or 0) > first + NS else None, "the three views agree"
+        )
         # The halt of the flattening holds; where not even the reserve was left, as one of the store.
         assert picture.halted
         assert ("store took nothing" in picture.halt_reason) == (disk is not full_disk), picture.halt_reason

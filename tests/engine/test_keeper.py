@@ -27,7 +27,8 @@ class FakePost:
         self.policy, self.after, self.problem, self.build = "flatten", 2.0, "", "1+a"
         self.runs = (FORMAT, "1+a")
         """Format and build of the process that answers."""
-        self.ended = 0
+        self.ended, self.forced = 0, False
+        self.pid = 7
         self.heard: list[ToSentinel] = []
         self.answers = True
         self.set = "flatten"
@@ -39,8 +40,9 @@ class FakePost:
     def bind(self, take: Callable[[Said], None], unread: Callable[[str], None]) -> None:
         self._take, self.unread = take, unread
 
-    def end(self) -> str:
+    def end(self, *, by_force: bool) -> str:
         self.ended += 1
+        self.forced = by_force
         return "process 7 is ended"
 
     def tend(self) -> None:
@@ -53,7 +55,7 @@ class FakePost:
                 Said(
                     phase=Phase.WATCHING,
                     policy=self.set,
-                    pid=7,
+                    pid=self.pid,
                     after=2.0,
                     n=message.n,
                     venue="here",
@@ -190,8 +192,8 @@ def test_one_of_an_older_build_is_replaced_once() -> None:
         post.runs = (FORMAT, "1+b")
         await rig.engine.keeper.first()  # type: ignore[union-attr]
         await rig.sleep(1)
-        assert [m for m in post.heard if isinstance(m, Goodbye)], "it is asked to leave"
-        count = len(post.heard)
+        assert [m for m in post.heard if isinstance(m, Goodbye)], "it is asked to leave, until it has"
+        post.pid, count = 8, len(post.heard)
         await rig.sleep(60)  # what comes back is the same: the code on disk is newer than this engine
         assert not [m for m in post.heard[count:] if isinstance(m, Goodbye)] and not post.ended
         row = rig.engine.status.sentinel()
@@ -210,7 +212,9 @@ def test_one_that_speaks_another_format_leaves_or_is_ended() -> None:
         assert len([m for m in post.heard if isinstance(m, Goodbye)]) == 1 and not post.ended
         assert "sentinel_build" in codes(rig)
         await rig.sleep(16)
-        assert post.ended == 1, "it did not leave"
+        assert post.ended == 1 and not post.forced, "it did not leave"
+        await rig.sleep(16)
+        assert post.ended == 2 and post.forced, "nor when it was told by a signal"
         post.runs = (FORMAT, "1+a")
         await rig.sleep(1)
         assert "sentinel_build" not in codes(rig) and rig.engine.status.sentinel().state == "ok"

@@ -18,7 +18,7 @@ import pytest
 
 from app.drill.processes import ROOT, end_sentinel, short_folder, wait_for
 from app.options import RunOptions
-from app.paths import sentinel_journal_path, sentinel_socket
+from app.paths import journal_path, sentinel_journal_path, sentinel_socket
 from app.sentinel.asking import ask, lease_of
 from app.sentinel.build import build_mark
 from app.sentinel.post import SentinelPost
@@ -92,18 +92,32 @@ def test_a_newer_engine_whose_words_are_not_known_is_left_alone(state: Path) -> 
     process = sentinel(state)
     wire = Line(state)
     assert said(wire.say(line(Beat(n=1, epoch=1, seq=1)).strip()).splitlines()[0]).phase is Phase.WATCHING
-    assert wire.say(b'{"say":"sing","tune":1}') == b"", "the connection ends"
-    process.wait(20)
+    with InstanceLock.exclusive(journal_path(state)):  # as the engine has it
+        assert wire.say(b'{"say":"sing","tune":1}') == b"", "the connection ends"
+        process.wait(20)
     lease = lease_of(state)
     assert lease is None or lease.holder is not Holder.SENTINEL
     assert ask(state) is None
+
+
+@pytest.mark.slow
+def test_words_of_who_is_no_engine_change_nothing(state: Path) -> None:
+    """Any program of the same user can find the socket; who guards is not sent away by it."""
+    process = sentinel(state)
+    wire = Line(state)
+    assert said(wire.say(line(Beat(n=1, epoch=1, seq=1)).strip()).splitlines()[0]).phase is Phase.WATCHING
+    assert Line(state).say(b"hello?") == b""
+    answer = ask(state)
+    assert answer is not None and answer.phase is Phase.WATCHING and process.poll() is None
+    process.terminate()
+    process.wait(10)
 
 
 BEFORE = '{"phase":"watching","policy":"flatten","pid":1}'
 OLD = """
 import asyncio, json, os, signal, sys
 from pathlib import Path
-from app.paths import sentinel_journal_path, sentinel_socket
+from app.paths import journal_path, sentinel_journal_path, sentinel_socket
 from engine.control.wire import reachable
 from engine.journal.files import InstanceLock
 state, answer, stays = Path(sys.argv[1]), sys.argv[2].encode(), sys.argv[3] == "stays"
@@ -165,7 +179,7 @@ def test_an_engine_ends_only_the_process_that_is_the_sentinel(state: Path, answe
         post.send(Goodbye(reason="it is of another build"))
         if stays == "leaves":
             await asyncio.to_thread(process.wait, 10)
-        ended = post.end()
+        ended = post.end(by_force=False)
         await post.close()
         return told, ended
 
@@ -193,7 +207,7 @@ def test_a_process_that_only_sits_on_the_socket_is_not_ended(state: Path) -> Non
         options = RunOptions(state_dir=state, config=None, feed="exchange:x.sock")
         post = SentinelPost(options, "off", 5.0, lambda *_, **__: None)
         await reached(post)
-        text = post.end()
+        text = post.end(by_force=False)
         await post.close()
         server.close()
         return text

@@ -69,7 +69,7 @@ class WorldPost:
     def bind(self, take: Callable[[Said], None], unread: Callable[[str], None]) -> None:
         self._take = take
 
-    def end(self) -> str:
+    def end(self, *, by_force: bool) -> str:
         return "it is one of this world"
 
     def tend(self) -> None:
