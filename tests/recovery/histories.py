@@ -304,7 +304,7 @@ def _plain(value: Any, orders: set[int]) -> Any:
         return [*value.packs, *value.entries()]
     if isinstance(value, dict):
         return [(key, _plain(inner, orders)) for key, inner in value.items()]
-    if isinstance(value, list) or type(value) is tuple:
+    if isinstance(value, list | tuple):
         return [_plain(inner, orders) for inner in value]
     if isinstance(value, set | frozenset):
         return sorted(map(repr, value))
