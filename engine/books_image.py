@@ -163,7 +163,7 @@ def take(books: Books) -> Image:
         notes=notes,
         positions=positions,
         halts=b.halts.latched(),
-        holds=b.holds.all(),
+        holds=b.holds.standing(),
         alerts=b.alerts.image(),
         day=b.day,
         day_start=None if b.day_start is None else b.day_start.image(),

@@ -63,6 +63,10 @@ class HoldBook:
     def all(self) -> tuple[InstrumentHold, ...]:
         return tuple(self._holds[symbol] for symbol in sorted(self._holds))
 
+    def standing(self) -> tuple[InstrumentHold, ...]:
+        """All, in the order in which their instruments were first held."""
+        return tuple(self._holds.values())
+
     def put_back(self, holds: Iterable[InstrumentHold]) -> None:
-        """Those of a saved state."""
+        """Those of a saved state, in their order."""
         self._holds = {hold.symbol: hold for hold in holds}
