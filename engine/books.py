@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from engine import attribution
 from engine import lifecycle_types as life
 from engine.alarmkinds import UNKNOWN_FILL
 from engine.alerts import AlertBook
@@ -76,7 +77,7 @@ from engine.records import (
 )
 from engine.risk.override import Override
 from engine.roll import RollBook
-from engine.strategy.netting import attribute, needs, share_fill
+from engine.strategy.netting import needs
 
 NET: Final = "net"
 """Strategy name of orders that serve the netted intentions of several strategies."""
@@ -175,10 +176,9 @@ class Books:
             case OrderStored(order=order) | OrderImported(order=order):
                 made = self.orders.release(order, ts) or self.orders.add(order, ts)
                 if order.strategy == NET:
-                    wanted = needs(
-                        order.side, self.positions.get(order.symbol).intended, self._held(order.symbol)
-                    )
-                    self.behind_orders[order.id] = wanted
+                    intended = self.positions.get(order.symbol).intended
+                    theirs = attribution.declared(self.positions, order.symbol)
+                    self.behind_orders[order.id] = needs(order.side, intended, theirs)
                 self.rolls.stored(order)
                 self._touch(order.symbol, ts)
                 return Applied(made)
@@ -357,8 +357,8 @@ class Books:
         outcome = self.orders.apply_fill(fill, ts)
         if not outcome.is_new:
             return Applied(outcome.record, outcome.anomalies, changed=False, was_closed=was_closed)
-        attribution = self._attribution(outcome.record, fill)
-        self.positions.book(fill, attribution)
+        owners = self._attribution(outcome.record, fill)
+        self.positions.book(fill, owners)
         self.fills += 1
         if not self.positions.qty(fill.symbol):
             for code in ("unprotected", "no_target", "overclosed"):
@@ -367,7 +367,7 @@ class Books:
         self.last_fill[fill.symbol] = max(self.last_fill.get(fill.symbol, 0), fill.ts)
         self._touch(fill.symbol, ts)
         return Applied(
-            outcome.record, outcome.anomalies, fill=fill, attribution=attribution, was_closed=was_closed
+            outcome.record, outcome.anomalies, fill=fill, attribution=owners, was_closed=was_closed
         )
 
     def _busted(self, key: ExecutionKey, ts: int) -> Applied:
@@ -395,17 +395,13 @@ class Books:
             return Applied(outcome.record, outcome.anomalies, changed=False)
         owners = self.positions.owners(symbol, old)
         if sum(lots for _, lots in owners) != fill.qty:
-            owners = self._rescale(owners, fill.qty)
+            owners = attribution.rescaled(owners, fill.qty)
         self.positions.correct(old, symbol, fill, owners)
         self._touch(symbol, ts)
         self._touch(fill.symbol, ts)
         before = outcome.fill
         only_fee = before is not None and _traded(before) == _traded(fill)
         return Applied(outcome.record, outcome.anomalies, symbol=symbol, only_fee=only_fee)
-
-    @staticmethod
-    def _rescale(owners: Attribution, qty: int) -> Attribution:
-        return tuple(attribute(qty, dict(owners)).items())
 
     def _attribution(self, record: OrderRecord | None, fill: Fill) -> Attribution:
         if record is not None:
@@ -415,37 +411,14 @@ class Books:
             order_id = fill.order_id or ""
             owner = self.orders.evicted_owner(order_id) or EXTERNAL
         if owner == FLATTENER or self.rolls.closes(order_id):
-            return self._closing(fill, owner)
+            return attribution.closed(self.positions, fill, owner)
         if owner != NET:
             return ((owner, fill.qty),)
-        parts = share_fill(
-            fill.qty,
-            fill.side,
-            self.positions.get(fill.symbol).intended,
-            self._held(fill.symbol),
-            self.behind_orders.get(order_id) or {EXTERNAL: 1},
-        )
-        return tuple(parts.items())
+        return attribution.netted(self.positions, fill, self.behind_orders.get(order_id) or {EXTERNAL: 1})
 
     def behind(self, order_id: str) -> tuple[str, ...]:
         """The strategies whose netted intentions an order serves; none of an order that has an owner."""
         return tuple(sorted(self.behind_orders.get(order_id, ())))
-
-    def _closing(self, fill: Fill, owner: str) -> Attribution:
-        """Whose lots the flatten procedure or a roll closed: those of whoever holds them, in proportion;
-        `owner` keeps what goes beyond them."""
-        held = self.positions.get(fill.symbol).parts
-        holders = {s: abs(part.qty) for s, part in held.items() if part.qty * fill.side.sign < 0}
-        lots = min(fill.qty, sum(holders.values()))
-        parts = attribute(lots, holders) if lots else {}
-        if lots < fill.qty:
-            parts[owner] = parts.get(owner, 0) + fill.qty - lots
-        return tuple(parts.items())
-
-    def _held(self, symbol: str) -> dict[str, int]:
-        """What each strategy that declared an intention for the symbol holds of it, signed lots."""
-        position = self.positions.get(symbol)
-        return {s: self.positions.strategy_qty(s, symbol) for s in position.intended}
 
     # -- profit
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -22,7 +21,7 @@ from brokers.loopback.walk import INSTRUMENTS, Walk
 from engine.control.client import ControlClient
 from engine.control.commands import Roll, Submit
 from engine.control.snapshot import Snapshot
-from engine.model import OrderType, Side
+from engine.model import NS, OrderType, Side
 from engine.ports import NotSent
 from tests.conformance.benches.ib import IbBench
 from tests.ib.kit import needs_library, play
@@ -200,5 +199,7 @@ def test_killed_between_the_legs_it_is_ended_with_the_exact_numbers() -> None:
         )
         assert f"ROLL HALF DONE: closed 2 {ran.near}, opened 0 {ran.far}" in alarm.text, alarm.text
         assert "the engine was restarted while it ran" in alarm.text
-        time.sleep(2)
+        ran.engine.until(
+            lambda p: (p.comparison.at or 0) > alarm.ts + NS or None, "it has gone on, and compared again"
+        )
         assert ran.held() == (0, 0), "nothing was sent again"
