@@ -29,6 +29,8 @@ CALM = 8
 """Seconds in a row in which everything agrees."""
 KILL_TELLS = 20
 """Seconds within which a kill has ended or said that it is not flat."""
+ADOPTS = 10
+"""How often a person asks, a second apart, to adopt a position that is being read again."""
 SHM = Path("/dev/shm")
 
 
@@ -205,7 +207,7 @@ async def _flat(world: World) -> Life:
     # What the engine was told to leave to a person (policy `warn`) a person decides before it can be flat.
     for difference in differences(life.engine, world.exchange):
         if not difference.order:
-            world.command(Adopt(symbol=difference.symbol))
+            _adopt(world, difference.symbol)
     answers: list[Answer] = []
     world.command(Kill(reason="the end of the run"), answers.append)
     for _ in range(60):
@@ -225,6 +227,17 @@ async def _flat(world: World) -> Life:
         if not closed and not (namesakes and told):
             raise Broken("kill", f"said {said and said.text}; left {left}, working {working}; {steps}")
     return life
+
+
+def _adopt(world: World, symbol: str, tries: int = ADOPTS) -> None:
+    """A person adopts the broker's position. Where the engine says that it is being read again, because an
+    execution came just before, and to ask again in a moment, the person does (seeds 595, 1379, 1621)."""
+
+    def answered(answer: Answer) -> None:
+        if not answer.ok and "ask again" in answer.text and tries > 1:
+            world.later(1.0, _adopt, world, symbol, tries - 1)
+
+    world.command(Adopt(symbol=symbol), answered)
 
 
 async def _replay(world: World, life: Life) -> None:
