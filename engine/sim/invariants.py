@@ -182,9 +182,12 @@ class Watch:
 
     def _late(self, fill: Fill, applied: Applied) -> None:
         """What was executed of an order that was over, or of none that is known, holds its instrument from
-        that row on."""
+        that row on. The report of an order's end may come before its executions, and counts them: lots of
+        which it told are exposed until they come, and are no surprise."""
         record = applied.record
-        if record is not None and (record.foreign or not applied.was_closed):
+        if record is not None and (
+            record.foreign or not applied.was_closed or record.life.cum <= record.life.told
+        ):
             return
         if not (self._books.holds.get(fill.symbol) or self._books.halts.instrument(fill.symbol)):
             raise Broken("late", f"{fill.key.exec_id} came late or of no order, and {fill.symbol} trades on")

@@ -12,8 +12,10 @@ from msgspec.structs import replace
 from engine.books import Applied
 from engine.control.commands import Reset
 from engine.facts import BrokerPosition, Executed, OrderReport
+from engine.kill_scope import Aim
 from engine.model import NS, ExecutionKey, Fill, Order, OrderStatus, Side
 from engine.risk import words
+from engine.sim.invariants import Broken, Counts, Watch
 from tests.engine.rig import START, Rig
 
 KEEP: dict[str, Any] = {"orders": {"on_stop": "keep"}}
@@ -275,3 +277,46 @@ def test_a_late_fill_of_an_order_that_left_memory_holds_as_well() -> None:
         assert hold is not None and hold.code == "evicted_order"
 
     Rig.play(script, config={"orders": {"closed_in_memory": 10}})
+
+
+class Happened:
+    """A venue at which the executions happened of which it tells."""
+
+    def execution(self, key: ExecutionKey) -> Fill | None:
+        return bought(key)
+
+    def has_seen(self, _order_id: str) -> bool:
+        return True
+
+    def denies(self, _aim: Aim) -> str:
+        return ""
+
+
+def bought(key: ExecutionKey) -> Fill:
+    return Fill(key=key, symbol="ES", side=Side.BUY, qty=1, price=23_990, ts=START)
+
+
+@pytest.mark.parametrize("counted", [1, 0])
+def test_an_execution_of_which_the_report_of_the_end_told_holds_nothing(counted: int) -> None:
+    """Seed 874: the broker, asked after a lost cancel, had the order canceled with one lot filled, and the
+    comparison brought the execution. It was exposed all the while. What goes beyond the count holds."""
+
+    async def script(rig: Rig) -> None:
+        books = rig.engine.core.books
+        broken: list[Broken] = []
+        Watch(rig.engine, Happened(), Counts(), broken.append)
+        order, _ = rig.send(Side.BUY, 2, 23_990)
+        await rig.sleep(0.5)
+        end = OrderReport(
+            ts=rig.clock.now(), order_id=order.id, status=OrderStatus.CANCELED, qty=2, cum=counted, leaves=0
+        )
+        rig.engine.facts.on_answer(end)
+        assert rig.status(order) == "CANCELED" and books.orders.exposure("ES").buy == counted
+        key = ExecutionKey(venue="CME", account=rig.config.account, trading_day="2026-01-05", exec_id="e-1")
+        fill = replace(bought(key), order_id=order.id)
+        rig.engine.facts.handle(Executed(ts=rig.clock.now(), fill=fill), "reconcile")
+        assert rig.position() == 1 and books.orders.exposure("ES").buy == 0
+        assert (books.holds.get("ES") is None) is (counted == 1)
+        assert not broken
+
+    Rig.play(script)
