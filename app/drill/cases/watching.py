@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from decimal import Decimal
 
 from app.drill.case import Collection
-from app.drill.cases.processes import flat_at_end, nothing_unknown, reset, sent_once
+from app.drill.cases.processes import flat_at_end, nothing_unknown, reset, sent_once, status
 from app.drill.live import LiveDrill
 from app.drill.notes import Broken
 from app.drill.processes import NeverSeen, alive, wait_for
 from app.sentinel.asking import ask
-from engine.model import Side
+from engine.control.commands import Cancel
+from engine.model import OrderType, Side
 from engine.sentinel.machine import Phase
 
-BUY = Side.BUY
+BUY, SELL = Side.BUY, Side.SELL
+VENUE_TIMER = 2.0
+"""Seconds after which the venue cancels all of an engine that does not renew its switch."""
 
 cases = Collection()
 
@@ -144,3 +148,87 @@ def planned(d: LiveDrill) -> None:
         wait_for(lambda: not alive(second.pid), "the sentinel leaves", patience=20.0)
     held, _ = books(d)
     d.check("the position is kept: nobody acted", held == 1, held)
+
+
+def switch(d: LiveDrill, word: str) -> None:
+    """The engine says so of the venue's own switch."""
+    d.until(
+        f"the venue's switch is {word}",
+        lambda p: p.health.sentinel.venue == word,
+        saw=lambda p: f"{p.health.sentinel.venue}: {p.health.sentinel.venue_text}",
+    )
+
+
+def at_work(d: LiveDrill) -> set[str]:
+    """Ids of the orders at work, by the exchange's own books."""
+    return {o.order_id or "" for o in d.exchange.audit().orders if o.status == "WORKING"}
+
+
+def protected(d: LiveDrill, ticks: int = 200) -> str:
+    """Rests a stop far below the market, as the position's protection; its id."""
+    stop = d.touch()[0] - ticks * d.instrument().tick
+    answer = d.submit(SELL, 1, stop - 20 * d.instrument().tick, type=OrderType.STOP_LIMIT, stop=stop)
+    d.did(f"a stop protects the position at {stop}")
+    order_id = answer.data.get("order_id", "")
+    if not answer.ok:
+        raise Broken(f"the stop was refused: {answer.text}")
+    d.see("the stop works", lambda p: status(p, order_id) == "WORKING")
+    return order_id
+
+
+@cases.live(
+    "3.23",
+    "The venue's own switch cancels what a silent engine left, and no protective stop",
+    "Such a switch takes protective stops too: armed at the wrong time it strips a position nobody tends.",
+    config={"sentinel": {"policy": "off", "venue_timer": VENUE_TIMER}},
+)
+def venue_switch(d: LiveDrill) -> None:
+    d.start()
+    d.trading()
+    d.opened(BUY, 1)
+    resting = d.rested(BUY, 1, 400)
+    switch(d, "ARMED")
+    stop = protected(d)
+    switch(d, "UNSAFE")
+    with d.trouble("no engine"):
+        d.engine.kill()
+        d.did("the engine is killed with -9")
+        time.sleep(1.5 * VENUE_TIMER)  # the silence itself: nothing has to happen in it
+        there = at_work(d)
+        d.check("stop and order still work at the exchange", there == {stop, resting}, there, stop, resting)
+    d.start()
+    d.trading()
+    switch(d, "UNSAFE")
+    d.engine.command(Cancel(order_id=stop))
+    d.did("a person cancels the stop")
+    switch(d, "ARMED")
+    with d.trouble("engine stopped (SIGSTOP)"):
+        begin = d.notes.at()
+        d.engine.send(signal.SIGSTOP)
+        d.did("the engine's process is stopped (SIGSTOP)")
+        try:
+            wait_for(lambda: not at_work(d), "the venue cancels what works", patience=20.0)
+        except NeverSeen as error:
+            raise Broken(str(error)) from error
+        d.notes.figure("from the engine's silence to the venue's cancel", f"{d.notes.at() - begin:.2f} s")
+        held, working = books(d)
+        d.check("the venue cancelled, and kept the position", (held, working) == (1, 0), (held, working))
+        d.engine.send(signal.SIGCONT)
+    d.did("it goes on (SIGCONT)")
+    d.until(
+        "the engine has booked the venue's cancel",
+        lambda p: status(p, resting) == "CANCELED",
+        resting,
+        saw=lambda p: status(p, resting) or "the order is not there",
+    )
+    switch(d, "ARMED")
+    d.until("it trades", lambda p: p.trading)
+    again = d.rested(BUY, 1, 400)
+    time.sleep(1.5 * VENUE_TIMER)  # renewed meanwhile: nothing has to happen
+    there = at_work(d)
+    d.check("while the engine lives the venue takes nothing", there == {again}, there, again)
+    flat_at_end(d)
+    d.engine.command(reset())
+    d.engine.stop()
+    sent_once(d)
+    nothing_unknown(d)
