@@ -301,8 +301,9 @@ def status(s: Status) -> str:
 def _guards(row: SentinelRow) -> list[tuple[str, str]]:
     """What acts when the engine cannot: its sentinel, and the venue's own switch."""
     heard = "" if row.heard is None else f", heard {age(row.heard)} ago"
+    told = row.policy if row.state == "unknown" else f"{row.policy}: {row.state} {row.text}".rstrip()
     return [
-        ("sentinel", f"{row.policy}: {row.state} {row.text}".rstrip() + heard),
+        ("sentinel", told + heard),
         ("venue timer", f"{row.venue} {row.venue_text}".rstrip()),
     ]
 

@@ -44,7 +44,7 @@ _EVENT: Final = (
     "equity not_sent half_bracket failover target_held bust resubmitted strategy_limit command adopted "
     "cancel_everything limits missing_fill busted_fill corrected_fill status_differs in_flight off_target "
     "rejected cancel_rejected replace_rejected unknown_report feed_end link_up screen_back screen_failed "
-    "sentinel_saw roll alert_test"
+    "sentinel_saw sentinel_pager roll alert_test"
 )
 
 ENDS: Final[dict[str, Ends]] = {

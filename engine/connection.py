@@ -66,6 +66,8 @@ class Links:
         """Since when questions go unanswered; None after an answer."""
         self.on_stray: Callable[[str, str], None] = lambda *_: None
         """Told of what a connection says that is not in use: its name, and what."""
+        self.ahead: Callable[[Order], None] = lambda _: None
+        """Told of every order before it leaves."""
         self._adapters = tuple(adapters)
         self._clock = clock
         self._answer_within = answer_within
@@ -199,6 +201,7 @@ class Links:
             self._fence.leave()
 
     def submit(self, order: Recorded[Order]) -> None:
+        self.ahead(order.request)
         self._send(lambda adapter: adapter.submit(order))
 
     def replace(self, change: Recorded[Replace]) -> None:

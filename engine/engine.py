@@ -181,6 +181,7 @@ class Engine:
         self.protective = (0, 0)
         """At the stop: protective orders that the broker has, and that it does not have."""
         self.dead_man = DeadMan(self.core, config.sentinel.venue_timer)
+        self._links.ahead = self.dead_man.ahead
         self.keeper = None if parts.sentinel is None else Keeper(self, parts.sentinel)
         self._host = HostWatch(self.core, self.reconcile_soon, self._spawn, parts.saver)
         parts.journal.on_rows = self.answers.stories.recent.extend

@@ -369,8 +369,19 @@ class SentinelNote(Record, frozen=True, tag="sentinel"):
     """What the sentinel saw, decided and did, in its own journal."""
 
     event: Literal[
-        "started", "watching", "silent", "back", "fenced", "proven", "undone", "trouble", "released"
+        "started",
+        "watching",
+        "silent",
+        "back",
+        "fenced",
+        "proven",
+        "undone",
+        "trouble",
+        "released",
+        "unpaged",
+        "paged",
     ]
+    """`unpaged`: what it had to say did not reach a person; `paged`: afterwards it did."""
     text: str
     epoch: int = 0
     """Of the lease that it holds; 0: none."""

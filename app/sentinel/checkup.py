@@ -41,4 +41,6 @@ def look(settings: Settings, state: Path, feed: str) -> Finding:
         return Finding("PASS", f"{told}; it starts with the engine")
     if said.reachable is False:
         return Finding("WARN", f"{told}; it cannot reach {said.venue}: {said.text}", "look at the line")
+    if said.unpaged:
+        return Finding("WARN", f"{told}; it paged nobody: {said.unpaged}", "try 'breakwater doctor --page'")
     return Finding("PASS", f"{told}; process {said.pid} is {said.phase}")

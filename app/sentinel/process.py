@@ -8,6 +8,7 @@ import os
 import random
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -44,7 +45,7 @@ PROBE_EVERY: Final = 2 * NS
 """ns between two questions to the broker while it waits."""
 TOLD_FOR: Final = 30.0
 """Seconds for which one that only tells stays after it has told."""
-LEVELS: Final = {"silent": "error", "fenced": "error", "undone": "error", "trouble": "warning"}
+LEVELS: Final = dict.fromkeys(("silent", "fenced", "undone", "unpaged"), "error") | {"trouble": "warning"}
 """How its notes stand in the log; the others are for information."""
 
 
@@ -76,7 +77,13 @@ class Sentinel:
         who = here(mode, settings.account)
         # Nobody sits at a screen of an engine that is dead or stands still.
         rules = settings.alerts
-        self._pager = Pager(rules, who, self._told, lambda: 0, self._log) if rules.command else None
+        loop = asyncio.get_running_loop()
+
+        def paging(problem: str) -> None:
+            loop.call_soon_threadsafe(self._paging, problem)
+
+        self._pager = Pager(rules, who, self._told, lambda: 0, self._log, paging) if rules.command else None
+        self._unpaged = ""
         section = config.sentinel.model_copy(update={"policy": self._policy})
         rng = random.SystemRandom()
         tools = Tools(
@@ -95,6 +102,7 @@ class Sentinel:
         policy = self._policy if self._venue is not None else "alert"
         # Once it has told there is nothing to stay for; an engine that comes back starts another one.
         hold = section.hold if policy != "alert" else min(section.hold, TOLD_FOR)
+        self._holds = int(hold * NS), int(section.hold * NS)
         self.watch = Watch(
             Rules(policy, after=int(section.after * NS), hold=int(hold * NS)),
             clock,
@@ -168,7 +176,18 @@ class Sentinel:
             text=text,
             format=FORMAT,
             build=self._build,
+            unpaged=self._unpaged,
         )
+
+    def _paging(self, problem: str) -> None:
+        """A page did not reach the user's program (empty: one did again). The pager tries on, ever more
+        slowly; the engine reads it from the journal, or hears it while it lives. One that only tells has not
+        told then: it stays as long as one that acts."""
+        self._unpaged = problem
+        self.watch.rules = replace(self.watch.rules, hold=self._holds[bool(problem)])
+        text = problem or "pages are delivered again"
+        epoch = max(self._hold.epoch, 0)
+        self._note(SentinelNote(event="unpaged" if problem else "paged", text=text, epoch=epoch))
 
     def strange(self, pid: int, why: str) -> None:
         """Words that are not known. They count only where the engine says them: the process that has its

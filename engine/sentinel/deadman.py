@@ -2,7 +2,7 @@
 
 Such a switch cancels every order of the account when nobody renews it, protective stops among them. A
 position that relies on one would lose it in the moment in which nobody looks after it; so the switch is armed
-only while no stop works at the venue.
+only while no stop works at the venue, and disarmed before one leaves.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from engine.core import Core
-from engine.model import NS, OrderType, Purpose
+from engine.model import NS, Order, OrderType, Purpose
 from engine.ports import NotSent
 
 Word = Literal["OFF", "ARMED", "UNSAFE", "NOT ARMED", "NOT AVAILABLE"]
@@ -40,19 +40,31 @@ class DeadMan:
             return
         if not self._after:
             return
-        if core.link_epoch != self._epoch:
-            # What was asked over another link may not have arrived.
-            self._epoch, self._due, self._known = core.link_epoch, 0, None
+        self._new_link()
         stop = self._relied_on()
         if stop:
-            self._disarm(f"{stop} protects at the venue, which would cancel it")
+            self._disarm(stop)
         elif mono >= self._due or self._known is not True:
             self._arm(mono)
+
+    def ahead(self, order: Order) -> None:
+        """An order is about to leave. Before a stop the switch is disarmed, over the same link: at no moment
+        would the venue take the stop for an engine that dies."""
+        if self._after and self._core.adapter.capabilities.dead_man and _protects(order):
+            self._new_link()
+            self._disarm(order.id)
+
+    def _new_link(self) -> None:
+        """What was asked over another link may not have arrived."""
+        if self._core.link_epoch != self._epoch:
+            self._epoch, self._due, self._known = self._core.link_epoch, 0, None
 
     def stop(self) -> bool:
         """The engine ends as planned: what it leaves at the venue is meant to stay. True where the venue was
         told so a moment ago."""
-        if not self._after or self.word != "ARMED":
+        # One that could not be renewed a moment ago is still armed there.
+        armed = self._known is not False and self._core.adapter.capabilities.dead_man
+        if not self._after or not armed:
             return False
         self._after = 0
         return self._ask(None)
@@ -60,7 +72,7 @@ class DeadMan:
     def _relied_on(self) -> str:
         """A stop that works at the venue, ours or anybody's; empty: there is none."""
         for record in self._core.books.orders.working():
-            if not record.held and (record.order.purpose is Purpose.PROTECT or record.order.type in _STOPS):
+            if not record.held and _protects(record.order):
                 return record.order.id
         return ""
 
@@ -69,10 +81,13 @@ class DeadMan:
             self._due, self._known = mono + self._after // 3, True
             self.word, self.text = "ARMED", f"the venue cancels all after {self._after / NS:g} s without us"
 
-    def _disarm(self, why: str) -> None:
+    def _disarm(self, stop: str) -> None:
+        why = f"{stop} protects at the venue, which would cancel it"
         if self._known is False or self._ask(None):
             self._known = False
-            self.word, self.text = "UNSAFE", why
+        else:
+            why += f"; it was not told yet: {self.text}"
+        self.word, self.text = "UNSAFE", why
 
     def _ask(self, after: int | None) -> bool:
         try:
@@ -81,3 +96,7 @@ class DeadMan:
             self.word, self.text = "NOT ARMED", str(problem)
             return False
         return True
+
+
+def _protects(order: Order) -> bool:
+    return order.purpose is Purpose.PROTECT or order.type in _STOPS

@@ -83,6 +83,8 @@ class Keeper:
         """Why the engine may not send; empty while it may."""
         self._first = 0
         """Process of the sentinel that was heard first in this life of the engine; 0: none was heard."""
+        self._unpaged = ""
+        """Why the sentinel's page has reached nobody."""
         self._asked_to_leave = 0
         """How often one with which nothing can be done was asked to leave, or ended."""
         post.bind(self._take, self._unreadable)
@@ -138,6 +140,7 @@ class Keeper:
         self._heard = self._answered = self._core.clock.mono()
         self._core.clear_alarms("sentinel_gone")
         self._compare(said)
+        self._tell_of_pages(said.unpaged)
         if said.reachable is False:
             self._core.alarm(
                 "warning", "sentinel_link", f"the sentinel cannot reach {said.venue}: {said.text}"
@@ -244,8 +247,17 @@ class Keeper:
             self._engine.reconcile_soon()
         return True
 
+    def _tell_of_pages(self, unpaged: str) -> None:
+        """Whoever reads this was not called: he may have to ask what went on unseen."""
+        if unpaged and unpaged != self._unpaged:
+            self._core.alarm(
+                "warning", "sentinel_pager", f"the sentinel paged nobody: {unpaged}", cause="page"
+            )
+        self._unpaged = unpaged
+
     def _tell(self, deeds: Deeds, was: str) -> None:
         core, text = self._core, deeds.text()
+        self._tell_of_pages(deeds.unpaged)
         if deeds.acted:
             self._engine.halt(
                 "account", "", "sentinel", f"{text}. Look at the positions, then reset the halt"
@@ -274,10 +286,11 @@ class Keeper:
         place = f" · {said.venue}" if said.venue else ""
         # One that is to act and has nowhere to do so is less than what was asked for.
         idle = policy in ("cancel", "flatten") and not said.venue
-        fine = said.reachable is not False and said.phase is Phase.WATCHING and not idle
+        fine = said.reachable is not False and said.phase is Phase.WATCHING and not idle and not said.unpaged
+        why = said.text if not said.unpaged else f"{said.text}; it paged nobody: {said.unpaged}".lstrip("; ")
         return SentinelRow(
             state="ok" if fine else "warn",
             policy=policy,
             heard=round((self._core.clock.mono() - self._answered) / NS, 1),
-            text=f"{what}{place}{': ' + said.text if said.text else ''}",
+            text=f"{what}{place}{': ' + why if why else ''}",
         )

@@ -65,6 +65,8 @@ class Said(Value, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """`FORMAT` of what it says."""
     build: str = ""
     """Mark of the code that it runs."""
+    unpaged: str = ""
+    """Why what it had to say has reached nobody; empty: it has, or there was nothing."""
 
 
 _heard: Final[msgspec.json.Decoder[Beat | HandBack | Goodbye]] = msgspec.json.Decoder(

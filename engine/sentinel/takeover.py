@@ -41,6 +41,8 @@ class Deeds:
     """Its note of the engine's silence."""
     verdict: str = ""
     """Last words of its procedure; empty: it did not come to an end."""
+    unpaged: str = ""
+    """Why nobody was paged of it; empty: somebody was, or nobody was to be."""
     orders: int = 0
     cancels: int = 0
     fills: int = 0
@@ -88,6 +90,10 @@ def _take(engine: Engine, deeds: Deeds, row: Row) -> None:
     match record:
         case SentinelNote(event="silent", text=text):
             deeds.silent = text
+        case SentinelNote(event="unpaged", text=text):
+            deeds.unpaged = text
+        case SentinelNote(event="paged"):
+            deeds.unpaged = ""
         case SentinelNote(event="fenced"):
             deeds.acted, deeds.verdict = True, ""
             # Before the note that it was taken over: whatever happens in between, the halt is there.

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from control_harness import Served, make_snapshot
 from msgspec.structs import replace
@@ -24,7 +25,7 @@ from app.paths import journal_path
 from engine.control import commands as c
 from engine.control import wire
 from engine.control.client import Unreachable
-from engine.control.snapshot import NOT_COMPARED, Comparison, KillView, Snapshot
+from engine.control.snapshot import NOT_COMPARED, Comparison, KillView, SentinelRow, Snapshot
 from engine.journal.files import InstanceLock
 from engine.model import OrderType, Side, TimeInForce
 
@@ -360,6 +361,57 @@ def test_what_was_not_compared_since_the_link_broke_is_not_printed_as_known(
     served.update(comparison=replace(last, at=shot.ts - 2_000_000_000, holds=True, orders=True))
     run(served, "status")
     assert "compared     2.0s ago" in capsys.readouterr().out
+
+
+LOCKED = "LOCKED OUT: the sentinel is at work at the broker, or has not given the lease back"
+
+
+@pytest.mark.parametrize(
+    ("row", "guards"),
+    [
+        (SentinelRow(), ["sentinel     off", "venue timer  OFF"]),
+        (
+            SentinelRow(
+                state="ok", policy="flatten", text="watching, acts after 5 s of silence, pid 7", heard=0.4
+            ),
+            [
+                "sentinel     flatten: ok watching, acts after 5 s of silence, pid 7, heard 0.4s ago",
+                "venue timer  OFF",
+            ],
+        ),
+        (
+            SentinelRow(
+                state="down", policy="cancel", text=LOCKED, venue="NOT ARMED", venue_text="the link is down"
+            ),
+            [f"sentinel     cancel: down {LOCKED}", "venue timer  NOT ARMED the link is down"],
+        ),
+        (
+            SentinelRow(venue="ARMED", venue_text="the venue cancels all after 30 s without us"),
+            ["sentinel     off", "venue timer  ARMED the venue cancels all after 30 s without us"],
+        ),
+        (
+            SentinelRow(venue="UNSAFE", venue_text="a-1 protects at the venue, which would cancel it"),
+            ["sentinel     off", "venue timer  UNSAFE a-1 protects at the venue, which would cancel it"],
+        ),
+        (
+            SentinelRow(venue="NOT AVAILABLE", venue_text="ib has none: orders stay"),
+            ["sentinel     off", "venue timer  NOT AVAILABLE ib has none: orders stay"],
+        ),
+    ],
+)
+def test_status_and_health_say_who_acts_when_the_engine_cannot(
+    row: SentinelRow, guards: list[str], served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shot = served.snapshot
+    assert shot is not None
+    served.update(health=replace(shot.health, sentinel=row))
+    for topic in ("status", "health"):
+        assert run(served, topic) == CtlExit.OK
+        out = capsys.readouterr().out.splitlines()
+        assert [line for line in out if line.startswith(("sentinel ", "venue timer "))] == guards, topic
+    run(served, "status", "--json")
+    told = json.loads(capsys.readouterr().out)["sentinel"]
+    assert msgspec.convert(told, SentinelRow) == row
 
 
 # ---- kill

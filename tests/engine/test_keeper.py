@@ -6,15 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from engine.control.commands import Kill
+from engine.journal import Row
 from engine.model import NS, Side
-from engine.records import SentinelNote
+from engine.records import KINDS, SentinelNote
 from engine.sentinel.keeper import Keeper
 from engine.sentinel.lease import Holder, Leasehold
 from engine.sentinel.leasefile import LeaseFile
 from engine.sentinel.machine import Phase
 from engine.sentinel.messages import FORMAT, Beat, Goodbye, HandBack, Said, ToSentinel
-from engine.sentinel.takeover import Regained
+from engine.sentinel.takeover import Regained, take_over
 from tests.engine.rig import Rig
 
 
@@ -232,5 +235,24 @@ def test_one_that_cannot_be_read_leaves_or_is_ended() -> None:
         await rig.sleep(16)
         post.unread("Invalid value 'dreaming'")
         assert post.ended == 1
+
+    play(script)
+
+
+def test_what_the_sentinel_could_not_page_is_read_from_its_journal_unless_it_was_paged_later() -> None:
+    notes = {"j": ["silent", "unpaged"], "k": ["silent", "unpaged", "paged"]}
+
+    def body(event: str) -> str:
+        return msgspec.json.encode(SentinelNote(event=event, text=f"{event} text")).decode()  # type: ignore[arg-type]
+
+    async def script(rig: Rig) -> None:
+        watched(rig)
+        for journal, events in notes.items():
+            rows = tuple(Row(n, 0, KINDS[SentinelNote], "", "", body(e), 0) for n, e in enumerate(events, 1))
+            keeper = rig.engine.keeper
+            assert keeper is not None
+            keeper._tell(take_over(rig.engine, Regained(journal, rows)), "")
+            found = [a.text for a in rig.engine.core.books.alerts.rows(100) if a.code == "sentinel_pager"]
+            assert found == ["the sentinel paged nobody: unpaged text"], "told once, of the first journal"
 
     play(script)

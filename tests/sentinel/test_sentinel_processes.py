@@ -28,7 +28,7 @@ from app.paths import journal_path, sentinel_journal_path
 from app.sentinel.asking import ask, lease_of
 from app.sentinel.post import rows_of
 from engine.control.commands import Kill, Reset, Submit
-from engine.control.snapshot import Snapshot
+from engine.control.snapshot import AlertRow, Snapshot
 from engine.model import Side
 from engine.recorder import open_tape
 from engine.recorder.story import tell
@@ -39,7 +39,7 @@ from engine.sentinel.machine import Phase
 CONFIG = """
 strategies = []
 [alerts]
-command = ["sh", "-c", 'cat >> "$0"', "{pages}"]
+command = ["sh", "-c", 'test -e "$0" || {{ echo no line >&2; exit 3; }}; cat >> "$0"', "{pages}"]
 [sentinel]
 policy = "{policy}"
 after = 1
@@ -62,10 +62,13 @@ retry_first = 0.1
 class Bench:
     """Exchange, engine and its sentinel."""
 
-    def __init__(self, folder: Path, policy: str) -> None:
+    def __init__(self, folder: Path, policy: str, *, pages: bool) -> None:
+        """`pages`: a person can be reached from the beginning."""
         self.state = folder / "state"
         config = folder / "breakwater.toml"
         self.pages = folder / "pages"
+        if pages:
+            self.pages.touch()
         config.write_text(CONFIG.format(policy=policy, pages=self.pages))
         self.exchange = ExchangeProcess(folder, 7, "walk:ES@20")
         self.engine = EngineProcess(self.state, config, f"exchange:{self.exchange.address}", sentinel=True)
@@ -77,6 +80,9 @@ class Bench:
 
     def start(self) -> None:
         self.engine.begin()
+        self.watched()
+
+    def watched(self) -> None:
         self.engine.until(lambda p: p.health.sentinel.state == "ok" or None, "a sentinel that is well")
 
     def trading(self) -> None:
@@ -113,8 +119,6 @@ class Bench:
 
     def paged(self) -> list[str]:
         """The lines of all pages, of engine and sentinel."""
-        if not self.pages.exists():
-            return []
         whole = self.pages.read_text(encoding="utf-8").rpartition("\n")[0]
         return [told["text"] for line in whole.splitlines() for told in json.loads(line)["alarms"]]
 
@@ -140,9 +144,9 @@ def resting(picture: Snapshot) -> list[str]:
 
 
 @contextlib.contextmanager
-def bench(policy: str) -> Iterator[Bench]:
+def bench(policy: str, *, pages: bool = True) -> Iterator[Bench]:
     with short_folder() as folder:
-        made = Bench(folder, policy)
+        made = Bench(folder, policy, pages=pages)
         try:
             yield made
         finally:
@@ -211,6 +215,38 @@ def test_the_policy_alert_tells_and_touches_nothing() -> None:
         b.send(Side.BUY, 1, 4901)
         b.engine.command(Kill(flatten=True))
         wait_for(lambda: any("the kill ended: " in text for text in b.paged()), "the page about the kill")
+
+
+def test_the_engine_hears_that_the_sentinel_could_page_nobody() -> None:
+    """From the sentinel itself while that lives; and no more once a person was reached."""
+
+    def unpaged(picture: Snapshot) -> list[AlertRow]:
+        return [a for a in picture.alerts if a.code == "sentinel_pager"]
+
+    with bench("alert", pages=False) as b:
+        b.start()
+        b.engine.send(signal.SIGSTOP)
+        wait_for(lambda: "unpaged" in b.notes(), "the sentinel's trouble")
+        b.engine.send(signal.SIGCONT)
+        (alarm,) = b.engine.until(unpaged, "the alarm")
+        assert alarm.text == "the sentinel paged nobody: the program ended with 3: no line"
+        picture = b.engine.until(lambda p: p if "it paged nobody" in p.health.sentinel.text else None, "F6")
+        assert picture.health.sentinel.state == "warn"
+        b.engine.kill()
+        b.phase(Phase.SILENT)
+        said = ask(b.state)
+        assert said is not None
+        b.pages.touch()  # a person can be reached again, and is, with what there was to say
+        os.kill(said.pid, signal.SIGTERM)
+        wait_for(lambda: not alive(said.pid), "the sentinel leaves")
+        assert b.notes()[-1] == "paged"
+        assert sum("nothing heard of the engine" in text for text in b.paged()) == 2
+        b.engine.begin()
+        picture = b.engine.until(
+            lambda p: p if any(a.code == "sentinel_saw" for a in p.alerts) else None,
+            "it has read what was seen",
+        )
+        assert [a.id for a in unpaged(picture)] == [alarm.id], "no news"
 
 
 def test_a_planned_end_stands_it_down_and_its_own_death_is_mended() -> None:

@@ -78,6 +78,7 @@ REMEDIES: Final[dict[str, str]] = {
     "sentinel_acted": "F4: look, then :reset halt",
     "sentinel_saw": "F7: why it was silent",
     "sentinel_gone": "it starts again by itself; F6",
+    "sentinel_pager": "try breakwater doctor --page",
     "sentinel_link": "F6: look at the link",
     "sentinel_build": "restart what starts it; F6",
     "sentinel_settings": "give it this configuration",
