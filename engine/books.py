@@ -197,7 +197,7 @@ class Books:
                 return self._event(replace.order_id, life.ReplaceSent(replace=replace), ts)
             case NotSentNote(order_id=order_id, what=what, reason=reason, replace_id=replace_id):
                 event = life.NotSent(reason=reason, what=Request(what), replace_id=replace_id or None)
-                applied = self._event(order_id, event, ts)
+                applied = self._halting(self._event(order_id, event, ts), ts)
                 if not record.stored:
                     self.orders.drop(order_id)
                 return applied
@@ -314,12 +314,14 @@ class Books:
 
     def _fact(self, fact: AnyFact, ts: int) -> Applied:
         applied = self._report(fact, ts)
-        if not applied.anomalies:
-            return applied
+        if applied.fill is not None and applied.anomalies:
+            self.holds.begin(applied.fill.symbol, applied.anomalies, ts)
+        return self._halting(applied, ts)
+
+    def _halting(self, applied: Applied, ts: int) -> Applied:
+        """Latches the halts of an instrument that the surprises call for: with what told of them, so that no
+        crash comes between the two."""
         record, fill = applied.record, applied.fill
-        if fill is not None:
-            self.holds.begin(fill.symbol, applied.anomalies, ts)
-        # With the execution itself, so that no crash comes between the two.
         for anomaly in applied.anomalies:
             if anomaly.code is life.Code.OVERFILL and record is not None and not record.foreign:
                 text = f"{record.order.id}: {anomaly.text}"

@@ -154,6 +154,7 @@ class Engine:
         self.intake.on_answer = self.facts.on_answer
         self.intake.on_silence = self.giving_up.unanswered
         self.intake.moved = self.facts.moved
+        self.intake.stayed = self.facts.stayed
         self.view.pause_reasons = self._pause_reason
         # The risk loop runs at its period of the host's time, however fast the recording does.
         period = int(config.risk_period * NS * parts.speed)

@@ -208,6 +208,12 @@ class FactHandler:
         if record.life.is_closed:
             engine.strategies.targets.on_closed(record)
 
+    def stayed(self, record: OrderRecord, was: OrderStatus, applied: Applied, correlation: str) -> None:
+        """Something about an order certainly did not leave, which may show executions in another light."""
+        for anomaly in applied.anomalies:
+            self._surprise(anomaly, applied, record.order.id, correlation)
+        self.moved(record, was)
+
     def link_lost(self, lost: LinkLost) -> None:
         """What was in flight when the link broke is in doubt now."""
         core = self._core

@@ -12,6 +12,7 @@ from functools import partial
 
 import msgspec
 
+from engine.books import Applied
 from engine.control.commands import Answer
 from engine.core import Core
 from engine.kill import KillSwitch
@@ -53,6 +54,7 @@ class Intake:
         """Told of each order that passed the gate (order groups, strategies)."""
         self.moved: Callable[[OrderRecord, OrderStatus], None] = lambda *_: None
         """Told of an order that changed by what happened here, and of its status before."""
+        self.stayed: Callable[[OrderRecord, OrderStatus, Applied, str], None] = lambda *_: None
 
     # -- new orders
 
@@ -372,16 +374,14 @@ class Intake:
     def note_not_sent(self, order: Order, note: NotSentNote, correlation: str = "") -> None:
         """Something about an order certainly did not leave: on the record, in the log, and whoever follows
         the order is told."""
-        core = self._core
+        core, correlation = self._core, correlation or order.correlation
         record = core.books.orders.get(order.id)
         was = record.life.status if record is not None else OrderStatus.PENDING_NEW
-        correlation = correlation or order.correlation
-        core.commit(note, correlation, order.id)
-        core.story(
-            "warning", f"{note.what} not sent: {note.reason}", order.id, correlation, status="NOT_SENT"
-        )
+        applied = core.commit(note, correlation, order.id)
+        text = f"{note.what} not sent: {note.reason}"
+        core.story("warning", text, order.id, correlation, status="NOT_SENT")
         if record is not None:
-            self.moved(record, was)
+            self.stayed(record, was, applied, correlation)
 
     # -- cancel
 

@@ -107,18 +107,43 @@ def close_if_filled(life: OrderLife) -> OrderLife:
     return life
 
 
+def _asked(life: OrderLife) -> int:
+    """The largest size that stands or that an unanswered replace may have made, lots."""
+    return max(life.worst_qty, *(r.qty for r in life.excused)) if life.excused else life.worst_qty
+
+
+def unexcused(before: OrderLife, after: OrderLife) -> tuple[Anomaly, ...]:
+    """The executions that only a replace excused which is not under way any more."""
+    asked, most = _asked(after), _asked(before)
+    filled = min(before.cum, most)
+    if filled <= asked:
+        return ()
+    text = f"{before.cum} filled, only {asked} asked for: the change to {most} is off"
+    return (Anomaly(Code.OVERFILL, text, filled - asked),)
+
+
 def _not_sent(life: OrderLife, event: NotSent) -> Transition:
     if event.what is Request.CANCEL:
         return Transition(
             close_if_filled(evolve(life, pending_cancel=False)) if life.pending_cancel else life
         )
     if event.what is Request.REPLACE:
-        if event.replace_id is None:
-            gone = life.replaces[-1:]
-        else:
-            gone = tuple(r for r in life.replaces if r.id == event.replace_id)
-        return Transition(without(life, gone) if gone else life)
+        return _change_not_sent(life, event.replace_id)
     return surprise(life, Code.CONTRADICTION, f"said never to have left, but it is {life.status}")
+
+
+def _change_not_sent(life: OrderLife, replace_id: str | None) -> Transition:
+    """It can explain no execution, whether it still was to raise the order or had all that it asked for."""
+    if replace_id is None:
+        replaces, excused = life.replaces[-1:], life.excused[-1:] if not life.replaces else ()
+    else:
+        replaces = tuple(r for r in life.replaces if r.id == replace_id)
+        excused = tuple(r for r in life.excused if r.id == replace_id)
+    if not replaces and not excused:
+        return Transition(life)
+    after = evolve(life, excused=tuple(r for r in life.excused if r not in excused))
+    after = without(after, replaces) if replaces else after
+    return Transition(after, unexcused(life, after))
 
 
 def _not_sent_new(life: OrderLife, event: NotSent) -> Transition:

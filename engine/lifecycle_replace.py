@@ -19,6 +19,7 @@ from engine.lifecycle_local import (
     Arm,
     close_if_filled,
     surprise,
+    unexcused,
     without,
 )
 from engine.lifecycle_types import (
@@ -147,21 +148,6 @@ def _pending_replace(life: OrderLife, event: PendingReplace) -> Transition:
         if life.uncertain not in (CANCELED, EXPIRED, REJECTED):
             return Transition(open_again(life))
     return Transition(life)
-
-
-def _asked(life: OrderLife) -> int:
-    """The largest size that stands or that an unanswered replace may have made, lots."""
-    return max(life.worst_qty, *(r.qty for r in life.excused)) if life.excused else life.worst_qty
-
-
-def unexcused(before: OrderLife, after: OrderLife) -> tuple[Anomaly, ...]:
-    """The executions that only a replace excused which is not under way any more."""
-    asked, most = _asked(after), _asked(before)
-    filled = min(before.cum, most)
-    if filled <= asked:
-        return ()
-    text = f"{before.cum} filled, only {asked} asked for: the change to {most} is off"
-    return (Anomaly(Code.OVERFILL, text, filled - asked),)
 
 
 def _replace_rejected(life: OrderLife, event: ReplaceRejected) -> Transition:

@@ -20,9 +20,10 @@ from engine.lifecycle_local import (
     WORKING,
     Arm,
     surprise,
+    unexcused,
     without,
 )
-from engine.lifecycle_replace import answered, same_terms, unexcused, with_terms
+from engine.lifecycle_replace import answered, same_terms, with_terms
 from engine.lifecycle_types import (
     CLOSED,
     Anomaly,

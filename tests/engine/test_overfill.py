@@ -9,10 +9,12 @@ import pytest
 
 from engine.books import Applied
 from engine.control.commands import Flatten, Reset
-from engine.facts import ReplaceRejected
+from engine.facts import Executed, ReplaceRejected
 from engine.model import NS, Replace, Side
 from engine.risk import words
 from tests.engine.rig import START, Rig
+from tests.engine.said import journal
+from tests.engine.test_brackets import same_from_the_journal
 
 KEEP: dict[str, Any] = {"orders": {"on_stop": "keep"}}
 
@@ -146,5 +148,30 @@ def test_a_change_that_is_refused_excuses_no_lot_any_more() -> None:
         assert halt is not None and halt.code == "overfill" and "3 filled, only 2 asked for" in halt.reason
         assert rig.engine.core.books.alerts.standing("overfill", "ES")
         assert rig.send(Side.BUY, 1, 23_990)[1] is not None, "nothing opens"
+
+    Rig.play(script)
+
+
+def test_a_change_that_never_left_excuses_no_lot_any_more() -> None:
+    """Three executed of two while a change to three waited for the disk: the order has ended, so the change
+    stays here, and the venue never was to execute more than two."""
+
+    async def script(rig: Rig) -> None:
+        order, refusal = rig.send(Side.BUY, 2, 23_990)
+        assert refusal is None
+        await rig.sleep(1)
+        (resting,) = rig.exchange.books.open_orders(rig.config.account)
+        assert rig.engine.replacer.replace(Replace(id="r-1", order_id=order.id, qty=3, limit=23_990)) is None
+        rig.exchange.desk.fill(resting, 3, 23_990, True)
+        (fill,) = rig.exchange.audit(rig.config.account).executions
+        rig.engine.facts.take(Executed(ts=fill.ts, fill=fill))  # before the disk has answered
+        await rig.sleep(1)
+        (note,) = [row for row in await journal(rig) if row.kind == "not_sent"]
+        assert "the order has ended" in str(note.body) and rig.position() == 3
+        books = rig.engine.core.books
+        halt = books.halts.instrument("ES")
+        assert halt is not None and halt.code == "overfill" and "3 filled, only 2 asked for" in halt.reason
+        assert books.alerts.standing("overfill", "ES") and rig.send(Side.BUY, 1, 23_990)[1] is not None
+        await same_from_the_journal(rig)
 
     Rig.play(script)

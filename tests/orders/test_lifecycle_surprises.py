@@ -227,6 +227,19 @@ def test_what_a_pending_replace_excused_is_an_overfill_once_that_is_refused(fill
     assert Code.OVERFILL not in [a.code for a in transition(after, v.replace_rejected("Y")).anomalies]
 
 
+@pytest.mark.parametrize("filled", [12, 15])
+@pytest.mark.parametrize("named", ["Y", None])
+def test_what_a_replace_excused_that_never_left_is_an_overfill(filled: int, named: str | None) -> None:
+    v = Venue()
+    life, codes = run(v.ack(), ReplaceSent(replace=rep("Y", 15)), FillApplied(qty=filled))
+    assert Code.OVERFILL not in codes
+    note = NotSent(reason="the order has ended", what=Request.REPLACE, replace_id=named)
+    after, anomalies = transition(life, note)
+    assert [(a.code, a.amount) for a in anomalies] == [(Code.OVERFILL, filled - 10)]
+    assert after.is_closed and after.cum == filled
+    assert transition(after, note).anomalies == (), "once"
+
+
 def test_of_two_pending_replaces_the_one_that_stands_goes_on_excusing() -> None:
     v = Venue()
     asked = (ReplaceSent(replace=rep("Y", 12)), ReplaceSent(replace=rep("Z", 15)))
