@@ -51,10 +51,10 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.USAGE: "the command line was not understood",
     ExitCode.HALTED: "halted at the end: a limit or a person stopped trading, or the engine a strategy",
     ExitCode.BAD_CONFIG: "bad configuration; nothing was started",
-    ExitCode.STORE_REFUSED: "the journal cannot be opened or written",
+    ExitCode.STORE_REFUSED: "the journal, or a drill's result, cannot be opened or written",
     ExitCode.ALREADY_RUNNING: "an engine already runs with this state directory",
     ExitCode.FEED_ERROR: "the market data cannot be read",
-    ExitCode.NOT_FLAT: "not flat, or not reconciled with the broker, at the end of the feed or of --for",
+    ExitCode.NOT_FLAT: "not flat, or not reconciled, at the end of the feed or of --for; drill: at its begin",
     ExitCode.LIVE_REFUSED: "live trading was not confirmed",
     ExitCode.GATE_CLOSED: "the stage may not be started yet",
 }

@@ -112,7 +112,7 @@ def _drilled(settings: Settings, places: tuple[Path, ...]) -> Item:
             return Item(
                 True, f"drills passed: {report.id}, {when}, {report.count('passed')} cases{left}", "", above
             )
-        failed = ", ".join(c.id for c in report.cases if c.status == "failed") or "cut short"
+        failed = ", ".join(c.id for c in report.cases if c.status == "failed") or "cut short or running"
         return Item(
             False,
             f"drills passed: {report.id} did not ({failed})",

@@ -42,7 +42,9 @@ def _run(args: argparse.Namespace) -> int:
     except BadConfig as error:
         return _fail(args, ExitCode.BAD_CONFIG, str(error))
     except command.DrillRefused as error:
-        return _fail(args, ExitCode.LIVE_REFUSED, str(error))
+        return _fail(args, error.code, str(error))
+    except command.NotStored as error:
+        return _fail(args, ExitCode.STORE_REFUSED, str(error))
     except ValueError as error:
         return _fail(args, ExitCode.USAGE, str(error))
     except OSError as error:

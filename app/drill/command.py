@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,13 +18,14 @@ from app.cli import version
 from app.drill.agenda import agenda
 from app.drill.case import Case
 from app.drill.context import DrillContext
-from app.drill.model import OWN_EXCHANGE, CaseResult, DrillReport
+from app.drill.guardian import guarded
+from app.drill.model import OWN_EXCHANGE, DrillReport
 from app.drill.notes import Broken
-from app.drill.report_html import html
-from app.drill.report_markdown import markdown
 from app.drill.report_text import Progress, closing, listing
-from app.drill.results import build_fingerprint, config_fingerprint, place_for, save
+from app.drill.results import build_fingerprint, config_fingerprint
 from app.drill.running import look_at_account, run_case
+from app.drill.shelf import NotStored as NotStored
+from app.drill.shelf import Shelf
 from app.exitcodes import ExitCode
 from app.paths import default_config, find_config, state_dir
 from app.problems import BadConfig, Problem
@@ -32,6 +34,10 @@ from app.settings import Settings, load
 
 class DrillRefused(Exception):
     """The drill is not begun; the text says why and what to do."""
+
+    def __init__(self, code: ExitCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def run(args: argparse.Namespace, env: Mapping[str, str]) -> int:
@@ -47,67 +53,68 @@ def run(args: argparse.Namespace, env: Mapping[str, str]) -> int:
     state = state_dir(args.state_dir, "paper", env)
     started = time.time_ns()
     build = build_fingerprint()  # of what runs now, whatever is installed meanwhile
-    if args.output:
-        folder = Path(args.output).expanduser().absolute()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name, kept = place_for(state, started)
-    else:
-        name, folder = place_for(state, started)
-        kept = folder
     out = sys.stderr if args.json else sys.stdout
-    progress = Progress(chosen, out)
-    results: list[CaseResult] = []
-    interrupted = False
-    begin = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="bw-drill-") as scratch:
-        context = DrillContext(settings, seed, Path(scratch), data, args.against or "")
+    with guarded() as scratch:
+        context = DrillContext(settings, seed, scratch, data, args.against or "")
         if args.against:
             _must_be_free(context)
+        shelf = Shelf(state, started, args.output)
+        # Until it has ended it counts as interrupted: one that is killed leaves what it had found.
+        report = DrillReport(
+            id=shelf.name,
+            started=started,
+            wall=0.0,
+            version=version(),
+            build=build,
+            config=config_fingerprint(settings),
+            config_file=str(config or ""),
+            against=_against(args),
+            seed=seed,
+            whole=len(chosen) == len(agenda().cases),
+            interrupted=True,
+        )
+        shelf.begin(report)
+        progress = Progress(chosen, out)
         if not args.json:
-            out.write(f"Drill {name}: {len(chosen)} cases, seed {seed}, {_against(args)}.\n")
-        progress.begin()
-        interrupted = _run_all(chosen, context, results, progress)
-        progress.end()
-    report = DrillReport(
-        id=name,
-        started=started,
-        wall=round(time.monotonic() - begin, 3),
-        version=version(),
-        build=build,
-        config=config_fingerprint(settings),
-        config_file=str(config or ""),
-        against=_against(args),
-        seed=seed,
-        whole=len(chosen) == len(agenda().cases),
-        interrupted=interrupted,
-        cases=tuple(results),
-    )
-    save(kept, report)
-    files = _write(folder, report)
-    if folder != kept:
-        save(folder, report)
-    if args.json:
-        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
-    else:
-        sys.stdout.write(closing(report, files))
-    if interrupted:
+            progress.say(f"Drill {shelf.name}: {len(chosen)} cases, seed {seed}, {_against(args)}.\n")
+        report = _run_all(chosen, context, report, shelf, progress)
+    files, problem = shelf.finish(report)
+    with contextlib.suppress(OSError):  # the terminal, or whoever read this, may be gone; the report is not
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n" if args.json else closing(report, files))
+        sys.stdout.flush()
+    if problem:
+        raise NotStored(problem)
+    if report.interrupted:
         return 130
     return ExitCode.CLEAN if report.passed else ExitCode.INTERNAL
 
 
-def _run_all(cases: list[Case], context: DrillContext, results: list[CaseResult], progress: Progress) -> bool:
-    """Runs them; True where a person or a service manager ended it early, and what ran is still reported."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _run_all(
+    cases: list[Case], context: DrillContext, report: DrillReport, shelf: Shelf, progress: Progress
+) -> DrillReport:
+    """Runs them; the report as it is in the end, interrupted where a person, a service manager or a terminal
+    that was closed ended it early."""
+    ends = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.default_int_handler) for number in ends]
+    begin = time.monotonic()
+
+    def so_far(**changes: Any) -> DrillReport:
+        return msgspec.structs.replace(report, wall=round(time.monotonic() - begin, 3), **changes)
+
+    progress.begin()
     try:
         for case in cases:
             result = run_case(case, context)
-            results.append(result)
+            report = so_far(cases=(*report.cases, result))
+            shelf.keep(report)
             progress.done(result)
+        return so_far(interrupted=False)
     except KeyboardInterrupt:
-        return True
+        return so_far()
     finally:
-        signal.signal(signal.SIGTERM, before)
-    return False
+        progress.end()
+        for number, handler in zip(ends, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _must_be_free(context: DrillContext) -> None:
@@ -115,11 +122,13 @@ def _must_be_free(context: DrillContext) -> None:
     try:
         holds = look_at_account(context)
     except Broken as error:
-        raise DrillRefused(f"the account could not be looked at: {error}") from error
+        text = f"the account could not be looked at: {error}; see 'breakwater doctor --config …'"
+        raise DrillRefused(ExitCode.NOT_FLAT, text) from error
     if holds:
         raise DrillRefused(
+            ExitCode.NOT_FLAT,
             f"the account holds {holds}; a drill ends with kill and flatten, so it takes one that is flat "
-            "with nothing working"
+            "with nothing working",
         )
 
 
@@ -143,8 +152,9 @@ def profile(args: argparse.Namespace, env: Mapping[str, str]) -> tuple[Path | No
     settings = load(config, env)
     if settings.profile == "live":
         raise DrillRefused(
+            ExitCode.LIVE_REFUSED,
             "a drill breaks things on purpose and never runs against a live account; "
-            "name a paper account of the same broker with --against"
+            "name a paper account of the same broker with --against",
         )
     return config, settings
 
@@ -164,16 +174,6 @@ def _folder(given: str | None) -> Path | None:
     if not folder.is_dir():
         raise ValueError(f"--data: there is no folder {folder}")
     return folder
-
-
-def _write(folder: Path, report: DrillReport) -> list[str]:
-    """The reports for people; returns their paths."""
-    files = []
-    for name, text in (("report.md", markdown(report)), ("report.html", html(report))):
-        path = folder / name
-        path.write_text(text, encoding="utf-8")
-        files.append(str(path))
-    return [*files, str(folder / "result.json")]
 
 
 def _listed(cases: list[Case]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ _COLOUR = {"passed": "32", "failed": "31", "skipped": "33"}
 
 
 class Progress:
-    """One line for each case as it ends; on a terminal also the one that runs."""
+    """One line for each case as it ends; on a terminal also the one that runs. Where nobody reads any more, a
+    closed terminal or pipe, it falls silent: the drill goes on, and its report is kept."""
 
     def __init__(self, cases: Sequence[Case], out: TextIO) -> None:
         self._cases = list(cases)
@@ -28,24 +30,30 @@ class Progress:
     def begin(self) -> None:
         self._running()
 
+    def say(self, text: str) -> None:
+        """Writes, as long as somebody reads."""
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except OSError:
+            self._out = io.StringIO()
+
     def done(self, result: CaseResult) -> None:
         """A case has ended."""
         self._done += 1
         self._clear()
         if result.group != self._group:
             self._group = result.group
-            self._out.write(f"\n{result.group}  {GROUPS.get(result.group, '')}\n")
+            self.say(f"\n{result.group}  {GROUPS.get(result.group, '')}\n")
         sign = paint(SIGN[result.status], _COLOUR[result.status], self._live)
-        self._out.write(f"  {sign} {result.id:5} {plain(result.title)}  ({duration(result)})\n")
+        self.say(f"  {sign} {result.id:5} {plain(result.title)}  ({duration(result)})\n")
         if result.status != "passed":
             for line in why(result):
-                self._out.write(f"          {plain(line)}\n")
+                self.say(f"          {plain(line)}\n")
         self._running()
-        self._out.flush()
 
     def end(self) -> None:
         self._clear()
-        self._out.flush()
 
     def _running(self) -> None:
         if not self._live or self._done >= len(self._cases):
@@ -53,12 +61,11 @@ class Progress:
         case = self._cases[self._done]
         width = shutil.get_terminal_size().columns
         text = f"  {self._done + 1}/{len(self._cases)}  {case.id} {case.title} …"
-        self._out.write(text[: max(width - 1, 20)])
-        self._out.flush()
+        self.say(text[: max(width - 1, 20)])
 
     def _clear(self) -> None:
         if self._live:
-            self._out.write("\r\x1b[K")
+            self.say("\r\x1b[K")
 
 
 def paint(text: str, colour: str, live: bool) -> str:

@@ -19,6 +19,8 @@ from engine.model import NS
 ROOT = Path(__file__).parents[2]
 FOLDER = "drills"
 """In the state directory: one folder for each drill."""
+RESULT = "result.json"
+"""In that folder: what the gates read."""
 
 
 @cache
@@ -60,13 +62,22 @@ def place_for(state: Path, started: int) -> tuple[str, Path]:
     raise FileExistsError(f"there are too many drills called {base} in {state / FOLDER}; remove some")
 
 
+def write(path: Path, data: bytes) -> None:
+    """Writes a file, which appears whole or not at all. Raises `OSError`; what was there stays then."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.rename(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
 def save(folder: Path, report: DrillReport) -> Path:
-    """Writes the result; it appears whole or not at all."""
-    path = folder / "result.json"
-    part = folder / "result.json.part"
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
-    part.rename(path)
-    sync_directory(folder)
+    """Writes the result; it appears whole or not at all. Raises `OSError`."""
+    path = folder / RESULT
+    write(path, msgspec.json.format(msgspec.json.encode(report), indent=1))
     return path
 
 
@@ -80,7 +91,7 @@ def load(path: Path) -> DrillReport:
 
 def stored(state: Path) -> Iterator[DrillReport]:
     """All results below a state directory that can be read, newest first."""
-    for path in sorted((state / FOLDER).glob("*/result.json"), reverse=True):
+    for path in sorted((state / FOLDER).glob(f"*/{RESULT}"), reverse=True):
         try:
             yield load(path)
         except (ValueError, OSError):

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,18 +44,6 @@ class _Ran:
     rows: Sequence[Row] = ()
     instruments: Sequence[Instrument] = ()
     path: Sequence[tuple[int, str, int]] = ()
-
-
-def run_cases(
-    cases: Iterable[Case], context: DrillContext, done: Callable[[CaseResult], None]
-) -> list[CaseResult]:
-    """Runs the cases in order; `done` is told of each. Never raises for what a case finds."""
-    results = []
-    for case in cases:
-        result = run_case(case, context)
-        results.append(result)
-        done(result)
-    return results
 
 
 def run_case(case: Case, context: DrillContext) -> CaseResult:

@@ -174,6 +174,7 @@ def test_an_account_that_is_not_flat_is_not_drilled(venue: tuple[Path, ExchangeP
     profile(folder, exchange)
     exchange.drill("trade", account="PAPER", symbol="ES", side=Side.BUY, qty=2)
     done = drill(folder, "--against", "desk2", "--only", "2.30")
-    assert done.returncode == 9, done.stdout + done.stderr
+    assert done.returncode == 8, done.stdout + done.stderr
     assert "holds" in done.stderr and "flat" in done.stderr
     assert not exchange.audit().orders
+    assert not list((folder / "state").glob("drills/*")), "no empty folder stays"
