@@ -30,6 +30,7 @@ from engine.records import OrderImported, OrderStored, Refused, decode
 def run(args: argparse.Namespace) -> int:
     """Prints; returns 0. Raises what the journal refuses with, `ValueError` for options and ids that do not
     exist, `FileNotFoundError`."""
+    together(args)
     path = journal_of(args)
     with open_tape(path) as tape:
         if not tape.last:
@@ -40,6 +41,40 @@ def run(args: argparse.Namespace) -> int:
         if args.begin is not None or args.end is not None:
             return _rows(args, tape, words)
         return _state(args, tape, words)
+
+
+def together(args: argparse.Namespace) -> None:
+    """Raises `ValueError` where two options say different things of where to stand or what to show."""
+    given = [f"--{o}" for o in ("story", "row", "at", "step") if getattr(args, o) is not None]
+    given += [f"--{o}" for o, value in (("from", args.begin), ("to", args.end)) if value is not None]
+    allowed = ({"--at", "--step"}, {"--row", "--step"}, {"--from", "--to"}, {"--story"})
+    if not any(set(given) <= choice for choice in allowed):
+        raise ValueError(
+            f"{' and '.join(given)} do not go together: a moment takes --at or --row, and --step; "
+            "rows take --from and --to; a story stands alone"
+        )
+
+
+def stand(args: argparse.Namespace, tape: Tape) -> tuple[int, int, str]:
+    """Row at which to begin, row at which to stand after the steps (0: before the first), and what to tell of
+    a moment that lies outside of the journal. Raises `ValueError` for a row that there is not."""
+    start, note = tape.last, ""
+    if args.row is not None:
+        start = int(args.row)
+        if not (start == 0 or tape.first <= start <= tape.last):
+            raise ValueError(f"there is no row {start}: it holds the rows {tape.first} to {tape.last}")
+    elif args.at is not None:
+        ts = parse_time(args.at, tape)
+        start = tape.at(ts)
+        if ts < tape.begins:
+            note = f"--at {args.at} is before its first row: nothing was recorded yet"
+        elif ts > tape.ends:
+            note = f"--at {args.at} is after its last row: this is the last that was recorded"
+    seq = max(0, min(start + (args.step or 0), tape.last))
+    if seq != start + (args.step or 0):
+        end = "first" if seq == 0 else "last"
+        note = f"--step {args.step:+d} goes beyond its {end} row"
+    return start, seq, note
 
 
 def journal_of(args: argparse.Namespace) -> Path:
@@ -84,12 +119,7 @@ def _where(tape: Tape) -> str:
 
 def _state(args: argparse.Namespace, tape: Tape, words: Words) -> int:
     recorder = Recorder(tape, books_config(args, tape), instruments_of(tape))
-    start = tape.last
-    if args.row is not None:
-        start = int(args.row)
-    elif args.at is not None:
-        start = tape.at(parse_time(args.at, tape))
-    seq = max(0, min(start + (args.step or 0), tape.last))
+    start, seq, note = stand(args, tape)
     moment = recorder.seek(seq)
     told = state(moment, tape, words)
     passed = []
@@ -98,12 +128,12 @@ def _state(args: argparse.Namespace, tape: Tape, words: Words) -> int:
         passed = [_line(row, words, tape) for row in tape.rows(max(low - 1, 0), min(high, tape.last))]
         passed = passed if args.step > 0 else passed[::-1]
     if args.json:
-        told["journal"], told["live"] = str(tape.path), tape.live
+        told["journal"], told["live"], told["note"] = str(tape.path), tape.live, note
         if args.step:
             told["passed"] = passed
         sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
         return ExitCode.CLEAN
-    sys.stdout.write(plain(_where(tape)) + "\n\n")
+    sys.stdout.write(plain(_where(tape)) + "\n" + (f"{plain(note)}\n" if note else "") + "\n")
     for line in passed:
         sys.stdout.write(_text(line))
     if passed:
@@ -154,7 +184,9 @@ def _rows(args: argparse.Namespace, tape: Tape, words: Words) -> int:
     after = 0 if args.begin is None else tape.at(parse_time(args.begin, tape) - 1)
     upto = tape.last if args.end is None else tape.at(parse_time(args.end, tape))
     if upto <= after:
-        raise ValueError("there is no row in that time")
+        raise ValueError(
+            f"there is no row in that time; it holds {time_text(tape.begins)} to {time_text(tape.ends)}"
+        )
     lines: Iterable[dict[str, Any]] = (_line(row, words, tape) for row in tape.rows(after, upto))
     if args.json:
         for line in lines:

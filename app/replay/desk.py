@@ -12,9 +12,8 @@ from app.desk.terminal import say
 from app.exitcodes import ExitCode
 from app.paths import find_config
 from app.problems import BadConfig
-from app.replay.command import books_config, instruments_of, journal_of
+from app.replay.command import books_config, instruments_of, journal_of, stand, together
 from app.replay.link import ReplayLink
-from app.replay.moments import parse_time
 from app.settings import Settings, load
 from engine.config import EngineConfig
 from engine.model import Instrument
@@ -26,6 +25,7 @@ def run_desk(args: argparse.Namespace) -> int:
     with, and `ValueError` for options that do not go together or name no moment."""
     if args.story or args.begin is not None or args.end is not None or args.json:
         raise ValueError("--desk goes with --at, --row and --step only; look for stories on the desk")
+    together(args)
     link = ReplayLink(journal_of(args), lambda tape: _configured(args, tape), begin=_begin(args))
     link.start()
     try:
@@ -57,11 +57,6 @@ def _configured(args: argparse.Namespace, tape: Tape) -> tuple[EngineConfig, Seq
 
 def _begin(args: argparse.Namespace) -> Callable[[Tape], int]:
     def begin(tape: Tape) -> int:
-        start = tape.last
-        if args.row is not None:
-            start = int(args.row)
-        elif args.at is not None:
-            start = tape.at(parse_time(args.at, tape))
-        return max(1, min(start + (args.step or 0), tape.last))
+        return max(1, stand(args, tape)[1])
 
     return begin

@@ -52,7 +52,7 @@ def gather(ident: str, most: int | None = None) -> Gathering:
     """
     rows: dict[int, Row] = {}
     number = ident.removeprefix("alarm").removeprefix("#").strip()
-    if number.isdigit():
+    if number.isdecimal():
         own = yield f"#{number}"
         if not own:
             return None

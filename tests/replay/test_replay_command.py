@@ -72,6 +72,20 @@ def test_stepping_shows_what_was_passed(journal: Path) -> None:
     assert back["digest"] == at["digest"] != on["digest"]
 
 
+def test_a_moment_outside_of_the_journal_is_told(journal: Path) -> None:
+    """Somebody who mistypes a day must not take the last state for that of the day."""
+    last = told(str(journal))
+    assert last["note"] == ""
+    after = told(str(journal), "--at", "2030-01-01T00:00:00Z")
+    assert after["digest"] == last["digest"] and "after its last row" in after["note"]
+    before = told(str(journal), "--at", "1999-01-01T00:00:00Z")
+    assert before["row"] == 0 and "before its first row" in before["note"]
+    beyond = told(str(journal), "--row", "3", "--step", "100000")
+    assert beyond["row"] == last["row"] and "beyond its last row" in beyond["note"]
+    text = replay(str(journal), "--row", "3", "--step", "-9").stdout
+    assert "--step -9 goes beyond its first row" in text and "row 0 of" in text
+
+
 def test_rows_of_a_time_and_the_story_of_an_id(journal: Path) -> None:
     done = replay(str(journal), "--from", "+4s", "--to", "+1m", "--json")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -90,7 +104,13 @@ def test_rows_of_a_time_and_the_story_of_an_id(journal: Path) -> None:
         (("--story", "nothing"), 2, "an order id, a correlation id"),
         (("--at", "soon"), 2, "write it like"),
         (("--at", "25:00"), 2, "write it like"),
-        (("--from", "+1h"), 2, "no row in that time"),
+        (("--from", "+1h"), 2, "no row in that time; it holds 2026-01-07 14:30:0"),
+        (("--row", "99999"), 2, "there is no row 99999: it holds the rows 1 to "),
+        (("--row", "-4"), 2, "there is no row -4"),
+        (("--story", "²"), 2, "an order id, a correlation id"),
+        (("--at", "+1s", "--row", "3"), 2, "--row and --at do not go together"),
+        (("--at", "+1s", "--from", "+2s"), 2, "--at and --from do not go together"),
+        (("--story", "#1", "--step", "2"), 2, "a story stands alone"),
     ],
 )
 def test_what_there_is_not_is_refused(words: tuple[str, ...], code: int, word: str, journal: Path) -> None:
