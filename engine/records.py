@@ -469,8 +469,10 @@ _ORDINARY: Final = (
 EMERGENCY: Final = frozenset(kind for record, kind in KINDS.items() if record not in _ORDINARY)
 """Kinds that outlive trouble with the store: taken from its reserve when the disk is full, else kept until it
 can be written again. All that changes the state must be among them, or the state after a restart would not be
-the one that was seen. Not so orders and replaces, which are not sent then, what changes nothing, the
-day's peak, which is noted again, and what strategies save, which would fill the reserve."""
+the one that was seen. Not so orders, which are not sent then and are dropped; replaces, which are not sent
+either (the journal keeps the row of one that it refused, because reports were understood by it while it
+waited); what changes nothing, the day's peak, which is noted again, and what strategies save, which would
+fill the reserve."""
 
 _decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(AnyRecord)
 _order: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)

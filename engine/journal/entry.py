@@ -38,6 +38,7 @@ class Entry:
         "key",
         "kind",
         "order_id",
+        "stays",
         "ts",
     )
 
@@ -53,6 +54,7 @@ class Entry:
         emergency: bool,
         future: asyncio.Future[Any] | None,
         approved: Approved[Any] | None = None,
+        stays: bool = False,
     ) -> None:
         if not isinstance(ts, int) or not -(1 << 63) <= ts < 1 << 63:
             raise ValueError(f"ts must be whole nanoseconds that fit 64 bits, not {ts!r}")
@@ -72,6 +74,7 @@ class Entry:
         self.order_id = order_id
         self.key = key
         self.emergency = emergency
+        self.stays = stays
         self.future = future
         self._approved = approved
         self._bytes = (kind.encode(), correlation.encode(), order_id.encode(), raw)
@@ -80,6 +83,12 @@ class Entry:
     def may_go_ahead(self) -> bool:
         """True for a flattening order that still waits: it goes even when the store cannot take it."""
         return self._approved is not None and self.emergency and self.future is not None
+
+    def turn_away(self, reason: str) -> None:
+        """It is refused, so that what it asks for cannot leave. Where it `stays` its row is owed from now on,
+        as an emergency record's: the books have it, and understand reports by it until it is taken back."""
+        self.fail(reason)
+        self.emergency |= self.stays
 
     def row(self, previous: int, seq: int) -> Row:
         """The row that this record becomes as number `seq`, after a row with checksum `previous`."""

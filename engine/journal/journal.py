@@ -137,7 +137,8 @@ class Journal(Writer):
     ) -> asyncio.Future[Recorded[T]]:
         """Stores an approved order or replace and gives the proof that lets it be sent.
 
-        `StoreFailed` where it could not be stored; flattening orders (`Purpose.FLATTEN`) never fail.
+        `StoreFailed` where it could not be stored; flattening orders (`Purpose.FLATTEN`) never fail. Of a
+        replace that was refused the row follows all the same, for what was made of reports while it waited.
         """
         request: Order | Replace = approved.request
         flatten = isinstance(request, Order) and request.purpose is Purpose.FLATTEN
@@ -153,6 +154,7 @@ class Journal(Writer):
             emergency=flatten,
             future=future,
             approved=approved,
+            stays=isinstance(request, Replace),
         )
         self._take(entry)
         if entry.may_go_ahead:

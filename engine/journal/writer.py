@@ -5,7 +5,8 @@ A batch that failed therefore leaves no hole: its numbers are given again, and t
 
 When a commit fails, the whole batch fails and the state latches to FAILED until `recover` succeeds:
 
-* records of ordinary kinds are refused (`StoreFailed`), so no order that opens risk can be sent;
+* records of ordinary kinds are refused (`StoreFailed`), so no order that opens risk can be sent; a refused
+  replace never leaves either, but its row is kept: the books understood reports by it meanwhile;
 * records of emergency kinds (facts, halts, kill steps, alerts …) are kept in memory and written by `recover`,
   or at once where a full disk was the cause and the ballast made room. What was booked in memory is never
   lost while the process lives, and its replay at the broker remains the second source;
@@ -109,23 +110,35 @@ class Writer:
         self._unbroken = True
 
     def _take(self, entry: Entry) -> None:
-        if self._closed:
-            self._refuse(entry, "the journal is closed")
-        elif self._lane is _Lane.CLOSED and entry.emergency:
+        objection = self._objection(entry)
+        if objection:
+            self._refuse(entry, objection)
+            if self._closed or not entry.emergency:
+                return
+        if self._lane is _Lane.CLOSED:
             self._retain(entry)
-        elif self._lane is not _Lane.OPEN and not entry.emergency:
-            self._refuse(entry, self._reason)
-        elif len(self._queue) >= MAX_PENDING and not entry.emergency:
-            self._refuse(entry, f"{MAX_PENDING} records wait for a commit that does not end")
         else:
             self._queue.append(entry)
             if not self._woken and not self._batch:
                 self._wake()
 
+    def _objection(self, entry: Entry) -> str:
+        """Why it is not taken now; empty where it is."""
+        if self._closed:
+            return "the journal is closed"
+        if entry.emergency:
+            return ""
+        if self._lane is not _Lane.OPEN:
+            return self._reason
+        if len(self._queue) >= MAX_PENDING:
+            return f"{MAX_PENDING} records wait for a commit that does not end"
+        return ""
+
     def _refuse(self, entry: Entry, reason: str) -> None:
+        """A replace is owed as a row from here on."""
         self._refused += 1
         self._unbroken = False
-        entry.fail(reason)
+        entry.turn_away(reason)
 
     def _retain(self, entry: Entry) -> None:
         if entry.may_go_ahead:
@@ -206,7 +219,9 @@ class Writer:
         for entry in (*batch, *queued):
             if not entry.emergency:
                 self._refuse(entry, reason)
-            elif self._lane is _Lane.EMERGENCY:
+            if not entry.emergency:
+                continue
+            if self._lane is _Lane.EMERGENCY:
                 self._queue.append(entry)
             else:
                 self._retain(entry)

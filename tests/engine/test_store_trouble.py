@@ -6,7 +6,8 @@ from pathlib import Path
 
 from engine.books import Books
 from engine.control.commands import Answer, Kill
-from engine.model import Side
+from engine.facts import Executed
+from engine.model import ExecutionKey, Fill, Replace, Side
 from engine.records import decode
 from tests.engine.rig import CL, ES, Rig
 
@@ -99,5 +100,31 @@ def test_what_could_not_be_stored_was_no_order_here_as_in_a_replay() -> None:
         await rig.sleep(6)
         await rig.fill(Side.SELL, 1)
         assert (await replayed(rig)).digest() == rig.engine.core.books.digest()
+
+    Rig.play(script)
+
+
+def test_a_change_that_could_not_be_stored_is_in_a_replay_as_it_was_here() -> None:
+    """Seed 840: while it waited for the disk it made something else of reports than a replay without it did.
+    Here the venue executes a lot beyond the size in force, which only the change explains."""
+
+    async def script(rig: Rig) -> None:
+        order, _ = rig.send(Side.BUY, 1, 23_990)
+        await rig.sleep(0.3)
+        await rig.break_store()
+        answers: list[Answer] = []
+        change = Replace(id="manual-change-1", order_id=order.id, qty=2, limit=23_990)
+        assert rig.engine.replacer.replace(change, on_answer=answers.append) is None
+        key = ExecutionKey(venue="CME", account=rig.config.account, trading_day="2026-01-05", exec_id="e-1")
+        fill = Fill(key=key, symbol="ES", side=Side.BUY, qty=2, price=23_990, ts=1, order_id=order.id)
+        rig.engine.facts.take(Executed(ts=1, fill=fill))
+        assert rig.status(order) == "FILLED"
+        await rig.sleep(0.1)
+        assert not answers[-1].ok and "not stored" in answers[-1].text
+        await rig.mend_store()
+        await rig.sleep(6)
+        assert (await replayed(rig)).digest() == rig.engine.core.books.digest()
+        sent = [row.body async for row in rig.journal.rows() if row.kind == "sent"]
+        assert not any(change.id in body for body in sent), "it never left"
 
     Rig.play(script)

@@ -14,7 +14,7 @@ from engine.config import JournalConfig
 from engine.journal import Journal, Row
 from engine.journal.connection import JournalConnection
 from engine.model import ExecutionKey as Key
-from engine.model import Fill, Order, OrderType, Purpose, Side
+from engine.model import Fill, Order, OrderType, Purpose, Replace, Side
 from engine.sending import Approved, _seals
 from engine.sim.loop import VirtualLoop
 
@@ -140,6 +140,10 @@ def approved(order_id: str = "demo-1", purpose: Purpose = Purpose.TRADE) -> Appr
     )
     # The gate's own seal, without taking it: it must stay free for the gate.
     return Approved(order, _seals["approve"])
+
+
+def approved_change(change_id: str) -> Approved[Replace]:
+    return Approved(Replace(id=change_id, order_id="demo-1", qty=3, limit=18_000), _seals["approve"])
 
 
 def key(exec_id: str) -> Key:

@@ -18,6 +18,7 @@ from journal_kit import (
     all_rows,
     allow,
     approved,
+    approved_change,
     fill,
     forbid,
     key,
@@ -155,6 +156,35 @@ def test_flattening_goes_ahead_of_a_store_that_failed(tmp_path: Path, backend: s
 
 
 @both
+@pytest.mark.parametrize("late", [False, True])
+def test_a_refused_replace_never_leaves_and_its_row_follows_in_its_place(
+    tmp_path: Path, backend: str, late: bool
+) -> None:
+    """The books have had it since it was handed in: what came after it was understood by it. `late`: handed
+    in when the store had failed already."""
+
+    async def work() -> None:
+        journal = await open_journal(tmp_path / "j.db", backend)
+        await forbid(journal, "bad")
+        bad = journal.append("bad", "", ts=0)
+        if late:
+            assert await outcome(bad) == "failed"
+        change = journal.record(approved_change("change-1"), "replace", ts=1)
+        journal.append_nowait("fact", fill("x1"), ts=2, key=key("x1"))
+        order = journal.record(approved("demo-2"), "order", ts=3)
+        for refused in (change, order):
+            with pytest.raises(StoreFailed):
+                await refused
+        assert await journal.recover()
+        assert [(row.ts, row.kind) for row in await all_rows(journal)] == [(1, "replace"), (2, "fact")]
+        assert (await journal.record(approved_change("change-2"), "replace", ts=4)).seq == 3
+        await journal.close()
+
+    run(backend, work())
+    assert verify(tmp_path / "j.db").ok
+
+
+@both
 def test_flattening_in_the_batch_that_fails_goes_too(tmp_path: Path, backend: str) -> None:
     async def work() -> None:
         journal = await open_journal(tmp_path / "j.db", backend)
@@ -286,11 +316,13 @@ def test_a_disk_that_is_really_full(small_disk: Path, backend: str) -> None:
         assert journal.state is StoreState.FAILED
         assert "free some space" in told[0][1]
         assert not (small_disk / "j.db.ballast").exists()
-        # The reserve takes facts and flattening, and nothing else.
+        # The reserve takes facts, flattening and the rows of refused replaces, and nothing else.
         acknowledged.append(await journal.append("fact", fill("x1"), ts=6, key=key("x1")))
         recorded = await journal.record(approved("kill-1", Purpose.FLATTEN), "order", ts=7)
         assert recorded.seq == acknowledged[-1] + 1
         assert await outcome(journal.append("note", "risk", ts=8)) == "failed"
+        with pytest.raises(StoreFailed):
+            await journal.record(approved_change("change-1"), "replace", ts=8)
         # What the reserve gave is no free space: recovery waits until the reserve fits again.
         assert not await journal.recover()
         assert "free some" in journal.trouble
@@ -302,6 +334,7 @@ def test_a_disk_that_is_really_full(small_disk: Path, backend: str) -> None:
         assert [state for state, _ in told] == [StoreState.FAILED, StoreState.OK]
         rows = await all_rows(journal)
         assert set(acknowledged) <= {row.seq for row in rows}
+        assert [row.kind for row in rows[-4:]] == ["order", "replace", "halt", "note"]
         assert rows[-1].body == "works"
         assert await journal.close() == 0
         assert verify(path).ok
