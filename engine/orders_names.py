@@ -55,6 +55,12 @@ class BrokerNames:
         """Whether the id was, or may have been, given out again while an order that had it is in memory."""
         return broker_id in self._ambiguous or len(self._bearers.get(broker_id, ())) > 1
 
+    def is_free(self, broker_id: str, record: OrderRecord) -> bool:
+        """Whether all others that had the id are orders of ours that are over: a request that names `record`
+        by it meets no other order that lives."""
+        others = (r for r in self._bearers.get(broker_id, ()) if r is not record)
+        return broker_id not in self._ambiguous and all(r.life.is_closed and not r.foreign for r in others)
+
     def doubtful(self) -> frozenset[str]:
         """The ids of `doubt`."""
         return frozenset(self._ambiguous)

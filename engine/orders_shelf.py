@@ -126,11 +126,12 @@ class OrderShelf:
 
     def broker_name(self, record: OrderRecord) -> str | None:
         """The broker's id by which a request may name an order: None where that was given out again and the
-        order has a name of ours, which the broker knows it by."""
+        order has a name of ours, which the broker knows it by. That name does not do where the order has had
+        several ids: a replace may have left two under it. The id is given then, unless a third one has it."""
         broker_id = record.life.broker_id
         if broker_id is None or record.foreign or not self._names.is_shared(broker_id):
             return broker_id
-        return None
+        return broker_id if len(record.brokers) > 1 and self._names.is_free(broker_id, record) else None
 
     def is_evicted(self, order_id: str) -> bool:
         """True for an order of ours that ended long ago; the journal has it."""

@@ -222,6 +222,25 @@ def test_a_broker_id_that_two_orders_share_leads_to_the_one_that_is_meant() -> N
     assert b.broker_name(ours) == "b1", "again it means this one alone"
 
 
+def test_an_order_that_had_several_ids_is_named_by_one_that_no_other_live_order_has() -> None:
+    """A replace may have left two orders under our name, which then means the newer one."""
+    b = book()
+    other = b.add(order("a", 10, symbol="NQ"), 0)
+    b.apply("a", Venue("a").ack(), 1)
+    ours = b.add(order("c", 10), 2)
+    b.apply("c", Venue("c").ack(), 3)
+    newer = Venue("c", "b2")
+    newer.ts = 10
+    b.apply("c", newer.replaced(None, 10), 4)
+    assert b.broker_name(ours) == "b2"
+    back = Venue("c")
+    back.ts = 20
+    b.apply("c", back.report(S.WORKING, 10), 5)
+    assert ours.life.broker_id == "b1" and b.broker_name(ours) is None, "the other one lives"
+    b.apply_fill(fill(1, 10, "a", symbol="NQ"), 6)
+    assert other.life.is_closed and b.broker_name(ours) == "b1"
+
+
 def test_orders_are_found_by_every_id_the_broker_used() -> None:
     b = book()
     record = b.add(order("a", 10), 0)

@@ -475,6 +475,32 @@ def test_an_order_from_elsewhere_with_the_id_and_symbol_of_one_of_ours_is_anothe
     Rig.play(script, config={"reconcile": {"on_unknown_order": "warn", "on_manual_trade": "adopt"}})
 
 
+def test_a_kill_reaches_the_older_of_two_orders_whose_id_another_of_ours_had() -> None:
+    """Seed 1164: a replace left two orders under one name of ours, and the id of the older one had been given
+    out before. Cancels and questions named it by our name alone, met the newer one, which was over, and the
+    kill never ended."""
+
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 1, symbol="CL")
+        rig.exchange.books.counters.order -= 1
+        ours, _ = rig.send(Side.SELL, 3, 24_020)
+        await rig.sleep(0.1)
+        record = rig.engine.core.books.orders.get(ours.id)
+        assert record is not None
+        shared = record.life.broker_id
+        rig.exchange.faults.arm("twin_replace")
+        change = Replace(id="manual-change-1", order_id=ours.id, qty=1, limit=24_020)
+        assert rig.engine.replacer.replace(change) is None
+        await rig.sleep(10)
+        both = rig.exchange.books.open_orders(rig.config.account)
+        assert [o.order_id for o in both] == [ours.id] * 2 and shared in [o.broker_id for o in both]
+        answer = await rig.command(Kill(reason="test"), wait=30)
+        assert answer.ok, answer.text
+        assert not rig.exchange.books.open_orders(rig.config.account)
+
+    Rig.play(script)
+
+
 def test_an_overfill_behind_a_replace_that_may_have_taken_effect_is_no_breach() -> None:
     """Seed 650: the venue executed one lot more than ordered while a replace to a larger size was under way;
     the check held that against the old size, though the new one may stand at the venue already."""
