@@ -36,6 +36,8 @@ from engine.sentinel.leasefile import LeaseFile
 from engine.sentinel.messages import Lines, Said, ToSentinel, line, said
 from engine.sentinel.takeover import Regained, journal_of
 
+PROGRAM: Final = (sys.executable, "-m", "app.cli")
+"""What is started; the words of the command line follow."""
 _BACKOFF: Final = (0.5, 60.0)
 """First and longest wait between two starts of the process, seconds; it doubles in between."""
 _SETTLED: Final = 30.0
@@ -100,7 +102,7 @@ class SentinelPost(asyncio.Protocol):
         if now < self._due:
             return
         options = self._options
-        command = [sys.executable, "-m", "app.cli", "sentinel", "--spawned"]
+        command = [*PROGRAM, "sentinel", "--spawned"]
         command += ["--state-dir", str(options.state_dir), "--feed", options.feed]
         if options.config is not None:
             command += ["--config", str(options.config)]

@@ -42,7 +42,7 @@ strategies = []
 command = ["sh", "-c", 'test -e "$0" || {{ echo no line >&2; exit 3; }}; cat >> "$0"', "{pages}"]
 [sentinel]
 policy = "{policy}"
-after = 1
+after = 6
 [risk]
 duplicate_window = 0
 collar_pct = 50
@@ -71,7 +71,11 @@ class Bench:
             self.pages.touch()
         config.write_text(CONFIG.format(policy=policy, pages=self.pages))
         self.exchange = ExchangeProcess(folder, 7, "walk:ES@20")
-        self.engine = EngineProcess(self.state, config, f"exchange:{self.exchange.address}", sentinel=True)
+        self.hurry = folder / "hurry"
+        self.program = ("-m", "tests.sentinel.hurried", str(self.hurry))
+        self.engine = EngineProcess(
+            self.state, config, f"exchange:{self.exchange.address}", wrapper=self.program, sentinel=True
+        )
 
     def close(self) -> None:
         self.engine.give_up()
@@ -111,6 +115,13 @@ class Bench:
 
     def phase(self, *wanted: Phase) -> None:
         wait_for(lambda: (s := ask(self.state)) is not None and s.phase in wanted, f"{wanted}")
+
+    def silent(self, *wanted: Phase) -> None:
+        """The engine will not be heard any more: the time passes that the sentinel waits, and it comes so
+        far."""
+        self.hurry.touch()
+        self.phase(*wanted)
+        self.hurry.unlink()
 
     def notes(self) -> list[str]:
         rows = rows_of(sentinel_journal_path(self.state))
@@ -158,7 +169,7 @@ def test_an_engine_that_is_killed_is_flattened_and_its_successor_knows_it() -> N
         b.start()
         b.exposed()
         b.engine.kill()
-        b.phase(Phase.HOLDING)
+        b.silent(Phase.HOLDING)
         assert b.held() == 0 and not b.working()
         assert b.verdict().startswith("flat, confirmed twice by the broker")
         assert lease_of(b.state).holder is Holder.SENTINEL  # type: ignore[union-attr]
@@ -184,7 +195,7 @@ def test_an_engine_that_was_stopped_finds_itself_locked_out_and_gets_the_lease_b
         b.start()
         b.exposed()
         b.engine.send(signal.SIGSTOP)
-        b.phase(Phase.HOLDING)
+        b.silent(Phase.HOLDING)
         assert b.held() == 2 and not b.working(), "cancelled, positions kept"
         sent = len(b.exchange.audit().orders)
         b.engine.send(signal.SIGCONT)
@@ -205,7 +216,7 @@ def test_the_policy_alert_tells_and_touches_nothing() -> None:
         b.start()
         b.exposed()
         b.engine.send(signal.SIGSTOP)
-        b.phase(Phase.SILENT)
+        b.silent(Phase.SILENT)
         assert b.held() == 2 and len(b.working()) == 2
         wait_for(lambda: any("the sentinel: " in text for text in b.paged()), "the sentinel's page")
         b.engine.send(signal.SIGCONT)
@@ -226,6 +237,7 @@ def test_the_engine_hears_that_the_sentinel_could_page_nobody() -> None:
     with bench("alert", pages=False) as b:
         b.start()
         b.engine.send(signal.SIGSTOP)
+        b.silent(Phase.SILENT)
         wait_for(lambda: "unpaged" in b.notes(), "the sentinel's trouble")
         b.engine.send(signal.SIGCONT)
         (alarm,) = b.engine.until(unpaged, "the alarm")
@@ -233,7 +245,7 @@ def test_the_engine_hears_that_the_sentinel_could_page_nobody() -> None:
         picture = b.engine.until(lambda p: p if "it paged nobody" in p.health.sentinel.text else None, "F6")
         assert picture.health.sentinel.state == "warn"
         b.engine.kill()
-        b.phase(Phase.SILENT)
+        b.silent(Phase.SILENT)
         said = ask(b.state)
         assert said is not None
         b.pages.touch()  # a person can be reached again, and is, with what there was to say
@@ -272,7 +284,7 @@ def test_an_engine_that_starts_while_the_sentinel_works_takes_over_from_it_dead_
         b.exposed()
         b.exchange.drill("state", symbol="ES", state="HALTED")  # so that nothing can be closed
         b.engine.kill()
-        b.phase(Phase.ACTING)
+        b.silent(Phase.ACTING)
         wait_for(lambda: not b.working(), "the orders are cancelled")
         said = ask(b.state)
         assert said is not None
@@ -309,14 +321,14 @@ os.kill(os.getpid(), signal.SIGSTOP)  # between the look at the lease and the la
 def test_an_engine_that_stands_still_in_the_midst_of_sending_is_ended_before_anything_is_done() -> None:
     with bench("flatten") as b:
         b.state.mkdir(mode=0o700)
-        command = [sys.executable, "-m", "app.cli", "sentinel", "--spawned", "--state-dir", str(b.state)]
+        command = [sys.executable, *b.program, "sentinel", "--spawned", "--state-dir", str(b.state)]
         command += ["--config", str(b.engine.config), "--feed", f"exchange:{b.exchange.address}"]
         env = {**os.environ, "HOME": str(b.state)}
         watcher = subprocess.Popen(command, cwd=ROOT, env=env)
         b.phase(Phase.IDLE)
         child = subprocess.Popen([sys.executable, "-c", HALF_SENT, str(b.state)], cwd=ROOT)
         try:
-            b.phase(Phase.HOLDING)
+            b.silent(Phase.HOLDING)
             assert child.wait(10) == -signal.SIGKILL
             assert b.notes().index("trouble") < b.notes().index("fenced")
             watcher.terminate()
@@ -338,6 +350,7 @@ def test_with_no_disk_left_it_closes_all_the_same() -> None:
         assert said is not None
         b.engine.kill()
         shutil.rmtree(b.state)
+        b.hurry.touch()
         try:
             wait_for(lambda: b.held() == 0 and not b.working(), "everything is closed", patience=30)
         finally:

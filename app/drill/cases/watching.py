@@ -77,7 +77,7 @@ def regained(d: LiveDrill, position: int) -> None:
     "3.20",
     "The engine is killed, and its sentinel flattens",
     "Orders and positions outlive a dead engine: somebody takes them down, and the next engine must know.",
-    config={"sentinel": {"policy": "flatten", "after": 1.0}},
+    config={"sentinel": {"policy": "flatten", "after": 2.0}},
 )
 def killed(d: LiveDrill) -> None:
     watched(d)
@@ -101,7 +101,7 @@ def killed(d: LiveDrill) -> None:
     "3.21",
     "The engine stands still for too long, and comes back",
     "Two that act for one account are worse than none: who comes back waits until the other has stopped.",
-    config={"sentinel": {"policy": "cancel", "after": 1.0}},
+    config={"sentinel": {"policy": "cancel", "after": 2.0}},
 )
 def stopped(d: LiveDrill) -> None:
     watched(d)
@@ -129,7 +129,7 @@ def stopped(d: LiveDrill) -> None:
     "3.22",
     "A planned stop is no death, and a dead sentinel is replaced",
     "A safety net that tears unseen, or acts on an engine that was told to go, is none.",
-    config={"sentinel": {"policy": "flatten", "after": 1.0}},
+    config={"sentinel": {"policy": "flatten", "after": 5.0}},
 )
 def planned(d: LiveDrill) -> None:
     watched(d)
