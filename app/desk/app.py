@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Final, cast
@@ -14,6 +14,7 @@ from rich.console import RenderableType
 from textual import events
 from textual.app import App
 from textual.binding import BindingType
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -121,6 +122,11 @@ class DeskApp(Ordering, App[DeskResult]):
         return dict(self._desk_theme.to_textual().variables)
 
     # Painting
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without the one that turns a terminal's own colours into others: themes have none, and it would
+        make every line once more."""
+        return [one for one in super().get_line_filters() if not isinstance(one, ANSIToTruecolor)]
 
     def on_ready(self) -> None:
         """Starts to paint."""

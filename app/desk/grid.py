@@ -17,14 +17,13 @@ from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
-from textual.markup import escape
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from app.desk.arranging import Arranging
+from app.desk.framing import Framed
 from app.desk.keys import bindings
-from app.desk.painting import ByMeaning
+from app.desk.painting import ByMeaning, joined
 from app.desk.view.arranging import Arrangement, arrange, choose, described, pinned_first
 from app.desk.view.cells import Cell, Column, Laid, Row, Table, fit, heading, lay, longest
 from app.desk.view.rows import Rows, stable_order
@@ -40,7 +39,7 @@ HEADER = 1
 """Lines that the column titles take; they do not scroll."""
 
 
-class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
+class Grid(Arranging, ByMeaning, Framed, can_focus=True):
     """A table of rows with a cursor. `show` is the only way in."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("table")]
@@ -145,8 +144,8 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
         old_empty = self._table.empty
         columns_changed = table.columns != self._table.columns
         if table.title != self._table.title:
-            # A Content would be parsed as markup; titles are ours, yet names in them may not be.
-            self.border_title = table.title.replace("[", "(").replace("]", ")")
+            # Titles are ours, yet names in them may not be.
+            self.label("title", table.title.replace("[", "(").replace("]", ")"))
         self._table = table
         how = self.arrangement
         self._rows = self._arranged(table, held, old_rows)
@@ -172,7 +171,7 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
         if self._measure() or columns_changed:
             self._lay_out()
         if columns_changed or len(self._rows) != len(old_rows):
-            self.virtual_size = Size(self._width, len(self._rows) + HEADER)
+            self.resize_content(Size(self._width, len(self._rows) + HEADER))
             live = set(self._rows.keys)
             for key in [key for key in self._strips if key not in live]:
                 del self._strips[key]
@@ -191,8 +190,7 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
                 said += more
         if said != self._below:
             self._below = said
-            # Keys are named here, and `[` is one.
-            self.border_subtitle = escape(said)
+            self.label("subtitle", said)
 
     def _arranged(self, table: Table, held: bool, old_rows: Rows) -> Rows:
         """The rows as they stand now. A large table that is sorted or filtered is so anew once a second; in
@@ -302,7 +300,7 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """A new width may drop or bring back columns."""
-        self.virtual_size = Size(self._width, len(self._rows) + HEADER)
+        self.resize_content(Size(self._width, len(self._rows) + HEADER))
         self._needs = ()
         self._measure()
         self._lay_out()
@@ -352,19 +350,20 @@ class Grid(Arranging, ByMeaning, ScrollView, can_focus=True):
 
     def _paint(self, row: Row, cursor: bool, width: int) -> Strip:
         self.painted_rows += 1
-        gap = Segment(" ", self.style_of("text", cursor=cursor))
-        segments: list[Segment] = []
+        ground = self.style_of("text", cursor=cursor)
+        pieces: list[tuple[str, Style]] = []
         used = 0
         for at in self._laid:
             cell = row.cells[at.place]
-            if segments:
-                segments.append(gap)
+            if pieces:
+                pieces.append((" ", ground))
                 used += 1
             text = fit(cell.text, at.width, number=at.column.number)
-            segments.append(Segment(text, self.style_of(cell.meaning, cursor=cursor)))
+            pieces.append((text, self.style_of(cell.meaning, cursor=cursor)))
             used += at.width
-        strip = Strip(segments, used)
-        return strip.adjust_cell_length(width, self.style_of("text", cursor=cursor)).simplify()
+        if used < width:
+            pieces.append((" " * (width - used), ground))
+        return Strip(joined(pieces), max(used, width)).adjust_cell_length(width)
 
     # Cursor
 

@@ -21,6 +21,18 @@ else:
     _Base = object
 
 
+def joined(pieces: Iterable[tuple[str, Style]]) -> list[Segment]:
+    """Segments of texts in their styles; neighbours of one style are one segment."""
+    found: list[tuple[list[str], Style]] = []
+    for text, style in pieces:
+        # Most of those that are alike are the same: to compare two styles takes longer than all else here.
+        if found and (found[-1][1] is style or found[-1][1] == style):
+            found[-1][0].append(text)
+        else:
+            found.append(([text], style))
+    return [Segment("".join(texts), style) for texts, style in found]
+
+
 class ByMeaning(_Base):
     """Mixin: styles by meaning from the theme's variables, cached until the theme changes.
 
@@ -71,7 +83,7 @@ class ByMeaning(_Base):
 
     def strip_of(self, cells: Iterable[Cell], width: int) -> Strip:
         """Cells one after the other in exactly `width` terminal cells; what does not fit ends in …."""
-        segments: list[Segment] = []
+        pieces: list[tuple[str, Style]] = []
         room = width
         for cell in cells:
             if room <= 0:
@@ -80,11 +92,11 @@ class ByMeaning(_Base):
             length = cell_len(text)
             if length > room:
                 text, length = fit(text, room), room
-            segments.append(Segment(text, self.style_of(cell.meaning)))
+            pieces.append((text, self.style_of(cell.meaning)))
             room -= length
         if room > 0:
-            segments.append(Segment(" " * room, self.style_of("text")))
-        return Strip(segments, width).simplify()
+            pieces.append((" " * room, self.style_of("text")))
+        return Strip(joined(pieces), width)
 
 
 class Lines(ByMeaning, Widget):

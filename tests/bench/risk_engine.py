@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from app import hosting, ibrun, logs, runner
+from app.desk.remembered import Remembered
 from app.options import RunOptions
 from app.paths import log_path
 from app.session import Session
@@ -182,6 +183,9 @@ def main(job: Job) -> None:
     )
     try:
         if job["desk"]:
+            remembered = Remembered(state)
+            remembered.looks.welcomed = True  # nothing lies over the desk whose frames are to be in the way
+            remembered.keep()
             hosting.Runner = MeasuredRunner  # type: ignore[misc]
             hosting.run_desk(settings, options, logs.engine_log())
         else:
