@@ -203,11 +203,13 @@ class Engine:
             await self.keeper.first()
         if self.core.books.kills:
             # Before anything that waits for the broker: it has a patience of its own.
-            self.core.alarm(
-                "critical", "kill_resumed", "an unfinished kill or flatten goes on after the restart"
+            text, cause = (
+                "an unfinished kill or flatten goes on after the restart",
+                self.core.ids.correlation(),
             )
+            self.core.alarm("critical", "kill_resumed", text, correlation=cause)
             for request in self.core.books.kills:
-                self.kill.begin(request, resumed=True)
+                self.kill.begin(request, cause, resumed=True)
         if await self.link.first():
             await self.reconciler.round("start")
         await self.day.open_if_needed()

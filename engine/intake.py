@@ -277,7 +277,8 @@ class Intake:
         error = future.exception()
         if error is not None:
             self._not_sent(order, f"not stored: {error}", on_answer, stored=False)
-            core.alarm("critical", "store", f"order {order.id} was not stored and not sent: {error}")
+            text = f"order {order.id} was not stored and not sent: {error}"
+            core.alarm("critical", "store", text, correlation=order.correlation)
             return
         stored_at = core.clock.perf()
         core.metrics.stage("approved→journalled", stored_at - approved_at)
@@ -289,9 +290,8 @@ class Intake:
             core.adapter.submit(future.result())
         except NotSent as problem:
             self._not_sent(order, str(problem), on_answer)
-            core.alarm(
-                "warning", "not_sent", f"order {order.id} was not sent: {problem}", symbol=order.symbol
-            )
+            text = f"order {order.id} was not sent: {problem}"
+            core.alarm("warning", "not_sent", text, symbol=order.symbol, correlation=order.correlation)
             return
         sent_at = core.clock.perf()
         core.metrics.stage("journalled→sent", sent_at - stored_at)

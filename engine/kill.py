@@ -84,11 +84,13 @@ class KillSwitch:
     def begin(self, request: KillBegan, correlation: str = "", *, resumed: bool = False) -> None:
         """Starts the procedure or widens the running one. Latches the halt at once, synchronously.
 
-        With `targets` (margin reduction) positions go to those figures instead of zero.
+        With `targets` (margin reduction) positions go to those figures instead of zero. `correlation`: of
+        what caused it; without one it gets its own, so that one id leads from its alarms to its orders.
         """
         host = self._host
+        correlation = correlation or host.new_correlation()
         if request.latch:
-            host.latch(request.symbol, request.reason, request.who)
+            host.latch(request.symbol, request.reason, request.who, correlation)
         if not resumed:
             host.commit(request, correlation)
         starts = not self.running
@@ -228,7 +230,7 @@ class KillSwitch:
 
     def _broken(self, error: Exception) -> None:
         self._step(f"error in the procedure: {error!r}; going on")
-        self._host.alarm("kill_error", f"kill procedure: {error!r}; it goes on")
+        self._host.alarm("kill_error", f"kill procedure: {error!r}; it goes on", self._correlation)
 
     # -- flattening
 
@@ -379,7 +381,7 @@ class KillSwitch:
         self._alarm_due = now + late
         text = f"NOT FLAT after {late / NS:.0f} s: {self._left_text()}; the procedure goes on"
         self._step(text)
-        self._host.alarm("not_flat", text)
+        self._host.alarm("not_flat", text, self._correlation)
 
     def _finish(self, as_of: int) -> None:
         when = self._host.utc(as_of)

@@ -79,14 +79,17 @@ class KillHost(Protocol):
 
     def new_order_id(self, strategy: str) -> str: ...
 
+    def new_correlation(self) -> str:
+        """An id for a procedure that nobody's command caused."""
+
     async def read_positions(self) -> Positions: ...
 
     async def read_open_orders(self) -> OpenOrders: ...
 
-    def latch(self, symbol: str | None, reason: str, who: str = "") -> None:
+    def latch(self, symbol: str | None, reason: str, who: str, correlation: str) -> None:
         """Latches the halt of one instrument, or with None of the account. `who`: a person wanted it."""
 
-    def alarm(self, code: str, text: str, symbol: str = "") -> None: ...
+    def alarm(self, code: str, text: str, correlation: str) -> None: ...
 
     def utc(self, ts: int) -> str:
         """Engine time as text."""

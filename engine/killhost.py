@@ -141,23 +141,27 @@ class EngineKillHost:
     def new_order_id(self, strategy: str) -> str:
         return self._core.ids.order_id(strategy)
 
+    def new_correlation(self) -> str:
+        return self._core.ids.correlation()
+
     async def read_positions(self) -> Positions:
         return await self._core.adapter.positions()
 
     async def read_open_orders(self) -> OpenOrders:
         return await self._core.adapter.open_orders()
 
-    def latch(self, symbol: str | None, reason: str, who: str = "") -> None:
+    def latch(self, symbol: str | None, reason: str, who: str, correlation: str) -> None:
         scope = "account" if symbol is None else "instrument"
         halted = Halted(scope=scope, target=symbol or "", code="kill", reason=reason)  # type: ignore[arg-type]
-        if not self._core.commit(halted).changed:
+        if not self._core.commit(halted, correlation).changed:
             return
         # What a person wanted has no cause to be found: its remedy is another one.
         code = "operator_halt" if who else "halt"
-        self._core.alarm("critical", code, f"{symbol or 'account'} halted: {reason}", symbol=symbol or "")
+        text = f"{symbol or 'account'} halted: {reason}"
+        self._core.alarm("critical", code, text, symbol=symbol or "", correlation=correlation)
 
-    def alarm(self, code: str, text: str, symbol: str = "") -> None:
-        self._core.alarm("critical", code, text, symbol=symbol)
+    def alarm(self, code: str, text: str, correlation: str) -> None:
+        self._core.alarm("critical", code, text, correlation=correlation)
 
     def utc(self, ts: int) -> str:
         return utc_text(ts)

@@ -69,8 +69,9 @@ class LimitDesk:
             new = self._hooks.reload_limits()
             limits.admit(new)
         except Exception as error:  # noqa: BLE001 - any bad file leaves the old limits in force, and says so
-            core.alarm("warning", "reload", f"reload refused, the old limits stay in force: {error}")
-            reply(Answer(ok=False, text=f"the old limits stay in force: {error}"))
+            text = f"the old limits stay in force: {error}"
+            core.alarm("warning", "reload", f"reload refused, {text}", correlation=correlation)
+            reply(Answer(ok=False, text=text))
             return
         changes = limits.compare_freely(new)
         told = self._told(changes, self._now(), self._limits_of(new, {}))
@@ -244,7 +245,8 @@ class LimitDesk:
         version = self._limits.version
         text = "; ".join(told) or "nothing changed"
         if rows:
-            self._core.alarm("info", "limits", f"limits version {version} by {who}: {text}")
+            told_as = f"limits version {version} by {who}: {text}"
+            self._core.alarm("info", "limits", told_as, correlation=correlation)
         reply(Answer(ok=True, text=f"limits are version {version}: {text}", data={"version": str(version)}))
 
     def _commit(

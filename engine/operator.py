@@ -176,7 +176,8 @@ class Operator:
             self._dispatch(command, who, correlation, reply)
         except Exception as error:  # noqa: BLE001 - a bad command must not stop the engine; it is reported
             core.metrics.count("command_errors")
-            core.alarm("warning", "command", f"command {type(command).__name__} failed: {error}")
+            text = f"command {type(command).__name__} failed: {error}"
+            core.alarm("warning", "command", text, correlation=correlation)
             reply(Answer(ok=False, text=f"failed: {error}"))
 
     def _dispatch(self, command: AnyCommand, who: str, correlation: str, reply: AnswerSink) -> None:
@@ -203,7 +204,7 @@ class Operator:
             case CancelAll(symbol=symbol, strategy=strategy):
                 self._cancel_all(symbol, strategy, correlation, reply)
             case CancelEverything(account=account):
-                self._cancel_everything(account, reply)
+                self._cancel_everything(account, correlation, reply)
             case Reset():
                 self._reset(command, who, correlation, reply)
             case Pause(strategy=strategy):
@@ -253,7 +254,8 @@ class Operator:
                 try:
                     self._take_over(halt.target, request.reason, correlation)
                 except ValueError as error:
-                    self._core.alarm("critical", "not_adopted", str(error), symbol=halt.target)
+                    told = {"symbol": halt.target, "correlation": correlation}
+                    self._core.alarm("critical", "not_adopted", str(error), **told)
         self._kill.begin(request, correlation)
         reply(Answer(ok=True, text=f"begun: {self._kill.progress.scope}", final=False))
         self._task(self._verdict(reply))
@@ -279,7 +281,7 @@ class Operator:
         known = sorted({"manual", *(s.name for s in self._core.config.strategies)})
         return "" if name in known else f"no strategy {name}; known are {', '.join(known)}"
 
-    def _cancel_everything(self, account: str, reply: AnswerSink) -> None:
+    def _cancel_everything(self, account: str, correlation: str, reply: AnswerSink) -> None:
         core = self._core
         ours = core.books.config.account
         if account != ours:
@@ -291,7 +293,7 @@ class Operator:
             reply(Answer(ok=False, text=str(problem)))
             return
         text = f"{core.adapter.name} was asked to cancel every order of {ours}, whoever placed it"
-        core.alarm("warning", "cancel_everything", text)
+        core.alarm("warning", "cancel_everything", text, correlation=correlation)
         reply(Answer(ok=True, text=text))
 
     def _cancel_all(
@@ -416,7 +418,7 @@ class Operator:
             raise ValueError(f"{symbol} has no price to adopt at: wait for a quote")
         core.commit(Adopted(symbol=symbol, signed=difference, price=mark // 2, who=who), correlation)
         text = f"{symbol}: {difference:+d} lots adopted at {mark // 2} ticks for {EXTERNAL}"
-        core.alarm("info", "adopted", text, symbol=symbol)
+        core.alarm("info", "adopted", text, symbol=symbol, correlation=correlation)
         return text
 
     def _adopt(self, symbol: str, who: str, correlation: str, reply: AnswerSink) -> None:

@@ -54,10 +54,13 @@ class Reactions:
 
     def _breached(self, breach: Breach) -> None:
         core = self._core
+        # One id leads from the limit to its alarm, its cancels, the halt and the orders that flatten.
+        cause = core.ids.correlation()
         core.commit(
             ControlTripped(
                 control=breach.control, scope=breach.scope, action=breach.action, detail=breach.detail
-            )
+            ),
+            cause,
         )
         core.metrics.count(f"tripped.{breach.control}")
         text = breach.text
@@ -67,28 +70,29 @@ class Reactions:
             return
         severity = "critical" if breach.action in ("cancel", "kill") else "warning"
         symbol = breach.scope if breach.scope in core.books.instruments else ""
-        core.alarm(severity, breach.control, text, symbol=symbol)  # type: ignore[arg-type]
+        core.alarm(severity, breach.control, text, symbol=symbol, correlation=cause)  # type: ignore[arg-type]
         if breach.control == StrategyLoss.name:
             self.stop_strategy(breach.scope, text)
         if breach.action == "cancel":
-            self._cancel_entries(breach.scope)
+            self._cancel_entries(breach.scope, cause)
         elif breach.action == "kill":
-            self._kill_for(breach)
+            self._kill_for(breach, cause)
 
-    def _cancel_entries(self, scope: str) -> None:
+    def _cancel_entries(self, scope: str, cause: str) -> None:
         for record in list(self._core.books.orders.working()):
             order = record.order
             if order.purpose is Purpose.TRADE and scope in ("", order.symbol, order.strategy):
-                self._intake.cancel(order.id)
+                self._intake.cancel(order.id, cause)
 
-    def _kill_for(self, breach: Breach) -> None:
+    def _kill_for(self, breach: Breach, cause: str) -> None:
         if breach.control == "margin":
             targets = self._reduced()
             if targets:
-                self._kill.begin(KillBegan(reason=breach.detail, symbol=None, flatten=True, targets=targets))
+                request = KillBegan(reason=breach.detail, symbol=None, flatten=True, targets=targets)
+                self._kill.begin(request, cause)
                 return
         symbol = breach.scope if breach.scope in self._core.books.instruments else None
-        self._kill.begin(KillBegan(reason=breach.detail, symbol=symbol, flatten=True))
+        self._kill.begin(KillBegan(reason=breach.detail, symbol=symbol, flatten=True), cause)
 
     def watch(self) -> None:
         """A margin trip is reported once, but margin may rise again while it holds, or miss its target: it is
@@ -101,8 +105,9 @@ class Reactions:
         targets = self._reduced()
         if targets:
             reason = "Margin is still above its target; reducing again"
-            self._core.alarm("critical", margin.name, reason)
-            self._kill.begin(KillBegan(reason=reason, symbol=None, flatten=True, targets=targets))
+            cause = self._core.ids.correlation()
+            self._core.alarm("critical", margin.name, reason, correlation=cause)
+            self._kill.begin(KillBegan(reason=reason, symbol=None, flatten=True, targets=targets), cause)
 
     def _reduced(self) -> dict[str, int]:
         """Positions after what has to be closed for margin to fall to its target."""

@@ -20,7 +20,7 @@ from engine.journal.livecopy import NoCopy, copy_live
 from engine.model import Side
 from engine.recorder import Recorder, open_tape, tell
 from engine.recorder.checkpoints import Checkpoints
-from engine.records import decode
+from engine.records import KillBegan, decode
 from tests.engine.rig import CL, ES, Rig
 
 
@@ -149,6 +149,58 @@ def test_the_story_of_an_alarm_leads_to_its_order_and_that_of_a_command_to_all_i
         assert {"command", "kill_step", "kill_ended", "order", "fact", "answer"} <= kinds
         assert any("flatten" in order for order in story.orders)
         assert tell(tape, "nothing") is None and tell(tape, "#999") is None
+
+
+def kinds_of(path: Path, code: str) -> tuple[set[str], list[str]]:
+    """Kinds of row in the story of the first alarm of this code, and the orders that it names."""
+    with open_tape(path) as tape:
+        alarms = [decode(row.kind, row.body).alert for row in tape.of_kind("alert")]  # type: ignore[union-attr]
+        story = tell(tape, f"#{next(a.id for a in alarms if a.code == code)}")
+        assert story is not None
+        return {line.row.kind for line in story.lines}, story.orders
+
+
+def test_the_story_of_a_halts_alarm_leads_from_the_command_to_the_proof(
+    journal: tuple[Path, Rig, str],
+) -> None:
+    kinds, orders = kinds_of(journal[0], "operator_halt")
+    assert {"command", "halted", "kill_began", "kill_step", "order", "kill_ended", "answer"} <= kinds
+    assert any("flatten" in order for order in orders)
+
+
+@pytest.mark.parametrize("code", ["daily_loss", "halt"])
+def test_the_story_of_a_limits_alarm_leads_from_the_limit_to_the_orders_that_flatten(
+    code: str, tmp_path: Path
+) -> None:
+    """Nobody gave a command there: the limit itself is the cause, and its id is on all that followed."""
+
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 10)
+        rig.send(Side.BUY, 1, 23_900)
+        await rig.sleep(0.3)
+        rig.move("ES", 24_000 - 45)
+        await rig.sleep(5)
+        assert rig.engine.kill.progress.flat
+
+    Rig.play(script, config={"risk": {"daily_loss_amount": 5_000}}, directory=tmp_path)
+    kinds, orders = kinds_of(tmp_path / "journal.db", code)
+    assert {"control_tripped", "alert", "halted", "kill_began", "order", "fact", "kill_ended"} <= kinds
+    assert any("flatten" in order for order in orders)
+
+
+def test_an_unfinished_kill_that_goes_on_after_a_restart_has_a_story_of_its_own(tmp_path: Path) -> None:
+    async def begin(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        rig.engine.kill.begin(KillBegan(reason="test", symbol=None, flatten=True))
+        await rig.sleep(0.001)
+
+    async def go_on(rig: Rig) -> None:
+        await rig.sleep(5)
+
+    Rig.play(begin, directory=tmp_path)
+    Rig.play(go_on, directory=tmp_path)
+    kinds, _ = kinds_of(tmp_path / "journal.db", "kill_resumed")
+    assert {"alert", "kill_step", "kill_ended"} <= kinds
 
 
 def test_reading_changes_nothing_and_a_backup_reads_alike(

@@ -229,7 +229,7 @@ SAFETY: Final = (
             Edit(
                 "engine.engine",
                 "            for request in self.core.books.kills:\n"
-                "                self.kill.begin(request, resumed=True)\n",
+                "                self.kill.begin(request, cause, resumed=True)\n",
                 "            self.core.books.kills = ()\n",
             ),
         ),
