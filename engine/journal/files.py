@@ -330,6 +330,11 @@ class Ballast:
                 raise DiskFull(self._path, free_bytes(self._path), self._size) from error
             raise os_refusal(self._path, error) from error
 
+    @property
+    def held(self) -> bool:
+        """Whether it is there, or is not to be."""
+        return self._size == 0 or self._name.exists()
+
     def release(self) -> bool:
         """Gives the space back; False when there was none to give."""
         try:

@@ -206,13 +206,16 @@ class Writer:
         reason = self._describe(error)
         self._doubt = (batch, self._formed)
         used_up = self._lane is _Lane.EMERGENCY and not self._used_up
-        if self._make_room(error):
+        if self._lane is _Lane.CLOSED:
+            pass  # `_heal` waits for this batch: the space is its matter, and these rows go before its own
+        elif self._make_room(error):
             reason += "; the reserve space was released for emergency records"
         else:
             self._lane = _Lane.CLOSED
             self._used_up |= used_up
         self._reason = reason
         queued, self._queue = self._queue, deque()
+        later, self._retained = self._retained, deque()
         for entry in batch:
             if not entry.may_go_ahead:
                 entry.fail(reason)
@@ -225,6 +228,7 @@ class Writer:
                 self._queue.append(entry)
             else:
                 self._retain(entry)
+        self._retained.extend(later)
         self._change(StoreState.FAILED, reason, worse=used_up)
 
     @staticmethod
@@ -291,9 +295,10 @@ class Writer:
         return True
 
     async def _heal(self) -> None:
-        if self._ballast_gone:
+        while self._ballast_gone:
             await self._store.run(lambda _: self._ballast.allocate())
-            self._ballast_gone = False
+            # A batch that failed in the same turn may have given it away again.
+            self._ballast_gone = not self._ballast.held
         self._lane = _Lane.CLOSED
         await self._settled()
         self._retained.extendleft(reversed(self._queue))

@@ -24,7 +24,7 @@ from engine.orders_record import OrderRecord
 from engine.records import EMERGENCY
 from engine.sim.options import Options
 from engine.sim.schedule import PROCESS, SimClock, SimLoop
-from engine.sim.store import Disk, LateStore
+from engine.sim.store import Disk, LateStore, failure
 from tests.engine.rig import Rig
 from tests.engine.test_store_trouble import replayed
 from tests.sim.run import play
@@ -365,6 +365,93 @@ def test_rows_that_landed_with_an_error_are_not_written_again_on_a_full_disk(tmp
         return bodies
 
     assert loop.run_until_complete(story()) == ['"first"', '"landed"', '"third"']
+
+
+def test_rows_keep_their_order_where_a_batch_fails_while_the_store_is_mended(tmp_path: Path) -> None:
+    """Seed 3526: the disk was still full when the reserve was put back. A batch that was under way found no
+    room and gave the reserve away again, in the middle of the mending: what had come since was written last,
+    and both wrote under the same numbers."""
+    loop = SimLoop(0, random.Random(1))
+    clock = SimClock(loop, lambda: 0)
+    disk = Disk(random.Random(1), lambda: loop.now_ns)
+    path = tmp_path / "journal.db"
+    ballast = path.with_name("journal.db.ballast")
+    disk.room = lambda: not ballast.exists()
+
+    async def story() -> list[str]:
+        journal = await Journal.open(
+            path,
+            JournalConfig(ballast_mb=1, min_free_mb=0),
+            inline=True,
+            clock=clock,
+            emergency=frozenset({"alert"}),
+            opener=partial(LateStore.open, clock=clock, disk=disk),
+        )
+        disk.full = True
+        journal.append_nowait("alert", "first", ts=1)
+        await journal._settled()
+        assert not ballast.exists() and journal.state == "failed"
+        mending = loop.create_task(journal.recover())
+        journal.append_nowait("alert", "under way", ts=2)
+        for _ in range(5_000):
+            await asyncio.sleep(0.000_01)
+            if ballast.exists():
+                journal.append_nowait("alert", "meanwhile", ts=3)
+            if journal.health().retained:
+                break
+        assert not await mending, "it is full still"
+        assert "UNIQUE" not in journal.trouble
+        journal.append_nowait("alert", "last", ts=4)
+        disk.full = False
+        await journal._settled()
+        assert await journal.recover()
+        bodies = [row.body async for row in journal.rows()]
+        await journal.close()
+        return bodies
+
+    first, under_way, *meanwhile, last = loop.run_until_complete(story())
+    assert (first, under_way, last) == ("first", "under way", "last")
+    assert meanwhile and set(meanwhile) == {"meanwhile"}
+
+
+def test_a_reserve_that_is_given_away_in_the_turn_that_put_it_back_is_put_back_again(tmp_path: Path) -> None:
+    """Beside seed 3526: the batch behind it had failed for want of the space, and was told of first."""
+    loop = SimLoop(0, random.Random(1))
+    clock = SimClock(loop, lambda: 0)
+    disk = Disk(random.Random(1), lambda: loop.now_ns)
+    path = tmp_path / "journal.db"
+    ballast = path.with_name("journal.db.ballast")
+    disk.room = lambda: not ballast.exists()
+    given: list[bool] = []
+
+    class Tight(LateStore):
+        async def run(self, job: Any) -> Any:
+            before = ballast.exists()
+            answer = await super().run(job)
+            if ballast.exists() and not before and not given and disk.full:
+                given.append(journal._make_room(failure("database or disk is full", sqlite3.SQLITE_FULL)))
+                disk.full = False
+            return answer
+
+    async def story() -> None:
+        nonlocal journal
+        journal = await Journal.open(
+            path,
+            JournalConfig(ballast_mb=1, min_free_mb=0),
+            inline=True,
+            clock=clock,
+            emergency=frozenset({"alert"}),
+            opener=partial(Tight.open, clock=clock, disk=disk),
+        )
+        disk.full = True
+        journal.append_nowait("alert", "first", ts=1)
+        await journal._settled()
+        assert await journal.recover() and given == [True]
+        assert ballast.exists(), "the next full disk needs it"
+        await journal.close()
+
+    journal: Journal
+    loop.run_until_complete(story())
 
 
 def test_a_cancel_reaches_the_order_that_shares_its_id_of_the_broker() -> None:
