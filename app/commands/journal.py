@@ -64,6 +64,8 @@ def _run(args: argparse.Namespace) -> int:
         return _fail(args, ExitCode.STORE_REFUSED, f"{_text(error)}; name its --state-dir")
     except FileExistsError as error:
         return _fail(args, ExitCode.USAGE, _text(error))
+    except BrokenPipeError:
+        raise  # who reads has seen enough: no fault of the journal
     except OSError as error:
         return _fail(args, ExitCode.STORE_REFUSED, _text(error))
     return ExitCode.CLEAN

@@ -55,6 +55,8 @@ def _run(args: argparse.Namespace) -> int:
         return _fail(args, ExitCode.STORE_REFUSED, f"{text}; name the journal or its state directory")
     except ValueError as error:
         return _fail(args, ExitCode.USAGE, str(error))
+    except BrokenPipeError:
+        raise  # who reads has seen enough: no fault of the journal
     except OSError as error:
         return _fail(args, ExitCode.STORE_REFUSED, f"{error.filename}: {error.strerror}")
 

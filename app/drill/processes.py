@@ -102,7 +102,10 @@ class ExchangeProcess:
 
     def start(self) -> None:
         """Starts it, also after `kill`. Raises `Ended` where it does not come up."""
-        self._process = subprocess.Popen(self._command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        # A group of its own: what is pressed at the terminal is for who started it, and who ends it in order.
+        self._process = subprocess.Popen(
+            self._command, cwd=ROOT, stdout=subprocess.PIPE, text=True, process_group=0
+        )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -210,6 +213,7 @@ class EngineProcess:
             stderr=subprocess.PIPE,
             text=True,
             env=self._env,
+            process_group=0,
         )
 
     @property

@@ -102,7 +102,6 @@ def test_a_strategy_may_cancel_what_it_left_behind_when_it_was_killed() -> None:
         runner.until(
             lambda p: p.trading and not [o for o in p.orders if o.status == "WORKING"],
             "all that it left behind is cancelled",
-            patience=8,
         )
 
 

@@ -31,13 +31,14 @@ def drill(folder: Path, *words: str, before: tuple[str, ...] = ()) -> Iterator[s
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        process_group=0,
     )
     try:
         yield process
     finally:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=60)
+        process.wait(60)
 
 
 @pytest.fixture
@@ -72,15 +73,19 @@ def kept(folder: Path) -> DrillReport | None:
     return None
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGINT])
 def test_a_drill_that_is_ended_takes_its_processes_along_and_leaves_what_it_found(
     number: signal.Signals, short: Path
 ) -> None:
     with drill(short, "--only", "2.3", "3.13") as process:
         # The engine of the second case, which may be stopped at that moment, and its exchange.
         pids = wait_for(lambda: p if len(p := started_by(process)) >= 2 and kept(short) else None, "both run")
-        process.send_signal(number)
-        assert process.wait(60) == (-9 if number == signal.SIGKILL else 130)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as the terminal does
+        else:
+            process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == (-9 if number == signal.SIGKILL else 130) and errors == ""
         wait_for(lambda: not any(alive(pid) for pid in pids), "its processes end", patience=20)
         wait_for(lambda: not list(short.glob("bw-*")), "its folders are gone", patience=20)
     report = kept(short)

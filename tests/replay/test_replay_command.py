@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,26 @@ def test_no_journal_and_none_at_all(tmp_path: Path) -> None:
     other.write_text("hello" * 100)
     done = replay(str(other))
     assert done.returncode == 5 and "not a Breakwater journal" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("replay", "JOURNAL", "--from", "14:00"), ("journal", "verify", "--state-dir", "FOLDER")]
+)
+def test_who_has_read_enough_hears_of_no_fault(words: tuple[str, ...], journal: Path) -> None:
+    places = {"JOURNAL": str(journal), "FOLDER": str(journal.parent)}
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", *(places.get(w, w) for w in words)],
+        cwd=ROOT,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_time_that_counts_back_from_the_end_is_no_option(journal: Path) -> None:
