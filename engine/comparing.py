@@ -10,7 +10,9 @@ from engine.control.snapshot import Comparison
 from engine.core import Core
 from engine.facts import OpenOrders
 from engine.holds import InstrumentHold
-from engine.reconcile_types import Finding, agrees
+from engine.orders import FOREIGN
+from engine.orders_record import OrderRecord
+from engine.reconcile_types import Finding, OwnOrder, agrees
 from engine.records import HoldEnded
 from engine.view import EngineView
 
@@ -53,6 +55,32 @@ class Compared:
         return Comparison(at=at)
 
 
+def own_order(record: OrderRecord) -> OwnOrder:
+    """An order as it takes part: made anew where something of it has changed since it last did."""
+    order, life = record.order, record.life
+    now = (order, life, record.sent, record.flight_since, record.last_report, record.held)
+    if record.compared is not None and record.compared[0] == now:
+        return record.compared[1]
+    own = OwnOrder(
+        id=order.id,
+        symbol=order.symbol,
+        side=order.side,
+        status=life.status,
+        qty=life.qty,
+        cum=life.cum,
+        broker_id=life.broker_id,
+        limit=life.limit,
+        stop=life.stop,
+        sent=0 if record.foreign else max(record.recorded, record.sent, record.flight_since),
+        last_report=record.last_report,
+        pending=life.pending_cancel or bool(life.replaces),
+        foreign=record.foreign and record.order.strategy == FOREIGN,
+        held=record.held,
+    )
+    record.compared = now, own
+    return own
+
+
 def end_holds(
     core: Core,
     held: Iterable[InstrumentHold],
@@ -67,6 +95,9 @@ def end_holds(
     last report is fresh. `halt`: latches, for what a person has to look at; it has done so already, unless
     the process died in between.
     """
+    held = tuple(held)
+    if not held:
+        return
     found, books = tuple(findings), core.books
     undead = {
         record.order.symbol

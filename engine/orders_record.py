@@ -41,6 +41,7 @@ class RecordImage(Value, frozen=True, array_like=True):
 
 if TYPE_CHECKING:
     from engine.control.snapshot import OrderRow
+    from engine.reconcile_types import OwnOrder
 
 
 class OrderRecord:
@@ -51,6 +52,7 @@ class OrderRecord:
         "attempts",
         "brokers",
         "closed",
+        "compared",
         "cum_value",
         "drawn",
         "executed",
@@ -111,6 +113,8 @@ class OrderRecord:
         self.own_price: int | None = None
         self.drawn: OrderRow | None = None
         """As screens are shown it (`engine.picture_rows`); None where it has changed since."""
+        self.compared: tuple[tuple[object, ...], OwnOrder] | None = None
+        """What it was when it was last compared with the broker, and as what it took part."""
 
     @property
     def id(self) -> str:

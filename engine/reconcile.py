@@ -123,9 +123,10 @@ def _judge_positions(given: ReconcileInput, fills: Fills) -> Iterator[Finding]:
 
 
 def _judge_target(given: ReconcileInput, view: SymbolView) -> Iterator[Finding]:
-    works = any(o.symbol == view.symbol and not o.status.is_closed and not o.held for o in given.orders)
     settled = not view.in_flight and view.last_report <= given.asked - given.settle
-    if view.intended in (None, view.executed) or works or not settled:
+    if view.intended in (None, view.executed) or not settled:
+        return
+    if any(o.symbol == view.symbol and not o.status.is_closed and not o.held for o in given.orders):
         return
     yield Finding(
         kind=Kind.OFF_TARGET,
@@ -236,22 +237,27 @@ def _judge_orders(given: ReconcileInput, fills: Fills) -> Iterator[Finding]:
     if listed is None:
         return
     by_id = {order.id: order for order in given.orders}
+    seen: set[str] = set()
+    others: list[OrderReport | ForeignOrder] = []
+    for told in listed.ours:
+        own = by_id.get(told.order_id)
+        if own is not None and _says_the_same(own, told):
+            seen.add(own.id)
+        else:
+            others.append(told)
+    others += listed.foreign
     # Broker ids come again: those of open orders, which stand first, count before those of closed ones.
-    known = [order for order in reversed(given.orders) if order.broker_id is not None]
+    known = [order for order in reversed(given.orders) if others and order.broker_id is not None]
     by_broker = {order.broker_id: order for order in known}
     by_terms = {(order.broker_id, order.symbol, order.side): order for order in known}
-    seen: dict[str, None] = {}
     adopt = POLICY[given.policy.on_unknown_order]
-    statements: list[tuple[OrderReport | ForeignOrder, OwnOrder | None]] = [
-        *(
-            (report, by_id.get(report.order_id) or by_broker.get(report.broker_id or ""))
-            for report in listed.ours
-        ),
-        *((f, by_terms.get((f.broker_id, f.symbol, f.side))) for f in listed.foreign),
-    ]
-    for report, order in statements:
+    for report in others:
+        if isinstance(report, ForeignOrder):
+            order = by_terms.get((report.broker_id, report.symbol, report.side))
+        else:
+            order = by_id.get(report.order_id) or by_broker.get(report.broker_id or "")
         if order is not None:
-            seen[order.id] = None
+            seen.add(order.id)
             differs = _differs(given, fills, order, report)
             if differs:
                 yield Finding(
@@ -278,7 +284,7 @@ def _judge_orders(given: ReconcileInput, fills: Fills) -> Iterator[Finding]:
                 report=report,
             )
     for order in given.orders:
-        if order.status.is_closed or order.held or order.id in seen or _recent(given, order):
+        if order.id in seen or order.status.is_closed or order.held or _recent(given, order):
             continue
         if order.cum + fills.missing_of(order.id) >= order.qty:
             continue  # it filled; the executions say so
@@ -290,6 +296,22 @@ def _judge_orders(given: ReconcileInput, fills: Fills) -> Iterator[Finding]:
             symbol=order.symbol,
             order_id=order.id,
         )
+
+
+_SURE: Final = frozenset(OrderStatus) - {OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN}
+
+
+def _says_the_same(order: OwnOrder, report: OrderReport) -> bool:
+    """True for nearly all of many thousand orders, of which no more need be asked then: `_differs` is silent
+    of them whatever their times and the executions are."""
+    return (
+        order.status is report.status
+        and order.cum == report.cum
+        and order.qty == report.qty
+        and order.limit == report.limit
+        and order.stop == report.stop
+        and order.status in _SURE
+    )
 
 
 def _differs(given: ReconcileInput, fills: Fills, order: OwnOrder, report: OrderReport | ForeignOrder) -> str:

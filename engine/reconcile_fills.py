@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from engine.model import Fill, Side
 from engine.reconcile_types import POLICY, Action, Finding, Kind, ReconcileInput, severity_of
@@ -20,13 +21,7 @@ class Fills:
         """Those that we count and the venue took back, as we count them."""
         self.corrected: list[tuple[Fill, Fill]] = []
         """(ours, the venue's) where they differ."""
-        self._owner: dict[tuple[str, str, Side], str] = {}
-        """Orders by the broker's id and their terms, for executions that do not name ours. The broker gives
-        ids out again: an order from elsewhere comes first, because ours bear our own name; then open ones,
-        which stand first."""
-        for order in sorted(given.orders, key=lambda o: not o.foreign):
-            if order.broker_id is not None:
-                self._owner.setdefault((order.broker_id, order.symbol, order.side), order.id)
+        self._orders = given.orders
         self._cum: dict[str, int] = {}
         if given.executions is None:
             return
@@ -47,6 +42,17 @@ class Fills:
             ours = given.booked(key)
             if ours is not None and _terms(ours) != _terms(fill):
                 self.corrected.append((ours, fill))
+
+    @cached_property
+    def _owner(self) -> dict[tuple[str, str, Side], str]:
+        """Orders by the broker's id and their terms, for executions that do not name ours. The broker gives
+        ids out again: an order from elsewhere comes first, because ours bear our own name; then open ones,
+        which stand first."""
+        owner: dict[tuple[str, str, Side], str] = {}
+        for order in sorted(self._orders, key=lambda o: not o.foreign):
+            if order.broker_id is not None:
+                owner.setdefault((order.broker_id, order.symbol, order.side), order.id)
+        return owner
 
     def order_of(self, fill: Fill) -> str:
         """The order in our books that it belongs to, taken in from elsewhere or ours; empty where none is."""

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
-from engine.comparing import Compared, end_holds
+from engine.comparing import Compared, end_holds, own_order
 from engine.core import Core
 from engine.facts import (
     AccountValues,
@@ -25,15 +25,12 @@ from engine.facts import (
     Positions,
 )
 from engine.model import NS, ExecutionKey, Fill
-from engine.orders import FOREIGN
-from engine.orders_record import OrderRecord
 from engine.ports import QueryFailed
 from engine.reconcile import (
     Action,
     Confirmer,
     Finding,
     Kind,
-    OwnOrder,
     ReconcileInput,
     SymbolView,
     agrees,
@@ -261,16 +258,15 @@ class Reconciler:
             r.order.id: r for r in (*books.orders.working(), *books.orders.recent_closed(_CLOSED_COMPARED))
         }
         for report in orders.ours:  # however many of them have ended since the broker was read
-            record = books.orders.get(report.order_id)
-            if record is not None:
-                own.setdefault(report.order_id, record)
+            if report.order_id not in own and (record := books.orders.get(report.order_id)) is not None:
+                own[report.order_id] = record
         found = reconcile(
             ReconcileInput(
                 asked=asked,
                 settle=int(core.config.reconcile.settle * NS),
                 policy=core.config.reconcile,
                 symbols=tuple(self._view_of(s) for s in symbols),
-                orders=tuple(map(_own, own.values())),
+                orders=tuple(map(own_order, own.values())),
                 positions=positions,
                 open_orders=orders,
                 executions=executions,
@@ -459,23 +455,3 @@ class Reconciler:
             self._hooks.enable()
         elif not self._view.enabled:
             self._hooks.disable(f"not reconciled: {blocking[0].text}")
-
-
-def _own(record: OrderRecord) -> OwnOrder:
-    order, life = record.order, record.life
-    return OwnOrder(
-        id=order.id,
-        symbol=order.symbol,
-        side=order.side,
-        status=life.status,
-        qty=life.qty,
-        cum=life.cum,
-        broker_id=life.broker_id,
-        limit=life.limit,
-        stop=life.stop,
-        sent=0 if record.foreign else max(record.recorded, record.sent, record.flight_since),
-        last_report=record.last_report,
-        pending=life.pending_cancel or bool(life.replaces),
-        foreign=record.foreign and record.order.strategy == FOREIGN,
-        held=record.held,
-    )

@@ -25,7 +25,8 @@ is what to compare between runs and machines.
   Throughput keeps 64 orders in flight and is held against one sync per order.
 * **fills** – executions with positions, profit, risk and journal, alternating buys and sells; the ratio of
   the last thousand to the first says whether it is flat.
-* **scaling** – cost of one order, one risk round and one snapshot with 10, 1,000 and 10,000 orders working.
+* **scaling** – cost of one order, one risk round, one snapshot and one comparison with the broker, with 10,
+  1,000 and 10,000 orders working, and for how long at most a comparison keeps the engine's thread.
 * **quotes** – quotes a second from a feed that lags behind, and how long a cancel takes that is asked for
   when 20,000 of them wait.
 * **start** – CPU of a headless process until it may trade, from nothing and from 1,000,000 rows; memory.

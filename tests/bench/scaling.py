@@ -1,4 +1,4 @@
-"""Section `scaling`: what an order, a risk round and a snapshot cost with many orders working."""
+"""Section `scaling`: what an order, a risk round, a snapshot, a comparison cost with many orders working."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run(quick: bool) -> Figures:
     samples = 100 if quick else 300
     with workplace() as folder:
         found = asyncio.run(_run(folder, levels, samples))
-    header = ("working", "submit() µs", "→ adapter µs", "risk round µs", "snapshot ms", "reconcile ms")
+    costs = ("submit() µs", "→ adapter µs", "risk round µs", "snapshot ms", "reconcile ms", "hold ms")
     rows = [
         (
             level,
@@ -26,12 +26,38 @@ def run(quick: bool) -> Figures:
         )
         for level in levels
     ]
-    table("Median cost beside so many working orders (commit on its own thread, no sync)", header, rows)
+    table(
+        "Median cost beside so many working orders (commit on its own thread, no sync)",
+        ("working", *costs),
+        rows,
+    )
     return found
 
 
-def _ms(one: dict[str, Any]) -> tuple[float, float]:
-    return one["snapshot"]["p50"] / 1_000, one["reconcile"]["p50"] / 1_000
+def _ms(one: dict[str, Any]) -> tuple[float, ...]:
+    return tuple(one[key]["p50"] / 1_000 for key in ("snapshot", "reconcile", "held"))
+
+
+class _Turns:
+    """Comes round with every turn of the loop: the most that the thread has worked between two turns is for
+    how long one piece of work kept all others waiting, ns. A wait for a processor is no work.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._last = time.thread_time_ns()
+        self.longest = 0
+        self._next = self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        now = time.thread_time_ns()
+        self._last, self.longest = now, max(self.longest, now - self._last)
+        self._next = self._loop.call_soon(self._turn)
+
+    async def end(self) -> int:
+        await asyncio.sleep(0)  # the turn that is under way counts
+        self._next.cancel()
+        return self.longest
 
 
 async def _run(folder: Path, levels: tuple[int, ...], samples: int) -> Figures:
@@ -46,7 +72,7 @@ async def _run(folder: Path, levels: tuple[int, ...], samples: int) -> Figures:
 
 async def _level(rig: Bed, level: int, samples: int) -> Figures:
     engine = rig.engine
-    submit, handed, rounds, snapshots, reconciles = [], [], [], [], []
+    submit, handed, rounds, snapshots, reconciles, held = [], [], [], [], [], []
     acknowledged = asyncio.Event()
     rig.venue.on_acknowledged = acknowledged.set
     for number in range(samples):
@@ -67,9 +93,11 @@ async def _level(rig: Bed, level: int, samples: int) -> Figures:
         began = time.perf_counter_ns()
         engine.publish()
         snapshots.append(time.perf_counter_ns() - began)
+        turns = _Turns()
         began = time.perf_counter_ns()
         await engine.reconciler.round("bench")
         reconciles.append(time.perf_counter_ns() - began)
+        held.append(await turns.end())
     if len(rig.venue.working) != level:
         raise RuntimeError(f"{len(rig.venue.working)} orders work, {level} were meant")
     return {
@@ -78,4 +106,5 @@ async def _level(rig: Bed, level: int, samples: int) -> Figures:
         "round": spread(rounds),
         "snapshot": spread(snapshots),
         "reconcile": spread(reconciles),
+        "held": spread(held),
     }

@@ -154,8 +154,10 @@ def _scaling(found: Found) -> Iterator[Line]:
             name = f"{label} µs, {int(level):,} working"
             yield Line(name, "flat", cost, least, "with 10 working", cost <= 1.5 * least)
     most = max(found, key=int)
-    taken = found[most]["reconcile"]["p50"] / 1_000
+    taken, held = (found[most][key]["p50"] / 1_000 for key in ("reconcile", "held"))
     yield Line(f"reconcile {int(most):,} orders ms", "≤ 1,000", taken, None, "", taken <= 1_000)
+    # The risk loop's own target: one late period.
+    yield Line("the same, longest hold, CPU ms", "≤ 20", held, None, "", held <= 20)
 
 
 def _quotes(found: Found) -> Iterator[Line]:

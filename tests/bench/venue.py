@@ -143,7 +143,9 @@ class InstantVenue:
         )
 
     async def open_orders(self) -> OpenOrders:
-        return OpenOrders(as_of=self._clock.now(), ours=tuple(self._report(o) for o in self.working.values()))
+        listed = OpenOrders(as_of=self._clock.now(), ours=tuple(map(self._report, self.working.values())))
+        await self._clock.sleep(0)  # a broker's answer comes in a turn of its own
+        return listed
 
     async def executions(self, since: int) -> Executions:
         fills = tuple(f for f in self.fills if f.ts >= since)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from reconcile_kit import NOW, OLD, SETTLE, World, fill, key, kinds, own, reported
 
@@ -293,3 +295,27 @@ def test_off_target_is_information_only() -> None:
     assert reconcile(world.given()) == ()
     world.orders, world.last_report = [], NOW - SETTLE + 1
     assert reconcile(world.given()) == ()
+
+
+@pytest.mark.parametrize("status", OrderStatus)
+def test_what_is_judged_at_a_glance_is_judged_as_it_would_be_at_length(
+    status: OrderStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many thousand orders are compared in one turn because of most of them no more is asked than this."""
+    changes = ({}, {"cum": 3}, {"qty": 6}, {"limit": 101}, {"limit": None}, {"stop": 90}, {"stop": None})
+    worlds = [
+        World(
+            venue=[fill("x1", 2)] * missing,
+            orders=[order],
+            reports=[reported(order, status=theirs, **change)],
+        )
+        for theirs, change, missing, age, pending in product(
+            OrderStatus, changes, (0, 1), (OLD, YOUNG), (False, True)
+        )
+        for order in [own(status=status, cum=2, limit=100, stop=95, last_report=age, pending=pending)]
+    ]
+    found = [reconcile(world.given()) for world in worlds]
+    glances: list[bool] = []
+    monkeypatch.setattr("engine.reconcile._says_the_same", lambda *_: bool(glances.append(True)))
+    assert found == [reconcile(world.given()) for world in worlds]
+    assert len(glances) >= len(worlds)
