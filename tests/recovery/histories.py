@@ -284,7 +284,7 @@ UNSAVED = {
     "Position": {"broker", "broker_as_of"},
     "PositionBook": {"_alike", "version"},
     "AlertBook": {"_last", "suppressed"},
-    "OrderRecord": {"attempts", "drawn"},
+    "OrderRecord": {"attempts", "compared", "drawn"},
     "OwnPrices": {"_heaps"},
     "_Row": {"_newest", "_dirty"},
 }
