@@ -36,6 +36,7 @@ from engine.orders import FOREIGN, OrderBook
 from engine.orders_record import OrderRecord, Outcome
 from engine.positions import Attribution, Position, PositionBook
 from engine.records import (
+    NOTES,
     Adopted,
     AlertAcknowledged,
     AlertCleared,
@@ -150,6 +151,9 @@ class Books:
         self.versions: dict[str, int] = {}
         """Counts changes of orders and positions by symbol."""
         self.version = 0
+        """Counts records."""
+        self.figures = 0
+        """Counts those records of which a figure of risk may become another one."""
         self.symbols_version = 0
         self.strategy_baseline: dict[str, Decimal] = {}
         """Each strategy's profit at the start of the trading day, account currency."""
@@ -170,6 +174,7 @@ class Books:
         """Changes the state by one record. Never raises for a record that the engine wrote."""
         self.last_ts = ts
         self.version += 1
+        self.figures += type(record) not in NOTES
         match record:
             case FactTaken(fact=fact):
                 return self._fact(fact, ts)

@@ -75,6 +75,7 @@ class Main(Value, frozen=True, kw_only=True, tag="books"):
     symbol_touched: dict[str, int]
     versions: dict[str, int]
     version: int
+    figures: int
     symbols_version: int
     strategy_baseline: dict[str, Decimal]
     last_fill: dict[str, int]
@@ -185,6 +186,7 @@ def take(books: Books) -> Image:
         symbol_touched=dict(b.symbol_touched),
         versions=dict(b.versions),
         version=b.version,
+        figures=b.figures,
         symbols_version=b.symbols_version,
         strategy_baseline=dict(b.strategy_baseline),
         last_fill=dict(b.last_fill),
@@ -254,7 +256,7 @@ def put_back(books: Books, image: Image) -> None:
     b.behind_orders = image.behind
     b.last_execution, b.last_ts, b.fills = main.last_execution, main.last_ts, main.fills
     b.symbol_touched, b.versions = main.symbol_touched, main.versions
-    b.version, b.symbols_version = main.version, main.symbols_version
+    b.version, b.figures, b.symbols_version = main.version, main.figures, main.symbols_version
     b.strategy_baseline, b.last_fill = main.strategy_baseline, main.last_fill
 
 

@@ -101,7 +101,7 @@ class EngineView:
 
     def stamp(self) -> tuple[object, ...]:
         return (
-            self._books.version,
+            self._books.figures,
             self._markets.version,
             self.margins_version(),
             self.limits_version(),
@@ -122,15 +122,15 @@ class EngineView:
     def account_version(self) -> int:
         """Prices count only where something is held or may still be: others change no figure."""
         books = self._books
-        if books.version != self._carried_at:
-            self._carried_at = books.version
+        if books.figures != self._carried_at:
+            self._carried_at = books.figures
             self._carried = tuple(
                 market
                 for symbol, market in self._markets.by_symbol.items()
                 if books.positions.qty(symbol) or any(books.orders.exposure(symbol))
             )
         read = (
-            books.version,
+            books.figures,
             sum([market.valued for market in self._carried]),
             self.account(),
             self.margins_version(),
@@ -145,8 +145,8 @@ class EngineView:
         """Prices count only where a loss is limited: no other figure of a strategy follows them."""
         config = self._strategies.get(strategy)
         if config is None or config.max_loss is None:
-            return self._books.version
-        return self._books.version + self._markets.valued
+            return self._books.figures
+        return self._books.figures + self._markets.valued
 
     # instruments and money
 

@@ -135,6 +135,8 @@ class Control:
         """Scopes that the loop could not evaluate, with the error; kept by the loop."""
         self.touched: dict[str, None] = {}
         """Scopes that changed by an event of the control's own and must be evaluated at the next tick."""
+        self._last: Final[dict[str, tuple[object, Reading]]] = {}
+        """By scope: what the last reading followed from, and the reading."""
         self.refused = 0
         self.errors = 0
         self.last_refusal = ""
@@ -215,6 +217,17 @@ class Control:
             due=due,
             lot=lot,
         )
+
+    def as_before(self, scope: str, of: object) -> Reading | None:
+        """The last reading in a scope, where it followed from the same: `of` must hold all that the reading
+        depends on. Most rounds find most figures where they were."""
+        last = self._last.get(scope)
+        return last[1] if last is not None and last[0] == of else None
+
+    def keep(self, scope: str, of: object, reading: Reading) -> Reading:
+        """Keeps a reading for `as_before`."""
+        self._last[scope] = (of, reading)
+        return reading
 
     def scope_of(self, ask: Ask) -> str:
         """The scope of this control that an order belongs to."""

@@ -245,7 +245,7 @@ class RiskLoop:
                 elif mono >= control.fault_until:
                     control.fault = ""
         before = place.reading
-        if reading is before:
+        if reading is before and scope not in control.holds:
             return
         if scope in control.holds and reading.state != "TRIPPED" and control.holds_until_reset(view.limits()):
             reading = _as_tripped(reading, control.holds[scope])

@@ -18,6 +18,7 @@ from engine.journal import StoreState
 from engine.kill_scope import Aim
 from engine.model import NS, ExecutionKey, Fill, Order, Purpose, Replace, Side
 from engine.orders_record import OrderRecord
+from engine.positions import Position
 from engine.records import (
     AnyRecord,
     DayOpened,
@@ -87,6 +88,8 @@ class Watch:
         self._left: deque[int] = deque()
         self._version = -1
         self._versions: dict[str, int] = {}
+        self._held: dict[str, tuple[int, int, int]] = {}
+        """What was held when the bookings were summed last: a sum over all of them takes its time."""
         self._day = self._books.day.trading_day if self._books.day is not None else ""
         self._halts = frozenset(self._books.halts.keys())
         """What is halted, as of the last record."""
@@ -397,10 +400,16 @@ class Watch:
             if self._versions.get(symbol) != version:
                 self._versions[symbol] = version
                 self.counts.books += 1
-                self._sums(books, symbol)
+                position = books.positions.get(symbol)
+                held = (books.positions.version, position.held.qty, position.held.cash)
+                if self._held.get(symbol) != held:
+                    self._held[symbol] = held
+                    self._sums(position)
+                self._orders(books, symbol)
 
-    def _sums(self, books: Books, symbol: str) -> None:
-        position = books.positions.get(symbol)
+    @staticmethod
+    def _sums(position: Position) -> None:
+        symbol = position.symbol
         booked = sum(signed for _, legs in position.booked.entries() for _, signed, _, _ in legs)
         if position.held.qty != booked:
             raise Broken("sums", f"{symbol} holds {position.held.qty} lots, {booked} were booked")
@@ -411,6 +420,8 @@ class Watch:
         parts = sum(part.qty for part in position.parts.values())
         if parts != position.held.qty:
             raise Broken("sums", f"{symbol} holds {position.held.qty}, the strategies' parts {parts} lots")
+
+    def _orders(self, books: Books, symbol: str) -> None:
         for record in books.orders.working(symbol):
             if record.life.cum != record.executed and not record.foreign:
                 text = f"{record.order.id} counts {record.life.cum} lots, its executions {record.executed}"

@@ -27,41 +27,28 @@ class DeadLoop(RuntimeError):
     """Nothing is ready, no timer is set, and the awaited future is not done: it never will be."""
 
 
-class Callback(asyncio.TimerHandle):
-    """A callback that waits; as asyncio has it, without a debug mode: runs make these all the time."""
+class Callback:
+    """A callback that waits, and the handle to call it off. Small: a run makes these all the time."""
 
-    __slots__ = ()
+    __slots__ = ("args", "callback", "context")
 
     def __init__(
         self,
-        when: float,
         callback: Callable[..., object],
         args: tuple[Any, ...],
-        loop: asyncio.AbstractEventLoop,
         context: contextvars.Context | None,
     ) -> None:
-        self._when = when
-        self._callback = callback
-        self._args = args
-        self._loop = loop
-        self._context = contextvars.copy_context() if context is None else context
-        self._cancelled = self._scheduled = False
-        self._repr = self._source_traceback = None
-
-    def _run(self) -> None:
-        try:
-            self._context.run(self._callback, *self._args)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001 - as asyncio does it: the loop's handler gets it
-            what = getattr(self._callback, "__qualname__", "") or repr(self._callback)
-            self._loop.call_exception_handler(
-                {"message": f"Exception in callback {what}", "exception": error, "handle": self}
-            )
+        self.callback: Callable[..., object] | None = callback
+        """None when it was called off."""
+        self.args = args
+        self.context = contextvars.copy_context() if context is None else context
 
     def cancel(self) -> None:
-        self._cancelled = True
-        self._callback = self._args = None  # type: ignore[assignment]
+        self.callback = None
+        self.args = ()
+
+    def cancelled(self) -> bool:
+        return self.callback is None
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):
@@ -102,14 +89,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
-    ) -> asyncio.Handle:
-        handle = Callback(0.0, callback, args, self, context)
+    ) -> Callback:
+        handle = Callback(callback, args, context)
         self._ready.append(handle)
         return handle
 
     def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
-    ) -> asyncio.Handle:
+    ) -> Callback:
         if threading.get_ident() != self._thread:
             raise RuntimeError("a foreign thread reached into virtual time; hand the work in through poll")
         return self.call_soon(callback, *args, context=context)
@@ -120,10 +107,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle:
+    ) -> Callback:
         if self.lateness:
             when = self._delayed(when)
-        handle = Callback(when / NS, callback, args, self, context)
+        handle = Callback(callback, args, context)
         self._count += 1
         heapq.heappush(self._timers, (when if when > self._now else self._now, self._count, handle))
         return handle
@@ -138,7 +125,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle:
+    ) -> Callback:
         return self.call_at_ns(round(when * NS), callback, *args, context=context)
 
     def call_later(  # type: ignore[override]
@@ -147,7 +134,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle:
+    ) -> Callback:
         return self.call_at_ns(self._now + round(delay * NS), callback, *args, context=context)
 
     # -- running
@@ -156,14 +143,25 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         if not self._ready:
             self._advance()
         for _ in range(len(self._ready)):
-            ready = self._ready.popleft()
-            if not ready._cancelled:
-                ready._run()
+            handle = self._ready.popleft()
+            callback = handle.callback
+            if callback is not None:
+                try:
+                    handle.context.run(callback, *handle.args)
+                except BaseException as error:  # noqa: BLE001 - see `_raised`
+                    self._raised(callback, error)
+
+    def _raised(self, callback: Callable[..., object], error: BaseException) -> None:
+        """As asyncio does it: the loop's handler gets what a callback raises, but for what ends a process."""
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            raise error
+        what = getattr(callback, "__qualname__", "") or repr(callback)
+        self.call_exception_handler({"message": f"Exception in callback {what}", "exception": error})
 
     def _advance(self) -> None:
         """Jumps to the next timers. Raises `DeadLoop` where there are none."""
         timers = self._timers
-        while timers and timers[0][2]._cancelled:
+        while timers and timers[0][2].callback is None:
             heapq.heappop(timers)
         if not timers:
             raise DeadLoop("virtual time has nothing left to do")
@@ -172,7 +170,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             self._now = when
         while timers and timers[0][0] <= when:
             handle = heapq.heappop(timers)[2]
-            if not handle._cancelled:
+            if handle.callback is not None:
                 self._ready.append(handle)
 
     def run_forever(self) -> None:

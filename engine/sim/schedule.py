@@ -117,25 +117,28 @@ class SimLoop(VirtualLoop):
             batch = [ready.popleft() for _ in range(count)]
             self._rng.shuffle(batch)
             ready.extendleft(reversed(batch))
-        noted = self._noted
+        noted, watch = self._noted, self.watch
         for _ in range(count):
             handle = ready.popleft()
-            if handle._cancelled or ((self._dead or self._stalled) and self._away(handle)):
+            callback = handle.callback
+            if callback is None or ((self._dead or self._stalled) and self._away(handle)):
                 continue
             self.steps += 1
-            callback = handle._callback
             label = getattr(callback, "__qualname__", "") or type(callback).__name__
             noted.append(f"{self._now} {label}\n")
             if self.told is not None:
                 self.told(self._now, label)
-            handle._run()
-            self.watch()
+            try:
+                handle.context.run(callback, *handle.args)
+            except BaseException as error:  # noqa: BLE001 - see `_raised`
+                self._raised(callback, error)
+            watch()
         if len(noted) > _NOTED:
             self._mix()
 
     def _away(self, handle: Callback) -> bool:
         """Whether its process is dead, or stalled: then its turn comes when the process goes on."""
-        process = handle._context.get(PROCESS, "")
+        process = handle.context.get(PROCESS, "")
         if process in self._dead:
             return True
         until = self._stalled.get(process)

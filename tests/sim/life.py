@@ -68,31 +68,41 @@ class WatchedAdapter(PaperAdapter):
 
 
 class Feed:
-    """Market data on its way into the engine's process."""
+    """Market data on its way into the engine's process; all up to the end of a batch arrives together."""
 
     def __init__(self, life: Life | None, also: Callable[..., None] = lambda *_: None) -> None:
         self._life = life
         self._also = also
+        self._batch: list[tuple[str, tuple[Any, ...]]] = []
 
     def on_quote(self, quote: Quote) -> None:
-        self._into("on_quote", quote)
+        self._batch.append(("on_quote", (quote,)))
 
     def on_trade(self, trade: Trade) -> None:
-        self._into("on_trade", trade)
+        self._batch.append(("on_trade", (trade,)))
 
     def on_market_state(self, symbol: str, state: MarketState, ts: int) -> None:
-        self._into("on_market_state", symbol, state, ts)
+        self._batch.append(("on_market_state", (symbol, state, ts)))
 
     def on_batch_end(self, ts: int) -> None:
-        self._into("on_batch_end", ts)
+        self._batch.append(("on_batch_end", (ts,)))
+        self._send()
 
     def on_feed_end(self, reason: str) -> None:
-        self._into("on_feed_end", reason)
+        self._batch.append(("on_feed_end", (reason,)))
+        self._send()
 
-    def _into(self, method: str, *args: Any) -> None:
-        self._also(method, *args)
+    def _send(self) -> None:
+        batch, self._batch = self._batch, []
+        for method, args in batch:
+            self._also(method, *args)
         life = self._life
         if life is None:
             return
         assert life.engine is not None
-        life.wire.into_engine(getattr(life.engine, method), *args)
+        life.wire.into_engine(_arrive, life.engine, batch)
+
+
+def _arrive(engine: Engine, batch: list[tuple[str, tuple[Any, ...]]]) -> None:
+    for method, args in batch:
+        getattr(engine, method)(*args)

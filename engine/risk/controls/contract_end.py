@@ -60,7 +60,9 @@ class ContractEnd(Control):
         closes = None if instrument is None else closes_at(limits, instrument)
         warns = None if instrument is None else warns_at(limits, instrument)
         if instrument is None or closes is None or warns is None:
-            return self.reading(limits, scope, "ACTIVE")
+            return self.as_before(scope, None) or self.keep(
+                scope, None, self.reading(limits, scope, "ACTIVE")
+            )
         due = next((view.mono() + at - now for at in (warns, closes) if at > now), None)
         detail = told(instrument, now)
         if now >= closes:

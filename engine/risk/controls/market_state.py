@@ -7,7 +7,7 @@ from typing import Final
 from engine.model import MarketState, OrderType, TimeInForce
 from engine.risk.ask import Ask
 from engine.risk.control import Control, Reading, Refusal, State
-from engine.risk.view import Market, RiskView
+from engine.risk.view import RiskView
 
 ADMITTED: Final[dict[MarketState, frozenset[OrderType]]] = {
     MarketState.OPEN: frozenset(OrderType),
@@ -39,10 +39,6 @@ class MarketStateGate(Control):
     opening_only = False
     on_flatten = True
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._last: dict[str, tuple[Market, Reading]] = {}
-
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         market = ask.market(view)
         state = market.state
@@ -70,9 +66,7 @@ class MarketStateGate(Control):
 
     def evaluate(self, view: RiskView, scope: str) -> Reading:
         market = view.market(scope)
-        last = self._last.get(scope)
-        if last is not None and last[0] == market:
-            return last[1]
-        reading = self.reading(view.limits(), scope, _STATES[market.state], detail=str(market.state))
-        self._last[scope] = (market, reading)
-        return reading
+        state = market.state
+        return self.as_before(scope, state) or self.keep(
+            scope, state, self.reading(view.limits(), scope, _STATES[state], detail=str(state))
+        )

@@ -27,10 +27,6 @@ class MaxPosition(Control):
     title = "Max position"
     kind = "symbol"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._last: dict[str, tuple[tuple[object, ...], Reading]] = {}
-
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         base = ask.position * ask.sign
         if ask.broker is not None and ask.broker != ask.position:
@@ -55,9 +51,8 @@ class MaxPosition(Control):
         buy, sell = view.exposure(scope)
         cap = cap_of(limits, scope)
         key = (position, broker, buy, sell, cap, limits.max_position_action, limits.warn_pct)
-        last = self._last.get(scope)
-        if last is not None and last[0] == key:
-            return last[1]
+        if (before := self.as_before(scope, key)) is not None:
+            return before
         other = position if broker is None else broker
         worst = max(position + buy, other + buy, sell - position, sell - other)
         state: State = "ACTIVE"
@@ -70,5 +65,4 @@ class MaxPosition(Control):
         unit = "lots" if instrument is None else instrument.unit
         detail = f"position {position * lot:+f}, working {buy * lot:f} to buy and {sell * lot:f} to sell"
         reading = self.reading(limits, scope, state, worst, cap, f" {unit}", detail, lot=lot)
-        self._last[scope] = (key, reading)
-        return reading
+        return self.keep(scope, key, reading)

@@ -99,7 +99,11 @@ class SpreadBreaker(Control):
         if mono < until:
             due = None if fault and not resting else until
             return self.reading(limits, scope, "TRIPPED", used, cap, " ticks", fault or "pausing", due)
+        of = (used, cap, resting, fault, limits.warn_pct, self.action(limits))
+        if (before := self.as_before(scope, of)) is not None:
+            return before
         state: State = "WARN" if used is not None and warns(used, cap, limits.warn_pct) else "ACTIVE"
         if resting and fault:
             state = "ACTIVE"
-        return self.reading(limits, scope, state, used, cap, " ticks", "not trading" if resting else "")
+        reading = self.reading(limits, scope, state, used, cap, " ticks", "not trading" if resting else "")
+        return self.keep(scope, of, reading)

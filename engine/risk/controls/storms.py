@@ -55,10 +55,13 @@ class Storm(Control):
         count = window.count(view.mono(), span) if window is not None else 0
         due = window.oldest_leaves(span) if window is not None else None
         why = self._tripped.get(scope, "")
+        of = (count, due, why, cap, span, limits.warn_pct, self.action(limits))
+        if (before := self.as_before(scope, of)) is not None:
+            return before
         state: State = "WARN" if warns(count, cap, limits.warn_pct) else "ACTIVE"
-        return self.reading(
-            limits, scope, "TRIPPED" if why else state, count, cap, "", why or f"within {span / 1e9:g} s", due
-        )
+        within = why or f"within {span / 1e9:g} s"
+        reading = self.reading(limits, scope, "TRIPPED" if why else state, count, cap, "", within, due)
+        return self.keep(scope, of, reading)
 
 
 class RejectStorm(Storm):

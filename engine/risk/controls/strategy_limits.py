@@ -65,8 +65,12 @@ class StrategyWorking(Control):
         if config is None:
             return self.reading(limits, scope, "ACTIVE", detail="no limits of its own")
         count, cap = view.strategy_working(scope), config.max_working
+        of = (count, cap, limits.warn_pct)
+        if (before := self.as_before(scope, of)) is not None:
+            return before
         state: State = "WARN" if warns(count, cap, limits.warn_pct) else "ACTIVE"
-        return self.reading(limits, scope, "TRIPPED" if count > cap else state, count, cap)
+        reading = self.reading(limits, scope, "TRIPPED" if count > cap else state, count, cap)
+        return self.keep(scope, of, reading)
 
 
 class StrategyLoss(Control):
@@ -98,7 +102,9 @@ class StrategyLoss(Control):
         limits = view.limits()
         config = view.strategy(scope)
         if config is None or config.max_loss is None:
-            return self.reading(limits, scope, "ACTIVE", detail="no loss limit of its own")
+            return self.as_before(scope, None) or self.keep(
+                scope, None, self.reading(limits, scope, "ACTIVE", detail="no loss limit of its own")
+            )
         pnl = view.strategy_pnl(scope)
         if pnl is None:
             return self.reading(limits, scope, "UNKNOWN", None, config.max_loss, detail="profit not known")

@@ -39,4 +39,6 @@ class TradingState(Control):
 
     def evaluate(self, view: RiskView, scope: str) -> Reading:
         why = view.halted() or ("" if view.trading_enabled() else "recovery has not finished")
-        return self.reading(view.limits(), scope, "TRIPPED" if why else "ACTIVE", detail=why)
+        return self.as_before(scope, why) or self.keep(
+            scope, why, self.reading(view.limits(), scope, "TRIPPED" if why else "ACTIVE", detail=why)
+        )

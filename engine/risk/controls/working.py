@@ -24,5 +24,9 @@ class MaxWorking(Control):
     def evaluate(self, view: RiskView, scope: str) -> Reading:
         limits = view.limits()
         count, cap = view.working_count(), limits.max_working
+        of = (count, cap, limits.warn_pct)
+        if (before := self.as_before(scope, of)) is not None:
+            return before
         state: State = "WARN" if warns(count, cap, limits.warn_pct) else "ACTIVE"
-        return self.reading(limits, scope, "TRIPPED" if count > cap else state, count, cap)
+        reading = self.reading(limits, scope, "TRIPPED" if count > cap else state, count, cap)
+        return self.keep(scope, of, reading)
