@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 from pathlib import Path
+from typing import Final
 
 from engine.sentinel.lease import SIZE, Lease
+
+_REPLACED: Final = 5
+"""How often the file may be replaced in the midst of one look at it."""
 
 
 class LeaseFile:
@@ -37,15 +40,7 @@ class LeaseFile:
         return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
     def enter(self) -> Lease | None:
-        if not self._lies_there():
-            # Where nothing can be opened at all, nobody else can either: both go on with the one they have.
-            with contextlib.suppress(OSError):
-                fresh = self._open()
-                os.close(self._fd)
-                self._fd = fresh
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._lock():
             return None
         try:
             text = os.pread(self._fd, SIZE, 0)
@@ -60,6 +55,32 @@ class LeaseFile:
         except BaseException:
             self.leave()
             raise
+
+    def _lock(self) -> bool:
+        """Takes the lock of the file that lies there; False: the other side is inside. Raises `OSError`.
+
+        First the lock of the one that was used so far, whatever lies there now: whoever stands inside it keeps
+        the other side out. Then the look at what lies there: where the file is replaced after that look, who
+        comes later finds the lock of the old one taken, or looks himself.
+        """
+        for _ in range(_REPLACED):
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            try:
+                if self._lies_there():
+                    return True
+            except BaseException:
+                self.leave()
+                raise
+            try:
+                fresh = self._open()
+            except OSError:
+                return True  # nobody else can open anything either: both go on with the one they have
+            os.close(self._fd)
+            self._fd = fresh
+        return False
 
     def leave(self) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_UN)

@@ -61,6 +61,10 @@ class Event(StrEnum):
     """The work at the broker has ended, and its last rows are on disk."""
 
 
+_LIVES: Final = (Event.BEAT, Event.HAND_BACK)
+"""What only an engine that lives says."""
+
+
 class Effect(StrEnum):
     """What has to be done about it, in this order."""
 
@@ -119,7 +123,7 @@ def step(rules: Rules, state: State, event: Event, now: int) -> tuple[State, tup
     passed = min(max(0, now - state.at), rules.longest)
     absent = now - state.at > rules.longest
     state = State(state.phase, max(now, state.at), silence=state.silence + passed, spent=state.spent + passed)
-    if event is Event.BEAT:
+    if event in _LIVES:
         state = replace(state, silence=0)
     if absent and event is Event.TICK:
         return state, ()
@@ -144,6 +148,8 @@ def _next(rules: Rules, state: State, event: Event) -> tuple[Phase, tuple[Effect
             return Phase.IDLE, (Effect.LEAVE,)
         case Event.HAND_BACK if phase in HOLDS:
             return Phase.YIELDING, () if phase is Phase.YIELDING else (Effect.STOP,)
+        case Event.HAND_BACK if phase in (Phase.SILENT, Phase.FENCING):
+            return Phase.WATCHING, (Effect.BACK, Effect.RELEASE)
         case Event.HAND_BACK:
             # It holds nothing, and says so by giving it back once more.
             return phase, (Effect.RELEASE,)

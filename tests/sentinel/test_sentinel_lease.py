@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -76,6 +77,42 @@ def test_who_finds_another_file_in_its_place_has_lost_what_it_held(
     assert engine.claim() and engine.why_not() == ""
     file.unlink()
     assert engine.why_not() != "", "an engine asks for what it has lost"
+
+
+def test_who_stands_inside_keeps_the_other_out_also_when_the_file_is_replaced(
+    sides: tuple[Leasehold, Leasehold], tmp_path: Path
+) -> None:
+    """Found by reading: an engine stopped between its look and its last byte held the lock of the removed
+    file, the sentinel took the lease in the new one, and the engine would have gone on sending."""
+    engine, sentinel = sides
+    engine.claim()
+    assert engine.enter() == ""
+    (tmp_path / "sentinel.lease").rename(tmp_path / "aside")
+    (tmp_path / "sentinel.lease").touch()
+    assert not sentinel.claim(), "the engine is inside"
+    engine.leave()
+    assert sentinel.claim()
+    assert "sentinel's" in engine.enter()
+
+
+def test_a_file_that_is_replaced_between_the_look_at_it_and_its_lock_lets_nobody_in(
+    sides: tuple[Leasehold, Leasehold], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, sentinel = sides
+    engine.claim()
+    assert engine.enter() == ""
+    engine.leave()
+    real, done = fcntl.flock, []
+
+    def replaced_first(fd: int, how: int) -> None:
+        if not done:
+            done.append(fd)
+            (tmp_path / "sentinel.lease").unlink()
+            assert sentinel.claim()
+        real(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", replaced_first)
+    assert "sentinel's" in engine.enter() and done
 
 
 def test_an_unreadable_word_lets_nobody_send(sides: tuple[Leasehold, Leasehold], tmp_path: Path) -> None:

@@ -89,6 +89,21 @@ def test_one_that_goes_on_meanwhile_is_left_alone() -> None:
     assert machine.silence(5 * NS - TICK) == []
 
 
+def test_who_asks_for_the_lease_lives_also_before_it_is_taken() -> None:
+    """Found by reading: an engine that had lost the lease by another cause asked for it, and the next tick
+    took it from that engine all the same."""
+    machine = watched(busy=True)
+    machine.silence(5 * NS)
+    assert machine.state.phase is Phase.FENCING
+    assert machine.see(Event.HAND_BACK) == (Effect.BACK, Effect.RELEASE)
+    machine.busy = False
+    assert machine.silence(5 * NS - TICK) == [] and machine.state.phase is Phase.WATCHING
+    machine = watched()
+    machine.silence(4 * NS)
+    machine.see(Event.HAND_BACK)
+    assert machine.silence(4 * NS) == []
+
+
 def test_hand_back_waits_for_the_end_of_the_work() -> None:
     machine = watched()
     machine.silence(5 * NS)
@@ -150,7 +165,7 @@ def test_it_never_acts_while_heartbeats_arrive(
             continue  # only the lease says so, as an answer to FENCE
         before = machine.state.phase
         ran += min(max(passed, 0), machine.rules.longest)
-        if event is Event.BEAT:
+        if event in (Event.BEAT, Event.HAND_BACK):
             heard = ran
         effects = machine.see(event, passed)
         if Effect.ACT in effects or Effect.FENCE in effects or Effect.SHOOT in effects:
