@@ -71,6 +71,8 @@ class Keeper:
         every = min(max(post.after / 10, 0.1), 1.0)
         self._every = int(every * NS * engine.parts.speed)
         self._n = 0
+        self._regained = 0
+        """Number of the newest heartbeat when the lease came back: answers up to that one are old."""
         self._timer: TimerHandle | None = None
         self._regaining: asyncio.Task[None] | None = None
         self._said: Said | None = None
@@ -140,6 +142,9 @@ class Keeper:
         self._heard = self._answered = self._core.clock.mono()
         self._core.clear_alarms("sentinel_gone")
         self._compare(said)
+        if said.phase in HOLDS and said.n > self._regained and not self.why_not:
+            # As where the lease's file was replaced while it stood still: two would be at work.
+            self._lost("the sentinel says that it is at work, whatever the lease says")
         self._tell_of_pages(said.unpaged)
         if said.reachable is False:
             self._core.alarm(
@@ -235,11 +240,15 @@ class Keeper:
             await self._core.clock.sleep(_ASK_EVERY)
 
     async def _regain(self) -> bool:
+        said, there = self._said, not self._post.problem
+        if there and said is not None and said.phase in HOLDS:
+            return False  # whatever the lease says: it is at work, and leaves when it has ended that
         regained = await self._post.regain()
         if regained is None:
             return False
         deeds = take_over(self._engine, regained)
         was, self.why_not = self.why_not, ""
+        self._regained = self._n
         self._tell(deeds, was)
         if was:
             # It stays halted; what the broker has is looked at first.

@@ -59,9 +59,9 @@ class LeaseFile:
     def _lock(self) -> bool:
         """Takes the lock of the file that lies there; False: the other side is inside. Raises `OSError`.
 
-        First the lock of the one that was used so far, whatever lies there now: whoever stands inside it keeps
-        the other side out. Then the look at what lies there: where the file is replaced after that look, who
-        comes later finds the lock of the old one taken, or looks himself.
+        First the lock of the one that was used so far, whatever lies there now: whoever stands inside it
+        keeps the other side out. Then the look at what lies there: where the file is replaced after that
+        look, who comes later finds the lock of the old one taken, or looks himself.
         """
         for _ in range(_REPLACED):
             try:

@@ -33,6 +33,8 @@ class FakePost:
         self.ended, self.forced = 0, False
         self.pid = 7
         self.heard: list[ToSentinel] = []
+        self.phase = Phase.WATCHING
+        """Of the process that answers."""
         self.answers = True
         self.set = "flatten"
         """Policy of the process that answers."""
@@ -56,7 +58,7 @@ class FakePost:
         if self.answers and isinstance(message, Beat):
             self._take(
                 Said(
-                    phase=Phase.WATCHING,
+                    phase=self.phase,
                     policy=self.set,
                     pid=self.pid,
                     after=2.0,
@@ -254,5 +256,47 @@ def test_what_the_sentinel_could_not_page_is_read_from_its_journal_unless_it_was
             keeper._tell(take_over(rig.engine, Regained(journal, rows)), "")
             found = [a.text for a in rig.engine.core.books.alerts.rows(100) if a.code == "sentinel_pager"]
             assert found == ["the sentinel paged nobody: unpaged text"], "told once, of the first journal"
+
+    play(script)
+
+
+def test_one_that_says_that_it_is_at_work_is_believed_whatever_the_lease_says() -> None:
+    """Found by reading: the lease's file was removed while the sentinel stood still at work; the engine took
+    the new one, traded beside a sentinel that never left, and nobody watched over it."""
+
+    async def script(rig: Rig) -> None:
+        post = watched(rig)
+        await rig.engine.keeper.first()  # type: ignore[union-attr]
+        await rig.sleep(1)
+        post.phase = Phase.ACTING
+        await rig.sleep(1)
+        keeper = rig.engine.keeper
+        assert keeper is not None and "at work" in keeper.why_not and not rig.engine.core.link_up
+        assert any(isinstance(m, HandBack) for m in post.heard)
+        arrived = len(rig.exchange.audit("PAPER").orders)
+        rig.send(Side.BUY, 1, 23_901)
+        await rig.sleep(2)
+        assert keeper.why_not and len(rig.exchange.audit("PAPER").orders) == arrived
+        post.answers, post.problem = False, "the connection to it broke"  # it has left
+        await rig.sleep(3)
+        assert not keeper.why_not and rig.engine.core.link_up
+        post.answers, post.problem, post.phase = True, "", Phase.WATCHING
+        await rig.sleep(2)
+        assert not keeper.why_not
+        assert rig.engine.core.books.halts.account() is not None, "only a person lifts it"
+
+    play(script)
+
+
+def test_an_answer_from_before_the_lease_came_back_counts_no_more() -> None:
+    async def script(rig: Rig) -> None:
+        post = watched(rig)
+        keeper = rig.engine.keeper
+        assert keeper is not None
+        await keeper.first()
+        await rig.sleep(1)
+        late = Said(phase=Phase.YIELDING, policy="flatten", pid=7, after=2.0, n=0, format=FORMAT, build="1+a")
+        post._take(late)
+        assert not keeper.why_not
 
     play(script)
