@@ -190,45 +190,50 @@ class Sentinel:
         self._note(SentinelNote(event="unpaged" if problem else "paged", text=text, epoch=epoch))
 
     def strange(self, pid: int, why: str) -> None:
-        """Words that are not known. They count only where the engine says them: the process that has its
-        journal, and no other program that found the socket."""
-        try:
-            InstanceLock.shared(journal_path(self._options.state_dir)).release()
-        except AlreadyRunning as running:
-            if running.pid == pid:
-                self.watch.strange(why)
-                return
-        except StoreRefused as error:
-            why = f"{why}; {error}"
-        self._log("warning", f"process {pid} says what is not known here: {why}", component="sentinel")
+        """Words that are not known. They count only where the engine says them, and no other program that
+        found the socket."""
+        if self._engine_is(pid):
+            self.watch.strange(why)
+        else:
+            self._log("warning", f"process {pid} says what is not known here: {why}", component="sentinel")
 
     _known = 0
     _ended = False
     """The engine's process was ended, so that its session is free."""
 
+    def _engine_is(self, pid: int) -> bool:
+        """Whether this process is the engine: the one that has its journal."""
+        return self._journals() == pid
+
+    def _journals(self) -> int:
+        """The process that has the engine's journal; 0: none, or it cannot be known."""
+        try:
+            InstanceLock.shared(journal_path(self._options.state_dir)).release()
+        except AlreadyRunning as running:
+            return running.pid or 0
+        except StoreRefused as error:
+            self._log("warning", f"whose the engine's journal is: {error}", component="sentinel")
+        return 0
+
     def _know(self, pid: int) -> None:
-        """Keeps a handle on the engine's process, which no other process can get into by its number."""
+        """Keeps a handle on the engine's process, which no other process can get into by its number. A
+        program that only says that it beats is not the engine, and not ended for it."""
         if pid == self._known:
             return
         with contextlib.suppress(OSError):
             handle = os.pidfd_open(pid)
+            if not self._engine_is(pid):  # asked last, so that the handle is on the one that has it
+                os.close(handle)
+                return
             if self._pidfd >= 0:
                 os.close(self._pidfd)
             self._known, self._pidfd = pid, handle
 
     def _end_engine(self) -> str:
+        # One that was not heard yet, by this sentinel or at all: its own lock names it.
+        self._know(self._journals() or self._known)
         if self._pidfd < 0:
-            # A sentinel that was started again has not heard it; the engine's own lock names it.
-            try:
-                InstanceLock.shared(journal_path(self._options.state_dir)).release()
-            except AlreadyRunning as running:
-                self._know(running.pid or 0)
-            except StoreRefused as error:
-                return f"its process is not known: {error}"
-            else:
-                return "its process has ended already"
-        if self._pidfd < 0:
-            return "its process is not known, so it cannot be ended"
+            return "no process has the engine's journal"
         try:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         except ProcessLookupError:

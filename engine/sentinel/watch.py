@@ -53,6 +53,8 @@ class Watch:
         self._work = work(self.see)
         self._end_engine = end_engine
         self._timer: TimerHandle | None = None
+        self._unreadable = False
+        """At the last attempt the lease could not be read or written."""
         self.left = asyncio.Event()
         """Set when nothing is left to be done here."""
         self.n = 0
@@ -131,6 +133,8 @@ class Watch:
                 self._write("back", "the engine is heard again")
             case Effect.FENCE:
                 self._fence()
+            case Effect.SHOOT if self._unreadable:
+                pass  # it is not the engine that stands in the way; what does is noted
             case Effect.SHOOT:
                 self._write(
                     "trouble", f"the engine stands still in the midst of sending: {self._end_engine()}"
@@ -148,10 +152,10 @@ class Watch:
 
     def _fence(self) -> None:
         try:
-            taken = self._hold.claim()
+            taken, self._unreadable = self._hold.claim(), False
         except OSError as error:
             self._write("trouble", f"the lease cannot be taken: {error}")
-            taken = False
+            taken, self._unreadable = False, True
         if taken:
             self._resumes = False
         self.see(Event.FENCED if taken else Event.BUSY)

@@ -150,6 +150,11 @@ def position(picture: Snapshot) -> int:
     return int(sum(r.executed for r in picture.positions if r.symbol == "ES"))
 
 
+def state_of(pid: int) -> str:
+    """One letter, as `ps` has it."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def resting(picture: Snapshot) -> list[str]:
     return [o.id for o in picture.orders if o.status == "WORKING"]
 
@@ -305,7 +310,9 @@ import pathlib, signal, os, socket, sys, time
 from engine.sentinel.lease import Holder, Leasehold
 from engine.sentinel.leasefile import LeaseFile
 from engine.sentinel.messages import Beat, line
+from engine.journal.files import InstanceLock
 state = pathlib.Path(sys.argv[1])
+lock = InstanceLock.exclusive(state / "journal.db")
 side = Leasehold(LeaseFile(state / "sentinel.lease"), Holder.ENGINE)
 assert side.claim()
 wire = socket.socket(socket.AF_UNIX)
@@ -315,6 +322,16 @@ for n in range(5):
     time.sleep(0.1)
 assert side.enter() == ""
 os.kill(os.getpid(), signal.SIGSTOP)  # between the look at the lease and the last byte
+"""
+STRAY = """
+import pathlib, socket, sys
+from engine.sentinel.messages import Beat, line
+wire = socket.socket(socket.AF_UNIX)
+wire.connect(str(pathlib.Path(sys.argv[1]) / "sentinel.sock"))
+wire.sendall(line(Beat(n=9, epoch=1, seq=9)))
+wire.recv(1)
+print("heard", flush=True)
+sys.stdin.read()
 """
 
 
@@ -327,18 +344,30 @@ def test_an_engine_that_stands_still_in_the_midst_of_sending_is_ended_before_any
         watcher = subprocess.Popen(command, cwd=ROOT, env=env)
         b.phase(Phase.IDLE)
         child = subprocess.Popen([sys.executable, "-c", HALF_SENT, str(b.state)], cwd=ROOT)
+        wait_for(lambda: state_of(child.pid) == "T", "it stands still")
+        # A program that is no engine, the last to be heard: found by reading, it was the one that was ended.
+        stray = subprocess.Popen(
+            [sys.executable, "-c", STRAY, str(b.state)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert stray.stdout is not None and stray.stdin is not None
+        assert stray.stdout.readline() == b"heard\n"
         try:
             b.silent(Phase.HOLDING)
             assert child.wait(10) == -signal.SIGKILL
+            assert stray.poll() is None
             assert b.notes().index("trouble") < b.notes().index("fenced")
             watcher.terminate()
             assert watcher.wait(20) == 0
             assert lease_of(b.state).holder is Holder.SENTINEL, "it keeps the lease"  # type: ignore[union-attr]
         finally:
-            child.kill()
-            watcher.kill()
-            child.wait()
-            watcher.wait()
+            for process in (child, stray, watcher):
+                process.kill()
+                process.wait()
+            stray.stdin.close()
+            stray.stdout.close()
 
 
 def test_with_no_disk_left_it_closes_all_the_same() -> None:
