@@ -15,6 +15,7 @@ import msgspec
 from engine.books import Applied
 from engine.control.commands import Answer
 from engine.core import Core
+from engine.journal import Stored, StoreFailed
 from engine.kill import KillSwitch
 from engine.lifecycle_types import Anomaly
 from engine.margins import Margins
@@ -23,7 +24,7 @@ from engine.orders_record import OrderRecord
 from engine.ports import NotSent, QueryFailed
 from engine.records import KINDS, ChildrenHeld, NotSentNote, OrderStored, Refused, Sent, Unanswered
 from engine.risk.gate import Gate, Refusal
-from engine.sending import Approved, Recorded
+from engine.sending import Approved
 from engine.view import EngineView
 
 Told = Callable[[Answer], None]
@@ -93,15 +94,15 @@ class Intake:
             core.commit(ChildrenHeld(orders=tuple(held)), order.correlation, order.id)
         core.books.apply(OrderStored(order=order), now)
         self.new_order(order)
-        future = core.journal.record(
+        asked = self.margin_question(order, order)
+        core.journal.record(
             verdict,
             KINDS[OrderStored],
+            partial(self._stored, order, seen_perf, approved_at, on_answer, asked),
             ts=now,
             correlation=order.correlation,
         )
         self._storing.add(order.id)
-        asked = self.margin_question(order, order)
-        future.add_done_callback(partial(self._stored, order, seen_perf, approved_at, on_answer, asked))
         return None
 
     def margin_question(self, order: Order, request: Order | Replace) -> asyncio.Task[str] | None:
@@ -223,18 +224,17 @@ class Intake:
         approved_at: int,
         on_answer: Told | None,
         asked: asyncio.Task[str] | None,
-        future: asyncio.Future[Recorded[Order]],
+        stored: Stored[Order],
     ) -> None:
         """The commit returned: once the broker has said what it needs, it goes. A bracket of the venue's
         goes as a whole: a crash between two commits must not leave an entry there whose protection nobody
         knows."""
-        go = partial(self._send, order, seen_perf, approved_at, on_answer, asked, future)
+        go = partial(self._send, order, seen_perf, approved_at, on_answer, asked, stored)
         if asked is not None and not asked.done():
             asked.add_done_callback(lambda _: self._may_go(order.id, go))
         elif order.parent is not None and order.parent in self._storing:
-            error = future.exception()
-            if error is not None:
-                self.withdraw(order.parent, f"its protective order was not stored: {error}")
+            if isinstance(stored, StoreFailed):
+                self.withdraw(order.parent, f"its protective order was not stored: {stored}")
             self._followers.setdefault(order.parent, []).append(go)
             if order.parent in self._ready:
                 self._may_go(order.parent, self._ready[order.parent])
@@ -256,11 +256,11 @@ class Intake:
         approved_at: int,
         on_answer: Told | None,
         asked: asyncio.Task[str] | None,
-        future: asyncio.Future[Recorded[Order]],
+        stored: Stored[Order],
     ) -> None:
         """Looks at the world again, then sends the order and what was to follow it."""
         self._storing.discard(order.id)
-        self._send_one(order, seen_perf, approved_at, on_answer, asked, future)
+        self._send_one(order, seen_perf, approved_at, on_answer, asked, stored)
         for follower in self._followers.pop(order.id, ()):
             follower()
 
@@ -271,13 +271,12 @@ class Intake:
         approved_at: int,
         on_answer: Told | None,
         asked: asyncio.Task[str] | None,
-        future: asyncio.Future[Recorded[Order]],
+        stored: Stored[Order],
     ) -> None:
         core = self._core
-        error = future.exception()
-        if error is not None:
-            self._not_sent(order, f"not stored: {error}", on_answer, stored=False)
-            text = f"order {order.id} was not stored and not sent: {error}"
+        if isinstance(stored, StoreFailed):
+            self._not_sent(order, f"not stored: {stored}", on_answer, stored=False)
+            text = f"order {order.id} was not stored and not sent: {stored}"
             core.alarm("critical", "store", text, correlation=order.correlation)
             return
         stored_at = core.clock.perf()
@@ -287,7 +286,7 @@ class Intake:
             self._not_sent(order, blocked, on_answer)
             return
         try:
-            core.adapter.submit(future.result())
+            core.adapter.submit(stored)
         except NotSent as problem:
             self._not_sent(order, str(problem), on_answer)
             text = f"order {order.id} was not sent: {problem}"
@@ -310,7 +309,7 @@ class Intake:
             qty=core.size(order.symbol, order.qty),
             price=core.price(order.symbol, order.limit),
             status="PENDING_NEW",
-            journal_seq=future.result().seq,
+            journal_seq=stored.seq,
             correlation_id=order.correlation,
         )
         if on_answer is not None:

@@ -19,6 +19,7 @@ from engine.control.commands import Answer
 from engine.core import Core
 from engine.facts import AnyFact, CancelRejected
 from engine.intake import Intake, Told
+from engine.journal import Stored, StoreFailed
 from engine.model import Order, OrderStatus, Replace, ReplacePolicy
 from engine.orders_record import OrderRecord
 from engine.ports import NotSent
@@ -78,11 +79,9 @@ class Replacer:
                 return self._refused(change, verdict.reasons[0], on_answer)
             now = core.clock.now()
             core.books.apply(ReplaceStored(replace=change), now)
-            future = core.journal.record(
-                verdict, KINDS[ReplaceStored], ts=now, correlation=change.correlation
-            )
             asked = self._intake.margin_question(order, change)
-            future.add_done_callback(partial(self._stored, change, order, on_answer, asked))
+            told = partial(self._stored, change, order, on_answer, asked)
+            core.journal.record(verdict, KINDS[ReplaceStored], told, ts=now, correlation=change.correlation)
             return None
         return self._cancel_first(change, record, on_answer)
 
@@ -149,43 +148,47 @@ class Replacer:
         order: Order,
         on_answer: Told | None,
         asked: asyncio.Task[str] | None,
-        future: asyncio.Future[Recorded[Replace]],
+        stored: Stored[Replace],
     ) -> None:
         """The commit returned: once the broker has said what it needs, look at the world again, then send."""
         if asked is not None and not asked.done():
-            asked.add_done_callback(lambda _: self._stored(change, order, on_answer, asked, future))
+            asked.add_done_callback(lambda _: self._stored(change, order, on_answer, asked, stored))
             return
-        core = self._core
-        problem = ""
-        error = future.exception()
-        if error is not None:
-            problem = f"not stored: {error}"
+        if isinstance(stored, StoreFailed):
+            problem = f"not stored: {stored}"
         else:
-            problem = self._overtaken(order.id) or self._intake.blocked(order, change, asked)
-        if not problem:
-            try:
-                core.adapter.replace(future.result())
-            except NotSent as refused:
-                problem = str(refused)
+            problem = (
+                self._overtaken(order.id)
+                or self._intake.blocked(order, change, asked)
+                or self._send(change, order, stored)
+            )
         if problem:
             note = NotSentNote(order_id=order.id, what="replace", reason=problem, replace_id=change.id)
             self._intake.note_not_sent(order, note, change.correlation)
-        else:
-            core.metrics.count("replaces")
-            core.commit(
-                Sent(order_id=order.id, what="replace", replace_id=change.id), change.correlation, order.id
-            )
-            core.story(
-                "info",
-                "replace sent",
-                order.id,
-                change.correlation,
-                qty=core.size(order.symbol, change.qty),
-                price=core.price(order.symbol, change.limit),
-                journal_seq=future.result().seq,
-            )
         if on_answer is not None:
             on_answer(Answer(ok=not problem, text=problem or f"replace of {order.id} sent"))
+
+    def _send(self, change: Replace, order: Order, recorded: Recorded[Replace]) -> str:
+        """Hands the change to the adapter; returns why it did not leave."""
+        core = self._core
+        try:
+            core.adapter.replace(recorded)
+        except NotSent as refused:
+            return str(refused)
+        core.metrics.count("replaces")
+        core.commit(
+            Sent(order_id=order.id, what="replace", replace_id=change.id), change.correlation, order.id
+        )
+        core.story(
+            "info",
+            "replace sent",
+            order.id,
+            change.correlation,
+            qty=core.size(order.symbol, change.qty),
+            price=core.price(order.symbol, change.limit),
+            journal_seq=recorded.seq,
+        )
+        return ""
 
     def _overtaken(self, order_id: str) -> str:
         """What happened to the order while the change waited for the disk, and makes it pointless."""

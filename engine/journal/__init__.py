@@ -12,7 +12,7 @@ from engine.journal.errors import (
     Unwell,
 )
 from engine.journal.health import StoreHealth, StoreState
-from engine.journal.journal import Journal
+from engine.journal.journal import Journal, Stored
 from engine.journal.rows import Row
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "StoreHealth",
     "StoreRefused",
     "StoreState",
+    "Stored",
     "Unwell",
 ]

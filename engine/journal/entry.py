@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -34,11 +34,11 @@ class Entry:
         "body",
         "correlation",
         "emergency",
-        "future",
         "key",
         "kind",
         "order_id",
         "stays",
+        "told",
         "ts",
     )
 
@@ -52,10 +52,11 @@ class Entry:
         key: ExecutionKey | None,
         *,
         emergency: bool,
-        future: asyncio.Future[Any] | None,
+        told: Callable[[Any], None] | None,
         approved: Approved[Any] | None = None,
         stays: bool = False,
     ) -> None:
+        """`told` hears once how it ended: the row's number, with `approved` the proof, or `StoreFailed`."""
         if not isinstance(ts, int) or not -(1 << 63) <= ts < 1 << 63:
             raise ValueError(f"ts must be whole nanoseconds that fit 64 bits, not {ts!r}")
         raw = (
@@ -75,14 +76,14 @@ class Entry:
         self.key = key
         self.emergency = emergency
         self.stays = stays
-        self.future = future
+        self.told = told
         self._approved = approved
         self._bytes = (kind.encode(), correlation.encode(), order_id.encode(), raw)
 
     @property
     def may_go_ahead(self) -> bool:
         """True for a flattening order that still waits: it goes even when the store cannot take it."""
-        return self._approved is not None and self.emergency and self.future is not None
+        return self._approved is not None and self.emergency and self.told is not None
 
     def turn_away(self, reason: str) -> None:
         """It is refused, so that what it asks for cannot leave. Where it `stays` its row is owed from now on,
@@ -96,21 +97,35 @@ class Entry:
         return Row(seq, self.ts, self.kind, self.correlation, self.order_id, self.body, crc)
 
     def settle(self, seq: int) -> None:
-        """It is committed as `seq`."""
-        future, self.future = self.future, None
-        if future is not None and not future.done():
-            future.set_result(seq if self._approved is None else Recorded(self._approved, seq, _seal))
+        """It is committed as `seq`. Whoever waits hears of it here and now: a further turn of the loop would
+        be the longest part of an order's way between the disk and the adapter."""
+        told, self.told = self.told, None
+        if told is not None:
+            try:
+                told(self._proof(seq))
+            except Exception as error:  # noqa: BLE001 - reported; the rest of the batch is stored as well and must hear of it
+                context = {
+                    "message": f"what follows the record of {self.order_id} failed",
+                    "exception": error,
+                }
+                asyncio.get_running_loop().call_exception_handler(context)
 
     def go_ahead(self) -> None:
         """Lets a flattening order go before its row; `Recorded.seq` is 0. The row is still owed."""
-        self.settle(0)
+        self._tell_soon(self._proof(0))
 
     def fail(self, reason: str) -> None:
-        """It is not stored. Nobody has to look at the future for that."""
-        future, self.future = self.future, None
-        if future is not None and not future.done():
-            future.set_exception(StoreFailed(reason))
-            future.exception()  # marks it as looked at; who awaits it still gets the error
+        """It is not stored."""
+        self._tell_soon(StoreFailed(reason))
+
+    def _tell_soon(self, end: Any) -> None:
+        """In the next turn of the loop: this one may be in the middle of handing the record over."""
+        told, self.told = self.told, None
+        if told is not None:
+            asyncio.get_running_loop().call_soon(told, end)
+
+    def _proof(self, seq: int) -> Any:
+        return seq if self._approved is None else Recorded(self._approved, seq, _seal)
 
 
 def form(entries: Sequence[Entry], seq: int, crc: int) -> Batch:

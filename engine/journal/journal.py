@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +34,18 @@ from engine.ports import Clock
 from engine.sending import Approved, Recorded
 
 T = TypeVar("T", Order, Replace)
+Stored = Recorded[T] | StoreFailed
+"""How the storing of an approved request ended."""
+
+
+def _resolve(future: asyncio.Future[int], end: int | StoreFailed) -> None:
+    if future.done():
+        return
+    if isinstance(end, StoreFailed):
+        future.set_exception(end)
+        future.exception()  # marks it as looked at; who awaits it still gets the error
+    else:
+        future.set_result(end)
 
 
 class Journal(Writer):
@@ -110,10 +122,9 @@ class Journal(Writer):
         changes nothing else. Raises `ValueError` for what no row can hold.
         """
         future: asyncio.Future[int] = self._loop.create_future()
+        told = partial(_resolve, future)
         self._take(
-            Entry(
-                kind, body, ts, correlation, order_id, key, emergency=kind in self._emergency, future=future
-            )
+            Entry(kind, body, ts, correlation, order_id, key, emergency=kind in self._emergency, told=told)
         )
         return future
 
@@ -129,21 +140,27 @@ class Journal(Writer):
     ) -> None:
         """Like `append` for a record that nobody waits for; a refusal is counted in `health`."""
         self._take(
-            Entry(kind, body, ts, correlation, order_id, key, emergency=kind in self._emergency, future=None)
+            Entry(kind, body, ts, correlation, order_id, key, emergency=kind in self._emergency, told=None)
         )
 
     def record(
-        self, approved: Approved[T], kind: str, *, ts: int, correlation: str = ""
-    ) -> asyncio.Future[Recorded[T]]:
-        """Stores an approved order or replace and gives the proof that lets it be sent.
+        self,
+        approved: Approved[T],
+        kind: str,
+        told: Callable[[Stored[T]], None],
+        *,
+        ts: int,
+        correlation: str = "",
+    ) -> None:
+        """Stores an approved order or replace and hands over the proof that lets it be sent.
 
+        `told` gets it in the turn of the loop in which COMMIT is heard of, or, never before this returns,
         `StoreFailed` where it could not be stored; flattening orders (`Purpose.FLATTEN`) never fail. Of a
         replace that was refused the row follows all the same, for what was made of reports while it waited.
         """
         request: Order | Replace = approved.request
         flatten = isinstance(request, Order) and request.purpose is Purpose.FLATTEN
         order_id = request.id if isinstance(request, Order) else request.order_id
-        future: asyncio.Future[Recorded[T]] = self._loop.create_future()
         entry = Entry(
             kind,
             request,
@@ -152,14 +169,13 @@ class Journal(Writer):
             order_id,
             None,
             emergency=flatten,
-            future=future,
+            told=told,
             approved=approved,
             stays=isinstance(request, Replace),
         )
         self._take(entry)
         if entry.may_go_ahead:
             self._urgent.append(entry)
-        return future
 
     # -- reading
 

@@ -175,12 +175,13 @@ class Writer:
         if error is not None:
             self._fail(batch, error)
         else:
+            took = self._clock.perf() - self._began_perf  # without what follows a record at once
             self._duplicates += ignored
-            self._advance(batch, self._formed)
             if self._state is StoreState.SLOW:
                 self._change(StoreState.OK, "the commit that hung has ended")
+            self._advance(batch, self._formed)
             if self.on_commit is not None:
-                self.on_commit(self._clock.perf() - self._began_perf, len(batch))
+                self.on_commit(took, len(batch))
         if self._urgent:
             self._urgent = [entry for entry in self._urgent if entry.may_go_ahead]
         if self._queue and self._lane is not _Lane.CLOSED:
@@ -195,7 +196,7 @@ class Writer:
         last = formed.rows[-1]
         self._seq, self._crc = last.seq, last.crc
         for entry, row in zip(entries, formed.rows, strict=True):
-            if entry.future is not None:
+            if entry.told is not None:
                 entry.settle(row.seq)
         if self.on_rows is not None:
             self.on_rows(formed.rows)

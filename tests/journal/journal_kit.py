@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.config import JournalConfig
-from engine.journal import Journal, Row
+from engine.journal import Journal, Row, Stored, StoreFailed
 from engine.journal.connection import JournalConnection
 from engine.model import ExecutionKey as Key
 from engine.model import Fill, Order, OrderType, Purpose, Replace, Side
-from engine.sending import Approved, _seals
+from engine.sending import Approved, Recorded, _seals
 from engine.sim.loop import VirtualLoop
 
 T = TypeVar("T")
@@ -72,6 +72,25 @@ async def open_journal(
     more.setdefault("clock", HandClock())
     more.setdefault("emergency", EMERGENCY)
     return await Journal.open(path, config, inline=backend != "aio", **more)
+
+
+R = TypeVar("R", Order, Replace)
+
+
+def record(journal: Journal, proof: Approved[R], *, ts: int) -> asyncio.Future[Recorded[R]]:
+    """`Journal.record` to be awaited."""
+    future: asyncio.Future[Recorded[R]] = asyncio.get_running_loop().create_future()
+
+    def told(end: Stored[R]) -> None:
+        if isinstance(end, StoreFailed):
+            future.set_exception(end)
+        else:
+            future.set_result(end)
+
+    kind = "order" if isinstance(proof.request, Order) else "replace"
+    journal.record(proof, kind, told, ts=ts)
+    assert not future.done(), "nobody is told before record has returned"
+    return future
 
 
 async def all_rows(journal: Journal) -> list[Row]:

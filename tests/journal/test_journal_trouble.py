@@ -24,6 +24,7 @@ from journal_kit import (
     key,
     open_journal,
     poke,
+    record,
     run,
 )
 
@@ -140,16 +141,16 @@ def test_flattening_goes_ahead_of_a_store_that_failed(tmp_path: Path, backend: s
         journal = await open_journal(tmp_path / "j.db", backend)
         await forbid(journal, "order")
         with pytest.raises(StoreFailed):
-            await journal.record(approved("demo-1"), "order", ts=1)
-        flatten = await journal.record(approved("kill-1", Purpose.FLATTEN), "order", ts=2)
+            await record(journal, approved("demo-1"), ts=1)
+        flatten = await record(journal, approved("kill-1", Purpose.FLATTEN), ts=2)
         assert (flatten.seq, flatten.request.id) == (0, "kill-1")
         with pytest.raises(StoreFailed):
-            await journal.record(approved("demo-2", Purpose.PROTECT), "order", ts=3)
+            await record(journal, approved("demo-2", Purpose.PROTECT), ts=3)
         assert journal.health().ahead == 1
         await allow(journal)
         assert await journal.recover()
         assert [row.order_id for row in await all_rows(journal)] == ["kill-1"]
-        assert (await journal.record(approved("kill-2", Purpose.FLATTEN), "order", ts=4)).seq == 2
+        assert (await record(journal, approved("kill-2", Purpose.FLATTEN), ts=4)).seq == 2
         await journal.close()
 
     run(backend, work())
@@ -169,15 +170,15 @@ def test_a_refused_replace_never_leaves_and_its_row_follows_in_its_place(
         bad = journal.append("bad", "", ts=0)
         if late:
             assert await outcome(bad) == "failed"
-        change = journal.record(approved_change("change-1"), "replace", ts=1)
+        change = record(journal, approved_change("change-1"), ts=1)
         journal.append_nowait("fact", fill("x1"), ts=2, key=key("x1"))
-        order = journal.record(approved("demo-2"), "order", ts=3)
+        order = record(journal, approved("demo-2"), ts=3)
         for refused in (change, order):
             with pytest.raises(StoreFailed):
                 await refused
         assert await journal.recover()
         assert [(row.ts, row.kind) for row in await all_rows(journal)] == [(1, "replace"), (2, "fact")]
-        assert (await journal.record(approved_change("change-2"), "replace", ts=4)).seq == 3
+        assert (await record(journal, approved_change("change-2"), ts=4)).seq == 3
         await journal.close()
 
     run(backend, work())
@@ -190,7 +191,7 @@ def test_flattening_in_the_batch_that_fails_goes_too(tmp_path: Path, backend: st
         journal = await open_journal(tmp_path / "j.db", backend)
         await forbid(journal, "bad")
         journal.append_nowait("bad", "", ts=0)
-        recorded = await journal.record(approved("kill-1", Purpose.FLATTEN), "order", ts=2)
+        recorded = await record(journal, approved("kill-1", Purpose.FLATTEN), ts=2)
         assert recorded.seq == 0
         assert await journal.recover()
         assert [row.order_id for row in await all_rows(journal)] == ["kill-1"]
@@ -318,11 +319,11 @@ def test_a_disk_that_is_really_full(small_disk: Path, backend: str) -> None:
         assert not (small_disk / "j.db.ballast").exists()
         # The reserve takes facts, flattening and the rows of refused replaces, and nothing else.
         acknowledged.append(await journal.append("fact", fill("x1"), ts=6, key=key("x1")))
-        recorded = await journal.record(approved("kill-1", Purpose.FLATTEN), "order", ts=7)
+        recorded = await record(journal, approved("kill-1", Purpose.FLATTEN), ts=7)
         assert recorded.seq == acknowledged[-1] + 1
         assert await outcome(journal.append("note", "risk", ts=8)) == "failed"
         with pytest.raises(StoreFailed):
-            await journal.record(approved_change("change-1"), "replace", ts=8)
+            await record(journal, approved_change("change-1"), ts=8)
         # What the reserve gave is no free space: recovery waits until the reserve fits again.
         assert not await journal.recover()
         assert "free some" in journal.trouble
@@ -381,8 +382,8 @@ def test_a_commit_that_hangs(tmp_path: Path) -> None:
         await gate.install(journal, "held")
         held = journal.append("held", "", ts=0)
         await gate.until_entered()
-        flatten = journal.record(approved("kill-1", Purpose.FLATTEN), "order", ts=1)
-        normal = journal.record(approved("demo-1"), "order", ts=1)
+        flatten = record(journal, approved("kill-1", Purpose.FLATTEN), ts=1)
+        normal = record(journal, approved("demo-1"), ts=1)
         assert journal.poll(clock.elapsed + 1_000_000_000) is StoreState.OK
         assert not flatten.done()
         for _ in range(3):

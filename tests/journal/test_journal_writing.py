@@ -11,7 +11,20 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from journal_kit import BACKENDS, SMALL, START, Gate, all_rows, approved, fill, key, open_journal, poke, run
+from journal_kit import (
+    BACKENDS,
+    SMALL,
+    START,
+    Gate,
+    all_rows,
+    approved,
+    fill,
+    key,
+    open_journal,
+    poke,
+    record,
+    run,
+)
 
 from engine.config import JournalConfig
 from engine.journal import StoreFailed
@@ -118,13 +131,38 @@ def test_a_recorded_order_is_on_disk(tmp_path: Path, backend: str) -> None:
     async def work() -> None:
         journal = await open_journal(tmp_path / "j.db", backend)
         proof = approved("demo-7")
-        recorded = await journal.record(proof, "order", ts=START)
+        recorded = await record(journal, proof, ts=START)
         assert isinstance(recorded, Recorded)
         assert recorded.seq == 1
         assert recorded.request is proof.request
         (row,) = await all_rows(journal)
         assert (row.kind, row.order_id, row.correlation) == ("order", "demo-7", "c:1")
         assert msgspec.json.decode(row.body, type=Order) == proof.request
+        await journal.close()
+
+    run(backend, work())
+
+
+def test_what_fails_after_one_record_of_a_batch_leaves_the_others_alone(tmp_path: Path, backend: str) -> None:
+    async def work() -> None:
+        journal = await open_journal(tmp_path / "j.db", backend)
+        told: list[object] = []
+        failures: list[object] = []
+        loop = asyncio.get_running_loop()
+        loop.call_exception_handler = (  # type: ignore[method-assign]
+            lambda context: failures.append((str(context["exception"]), journal.seq))
+        )
+
+        def fails(_: object) -> None:
+            raise RuntimeError("the venue's library")
+
+        journal.record(approved("demo-1"), "order", fails, ts=START)
+        journal.record(approved("demo-2"), "order", told.append, ts=START)
+        assert await journal.append("note", "a", ts=START) == 3
+        assert failures == [("the venue's library", 3)]
+        (recorded,) = told
+        assert isinstance(recorded, Recorded)
+        assert (recorded.seq, recorded.request.id) == (2, "demo-2")
         await journal.close()
 
     run(backend, work())
