@@ -9,6 +9,7 @@ import contextlib
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -42,6 +43,8 @@ from engine.journal.files import (
 from engine.journal.rows import Row
 
 _HEADER: Final = b"SQLite format 3\0"
+_IN_ONE: Final = tuple((1 << n, schema.insert_log(1 << n)) for n in reversed(range(8)))
+"""Statements for 128 rows, 64 and so on down to one: any number is made up of a few that stay compiled."""
 KeyLine = tuple[str, str, str, str, int, int]
 """A line of the execution table."""
 
@@ -70,12 +73,18 @@ class JournalConnection(sqlite3.Connection):
 
     def write(self, batch: Batch) -> int:
         """Commits a batch, all or nothing; returns how many execution keys were there already."""
+        ignored = self.put(batch)
+        self.witness(batch)
+        return ignored
+
+    def put(self, batch: Batch) -> int:
+        """`write` as far as COMMIT. The batch is on disk when it returns, and `witness` is owed."""
         ignored = 0
         if self.watch is not None:  # here too: what was cut off grows again by writing
             self.watch.look()
         self.execute("BEGIN IMMEDIATE")
         try:
-            self.executemany(schema.INSERT_LOG, batch.rows)
+            self._insert(batch.rows)
             if batch.keys:
                 ignored = len(batch.keys) - self.executemany(schema.INSERT_EXECUTION, batch.keys).rowcount
             if batch.meta:
@@ -84,12 +93,26 @@ class JournalConnection(sqlite3.Connection):
         except BaseException:
             self.back_out()
             raise
+        return ignored
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        """Many rows to a statement: for each statement the interpreter is let go, and to get it back from a
+        thread that works takes up to its switch interval."""
+        done = 0
+        for count, statement in _IN_ONE:
+            while len(rows) - done >= count:
+                self.execute(statement, tuple(chain.from_iterable(rows[done : done + count])))
+                done += count
+
+    def witness(self, batch: Batch) -> None:
+        """Notes what was committed beside the database. Nobody need wait for it: the marker may be behind,
+        and files that were taken away meanwhile are found so again before the next commit."""
         if self.watch is not None:
-            self.watch.look()
+            with contextlib.suppress(Displaced):
+                self.watch.look()
         if batch.rows and self.tail is not None:
             last = batch.rows[-1]
             self.tail.write(last.seq, last.crc)
-        return ignored
 
     def back_out(self) -> None:
         """Ends a transaction that failed; SQLite has often done so by itself (disk full does)."""

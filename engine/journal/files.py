@@ -178,8 +178,9 @@ class Tail:
 
     SQLite silently ignores what it cannot read of its WAL: a truncated, removed or damaged WAL looks like a
     shorter journal in good order. This marker is the independent witness that finds it, and a database that
-    was deleted or put back from an older copy too. It is written without a sync, after the commit. So it can
-    be behind the database by what a crash or a power cut took from it, never ahead with `durability = power`.
+    was deleted or put back from an older copy too. It is written without a sync, after the commit has been
+    told of. So it can be behind the database by what a crash or a power cut took from it, never ahead with
+    `durability = power`.
     What it cannot show: the loss of rows behind its own last state, and the loss of both files or their
     common replacement by older ones; only the broker knows then.
     """

@@ -38,9 +38,16 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
 A step that changes a column of `log` must also compute the chain of checksums anew.
 """
 
-INSERT_LOG: Final = (
-    "INSERT INTO log (seq, ts, kind, correlation, order_id, body, crc) VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
+
+def insert_log(rows: int) -> str:
+    """One statement for so many rows; its values are theirs, one row after the other."""
+    return (
+        "INSERT INTO log (seq, ts, kind, correlation, order_id, body, crc) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        + ", (?, ?, ?, ?, ?, ?, ?)" * (rows - 1)
+    )
+
+
+INSERT_LOG: Final = insert_log(1)
 INSERT_EXECUTION: Final = (
     "INSERT OR IGNORE INTO execution (venue, account, trading_day, exec_id, seq, crc) "
     "VALUES (?, ?, ?, ?, ?, ?)"

@@ -116,22 +116,29 @@ class AioStore:
         """Hands the batch over in this very turn of the loop, and hears of its end in the one in which the
         thread's answer comes: a task would add a turn before and another one behind, for every order.
 
-        It goes into aiosqlite's queue without a future, which the thread allows for: else each commit would
-        wake the loop a second time, for a result that nobody reads."""
+        What is noted beside the database follows when the answer has been heard: a thread that works on
+        would have the loop, awake, wait for the interpreter. It goes into aiosqlite's queue without a future,
+        which the thread allows for: else each commit would wake the loop a second time, for a result that
+        nobody reads."""
         tell = self._loop.call_soon_threadsafe
+        connection = self._connection
 
-        def job(connection: JournalConnection) -> None:
+        def commit() -> None:
             try:
-                ignored = connection.write(batch)
+                ignored = connection.put(batch)
             except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be told that it is stored
                 tell(done, 0, error)
             else:
-                tell(done, ignored, None)
+                tell(heard, ignored)
+
+        def heard(ignored: int) -> None:
+            done(ignored, None)
+            self._proxy._tx.put_nowait((None, partial(connection.witness, batch)))
 
         if not self._open:
             done(0, sqlite3.ProgrammingError(_CLOSED))
             return
-        self._proxy._tx.put_nowait((None, partial(job, self._connection)))
+        self._proxy._tx.put_nowait((None, commit))
 
     async def run(self, job: Callable[[JournalConnection], T]) -> T:
         if not self._open:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.control.commands import Cancel
+from engine.journal import StoreFailed
 from engine.model import NS, OrderStatus, OrderType, Purpose
 from engine.ports import NotSent
 from tests.engine.rig import START, Rig
@@ -178,18 +179,12 @@ def test_an_entry_leaves_only_with_its_protection_on_disk() -> None:
             sent.append(order.request.purpose)
             submit(order)
 
-        def slow(approved: Any, *arguments: Any, **more: Any) -> Any:
-            future = record(approved, *arguments, **more)
-            if approved.request.purpose is not Purpose.PROTECT:
-                return future
-            late = rig.engine.core.clock  # its callbacks come a second after the commit
+        def slow(approved: Any, kind: str, told: Any, **more: Any) -> None:
+            def late(stored: Any) -> None:  # a second after the commit
+                waiting.append(stored)
+                rig.engine.core.clock.call_later(NS, told, stored)
 
-            class Late:
-                def add_done_callback(self, call: Any) -> None:
-                    waiting.append(call)
-                    future.add_done_callback(lambda f: late.call_later(NS, call, f))
-
-            return Late()
+            record(approved, kind, late if approved.request.purpose is Purpose.PROTECT else told, **more)
 
         rig.adapter.submit = watched  # type: ignore[method-assign]
         rig.engine.core.journal.record = slow  # type: ignore[method-assign]
@@ -208,13 +203,11 @@ def test_an_entry_whose_stop_is_not_stored_does_not_leave() -> None:
     async def script(rig: Rig) -> None:
         record = rig.engine.core.journal.record
 
-        def broken(approved: Any, *arguments: Any, **more: Any) -> Any:
-            future = record(approved, *arguments, **more)
-            if approved.request.purpose is Purpose.PROTECT:
-                lost: Any = asyncio.get_running_loop().create_future()
-                future.add_done_callback(lambda _: lost.set_exception(OSError("disk full")))
-                return lost
-            return future
+        def broken(approved: Any, kind: str, told: Any, **more: Any) -> None:
+            def lost(_: object) -> None:
+                told(StoreFailed("disk full"))
+
+            record(approved, kind, lost if approved.request.purpose is Purpose.PROTECT else told, **more)
 
         rig.engine.core.journal.record = broken  # type: ignore[method-assign]
         await enter(rig)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ from journal_kit import (
 
 from engine.config import JournalConfig
 from engine.journal import Journal, StoreFailed, StoreState
+from engine.journal.connection import JournalConnection
 from engine.journal.tools import verify
 from engine.model import Purpose
 
@@ -202,20 +204,22 @@ def test_flattening_in_the_batch_that_fails_goes_too(tmp_path: Path, backend: st
 
 @both
 def test_a_commit_that_came_through_although_it_reported_an_error(tmp_path: Path, backend: str) -> None:
-    class Broken:
-        def write(self, seq: int, crc: int) -> None:
-            raise RuntimeError("after the commit")
+    def breaks(connection: JournalConnection) -> None:
+        def execute(sql: str, *values: Any) -> sqlite3.Cursor:
+            done = JournalConnection.execute(connection, sql, *values)
+            if sql == "COMMIT":
+                raise RuntimeError("after the commit")
+            return done
 
-        def close(self, *, sync: bool) -> None: ...
+        connection.execute = execute  # type: ignore[assignment, method-assign]
 
     async def work() -> None:
         journal = await open_journal(tmp_path / "j.db", backend)
-        tail = await poke(journal, lambda c: c.tail)
-        await poke(journal, lambda c: setattr(c, "tail", Broken()))
+        await poke(journal, breaks)
         batch = [journal.append("fact", fill("x1"), ts=1, key=key("x1")), journal.append("note", "n", ts=2)]
         assert [await outcome(future) for future in batch] == ["failed", "failed"]
         journal.append_nowait("fact", fill("x2"), ts=3)
-        await poke(journal, lambda c: setattr(c, "tail", tail))
+        await poke(journal, lambda c: delattr(c, "execute"))
         assert await journal.recover()
         assert [(row.seq, row.ts) for row in await all_rows(journal)] == [(1, 1), (2, 2), (3, 3)]
         await journal.close()

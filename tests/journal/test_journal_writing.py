@@ -107,6 +107,31 @@ def test_nothing_is_acknowledged_before_commit(tmp_path: Path, backend: str) -> 
     run(backend, work())
 
 
+def test_a_batch_of_any_size_takes_few_statements(tmp_path: Path, backend: str) -> None:
+    async def work() -> None:
+        journal = await open_journal(tmp_path / "j.db", backend)
+        seen: list[str] = []
+        await poke(journal, lambda c: c.set_trace_callback(lambda sql: seen.append(sql.split()[0])))
+        wanted = []
+        for size, statements in ((1, 1), (2, 1), (3, 2), (127, 7), (128, 1), (255, 8)):
+            seen.clear()
+            for n in range(size):
+                journal.append_nowait(
+                    f"kind {n}", f"body {n}", ts=size, correlation=f"c{n}", order_id=f"o{n}"
+                )
+                wanted.append((size, f"kind {n}", f"c{n}", f"o{n}", f"body {n}"))
+            await journal.flush()
+            assert seen == ["BEGIN", *["INSERT"] * statements, "COMMIT"]
+        await poke(journal, lambda c: c.set_trace_callback(None))
+        rows = await all_rows(journal)
+        assert [row.seq for row in rows] == [*range(1, len(wanted) + 1)]
+        assert [row[1:6] for row in rows] == wanted
+        await journal.close()
+        assert verify(tmp_path / "j.db").ok
+
+    run(backend, work())
+
+
 def test_an_execution_is_stored_once(tmp_path: Path, backend: str) -> None:
     async def work() -> None:
         journal = await open_journal(tmp_path / "j.db", backend)
