@@ -28,6 +28,9 @@ from engine.control.replies import Declined
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 MAX_WAITING: Final = 20_000
 """Events that may wait for the writer."""
+GATHERED: Final = 0.01
+"""Seconds that the first event after a calm waits for others. To render it at once took the interpreter from
+the engine in the middle of the order that the line is about."""
 
 Event = dict[str, Any]
 
@@ -97,7 +100,10 @@ class LogWriter:
 
     def _run(self) -> None:
         while True:
+            calm = self._queue.empty()
             item = self._queue.get()
+            if calm and isinstance(item, dict):
+                time.sleep(GATHERED)
             if isinstance(item, threading.Event):
                 self._flush_sinks()
                 item.set()

@@ -194,6 +194,33 @@ def test_what_does_not_fit_is_counted_and_said(tmp_path: Path) -> None:
     assert "dropped" in str(rows[11]["event"])
 
 
+def test_what_comes_after_a_calm_is_gathered_before_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An order's line must not be rendered while the order is on its way."""
+    pauses: list[float] = []
+    in_pause, on = threading.Event(), threading.Event()
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        in_pause.set()
+        on.wait(10)
+
+    monkeypatch.setattr("app.logs.time.sleep", pause)
+    sink = _Gate(FileSink(tmp_path / "x.jsonl", 10**6, 2))
+    sink.open.set()
+    writer = logs.LogWriter(Renderer(), [sink], lossless=False)
+    writer.put({"event": "one"})
+    assert in_pause.wait(20)
+    assert not sink.busy.is_set(), "nothing is written yet"
+    writer.put({"event": "two"})
+    on.set()
+    assert writer.flush(20)
+    assert [row["event"] for row in read(tmp_path / "x.jsonl")] == ["one", "two"]
+    assert pauses == [logs.GATHERED]
+    writer.close(20)
+
+
 def test_lossless_waits_instead(tmp_path: Path) -> None:
     file = tmp_path / "x.jsonl"
     sink = _Gate(FileSink(file, 10**8, 2))
