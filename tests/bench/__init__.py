@@ -23,6 +23,8 @@ is what to compare between runs and machines.
   difference of the medians: what the engine, the journal and the hop between processes cost beyond the sync
   that durability demands. *inline* leaves out processes, threads and the sync: the engine's own work.
   Throughput keeps 64 orders in flight and is held against one sync per order.
+* **stages** – the same durable order by its stages, with a log that is written as in the application: which
+  part of its way costs what. p10 is what a quiet moment costs. Played when it is named.
 * **fills** – executions with positions, profit, risk and journal, alternating buys and sells; the ratio of
   the last thousand to the first says whether it is flat.
 * **scaling** – cost of one order, one risk round, one snapshot and one comparison with the broker, with 10,

@@ -36,7 +36,7 @@ SECTIONS = (
     "peers",
 )
 """Those of the table, which `make bench` plays."""
-MORE = ("journal", "hostile", "ticks")
+MORE = ("stages", "journal", "hostile", "ticks")
 """Those that are played when they are named."""
 THRICE = ("orders",)
 """Played three times, the medians shown; the others repeat themselves, or measure over many windows."""

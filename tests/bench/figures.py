@@ -22,11 +22,11 @@ def quantile(ordered: Sequence[int], share: float) -> int:
 
 
 def spread(values: Iterable[int], unit: int = 1_000) -> dict[str, float]:
-    """n, p50, p99, p99.9 and max of durations in ns, in units of `unit` ns (µs)."""
+    """n, p10, p50, p99, p99.9 and max of durations in ns, in units of `unit` ns (µs)."""
     ordered = sorted(values)
     if not ordered:
         return {"n": 0}
-    shares = {"p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1.0}
+    shares = {"p10": 0.1, "p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1.0}
     return {"n": len(ordered), **{k: round(quantile(ordered, s) / unit, 3) for k, s in shares.items()}}
 
 

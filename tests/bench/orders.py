@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from app import logs
 from engine.config import StrategyConfig
 from engine.model import Order, Quote, Side
 from tests.bench.bed import Bed, bed
@@ -45,7 +46,14 @@ def row_bytes(order: Order) -> int:
 
 
 async def _from_strategy(folder: Path, durability: Durability, count: int) -> Figures:
-    """Quote → strategy's process → gate → journal → adapter, one at a time, with the floor in turns."""
+    return (await one_by_one(folder, durability, count))[0]
+
+
+async def one_by_one(
+    folder: Path, durability: Durability, count: int, *, log: bool = False
+) -> tuple[Figures, dict[str, int]]:
+    """Quote → strategy's process → gate → journal → adapter, one at a time, with the floor in turns; and when
+    each order's callback began, ns. `log`: written to a file as in the application."""
     notes = folder.with_suffix(".notes")
     slots = count + 100
     notes.write_bytes(bytes(slots * SLOT))
@@ -60,6 +68,9 @@ async def _from_strategy(folder: Path, durability: Durability, count: int) -> Fi
         hang_timeout=30.0,
     )
     async with bed(folder, durability, config) as rig:
+        if log:
+            logs.configure(file=folder / "engine.jsonl", now=rig.clock.now)
+            rig.engine.core.log = logs.engine_log()
         await rig.state("one", "running")
         floor = Floor(folder)
         handed = asyncio.Event()
@@ -90,9 +101,11 @@ async def _from_strategy(folder: Path, durability: Durability, count: int) -> Fi
         written = notes.read_bytes()
         stages = {p.stage: p for p in rig.engine.core.metrics.percentiles()}
         callback, tick = [], []
+        callbacks: dict[str, int] = {}
         for order_id, began in list(quoted.items())[count // 10 :]:
             slot = refs[order_id][1] * SLOT
             noted = int.from_bytes(written[slot : slot + SLOT], "little")
+            callbacks[order_id] = noted
             callback.append(rig.venue.handed[order_id] - noted)
             tick.append(rig.venue.handed[order_id] - began)
         out = {"callback": spread(callback), "tick": spread(tick), "floor": spread(floors)}
@@ -100,7 +113,8 @@ async def _from_strategy(folder: Path, durability: Durability, count: int) -> Fi
         out["bytes"] = row_bytes(last[-1])
         for stage in ("intent→approved", "approved→journalled", "journalled→sent", "journal commit"):
             out[stage] = {"p50": stages[stage].p50, "p99": stages[stage].p99}
-        return out
+        logs.shutdown()
+        return out, callbacks
 
 
 def _signal(rig: Bed) -> None:
