@@ -19,7 +19,7 @@ from app.drill.agenda import agenda
 from app.drill.case import Case
 from app.drill.context import DrillContext
 from app.drill.guardian import guarded
-from app.drill.model import OWN_EXCHANGE, DrillReport
+from app.drill.model import OWN_EXCHANGE, PROFILE, DrillReport
 from app.drill.notes import Broken
 from app.drill.report_text import Progress, closing, listing
 from app.drill.results import build_fingerprint, config_fingerprint
@@ -128,12 +128,12 @@ def _must_be_free(context: DrillContext) -> None:
         raise DrillRefused(
             ExitCode.NOT_FLAT,
             f"the account holds {holds}; a drill ends with kill and flatten, so it takes one that is flat "
-            "with nothing working",
+            "with nothing working; flatten it with its own engine, or at the broker",
         )
 
 
 def _against(args: argparse.Namespace) -> str:
-    return f"profile {args.against}" if args.against else OWN_EXCHANGE
+    return f"{PROFILE}{args.against}" if args.against else OWN_EXCHANGE
 
 
 def profile(args: argparse.Namespace, env: Mapping[str, str]) -> tuple[Path | None, Settings]:

@@ -17,6 +17,8 @@ Pace = Literal["virtual", "real"]
 
 OWN_EXCHANGE = "the paper exchange"
 """What a drill runs against that has exchanges of its own."""
+PROFILE = "profile "
+"""Before the name of what `--against` names."""
 
 GROUPS: dict[int, str] = {
     1: "Connection",

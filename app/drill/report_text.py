@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import TextIO
 
 from app.drill.case import Case
 from app.drill.marks import NO_GATE, SIGN, WORD, duration, seconds, verdict
-from app.drill.model import GROUPS, CaseResult, DrillReport
+from app.drill.model import GROUPS, OWN_EXCHANGE, PROFILE, CaseResult, DrillReport
 from app.tables import plain
 
 _COLOUR = {"passed": "32", "failed": "31", "skipped": "33"}
@@ -88,7 +89,13 @@ def closing(report: DrillReport, files: Sequence[str], out: TextIO | None = None
     failed = [c for c in report.cases if c.status == "failed"]
     if failed:
         again = " ".join(c.id for c in failed)
-        lines.append(f"Run the failed ones again with: breakwater drill --seed {report.seed} --only {again}")
+        where = (
+            ""
+            if report.against == OWN_EXCHANGE
+            else f" --against {shlex.quote(report.against.removeprefix(PROFILE))}"
+        )
+        command = f"breakwater drill --seed {report.seed}{where} --only {again}"
+        lines.append(f"Run the failed ones again with: {command}")
     if not report.opens_gates:
         lines.append(NO_GATE)
     lines += [f"  {file}" for file in files]

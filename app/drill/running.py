@@ -22,12 +22,15 @@ from app.drill.world import World
 from app.session import instruments_of
 from engine.clock import RealClock
 from engine.config import EngineConfig
+from engine.control.commands import Adopt, Reset
 from engine.control.snapshot import Snapshot
 from engine.journal.errors import StoreRefused
 from engine.journal.rows import Row
 from engine.model import Instrument
 from engine.recorder import open_tape
 
+ACCOUNT = "account"
+"""In a drill's folder: state directory of the engines that trade at somebody else's account."""
 NOT_HERE = "not possible against this account: it takes an exchange that the drill controls"
 
 
@@ -112,7 +115,7 @@ def _live(case: Case, context: DrillContext) -> _Ran:
             nonlocal drill
             if context.against:
                 # One state for all cases of an account: its position and its orders go on from case to case.
-                feed, state = context.settings.feed.source, context.folder / "account"
+                feed, state = context.settings.feed.source, context.folder / ACCOUNT
                 venue = None
             else:
                 venue = ExchangeProcess(sockets, context.seed)
@@ -136,22 +139,44 @@ def _live(case: Case, context: DrillContext) -> _Ran:
 
 
 def look_at_account(context: DrillContext) -> str:
-    """What the account of a profile holds, by an engine that only looks; empty where it is flat and nothing
-    works. Raises `Broken` where no engine comes up."""
+    """What the account of a profile holds, by an engine that trades nothing; empty where it is flat and
+    nothing works: then its past is settled for the engines of the cases. Raises `Broken` where no engine comes
+    up, or its instruments stay halted."""
     probe = Case("0.0", "look", "look", settings={"limits": {}, "keep": (), "config": {}})
     feed = context.settings.feed.source
     folder = context.place("account-look")
-    drill = LiveDrill(context, probe, Notes(time.time_ns), folder, folder / "state", (), None, feed=feed)
+    state = context.folder / ACCOUNT
+    drill = LiveDrill(context, probe, Notes(time.time_ns), folder, state, (), None, feed=feed)
     try:
         drill.instruments = asyncio.run(_instruments(context, feed))
         drill.start()
         picture = drill.see("the broker's word", _told)
         held = [f"{p.broker:+f} {p.symbol}" for p in picture.positions if p.broker]
         working = [f"order {o.broker_id or o.id} in {o.symbol}" for o in picture.orders if o.leaves]
+        if not held and not working:
+            _settle(drill)
         return ", ".join([*held, *working])
     finally:
         drill.close()
         remove(folder)
+
+
+def _settle(drill: LiveDrill) -> None:
+    """Takes over what somebody's engine traded at the account before. To an engine without that one's journal
+    such executions are of orders that nobody placed, and halt their instruments; a halt in a case is to be
+    the case's own."""
+    unsettled = ("not compared", "unknown", "in flight", "held")
+    to_settle = ("halted", "drift")
+
+    def states(picture: Snapshot, words: Sequence[str]) -> list[str]:
+        return [p.symbol for p in picture.positions if p.state.startswith(tuple(words))]
+
+    picture = drill.see("it is compared", lambda p: p if not states(p, unsettled) else None)
+    for symbol in states(picture, to_settle):
+        drill.engine.command(Adopt(symbol=symbol))
+        drill.engine.command(Reset(scope="instrument", target=symbol))
+    words = (*unsettled, *to_settle)
+    drill.see("its instruments trade", lambda p: not states(p, words))
 
 
 def _told(picture: Snapshot) -> Snapshot | None:

@@ -16,6 +16,7 @@ import pytest
 
 from app.drill.processes import ROOT, ExchangeProcess, short_folder
 from app.drill.results import load
+from engine.model import Side
 
 
 def drill(folder: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -165,11 +166,14 @@ def test_another_paper_account_runs_what_needs_no_power_over_it(
     audit = exchange.audit()
     assert audit.orders, "it really traded there"
     assert not any(audit.positions.get("PAPER", {}).values()), "and left it flat"
+    # What it traded is a stranger's to the next drill, which has another journal, as is a trade by hand.
+    exchange.drill("trade", account="PAPER", symbol="NQ", side=Side.BUY, qty=2)
+    exchange.drill("trade", account="PAPER", symbol="NQ", side=Side.SELL, qty=2)
+    done = drill(folder, "--against", "desk2", "--only", "2.30")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_an_account_that_is_not_flat_is_not_drilled(venue: tuple[Path, ExchangeProcess]) -> None:
-    from engine.model import Side
-
     folder, exchange = venue
     profile(folder, exchange)
     exchange.drill("trade", account="PAPER", symbol="ES", side=Side.BUY, qty=2)
