@@ -140,7 +140,7 @@ def _live(case: Case, context: DrillContext) -> _Ran:
 
 def look_at_account(context: DrillContext) -> str:
     """What the account of a profile holds, by an engine that trades nothing; empty where it is flat and
-    nothing works: then its past is settled for the engines of the cases. Raises `Broken` where no engine comes
+    nothing works: then its past is settled for the cases. Raises `Broken` where no engine comes
     up, or its instruments stay halted."""
     probe = Case("0.0", "look", "look", settings={"limits": {}, "keep": (), "config": {}})
     feed = context.settings.feed.source
@@ -177,6 +177,7 @@ def _settle(drill: LiveDrill) -> None:
         drill.engine.command(Reset(scope="instrument", target=symbol))
     words = (*unsettled, *to_settle)
     drill.see("its instruments trade", lambda p: not states(p, words))
+    drill.engine.stop()  # in order, so that all of it is on disk for the next one
 
 
 def _told(picture: Snapshot) -> Snapshot | None:
