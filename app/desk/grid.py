@@ -223,13 +223,10 @@ class Grid(Arranging, ByMeaning, Framed, can_focus=True):
     def _changed_until(self, old: Row | None, new: Row | None) -> int:
         if old is None or new is None:
             return max(1, self._width)
-        end = 0
-        for at, right in zip(self._laid, self._ends, strict=True):
+        for at, right in zip(reversed(self._laid), reversed(self._ends), strict=True):
             if old.cells[at.place] != new.cells[at.place]:
-                end = right
-        if end and old.key != new.key:
-            return max(1, self._width)
-        return end
+                return right if old.key == new.key else max(1, self._width)
+        return 0
 
     def _now(self) -> float:
         clock: Callable[[], float] = getattr(self.app, "now", time.monotonic)

@@ -105,16 +105,22 @@ class Ladder(Grid):
         super().take_cursor()
 
     def on_resize(self) -> None:
-        """Another height takes another number of prices."""
+        """Another height takes another number of prices, with the touch in the middle again."""
         super().on_resize()
+        if not self._still:
+            self._top = None
         self._draw()
+
+    @property
+    def _still(self) -> bool:
+        """Whether the operator is at work here: prices must not move under his cursor."""
+        return self._focused and self._now() - self._used_at < STILL
 
     def _draw(self) -> None:
         seen, rows = self._seen, self.size.height - HEADER
         if seen is None or rows <= 0:
             return
-        still = self._focused and self._now() - self._used_at < STILL
-        top = market.centred(seen, rows, self._top, still=still)
+        top = market.centred(seen, rows, self._top, still=self._still)
         if top is None:
             self.show(Table(f"{seen.symbol} ladder", market.LADDER, (), "no price yet"))
             return

@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table, clean, fit
 from app.desk.view.remedies import remedy
+from app.desk.view.rows import Rows
 from engine.alarmkinds import about, headline
 from engine.control.snapshot import AlertRow, Snapshot
 
@@ -88,7 +89,8 @@ def table(snapshot: Snapshot, zone: str) -> Table:
     shelved = sum(alert.shelved_until is not None for alert in snapshot.alerts)
     title = f"Alarms · {waiting} unacknowledged" if waiting else "Alarms"
     title += f" · {shelved} shelved" if shelved else ""
-    rows = tuple(row(alert, zone, snapshot.ts) for alert in snapshot.alerts)
+    alerts, ts = snapshot.alerts, snapshot.ts
+    rows = Rows.from_items(alerts, [str(alert.id) for alert in alerts], lambda alert: row(alert, zone, ts))
     return Table(title, COLUMNS, rows, "no alarms")
 
 

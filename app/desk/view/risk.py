@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from app.desk.view import formats
 from app.desk.view.cells import Cell, Column, Row, Table
+from app.desk.view.rows import Rows
 from engine.control.snapshot import RiskRow, Snapshot
 
 GAUGE = 6
@@ -37,6 +38,11 @@ _STATES = {
 }
 
 
+def key(control: RiskRow) -> str:
+    """What names a control's row."""
+    return f"{control.control}/{control.scope}"
+
+
 def row(control: RiskRow, gauge: int = GAUGE) -> Row:
     """One control as cells."""
     glyph, meaning, _ = _STATES[control.state]
@@ -47,7 +53,7 @@ def row(control: RiskRow, gauge: int = GAUGE) -> Row:
     if control.limit == control.used == "-" and control.state == "ACTIVE":
         used, shown = "-", None  # it looks at single orders: there is no share to show
     return Row(
-        f"{control.control}/{control.scope}",
+        key(control),
         (
             Cell(f"{glyph} {control.state}", meaning),
             Cell(used),
@@ -70,5 +76,5 @@ def table(snapshot: Snapshot, gauge: int = GAUGE) -> Table:
     said = [f"{count[state]} {state}" for state in ("TRIPPED", "UNKNOWN", "WARN") if count[state]]
     title = " · ".join([f"Risk · limits v{snapshot.limits_version}", *(said or ["all within"])])
     ordered = sorted(snapshot.risk, key=lambda control: _STATES[control.state][2])
-    rows = tuple(row(control, gauge) for control in ordered)
+    rows = Rows.from_items(ordered, list(map(key, ordered)), lambda control: row(control, gauge))
     return Table(title, columns(gauge), rows, "no controls")
