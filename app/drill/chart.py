@@ -137,7 +137,7 @@ def _position(pen: _Pen, line: Line) -> None:
         return round(base - (value - low) / room * (POSITION - 14), 1)
 
     pen.name(f"position {line.name}", pen.y + 14, "strong")
-    pen.name(f"{low:+g} … {top:+g}" if low != top else "0", pen.y + 28)
+    pen.name(f"{low:{'+' if low else ''}g} … {top:{'+' if top else ''}g}" if low != top else "0", pen.y + 28)
     path = _steps(pen, line, y)
     zero = y(0)
     pen.add(f'<path class="held" d="{path}V{zero}H{pen.x(line.points[0][0])}Z"/>')

@@ -76,7 +76,8 @@ def run(args: argparse.Namespace, env: Mapping[str, str]) -> int:
         shelf.begin(report)
         progress = Progress(chosen, out)
         if not args.json:
-            progress.say(f"Drill {shelf.name}: {len(chosen)} cases, seed {seed}, {_against(args)}.\n")
+            many = f"{len(chosen)} case{'s' if len(chosen) != 1 else ''}"
+            progress.say(f"Drill {shelf.name}: {many}, seed {seed}, {_against(args)}.\n")
         report = _run_all(chosen, context, report, shelf, progress)
     files, problem = shelf.finish(report)
     with contextlib.suppress(OSError):  # the terminal, or whoever read this, may be gone; the report is not

@@ -135,7 +135,7 @@ def _legend(case: CaseResult) -> str:
     words = []
     if timeline.orders:
         words.append("bars: the life of each order, from disk to its end; dots on them: fills")
-    if "fill" in kinds:
+    if "fill" in kinds and timeline.prices:
         words.append("triangles: bought (up), sold (down)")
     words.append("numbers: what was done")
     if timeline.bands:

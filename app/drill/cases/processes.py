@@ -329,13 +329,23 @@ def full_disk(d: LiveDrill) -> None:
 def second(d: LiveDrill) -> None:
     d.start()
     d.trading()
+    order_id = d.rested(BUY, 1)
     d.did("start a second engine on the same state directory")
-    other = d.engine.spawn()
-    out, errors = other.communicate(timeout=30)
+    with d.trouble("a second engine is started"):
+        other = d.engine.spawn()
+        out, errors = other.communicate(timeout=30)
     d.check(
         "it is refused with exit code 6",
         other.returncode == 6,
         f"exit code {other.returncode}: {errors.strip() or out}",
     )
-    d.until("the first one goes on", lambda p: p.trading)
+    d.until(
+        "the first one goes on, and its order works",
+        lambda p: p.trading and status(p, order_id) == "WORKING",
+        order_id,
+        saw=lambda p: f"{'trading' if p.trading else 'not trading'}, {status(p, order_id)}",
+    )
+    d.did("cancel the order, and stop the first one")
+    d.engine.command(Cancel(order_id=order_id))
+    d.until("the order is gone", lambda p: status(p, order_id) == "CANCELED", order_id)
     d.engine.stop()
