@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import select
 import signal
 import sys
@@ -65,10 +66,22 @@ def _greeting(options: RunOptions, about: dict[str, Any]) -> str:
 def _show(text: str) -> None:
     """Writes to standard error, which may be gone by now; to one that takes nothing (ctrl+s), nothing."""
     with contextlib.suppress(OSError, ValueError):
-        if not select.select([], [sys.stderr], [], 0)[1]:
-            return
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        if sys.stderr.isatty():
+            _to_terminal(text)
+        elif select.select([], [sys.stderr], [], 0)[1]:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def _to_terminal(text: str) -> None:
+    """Writes what the terminal takes and waits for nothing: one that took text a moment ago may be stopped by
+    now. By an opening of its own: not to wait is a property of an opening, and the shell has the other one.
+    """
+    terminal = os.open(os.ttyname(sys.stderr.fileno()), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        os.write(terminal, text.encode(sys.stderr.encoding, "backslashreplace"))
+    finally:
+        os.close(terminal)
 
 
 class EngineThread:

@@ -6,6 +6,7 @@ earlier run left there, and trades at it through the same adapter, library and s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,10 @@ from brokers.ib.adapter import IbAdapter
 from brokers.ib.config import IbConfig, IbContract
 from brokers.ib.feed import IbFeed
 from brokers.ib.setup import PAPER_PREFIX
+from brokers.ib.wire import ClientIdTaken
 from engine.feeds.errors import FeedError
 from engine.feeds.instruments import lookup
+from engine.model import NS
 from engine.ports import Clock, NotSent
 
 LIVE: Final = "ib"
@@ -25,6 +28,8 @@ PORT: Final = 17497
 """Where the loopback gateway listens; none of those that TWS uses, so that neither is taken for the other."""
 ACCOUNT: Final = "DU1234567"
 SYMBOLS: Final = ("ES", "NQ")
+LET_GO_WITHIN: Final = 20.0
+"""Seconds in which a TWS that has much to do finds that a client has gone, and gives its id out again."""
 
 
 def is_ib(feed: str) -> bool:
@@ -61,9 +66,15 @@ def order_mark(state: Path, client_id: int) -> Path:
     return state / f"ib-client-{client_id}.json"
 
 
-async def open_feed(settings: Settings, state: Path | None, clock: Clock) -> IbFeed:
+async def open_feed(
+    settings: Settings, state: Path | None, clock: Clock, *, waits: Callable[[str], None] | None = None
+) -> IbFeed:
     """Logs on and looks the contracts up, because the engine needs them before it exists. Raises `FeedError`
-    with the remedy."""
+    with the remedy.
+
+    `waits`: TWS may have a run before this one in its books still, which was killed or has just ended: it is
+    given the time to notice, and this is told why, once. None: a client id in use fails at once.
+    """
     adapter = IbAdapter(
         settings.ib,
         settings.account,
@@ -73,10 +84,29 @@ async def open_feed(settings: Settings, state: Path | None, clock: Clock) -> IbF
         mark=None if state is None else order_mark(state, settings.ib.client_id),
     )
     try:
-        await adapter.prepare()
+        await _prepared(adapter, settings, clock, waits)
     except NotSent as error:
         raise FeedError(f"{error}; 'breakwater doctor' looks at the whole set-up") from error
     return IbFeed(adapter)
+
+
+async def _prepared(
+    adapter: IbAdapter, settings: Settings, clock: Clock, waits: Callable[[str], None] | None
+) -> None:
+    begun: int | None = None
+    while True:
+        try:
+            await adapter.prepare()
+            return
+        except ClientIdTaken as taken:
+            if waits is None:
+                raise
+            if begun is None:
+                begun = clock.mono()
+                waits(f"waiting for up to {LET_GO_WITHIN:g} s: {taken}")
+            elif clock.mono() - begun >= LET_GO_WITHIN * NS:
+                raise
+        await clock.sleep(int(settings.link.retry_first * NS))
 
 
 def practice_gateway(settings: Settings, state: Path) -> LoopbackGateway:

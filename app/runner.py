@@ -158,7 +158,9 @@ class Runner:
             raise FeedError("Interactive Brokers runs in real time: leave --speed out")
         if options.feed == ibrun.LOOPBACK:
             self._gateway = await asyncio.to_thread(ibrun.practice_gateway, settings, options.state_dir)
-        return await ibrun.open_feed(settings, options.state_dir, clock)
+        return await ibrun.open_feed(
+            settings, options.state_dir, clock, waits=lambda why: self._log("warning", why, component="ib")
+        )
 
     def _run_virtual(self) -> Outcome:
         if self._elsewhere():

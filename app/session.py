@@ -134,7 +134,7 @@ async def instruments_of(settings: Settings, feed: str, seed: int, clock: Clock)
     """What a feed lists, without running it. Raises `FeedError` with the remedy."""
     address = address_of(feed)
     if ibrun.is_ib(feed):
-        looked = await ibrun.open_feed(settings, None, clock)
+        looked = await ibrun.open_feed(settings, None, clock, waits=lambda _: None)
         await looked.adapter.close()
         return looked.instruments
     if address is not None:

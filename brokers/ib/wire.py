@@ -23,11 +23,17 @@ _REFUSALS: Final = {
     507: "TWS closed the connection on {host}:{port}; is this address trusted in its API settings?",
 }
 
+_TAKEN: Final = 326
+
 _PNL: Final = 94
 _CHANGES: Final = frozenset(
     {"placeOrder", "cancelOrder", "reqGlobalCancel", "reqAutoOpenOrders", "reqOpenOrders", "exerciseOptions"}
 )
 """Requests that place, change, end or take over orders."""
+
+
+class ClientIdTaken(NotSent):
+    """TWS has a session with this client id: of another program, or of ours that it did not see end."""
 
 
 class Wire:
@@ -43,7 +49,7 @@ class Wire:
         self._library: Library | None = None
         self._client: Any = None
         self._sieve: Sieve | None = None
-        self._refused: asyncio.Future[str] | None = None
+        self._refused: asyncio.Future[NotSent] | None = None
         self._where: dict[str, object] = {}
 
     @property
@@ -69,7 +75,7 @@ class Wire:
         try:
             await asyncio.wait({logging_on, self._refused}, return_when=asyncio.FIRST_COMPLETED)
             if self._refused.done():
-                raise NotSent(self._refused.result())
+                raise self._refused.result()
             await logging_on
         except ConnectionRefusedError as error:
             raise NotSent(_REFUSALS[502].format(**self._where)) from error
@@ -104,7 +110,8 @@ class Wire:
     def _heard(self, raw: Raw) -> None:
         refused = self._refused
         if isinstance(raw, Error) and raw.code in _REFUSALS and refused is not None and not refused.done():
-            refused.set_result(f"{_REFUSALS[raw.code].format(**self._where)} [{raw.code}: {raw.text}]")
+            kind = ClientIdTaken if raw.code == _TAKEN else NotSent
+            refused.set_result(kind(f"{_REFUSALS[raw.code].format(**self._where)} [{raw.code}: {raw.text}]"))
         self._put(raw)
 
     # -- sending

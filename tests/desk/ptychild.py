@@ -21,6 +21,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
 import app.desk  # noqa: E402, F401, I001 - first: it takes Textual's switches out of the environment
 from app.desk import running  # noqa: E402
+from app.desk.dialogs import Ask  # noqa: E402
 from app.desk.options import DeskOptions  # noqa: E402
 from deskpilot import text_of  # noqa: E402
 from fakelink import FakeLink, change, snapshot  # noqa: E402
@@ -31,6 +32,9 @@ from engine.control.snapshot import Snapshot  # noqa: E402
 LOG = Path(sys.argv[1])
 FREEZE = LOG.with_suffix(".freeze")
 SCREEN = LOG.with_suffix(".screen")
+
+
+made: list[running.DeskApp] = []
 
 
 def log(**fields: Any) -> None:
@@ -50,6 +54,7 @@ class Engine(FakeLink):
         self.asked = time.monotonic()
         self.longest_gap = 0.0
         self.times = 0
+        self.question: object = None
         self.stopped = threading.Event()
 
     def latest(self) -> Snapshot | None:
@@ -59,6 +64,10 @@ class Engine(FakeLink):
         self.times += 1
         if self.times % 20 == 0:
             log(asked=self.times)
+        screen = made[-1].screen if made else None
+        if isinstance(screen, Ask) and screen is not self.question and screen.ripe(now):
+            self.question = screen
+            log(ripe=screen.kind)
         return self.snapshot
 
     def send(self, command: AnyCommand, who: str, answer: AnswerSink | None = None) -> None:
@@ -88,7 +97,6 @@ def main() -> int:
     engine = Engine()
     thread = threading.Thread(target=engine.run, name="engine", daemon=True)
     thread.start()
-    made: list[running.DeskApp] = []
 
     class Watched(running.DeskApp):
         def on_ready(self) -> None:

@@ -153,10 +153,10 @@ BEGIN = 1_699_974_000 * NS
 SECONDS = 120
 
 
-def record(path: Path) -> Path:
+def record(path: Path, seconds: int = SECONDS) -> Path:
     """Two minutes of a calm market, five quotes and one trade a second."""
     lines = ["ts_ns,symbol,kind,bid_px,bid_sz,ask_px,ask_sz,px,sz,aggressor"]
-    for step in range(SECONDS * 5):
+    for step in range(seconds * 5):
         ts = BEGIN + step * NS // 5
         bid = 4500 + (step // 10) % 8 * 0.25
         lines.append(f"{ts},ESZ3,quote,{bid},20,{bid + 0.25},20,,,")

@@ -122,7 +122,7 @@ def test_a_stalled_terminal_does_not_hold_the_engine(quiet: Workstation) -> None
 
 def test_a_replay_s_progress_does_not_wait_for_a_stalled_terminal(start: Start, tmp_path: Path) -> None:
     """Ctrl+S at a terminal: nothing is written to it, and the engine on its thread does not care."""
-    recording = record(tmp_path / "day.csv")
+    recording = record(tmp_path / "day.csv", seconds=3_600)  # none of the steps below outlives it
     engine = start("--feed", f"replay:{recording}", "--speed", "10", word="headless")
     engine.until(lambda: " % " in engine.text(), "its progress")
     termios.tcflow(engine.slave, termios.TCOOFF)
