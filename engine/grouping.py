@@ -2,7 +2,8 @@
 by the entry's fills, follow its size, cancel one another, and never hold more than their owner still holds.
 
 So does a bracket of the venue's of which a protective order never came there: half of it may have left before
-a crash or a lost line. Its entry is cancelled, and what it filled gets its protection from the engine.
+a crash or a lost line. Its entry is cancelled, and what it filled gets its protection from the engine. And so
+does one of the venue's whose owner's position others made smaller (`engine.grouping_venue`).
 
 What is to do comes from `engine.orders_groups`; this carries it out, once for each state, and again with
 growing waits where gate, link or venue did not let it through. Which children wait and which are out is in
@@ -21,6 +22,7 @@ from engine.books import Applied
 from engine.core import Core
 from engine.facts import AnyFact
 from engine.grouping_stuck import Stuck
+from engine.grouping_venue import AtVenue, protectable
 from engine.intake import Intake
 from engine.kill import KillSwitch
 from engine.lifecycle_types import OrderLife
@@ -76,11 +78,14 @@ class Grouper:
         self._core = core
         self._compare_soon = compare_soon
         self._stuck = Stuck(core)
+        self._at_venue = AtVenue(core)
         self._intake = intake
         self._replacer = replacer
         self._kill = kill
         self._open: dict[str, tuple[str, str]] = {}
         """Entries with a bracket of ours that is not over: strategy and symbol."""
+        self._taken: dict[str, None] = {}
+        """Those of them whose bracket was the venue's alone, and outgrew the position."""
         self._tried: dict[tuple[str, Part], Tried] = {}
         self._due: dict[tuple[str, Part], int] = {}
         """When it is looked at again, monotonic ns; not there once it has been."""
@@ -105,6 +110,7 @@ class Grouper:
             parent_id = record.order.parent
             if parent_id is not None and not record.foreign and self._note(parent_id):
                 self._stuck.restore(record)
+        self._take_over()
         for key in dict.fromkeys(self._open.values()):
             self._review(*key)
         for symbol in self._core.books.instruments:
@@ -122,7 +128,7 @@ class Grouper:
     def on_order(self, record: OrderRecord, fact: AnyFact | None = None) -> None:
         """An order changed: it may be an entry, or a child, of a bracket."""
         parent_id = record.order.parent or record.order.id
-        if fact is not None and record.order.emulated:
+        if fact is not None and (record.order.emulated or record.order.parent in self._open):
             self._stuck.saw(record, fact)
         children = self._core.books.orders.children(parent_id)
         if not children:
@@ -132,12 +138,15 @@ class Grouper:
             return
         parent = self._core.books.orders.get(parent_id)
         if parent is not None:  # worked by the venue: what is wrong with it is said all the same
-            for action in bracket_actions(parent.life, [leg(c) for c in children]):
+            held = protectable(self._core.books.positions, parent.order.strategy, parent.order.symbol)
+            left = max(0, held * parent.order.side.sign)
+            for action in bracket_actions(parent.life, [leg(c) for c in children], left):
                 if isinstance(action, Unprotected):
                     self._alarm(parent, action, "")
 
     def watch(self) -> None:
         """Looks at what has changed by other ways, and at what falls due. Called with the engine's chores."""
+        self._take_over()
         if not self._open:
             return
         now, versions = self._core.clock.mono(), self._core.books.versions
@@ -153,7 +162,8 @@ class Grouper:
 
     def next_due(self) -> int | None:
         """When something is tried again, monotonic ns."""
-        return min(self._due.values(), default=None)
+        dues = (*self._due.values(), self._at_venue.next_due())
+        return min((due for due in dues if due is not None), default=None)
 
     def compared(self, agreed: bool) -> None:
         """After a comparison: where all views agree, what the venue did not know is certainly not there."""
@@ -170,12 +180,28 @@ class Grouper:
 
     def _note(self, parent_id: str) -> bool:
         """Takes note of an entry; False where its bracket is not ours to work."""
-        children = self._core.books.orders.children(parent_id)
-        if not any(c.order.emulated or self._never_came(c) for c in children):
+        orders = self._core.books.orders
+        children = orders.children(parent_id)
+        if not children:
             return False
-        order = children[0].order
-        self._open[parent_id] = (order.strategy, order.symbol)
-        return True
+        order, ours = children[0].order, parent_id in self._open
+        ours = ours or any(c.order.emulated or self._never_came(c) for c in children)
+        if ours:
+            self._open[parent_id] = (order.strategy, order.symbol)
+        parent = orders.get(parent_id)
+        if ours or parent is None or all(_is_over(r.life) for r in (parent, *children)):
+            self._at_venue.forget(parent_id, order.symbol)
+        else:
+            self._at_venue.note(parent_id, (order.strategy, order.symbol))
+        return ours
+
+    def _take_over(self) -> None:
+        """From now on brackets of the venue's that others' orders leave too large are fitted here."""
+        for parent_id, owner in self._at_venue.outgrown(self._kill.covers):
+            self._open[parent_id] = owner
+            self._taken[parent_id] = self._dirty[owner] = None
+        if self._dirty:
+            self._review(*next(iter(self._dirty)))
 
     def _never_came(self, child: OrderRecord) -> bool:
         """A protective order that was the venue's to work and ended without ever being there."""
@@ -215,7 +241,7 @@ class Grouper:
             return
         self._put_off.pop((strategy, symbol), None)
         orders = self._core.books.orders
-        held = self._core.books.positions.strategy_qty(strategy, symbol)
+        held = protectable(self._core.books.positions, strategy, symbol)
         left = {Side.BUY: max(0, held), Side.SELL: max(0, -held)}
         for parent_id in [p for p, key in self._open.items() if key == (strategy, symbol)]:
             parent, children = orders.get(parent_id), orders.children(parent_id)
@@ -275,6 +301,7 @@ class Grouper:
 
     def _forget(self, parent_id: str) -> None:
         self._open.pop(parent_id, None)
+        self._taken.pop(parent_id, None)
         children = self._core.books.orders.children(parent_id)
         self._stuck.fitted(children, ())
         for child in children:
@@ -295,7 +322,8 @@ class Grouper:
         if isinstance(action, DropLeg):
             self._intake.drop(child, action.reason)
             return
-        if not (child.order.emulated or _is_over(parent.life)) and isinstance(action, Resize | CancelLeg):
+        ours = child.order.emulated or parent.order.id in self._taken
+        if not (ours or _is_over(parent.life)) and isinstance(action, Resize | CancelLeg):
             return  # the venue fits its own to what the entry fills
         if isinstance(action, Resize) and self._stuck.is_stuck(child, action.qty):
             self._in_place_of_a_change(parent, child, action)

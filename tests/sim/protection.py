@@ -1,10 +1,11 @@
-"""What brackets that the engine works must come to: no lot too many, and none without its stop."""
+"""What brackets must come to: no lot too many, and, where the engine works them, none without its stop."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
 from engine.engine import Engine
+from engine.grouping_venue import protectable
 from engine.model import OrderType, Side
 from engine.orders_groups import leg, open_lots
 from engine.orders_record import OrderRecord
@@ -32,7 +33,17 @@ def unguarded(engine: Engine, venue: Venue) -> list[str]:
     for entry in _entries(engine):
         owner = (entry.order.strategy, entry.order.symbol, entry.order.side)
         children = books.orders.children(entry.order.id)
-        if entry.order.id not in engine.groups.watched:
+        cap = 0
+        if not any(c.order.emulated for c in children):
+            # The venue fits them while the entry fills, and what is lacking is its to say. Where a person
+            # made one larger that is wrong once nothing is open.
+            ended = all(c.life.is_closed and not live[c.order.id] for c in children)
+            if ended or not entry.life.is_closed or entry.life.missing:
+                continue
+            stopless.add(owner)
+            if entry.order.id not in engine.groups.watched:
+                cap = open_lots(entry.life, [leg(c) for c in children])
+        elif entry.order.id not in engine.groups.watched:
             if any(not c.life.is_closed for c in children):
                 found.append(f"{entry.order.id}: nobody watches its children")
             continue  # it is over: what a kill flattened, say, is nobody's to protect
@@ -42,13 +53,14 @@ def unguarded(engine: Engine, venue: Venue) -> list[str]:
         for child in children:
             if not child.held:
                 side = stops if child.order.type is OrderType.STOP else targets
-                side[owner] += max(child.life.leaves, live[child.order.id])
+                works = max(child.life.leaves, live[child.order.id])
+                side[owner] += min(works, cap) if cap else works
     rows = books.alerts.rows(500)
     alarmed = {a.symbol for a in rows if a.code in ("unprotected", "lost_order", "overclosed")}
     told = {a.symbol for a in rows if a.code == "wrong_size"}
     for owner, lots in needed.items():
         strategy, symbol, side = owner
-        held = max(0, books.positions.strategy_qty(strategy, symbol) * side.sign)
+        held = max(0, protectable(books.positions, strategy, symbol) * side.sign)
         most = min(lots, held)
         if max(stops[owner], targets[owner]) > most and symbol not in told:
             found.append(f"{owner}: stops of {stops[owner]}, targets of {targets[owner]}, {most} lots open")
@@ -61,5 +73,5 @@ def unguarded(engine: Engine, venue: Venue) -> list[str]:
 def _entries(engine: Engine) -> list[OrderRecord]:
     orders = engine.core.books.orders
     known = [*orders.working(), *orders.recent_closed(1000)]
-    ids = dict.fromkeys(r.order.parent for r in known if r.order.emulated and r.order.parent is not None)
+    ids = dict.fromkeys(r.order.parent for r in known if r.order.parent is not None)
     return [entry for entry in map(orders.get, ids) if entry is not None]

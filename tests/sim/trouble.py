@@ -9,6 +9,7 @@ from engine.control.commands import CancelAll, Flatten, Kill, Modify, Pause, Rel
 from engine.model import NS, MarketState, Side
 from engine.sim.faults import KINDS
 from tests.sim import market
+from tests.sim.hand import Hand
 from tests.sim.setting import ACCOUNT
 from tests.sim.world import World
 
@@ -18,6 +19,9 @@ note that it was sent."""
 
 TRANSFERS = 0.3
 """Share of what somebody does at the account by hand that brings lots without an execution."""
+
+BY_HAND = 0.1
+"""Share of the seeds with a person who trades brackets by hand."""
 
 
 class Trouble:
@@ -39,6 +43,9 @@ class Trouble:
                 assert strike is not None, f"nothing does {kind.name}"
                 self._arm(kind.name, rate, strike)
 
+        hand = world._rng("hand")
+        if hand.random() < BY_HAND:
+            Hand(world, hand)
         watched = world.watched
         if watched is not None:
             # As often as the engine stalls, and sometimes where nothing else goes wrong at all.

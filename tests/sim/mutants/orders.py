@@ -161,4 +161,15 @@ ORDERS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "venue_bracket_outgrown",
+        "stop and target that the venue works stay at their size when others make the position smaller",
+        (
+            Edit(
+                "engine.grouping",
+                "        for parent_id, owner in self._at_venue.outgrown(self._kill.covers):\n",
+                "        for parent_id, owner in ():\n",
+            ),
+        ),
+    ),
 )
