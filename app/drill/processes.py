@@ -174,12 +174,14 @@ class EngineProcess:
         wrapper: Sequence[str] = ("-m", "app.cli"),
         prefix: Sequence[str] = (),
         sentinel: bool = False,
+        root: Path = ROOT,
     ) -> None:
         """`feed`: empty for that of the configuration; `env`: the whole environment of the process, by
         default ours without settings; `wrapper`: what Python runs before the words of the command line;
         `prefix`: words before Python, which must end by becoming it; `sentinel`: whether the configuration's
-        sentinel watches over it, else none does."""
+        sentinel watches over it, else none does; `root`: where the packages lie that it runs."""
         self._place = state
+        self._root = root
         self._prefix = tuple(prefix)
         self.state = state
         """Where others find its control socket and its journal."""
@@ -208,7 +210,7 @@ class EngineProcess:
             command += ["--config", str(self.config)]
         return subprocess.Popen(
             [*command, *options],
-            cwd=ROOT,
+            cwd=self._root,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -11,10 +11,11 @@ from app.paths import sentinel_journal_path, sentinel_lease_path, sentinel_socke
 from app.sentinel.post import rows_of
 from engine.control.wire import reachable
 from engine.journal import StoreRefused
-from engine.records import KINDS, SentinelNote, decode
+from engine.records import KINDS, SentinelNote
 from engine.sentinel.lease import SIZE, Holder, Lease
 from engine.sentinel.machine import Phase
 from engine.sentinel.messages import Beat, HandBack, Said, line, said
+from engine.sentinel.takeover import read
 
 _WITHIN = 2.0
 """Seconds that it has for the answer."""
@@ -69,14 +70,13 @@ def lease_of(state: Path) -> Lease | None:
 def last_note(state: Path) -> str:
     """The newest note of its journal; empty where there is none."""
     try:
-        rows = rows_of(sentinel_journal_path(state))
+        for row in reversed(rows_of(sentinel_journal_path(state))):
+            if row.kind == KINDS[SentinelNote]:
+                note = read(row)
+                if isinstance(note, SentinelNote):
+                    return f"{note.event}: {note.text}"
     except StoreRefused as error:
         return f"its journal cannot be read: {error}"
-    for row in reversed(rows):
-        if row.kind == KINDS[SentinelNote]:
-            note = decode(row.kind, row.body)
-            if isinstance(note, SentinelNote):
-                return f"{note.event}: {note.text}"
     return ""
 
 

@@ -14,15 +14,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from engine.books import Books
 from engine.config import EngineConfig
 from engine.core import Log
 from engine.engine import Engine, Parts
 from engine.facts import OpenOrders, Positions
-from engine.journal import Journal, Row, StoreFailed, StoreRefused
+from engine.journal import Journal, StoreFailed, StoreRefused
 from engine.model import NS, Instrument, Mode
 from engine.ports import Adapter, Clock, IdSource, QueryFailed
-from engine.records import KINDS, KillBegan, RunStarted, SentinelNote, decode
+from engine.records import KINDS, AnyRecord, KillBegan, RunStarted, SentinelNote, decode
 from engine.sentinel.lease import Fence
 from engine.sentinel.machine import Event
 from engine.sessions import calendar
@@ -186,8 +188,8 @@ class Emergency:
     async def _made(self, ground: Ground) -> Engine:
         tools, config = self._tools, emergency_config(self._tools.config)
         books = Books(config, ground.instruments)
-        for row in await since_fenced(tools.journal):
-            books.apply(decode(row.kind, row.body), row.ts)
+        for ts, record in await since_fenced(tools.journal, self.note):
+            books.apply(record, ts)
         run = books.run.run + 1 if books.run is not None else 1
         engine = Engine(
             Parts(
@@ -224,21 +226,25 @@ class Emergency:
         return engine
 
 
-async def since_fenced(journal: Journal) -> list[Row]:
-    """The rows of the work that is under way: those since the lease was last taken. As many as a store in
-    trouble gives: what is missing the broker tells, and nothing waits for a disk."""
-    rows: list[Row] = []
+async def since_fenced(journal: Journal, trouble: Callable[[str], None]) -> list[tuple[int, AnyRecord]]:
+    """The records of the work that is under way, with their times: those since the lease was last taken. As
+    many as a store in trouble gives, and without those that a newer build wrote and this one cannot read:
+    what is missing the broker tells, and nothing waits for a disk or a build."""
+    found: list[tuple[int, AnyRecord]] = []
     with contextlib.suppress(StoreFailed, StoreRefused):
         await journal.flush()
     with contextlib.suppress(StoreFailed, StoreRefused):
         async for row in journal.rows():
-            if row.kind == KINDS[SentinelNote]:
-                note = decode(row.kind, row.body)
-                if isinstance(note, SentinelNote) and note.event == "fenced":
-                    rows = []
+            try:
+                record = decode(row.kind, row.body)
+            except msgspec.MsgspecError as error:
+                trouble(f"row {row.seq} of its journal is of another build and passed over: {error}")
                 continue
-            rows.append(row)
-    return rows
+            if not isinstance(record, SentinelNote):
+                found.append((row.ts, record))
+            elif record.event == "fenced":
+                found = []
+    return found
 
 
 def _works(orders: OpenOrders) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.control.snapshot import SentinelRow
+from engine.journal import StoreRefused
 from engine.model import NS
 from engine.ports import TimerHandle
 from engine.sentinel.lease import Leasehold
@@ -97,7 +98,13 @@ class Keeper:
         """Before the first connection to the broker: the lease, or a start that sends nothing. What an
         earlier sentinel did is taken over. Raises `StoreRefused` where lease or journal cannot be read."""
         self._beat()
-        if not await self._regain():
+        try:
+            regained = await self._regain()
+        except StoreRefused:
+            # Who has heard this start must not act because it failed.
+            await self.goodbye("its start was refused")
+            raise
+        if not regained:
             self._lost("the sentinel is at work at the broker, or has not given the lease back")
 
     async def goodbye(self, reason: str) -> None:
@@ -296,6 +303,7 @@ class Keeper:
         # One that is to act and has nowhere to do so is less than what was asked for.
         idle = policy in ("cancel", "flatten") and not said.venue
         fine = said.reachable is not False and said.phase is Phase.WATCHING and not idle and not said.unpaged
+        fine = fine and said.format == FORMAT
         why = said.text if not said.unpaged else f"{said.text}; it paged nobody: {said.unpaged}".lstrip("; ")
         return SentinelRow(
             state="ok" if fine else "warn",

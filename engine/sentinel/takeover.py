@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from engine.facts import Busted, Corrected, Executed, OrderFact, OrderNotFound, OrderReport
-from engine.journal import Row
+from engine.journal import Row, StoreRefused
 from engine.records import (
+    AnyRecord,
     FactTaken,
     KillEnded,
     NotSentNote,
@@ -58,11 +61,12 @@ class Deeds:
 
 def take_over(engine: Engine, regained: Regained) -> Deeds:
     """Books the rows that were not booked before, and notes how far. Synchronous: all or, after a crash, the
-    same again, which changes nothing twice."""
+    same again, which changes nothing twice. Raises `StoreRefused` where a row cannot be read."""
     deeds, core = Deeds(), engine.core
     rows = fresh(engine, regained)
-    for row in rows:
-        _take(engine, deeds, row)
+    # All are read before the first is booked: what another build wrote is taken over wholly or not at all.
+    for row, record in [(row, read(row)) for row in rows]:
+        _take(engine, deeds, row, record)
     if rows:
         note = SentinelImported(journal=regained.journal, seq=rows[-1].seq, text=deeds.text())
         core.commit(note)
@@ -77,16 +81,30 @@ def fresh(engine: Engine, regained: Regained) -> list[Row]:
 
 
 def journal_of(rows: Iterable[Row]) -> str:
-    """The mark of a sentinel's journal, which its first row carries; empty where there is none."""
+    """The mark of a sentinel's journal, which its first row carries; empty where there is none. Raises
+    `StoreRefused` where it cannot be read."""
     for row in rows:
         if row.kind == "sentinel":
-            note = decode(row.kind, row.body)
+            note = read(row)
             return note.journal if isinstance(note, SentinelNote) else ""
     return ""
 
 
-def _take(engine: Engine, deeds: Deeds, row: Row) -> None:
-    core, record = engine.core, decode(row.kind, row.body)
+def read(row: Row) -> AnyRecord:
+    """What a row of a sentinel's journal says. Raises `StoreRefused` with the remedy where this build does
+    not know it: that may have been an order."""
+    try:
+        return decode(row.kind, row.body)
+    except msgspec.MsgspecError as error:
+        raise StoreRefused(
+            f"row {row.seq} ({row.kind}) of the sentinel's journal cannot be read by this build, a newer one "
+            f"wrote it: {error}. Start that build; or look at orders and positions at the broker, move "
+            f"sentinel.db out of the state directory, and start this one"
+        ) from error
+
+
+def _take(engine: Engine, deeds: Deeds, row: Row, record: AnyRecord) -> None:
+    core = engine.core
     match record:
         case SentinelNote(event="silent", text=text):
             deeds.silent = text
