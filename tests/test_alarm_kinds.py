@@ -73,9 +73,11 @@ def raised() -> Iterator[Raised]:
             if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
                 continue
             args, where = call.args, f"{file}:{call.lineno}"
-            if call.func.attr == "alarm" and len(args) >= 3:
+            # A kill's host has no severity to choose: whatever it tells is critical.
+            hosted = ast.unparse(call.func.value).endswith("_host")
+            if call.func.attr == "alarm" and len(args) >= 3 and not hosted:
                 yield Raised(where, args[1], args[2], owners.get(call))
-            elif call.func.attr == "alarm" and len(args) == 2:
+            elif call.func.attr == "alarm" and (len(args) == 2 or hosted):
                 yield Raised(where, args[0], args[1], owners.get(call))
             elif call.func.attr == "halt" and len(args) == 4:
                 yield Raised(where, args[2], args[3], owners.get(call))
