@@ -31,7 +31,8 @@ OLD_GROWTH: Final = 2_000
 SETTLED: Final = 10.0
 """Seconds after the start when a screen stands, whose many objects live as long as it does."""
 LONG: Final = 5_000_000
-"""ns. What took longer to look through is frozen afterwards: the next look must not go through it again."""
+"""ns of the processor. What took longer to look through is frozen afterwards: the next look must not go through
+it again."""
 THAW_EVERY: Final = 6 * 3600.0
 """Seconds between two looks at what is frozen as well, in a calm moment: a ring of objects that was frozen
 and has died since would stay for ever."""
@@ -52,8 +53,9 @@ def tame_collector() -> None:
 class Collector:
     """Chooses the moments. For the engine's thread, once that runs its rounds.
 
-    `note`: told of every pause by its stage and ns, whichever thread it began on and whoever began it; called
-    from `after_round` alone. `now`: seconds that go on.
+    `note`: told of every pause by its stage and ns of the processor, whichever thread it began on and whoever
+    began it; called from `after_round` alone. By a clock on the wall others would count that ran meanwhile:
+    the interpreter is lent out again before it says that a look is over. `now`: seconds that go on.
     """
 
     def __init__(self, note: Callable[[str, int], None], now: Callable[[], float] = time.monotonic) -> None:
@@ -96,14 +98,14 @@ class Collector:
         if thaw:
             self._thawed = now
             gc.unfreeze()
-        began = time.perf_counter_ns()
+        began = time.thread_time_ns()
         gc.collect()
-        if thaw or time.perf_counter_ns() - began > LONG:
+        if thaw or time.thread_time_ns() - began > LONG:
             gc.freeze()
 
     def _measure(self, phase: str, info: dict[str, Any]) -> None:
         """On whichever thread; one at a time, as the interpreter has it."""
         if phase == "start":
-            self._began = time.perf_counter_ns()
+            self._began = time.thread_time_ns()
         elif self._began:
-            self._pauses.append((info["generation"], time.perf_counter_ns() - self._began))
+            self._pauses.append((info["generation"], time.thread_time_ns() - self._began))

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from fcntl import ioctl
 from pathlib import Path
+from statistics import median
 from struct import pack
 from termios import TIOCSWINSZ
 from typing import Any
@@ -199,11 +200,22 @@ def figures(runs: list[tuple[dict[str, Any], dict[str, Any]]]) -> Figures:
         "strategies": engine["rows"],
         "alerts": engine["alerts"],
         "kill": engine["kill"],
-        "stages": engine["stages"],
+        "stages": _stages([run[0]["stages"] for run in runs]),
         "rss_mib": max(run[0]["rss_mib"] for run in runs),
         "sent": engine["sent"],
         "ticks": (engine["ticks"] or [0])[0],
         "conflated": (engine["ticks"] or [0, 0])[1],
+    }
+
+
+def _stages(runs: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Medians of the runs: in the window of one a stage may have had so few that its p99 is its longest."""
+    return {
+        stage: {
+            key: (max if key == "max" else median)([run[stage][key] for run in runs if stage in run])
+            for key in _SHARES
+        }
+        for stage in {name: None for run in runs for name in run}
     }
 
 
