@@ -31,8 +31,8 @@ OLD_GROWTH: Final = 2_000
 SETTLED: Final = 10.0
 """Seconds after the start when a screen stands, whose many objects live as long as it does."""
 LONG: Final = 5_000_000
-"""ns of the processor. What took longer to look through is frozen afterwards: the next look must not go through
-it again."""
+"""ns of the processor. What took longer to look through is frozen afterwards: the next look must not go
+through it again."""
 THAW_EVERY: Final = 6 * 3600.0
 """Seconds between two looks at what is frozen as well, in a calm moment: a ring of objects that was frozen
 and has died since would stay for ever."""

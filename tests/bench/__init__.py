@@ -13,7 +13,8 @@ is what to compare between runs and machines.
   of its own, in the same seconds: what the machine itself allows. The target is p99.9 ≤ 20 ms or ≤ 1.25 ×
   control. Three windows of 6 s are taken together, so p99.9 is the second worst round. *less waits for a
   processor*: of each period is taken off what the kernel kept the thread waiting while others had all
-  processors (`/proc/…/schedstat`): what is left is the engine's own doing, on however busy a machine. `kill`
+  processors (`/proc/…/schedstat`): what is left is the engine's own doing, on however busy a machine. Pauses
+  of the collector are CPU of the thread that looks, medians of the windows. `kill`
   is the verdict of the kill switch at the end of the window. **hostile** has longer windows beside every way
   for a strategy to go bad.
 * **kill** – from the command to the halt on disk, to the last of 500 cancels handed over (without and with a
