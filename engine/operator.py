@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
+import msgspec
+
 from engine.alert_test import AlertTest
 from engine.books import EXTERNAL
 from engine.control.commands import (
@@ -45,8 +47,10 @@ from engine.control.seats import NO_SEAT, Seats
 from engine.control.wording import worded
 from engine.core import Core
 from engine.intake import Intake
+from engine.journal import StoreFailed
 from engine.kill import KillSwitch
 from engine.limiting import LimitDesk
+from engine.model import NS
 from engine.ordering import OrderDesk
 from engine.orders_record import OrderRecord
 from engine.ports import NotSent
@@ -64,11 +68,16 @@ from engine.records import (
 from engine.risk.loop import RiskLoop
 from engine.roll_driver import Roller
 from engine.shelving import acknowledge, shelve
+from engine.waiting import within
 
 AnswerSink = Callable[[Answer], None]
 
 
 _FINDINGS: Final = frozenset(Kind)
+_KEPT: Final = (Pause, Resume, Reset, SetLimit, Reload)
+"""Commands by which a person decides what may trade, after a restart too."""
+_KEPT_WITHIN: Final = 2 * NS
+"""How long their answer waits for the disk, ns of engine time."""
 """Codes of halts that a comparison of positions raised."""
 
 
@@ -156,10 +165,29 @@ class Operator:
                     order_id=result.data.get("order_id"),
                     correlation_id=correlation,
                 )
-            if answer is not None:
+            if answer is None:
+                return
+            if result.final and result.ok and isinstance(command, _KEPT):
+                self._task(self._once_kept(answer, result))
+            else:
                 answer(result)
 
         self._try(command, who, correlation, reply, seat)
+
+    async def _once_kept(self, answer: AnswerSink, result: Answer) -> None:
+        """What was done is said once it is on disk: who was told that trading is paused must not find it
+        running after a crash. A store that fails or hangs delays the answer, and is named in it."""
+        core, problem = self._core, ""
+        try:
+            await within(core.clock, core.journal.flush(), _KEPT_WITHIN)
+        except StoreFailed as error:
+            problem = str(error)
+        except TimeoutError:
+            problem = f"the disk has not answered for {_KEPT_WITHIN / NS:g} s"
+        if problem:
+            text = f"{result.text}; NOT on disk, so that a crash now would forget it: {problem}"
+            result = msgspec.structs.replace(result, text=text)
+        answer(result)
 
     def _try(self, command: AnyCommand, who: str, correlation: str, reply: AnswerSink, seat: int) -> None:
         core = self._core
