@@ -7,6 +7,7 @@ import stat
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -94,6 +95,7 @@ class Renderer:
         return text
 
 
+@lru_cache(1_000)
 def is_secret_name(name: str) -> bool:
     """Whether a key's value must not be shown, by its name."""
     return name not in _NOT_SECRET and SECRET_WORD.search(name) is not None
@@ -105,9 +107,15 @@ def timestamp(ts: Any) -> str:
         return str(ts)
     seconds, ns = divmod(ts, 1_000_000_000)
     try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
+        return f"{_second(seconds)}.{ns:09d}Z"
     except (OverflowError, ValueError, OSError):
         return str(ts)
+
+
+@lru_cache(8)
+def _second(seconds: int) -> str:
+    """All lines of one second have it in common."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 class Sink(Protocol):
