@@ -43,8 +43,8 @@ from engine.journal.files import (
 from engine.journal.rows import Row
 
 _HEADER: Final = b"SQLite format 3\0"
-_IN_ONE: Final = tuple((1 << n, schema.insert_log(1 << n)) for n in reversed(range(8)))
-"""Statements for 128 rows, 64 and so on down to one: any number is made up of a few that stay compiled."""
+_IN_ONE: Final = 64
+"""Most rows of one statement; those of all sizes stay compiled."""
 KeyLine = tuple[str, str, str, str, int, int]
 """A line of the execution table."""
 
@@ -98,11 +98,9 @@ class JournalConnection(sqlite3.Connection):
     def _insert(self, rows: Sequence[Row]) -> None:
         """Many rows to a statement: for each statement the interpreter is let go, and to get it back from a
         thread that works takes up to its switch interval."""
-        done = 0
-        for count, statement in _IN_ONE:
-            while len(rows) - done >= count:
-                self.execute(statement, tuple(chain.from_iterable(rows[done : done + count])))
-                done += count
+        for done in range(0, len(rows), _IN_ONE):
+            some = rows[done : done + _IN_ONE]
+            self.execute(schema.insert_log(len(some)), tuple(chain.from_iterable(some)))
 
     def witness(self, batch: Batch) -> None:
         """Notes what was committed beside the database. Nobody need wait for it: the marker may be behind,
