@@ -187,7 +187,7 @@ def test_killed_while_it_kills_or_flattens_it_ends_flat_and_halted() -> None:
                 )
                 assert not any(market.audit().positions.get("PAPER", {}).values())
                 assert runner.command(Reset(scope="halt")).ok
-                runner.until_trading()
+            runner.until_trading()  # also where the kill had not begun: it must be up before it is stopped
             code, summary, errors = runner.stop()
             assert (code, errors) == (0, ""), (code, errors)
             story.read()
