@@ -13,9 +13,14 @@ from engine.orders_record import OrderRecord
 from engine.recorder import Moment, Tape
 from engine.recorder.words import Words
 
-FORMS = "2026-11-25T14:30:07Z, '2026-11-25 14:30:07.250', 14:30:07 (on its last day), +90s, -5m, or UTC ns"
+FORMS = (
+    "2026-11-25T14:30:07Z, '2026-11-25 14:30:07.250', 2026-11-25 (its midnight), 14:30:07 (on its last day), "
+    "+90s, -5m, or UTC ns"
+)
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?Z?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_NO_SPAN = re.compile(r"[+-]0+[a-z]*", re.ASCII)
 _STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](.+)", re.ASCII)
 
 
@@ -26,12 +31,16 @@ def parse_time(text: str, tape: Tape) -> int:
     wrong = ValueError(f"'{text}' is no time; write it like {FORMS}")
     if text.isdecimal() and len(text) > 12:
         return int(text)
+    if _NO_SPAN.fullmatch(text):
+        return tape.begins if text[0] == "+" else tape.ends
     if text[:1] in ("+", "-"):
         try:
             span = parse_duration(text[1:])
         except ValueError:
             raise wrong from None
         return tape.begins + span if text[0] == "+" else tape.ends - span
+    if _DATE.fullmatch(text):
+        text += "T00:00"
     day = datetime.fromtimestamp(tape.ends // NS, UTC).date()
     stamp = _STAMP.fullmatch(text)
     try:

@@ -169,6 +169,9 @@ def test_times_as_people_write_them(journal: Path) -> None:
             ("14:30", second * NS),
             ("+0.5s", tape.begins + NS // 2),
             ("-1s", tape.ends - NS),
+            ("+0s", tape.begins),
+            ("-0", tape.ends),
+            ("2026-01-07", (second - 14 * 3600 - 30 * 60) * NS),
             (str(START), START),
         ):
             assert parse_time(text, tape) == expected, text
