@@ -76,12 +76,14 @@ def checklist(settings: Settings, state: Path, env: Mapping[str, str]) -> list[I
         if not days and not (stage == "shadow" and served):
             continue
         asked = f"{days} days served in stage {stage}" if days else f"served in stage {stage}, none demanded"
+        lacking = days - len(served)
+        more = f"{lacking} more day{'s' if lacking != 1 else ''}"
         since = f", {served[0]} to {served[-1]}" if served else ""
         items.append(
             Item(
                 len(served) >= days,
                 f"{asked}: {len(served)} so far{since}",
-                f"run it in real time for {rules.day_hours:g} h on {days - len(served)} more days",
+                f"run it as {stage} in real time for {rules.day_hours:g} h on {more}",
                 above,
             )
         )

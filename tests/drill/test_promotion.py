@@ -165,11 +165,12 @@ def test_a_gate_says_what_is_missing_and_opens_when_all_is_shown(tmp_path: Path)
     serve(tmp_path, days(13))
     drilled(tmp_path, settings)
     (left,) = missing(settings, tmp_path, env(tmp_path))
-    assert "13 so far" in left.text and "1 more days" in left.remedy
+    assert "13 so far" in left.text and left.remedy.endswith("on 1 more day")
     serve(tmp_path, days(1, first=20))
     assert pass_gate(settings, tmp_path, env(tmp_path), None).missing == ()
     live = missing(Settings(stage="live"), tmp_path, env(tmp_path))
     assert [i.text for i in live] == ["30 days served in stage pilot: 0 so far"]
+    assert live[0].remedy == "run it as pilot in real time for 1 h on 30 more days"
 
 
 @pytest.mark.parametrize(
