@@ -135,6 +135,8 @@ async def _agree(world: World) -> Life:
             late = world.loop.now_ns >= end
             if late and world.loop.now_ns < end + KILL_TELLS * NS and _is_silent(engine):
                 continue
+            if not late and _is_shut(engine):
+                continue  # a start or comparison that could not be read comes again some seconds later
             if calm >= CALM or (late and not text):
                 _healthy(life)
                 _settled(engine, found)
@@ -152,13 +154,17 @@ def _is_silent(engine: Engine) -> bool:
     return engine.kill.running and not any(a.code == "not_flat" for a in engine.core.books.alerts.rows(500))
 
 
+def _is_shut(engine: Engine) -> bool:
+    """Nothing opens, and no halt says why."""
+    return not engine.view.enabled and not engine.core.books.halts.all()
+
+
 def _settled(engine: Engine, found: list[Difference]) -> None:
     """What does not agree was told; where all agrees, trading goes on."""
     hidden = untold(engine, found)
     if hidden:
         raise Broken("agree", f"not told after {AGREE_WITHIN} s: {'; '.join(d.text for d in hidden)}")
-    books = engine.core.books
-    if not found and not engine.view.enabled and not books.halts.all():
+    if not found and _is_shut(engine):
         raise Broken("enable", f"all agrees and trading is not enabled: {engine.disabled_text}")
     if _is_silent(engine):
         raise Broken("kill", f"kill has not ended and nobody was told: {engine.kill.progress.steps[-3:]}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import dataclasses
 import random
 import sqlite3
 from functools import partial
@@ -592,4 +593,12 @@ def test_an_overfill_behind_a_replace_that_may_have_taken_effect_is_no_breach() 
     """Seed 650: the venue executed one lot more than ordered while a replace to a larger size was under way;
     the check held that against the old size, though the new one may stand at the venue already."""
     result = play(Options.draw(650).narrow(seconds=25.0))
+    assert not result.failure, result.failure
+
+
+def test_a_start_whose_last_question_was_lost_has_its_time_to_ask_again() -> None:
+    """Seed 32, with half of all questions lost and a process that stalls: the last round of faults hit the
+    start, and the check wanted trading on before the next comparison was due."""
+    options = Options.draw(32).narrow(only=("query_lost", "stall"), seconds=10.0)
+    result = play(dataclasses.replace(options, rates={"query_lost": 0.5, "stall": 12.0}))
     assert not result.failure, result.failure
