@@ -171,12 +171,15 @@ def _settle(drill: LiveDrill) -> None:
     def states(picture: Snapshot, words: Sequence[str]) -> list[str]:
         return [p.symbol for p in picture.positions if p.state.startswith(tuple(words))]
 
-    picture = drill.see("it is compared", lambda p: p if not states(p, unsettled) else None)
-    for symbol in states(picture, to_settle):
-        drill.engine.command(Adopt(symbol=symbol))
-        drill.engine.command(Reset(scope="instrument", target=symbol))
-    words = (*unsettled, *to_settle)
-    drill.see("its instruments trade", lambda p: not states(p, words))
+    def settled(picture: Snapshot) -> bool:
+        # Looked at again and again: what a second comparison has to confirm halts its instrument later.
+        wrong = states(picture, to_settle)
+        for symbol in wrong:
+            drill.engine.command(Adopt(symbol=symbol))
+            drill.engine.command(Reset(scope="instrument", target=symbol))
+        return picture.trading and not wrong and not states(picture, unsettled)
+
+    drill.see("its instruments trade", settled)
     drill.engine.stop()  # in order, so that all of it is on disk for the next one
 
 
