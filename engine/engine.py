@@ -23,7 +23,7 @@ from engine.core import Core
 from engine.day import Day
 from engine.ending import Ending
 from engine.facthandler import FactHandler
-from engine.facts import AnyFact
+from engine.facts import AnyFact, OpenOrders
 from engine.feeds.watchdog import Watchdog
 from engine.giving_up import GivingUp
 from engine.grouping import Grouper
@@ -367,9 +367,9 @@ class Engine:
 
     _disabled_text = "recovery has not finished"
 
-    def compared(self, agreed: bool) -> None:
+    def compared(self, agreed: bool, listed: OpenOrders) -> None:
         self.lost.compared(agreed)
-        self.groups.compared(agreed)
+        self.groups.compared(agreed, listed)
 
     def take(self, fact: AnyFact, source: str) -> None:
         self.facts.handle(fact, source)

@@ -20,8 +20,8 @@ import msgspec
 
 from engine.books import Applied
 from engine.core import Core
-from engine.facts import AnyFact
-from engine.grouping_stuck import Stuck
+from engine.facts import AnyFact, OpenOrders
+from engine.grouping_stuck import Stuck, live_names
 from engine.grouping_venue import AtVenue, protectable
 from engine.intake import Intake
 from engine.kill import KillSwitch
@@ -165,8 +165,16 @@ class Grouper:
         dues = (*self._due.values(), self._at_venue.next_due())
         return min((due for due in dues if due is not None), default=None)
 
-    def compared(self, agreed: bool) -> None:
-        """After a comparison: where all views agree, what the venue did not know is certainly not there."""
+    def compared(self, agreed: bool, listed: OpenOrders) -> None:
+        """After a comparison: of what the venue lists twice under one id of ours one is to go; where all
+        views agree, what it did not know is certainly not there."""
+        names = live_names(listed)
+        for parent_id, owner in list(self._open.items()):
+            for child in self._core.books.orders.children(parent_id):
+                if self._stuck.listed(child, names.get(child.order.id, ())):
+                    self._dirty[owner] = None
+        if self._dirty:
+            self._review(*next(iter(self._dirty)))
         if not agreed:
             return
         self._stuck.agreed()
@@ -197,7 +205,7 @@ class Grouper:
 
     def _take_over(self) -> None:
         """From now on brackets of the venue's that others' orders leave too large are fitted here."""
-        for parent_id, owner in self._at_venue.outgrown(self._kill.covers):
+        for parent_id, owner in self._at_venue.outgrown(self._kill.covers, tuple(self._open)):
             self._open[parent_id] = owner
             self._taken[parent_id] = self._dirty[owner] = None
         if self._dirty:
@@ -255,6 +263,7 @@ class Grouper:
             renewable = {c.order.id for c in children if self._may_follow(c)}
             self._take_back(parent, children)
             actions = bracket_actions(parent.life, legs, left[side], renewable)
+            actions += self._stuck.twins(children, {action.order_id for action in actions})
             left[side] -= open_lots(parent.life, legs, left[side])
             for action in self._no_doubles(parent, children, actions):
                 self._carry_out(parent, action)
@@ -368,8 +377,7 @@ class Grouper:
         order_id = child.order.id
         _remember(self._ours, order_id)
         self._stuck.cancels(order_id)
-        text = f"the venue works {child.life.qty} lots and makes no {action.qty} of them; it is cancelled"
-        self._core.story("warning", text, order_id)
+        self._core.story("warning", f"{self._stuck.why(child, action.qty)}; it is cancelled", order_id)
         self._intake.send_cancel(order_id, child.order.correlation)
         self._stuck.tell(child, action.qty)
 

@@ -2,21 +2,22 @@
 
 After a replace a venue may have two live orders under one id of ours; changes go to one of them, which may be
 dead by now, while the other works on with its old size (simulated seed 7392). What proves it: refusals by
-somebody who lists the order as working all the same, or changes that were confirmed under one name of the
-venue's while a newer picture shows another name with another size. Nothing of this is in the journal: after a
-restart it is found out again.
+somebody who lists the order as working all the same; changes that were confirmed under one name of the
+venue's while a newer picture shows another name with another size; two names in one list of what works.
+Nothing of this is in the journal: after a restart it is found out again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from engine.core import Core
-from engine.facts import AnyFact, Canceled, Expired, OrderReport, Replaced, ReplaceRejected
+from engine.facts import AnyFact, Canceled, Expired, OpenOrders, OrderReport, Replaced, ReplaceRejected
 from engine.lifecycle_types import OrderLife
 from engine.model import NS, OrderStatus, Replace
+from engine.orders_groups import Resize
 from engine.orders_record import OrderRecord
 
 PROOFS: Final = 2
@@ -47,6 +48,8 @@ class Trouble:
     """Changes that were confirmed and did not touch the order that works under another name."""
     lost: int = 0
     """Changes in a row that never came to an answer, or never left."""
+    pairs: int = 0
+    """Lists in a row of what works in which the order was there under two names or more."""
     cancels: int = 0
     reason: str = ""
     """Why the last one failed, in the venue's words."""
@@ -54,6 +57,15 @@ class Trouble:
     """The venue's names of the order under which it was seen working since the last confirmed change."""
     until: int = 0
     """Until when another order must not take its place, monotonic ns; 0: not asked yet."""
+
+
+def live_names(listed: OpenOrders) -> dict[str, list[str]]:
+    """The venue's names of what it works, by our ids; the name that it gave out last is last."""
+    names: dict[str, list[str]] = {}
+    for report in listed.ours:
+        if report.leaves > 0 and report.broker_id:
+            names.setdefault(report.order_id, []).append(report.broker_id)
+    return names
 
 
 class Stuck:
@@ -145,8 +157,41 @@ class Stuck:
         trouble = self._known.get(child.order.id)
         if trouble is None:
             return False
-        proofs = (trouble.dead, trouble.elsewhere, trouble.refused if qty < child.life.qty else 0)
+        refused = trouble.refused if qty < child.life.qty else 0
+        proofs = (trouble.dead, trouble.elsewhere, trouble.pairs, refused)
         return max(proofs) >= PROOFS
+
+    def listed(self, child: OrderRecord, names: Sequence[str]) -> bool:
+        """The venue lists what works, the order by these names of its own. True where one of several has to
+        go: each of them would close the same lots."""
+        trouble = self._known.get(child.order.id)
+        if len(names) < 2:
+            if trouble is not None:
+                trouble.pairs = 0
+            return False
+        if trouble is None:
+            trouble = self._known[child.order.id] = Trouble()
+        trouble.pairs += 1
+        trouble.names = dict.fromkeys(names)
+        trouble.reason = f"it works {len(names)} times, as {', '.join(names)}"
+        return trouble.pairs >= PROOFS
+
+    def twins(self, children: Iterable[OrderRecord], wanting: Container[str]) -> tuple[Resize, ...]:
+        """What to do about orders that work several times and need nothing else; `wanting`: the others."""
+        found = []
+        for child in children:
+            trouble, life = self._known.get(child.order.id), child.life
+            doubled = trouble is not None and trouble.pairs >= PROOFS and child.order.id not in wanting
+            if doubled and life.status in _WORKS and not (life.replaces or life.pending_cancel):
+                found.append(Resize(order_id=child.order.id, qty=life.qty))
+        return tuple(found)
+
+    def why(self, child: OrderRecord, qty: int) -> str:
+        """Why the order is cancelled in place of a change to this total quantity."""
+        trouble = self._known[child.order.id]
+        if trouble.pairs >= PROOFS:
+            return f"the venue works it more than once: {', '.join(trouble.names)}"
+        return f"the venue works {child.life.qty} lots and makes no {qty} of them"
 
     def hold(self, record: OrderRecord) -> int:
         """Monotonic ns until which nothing may take the place of an ended order, since the venue was seen to
@@ -176,7 +221,9 @@ class Stuck:
         `qty`: the total that it is to have, lots."""
         core, order, life = self._core, child.order, child.life
         trouble = self._known.get(order.id)
-        if trouble is None or max(trouble.cancels, trouble.lost, trouble.refused) < ATTEMPTS:
+        if trouble is None:
+            return
+        if max(trouble.cancels, trouble.lost, trouble.refused, trouble.pairs - 1) < ATTEMPTS:
             return
         if order.id in self._told:
             return
@@ -201,7 +248,8 @@ class Stuck:
         about which something is still to be done."""
         for child in children:
             life, order_id = child.life, child.order.id
-            if order_id not in self._told or order_id in wanting:
+            trouble = self._known.get(order_id)
+            if order_id not in self._told or order_id in wanting or (trouble is not None and trouble.pairs):
                 continue
             if life.is_closed or (life.status in _WORKS and not (life.replaces or life.pending_cancel)):
                 self.forget(order_id)

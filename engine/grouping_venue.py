@@ -8,7 +8,7 @@ is found out again after a restart.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from engine.books import EXTERNAL
@@ -71,9 +71,9 @@ class AtVenue:
             self._seen.pop(symbol, None)
             self._due.pop(symbol, None)
 
-    def outgrown(self, busy: Callable[[str], bool]) -> list[tuple[str, Owner]]:
+    def outgrown(self, busy: Callable[[str], bool], ours: Iterable[str]) -> list[tuple[str, Owner]]:
         """Entries, now forgotten here, of owners that hold less than their brackets protect. `busy`: symbols
-        at which it looks later."""
+        at which it looks later; `ours`: entries whose brackets are the engine's."""
         versions, found = self._core.books.versions, []
         now = self._core.clock.mono()
         for symbol in list(self._entries):
@@ -82,7 +82,8 @@ class AtVenue:
             if seen or busy(symbol):
                 continue
             self._seen[symbol] = version
-            found += [(entry, (strategy, symbol)) for entry, strategy in self._look(symbol, now).items()]
+            whose = self._look(symbol, now, ours)
+            found += [(entry, (strategy, symbol)) for entry, strategy in whose.items()]
         for parent_id, (_, symbol) in found:
             self.forget(parent_id, symbol)
         return found
@@ -91,16 +92,19 @@ class AtVenue:
         """When it is looked again although nothing has changed, monotonic ns."""
         return min(self._due.values(), default=None)
 
-    def _look(self, symbol: str, now: int) -> dict[str, str]:
+    def _look(self, symbol: str, now: int, ours: Iterable[str]) -> dict[str, str]:
         """Whose each entry is, of those whose brackets are larger than what they protect."""
         found: dict[str, str] = {}
         left_over: dict[str, str] = {}
+        orders = self._core.books.orders
+        fitted = [r for r in map(orders.get, ours) if r is not None and r.order.symbol == symbol]
         for strategy in dict.fromkeys(self._entries[symbol].values()):
             held = protectable(self._core.books.positions, strategy, symbol)
             for side in Side:
                 entries = self._of(strategy, symbol, side)
                 lots = [self._lots(entry) for entry in entries]
-                if sum(lots) > max(0, held * side.sign):
+                beside = [r for r in fitted if (r.order.strategy, r.order.side) == (strategy, side)]
+                if sum(lots) + sum(map(self._lots, beside)) > max(0, held * side.sign):
                     found |= dict.fromkeys((entry.order.id for entry in entries), strategy)
                 for entry, open_ in zip(entries, lots, strict=True):
                     if not open_ and entry.life.cum and entry.life.is_closed and not entry.life.missing:

@@ -154,15 +154,19 @@ def _is_second(life: OrderLife, event: OrderReport) -> bool:
     return other and works and event.ts > life.as_of and event.cum < life.cum
 
 
+def _second(life: OrderLife, event: OrderReport) -> Transition:
+    """A replace left two orders with one id of ours: what this one may trade comes on top of what has."""
+    text = f"a second order with its id works at the venue ({event.broker_id}), {event.leaves} lots"
+    life = open_again(with_terms(life, life.cum + event.leaves, event.limit, event.stop))
+    return Transition(life, (Anomaly(Code.REOPENED, text, event.leaves),))
+
+
 def _report_filled(life: OrderLife, event: OrderReport) -> Transition:
     """A picture of an order that is filled by our executions."""
     if life.replaces:
         return _report(life, event)
     if _is_second(life, event):
-        # A replace left two orders with one id of ours: what this one may trade comes on top of what has.
-        text = f"a second order with its id works at the venue ({event.broker_id}), {event.leaves} lots"
-        life = open_again(with_terms(life, life.cum + event.leaves, event.limit, event.stop))
-        return Transition(life, (Anomaly(Code.REOPENED, text, event.leaves),))
+        return _second(life, event)
     if event.cum < life.cum or event.ts < life.as_of:
         return _stale(life, event)
     told, anomalies = tell(life, event.cum, event.ts)
@@ -183,6 +187,8 @@ def _report_closed(life: OrderLife, event: OrderReport) -> Transition:
         return _report_presumed(life, event, alive=alive)
     if event.ts < life.as_of or (alive and event.ts == life.as_of):
         return _stale(life, event)
+    if _is_second(life, event):
+        return _second(life, event)
     told, anomalies = tell(life, event.cum, event.ts)
     if not alive or event.status is UNKNOWN:
         return Transition(told, anomalies)

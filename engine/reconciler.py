@@ -86,8 +86,8 @@ class Hooks(Protocol):
     def take(self, fact: AnyFact, source: str) -> None:
         """Books a fact that a query brought."""
 
-    def compared(self, agreed: bool) -> None:
-        """A comparison is over."""
+    def compared(self, agreed: bool, listed: OpenOrders) -> None:
+        """A comparison is over; what it was with of the orders."""
 
     def ask(self, order_id: str) -> None:
         """Queries one order."""
@@ -190,7 +190,7 @@ class Reconciler:
             then(order_id)
         end_holds(core, held, findings, orders, self._hooks.halt)
         self._conclude(findings)
-        self._hooks.compared(self.agreed)
+        self._hooks.compared(self.agreed, orders)
         return self.agreed
 
     def _since(self, waiting: Iterable[str]) -> int:

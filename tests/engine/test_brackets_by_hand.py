@@ -144,6 +144,22 @@ def test_of_two_brackets_the_older_keeps_its_protection(worked_by: str) -> None:
 
 
 @WORKED
+def test_a_bracket_that_comes_after_one_that_was_fitted_counts_beside_it(worked_by: str) -> None:
+    """Simulated seed 500: each fitted the position alone, and both together did not."""
+
+    async def script(rig: Rig) -> None:
+        await enter(rig, 2)
+        await close(rig, 1)
+        await enter(rig, 3)
+        assert rig.position() == 4
+        await close(rig, 1)
+        stops = sum(lots for kind, lots in at_venue(rig) if kind == "STP")
+        assert (rig.position(), stops) == (3, 3), at_venue(rig)
+
+    Rig.play(script, config=settings(worked_by))
+
+
+@WORKED
 def test_what_somebody_closes_at_the_broker_counts_too(worked_by: str) -> None:
     """The lots are booked to whoever traded there; the account would be turned round all the same."""
 

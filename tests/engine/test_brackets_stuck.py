@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from brokers.exchange.orders import VenueOrder
-from engine.control.commands import Flatten
-from engine.model import NS, OrderStatus, OrderType
+from engine.control.commands import Flatten, Submit
+from engine.model import NS, OrderStatus, OrderType, Side
 from tests.engine.rig import START, Rig
 from tests.engine.test_brackets import OURS, enter, legs, same_from_the_journal
 from tests.sim.protection import unguarded
@@ -112,6 +113,71 @@ def test_a_stop_that_works_again_beside_the_one_that_took_its_place_is_cancelled
         rig.exchange.desk.end(changed, OrderStatus.CANCELED, "gone", unsolicited=True)
         await rig.sleep(30)
         assert [o.leaves for o in working(rig)] == [2] and legs(rig) == {"stop": 2, "target": 2}
+
+    Rig.play(script, config=OURS)
+
+
+async def one_comes_back(rig: Rig) -> None:
+    """Two live stops under one id, of three and two lots; then the lot that was closed is open again: both
+    have three."""
+    rig.exchange.faults.arm("twin_replace")
+    await one_of_three_closed(rig)
+    await rig.sleep(0.2)
+    (fill,) = [f for f in rig.exchange.audit(rig.config.account).executions if f.qty == 1]
+    rig.exchange.bust(fill.key)
+    await rig.sleep(0.5)
+    assert [o.leaves for o in working(rig)] == [3, 3] and rig.position() == 3
+
+
+def test_of_two_live_stops_of_one_size_one_goes() -> None:
+    """Simulated seed 375: each had the right size, so no picture differed from what was known, and both would
+    have closed the same lots."""
+
+    async def script(rig: Rig) -> None:
+        await one_comes_back(rig)
+        seen = once_protected(rig)
+        await rig.sleep(40)
+        assert [o.leaves for o in working(rig)] == [3] and legs(rig)["stop"] == 3
+        assert min(stops for stops, _ in seen) == 3, seen
+        assert told(rig) == [] and "unprotected" not in rig.alerts()
+        rig.move("ES", 23_980)
+        await rig.sleep(3)
+        assert rig.position() == rig.venue_position() == 0 and not working(rig)
+
+    Rig.play(script, config=OURS)
+
+
+def test_of_two_live_stops_that_no_cancel_reaches_a_person_is_told() -> None:
+    async def script(rig: Rig) -> None:
+        await one_comes_back(rig)
+        rig.exchange.faults.arm("reject_cancel", 100)
+        await rig.sleep(60)
+        assert [o.leaves for o in working(rig)] == [3, 3]
+        (text,) = told(rig)
+        assert all(o.broker_id in text for o in working(rig)), text
+        assert rig.engine.core.books.alerts.standing("wrong_size", "ES")
+        rig.exchange.faults.clear()
+        await rig.sleep(60)
+        assert [o.leaves for o in working(rig)] == [3]
+        assert not rig.engine.core.books.alerts.standing("wrong_size", "ES")
+
+    Rig.play(script, config=OURS)
+
+
+def test_a_twin_of_a_target_that_filled_in_part_is_found_out() -> None:
+    """Simulated seed 411: the twin had filled nothing, so that every picture of it counted as an old one."""
+
+    async def script(rig: Rig) -> None:
+        rig.exchange.faults.arm("twin_replace", 2)
+        await one_of_three_closed(rig)
+        await rig.sleep(0.2)
+        target = working(rig, OrderType.LIMIT)[-1]
+        order = await rig.command(Submit(symbol="ES", side=Side.SELL, size=Decimal(1), type=OrderType.MARKET))
+        assert order.ok, order.text
+        await rig.sleep(90)
+        assert target.order_id and rig.position() == 1
+        assert [o.leaves for o in working(rig, OrderType.LIMIT)] == [1], working(rig, OrderType.LIMIT)
+        assert [o.leaves for o in working(rig)] == [1] and legs(rig) == {"stop": 1, "target": 1}
 
     Rig.play(script, config=OURS)
 

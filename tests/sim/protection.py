@@ -23,8 +23,13 @@ def unguarded(engine: Engine, venue: Venue) -> list[str]:
     """
     books = engine.core.books
     live: dict[str, int] = defaultdict(int)
+    namesakes: set[str] = set()
     for order in venue.books.open_orders(venue.name):
         live[order.order_id or ""] += order.leaves
+        # A twin to which the venue gave the other's id as well: no message can name it (seed 11).
+        named = [(o.order_id, o.broker_id) for o in venue.books.orders.values() if o.order_id]
+        if named.count((order.order_id, order.broker_id)) > 1:
+            namesakes.add(order.symbol)
     needed: dict[Owner, int] = defaultdict(int)
     stops: dict[Owner, int] = defaultdict(int)
     targets: dict[Owner, int] = defaultdict(int)
@@ -57,7 +62,7 @@ def unguarded(engine: Engine, venue: Venue) -> list[str]:
                 side[owner] += min(works, cap) if cap else works
     rows = books.alerts.rows(500)
     alarmed = {a.symbol for a in rows if a.code in ("unprotected", "lost_order", "overclosed")}
-    told = {a.symbol for a in rows if a.code == "wrong_size"}
+    told = namesakes | {a.symbol for a in rows if a.code == "wrong_size"}
     for owner, lots in needed.items():
         strategy, symbol, side = owner
         held = max(0, protectable(books.positions, strategy, symbol) * side.sign)

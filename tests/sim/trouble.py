@@ -20,8 +20,10 @@ note that it was sent."""
 TRANSFERS = 0.3
 """Share of what somebody does at the account by hand that brings lots without an execution."""
 
+TWINS = (0.0, 0.0, 0.2, 0.5)
+"""Where a replace may leave two live orders at all: how likely one of a protective order does; once."""
 BY_HAND = 0.1
-"""Share of the seeds with a person who trades brackets by hand."""
+"""Share of the seeds with a person who trades brackets by hand; there is one wherever twins are aimed."""
 
 
 class Trouble:
@@ -43,8 +45,14 @@ class Trouble:
                 assert strike is not None, f"nothing does {kind.name}"
                 self._arm(kind.name, rate, strike)
 
+        twins = world._rng("twins")
+        share = twins.choice(TWINS) if world.options.rate("twin_replace") else 0.0
+        if share:
+            # Aimed at protective orders, which are few among all that is replaced: of two live stops only one
+            # can have the right size.
+            world.exchange.twins = lambda: twins.random() < share
         hand = world._rng("hand")
-        if hand.random() < BY_HAND:
+        if hand.random() < BY_HAND or share:
             Hand(world, hand)
         watched = world.watched
         if watched is not None:
@@ -74,6 +82,7 @@ class Trouble:
         world = self._world
         world.quiet = True
         world.exchange.faults.clear()
+        world.exchange.twins = lambda: False
         world.loop.lateness = 0
         world.wall_error = 0
         world.crash_armed = ""

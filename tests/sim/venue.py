@@ -20,7 +20,7 @@ from brokers.exchange.messages import (
 from brokers.exchange.orders import VenueOrder
 from brokers.exchange.session import Session
 from engine.kill_scope import Aim
-from engine.model import NS, ExecutionKey, Fill, Side
+from engine.model import NS, ExecutionKey, Fill, Purpose, Side
 from engine.sim.invariants import Broken
 
 
@@ -45,6 +45,9 @@ class Venue(Exchange):
         self.note: Callable[[str], None] = lambda _: None
         self.doubles = False
         """The line may double requests."""
+        self.twins: Callable[[], bool] = lambda: False
+        """Whether a change of a protective order leaves two live ones, beside that fault's ratio; once."""
+        self._protective: set[str] = set()
         self._seen: set[str] = set()
         self._forgotten: set[str] = set()
         self.arrived = 0
@@ -62,9 +65,14 @@ class Venue(Exchange):
             if request.order.id in self._seen and not self.doubles:
                 self.failed(Broken("resent", f"{request.order.id} arrived a second time"))
             self._seen.add(request.order.id)
+            if request.order.purpose is Purpose.PROTECT:
+                self._protective.add(request.order.id)
             self._require(request.order.id, flatten=request.order.purpose == "flatten")
         elif isinstance(request, Change):
             self._require(request.replace.id)
+            if request.replace.order_id in self._protective and self.twins():
+                self.twins = lambda: False
+                self.faults.arm("twin_replace")
         what = request.order_id if isinstance(request, Cancel) else repr(request)
         self.note(f"{self.clock.now()} arrives {what}")
         super().handle(session, request)

@@ -167,9 +167,26 @@ ORDERS: Final = (
         (
             Edit(
                 "engine.grouping",
-                "        for parent_id, owner in self._at_venue.outgrown(self._kill.covers):\n",
+                "        for parent_id, owner in self._at_venue.outgrown(self._kill.covers, tuple(self._open)):\n",
                 "        for parent_id, owner in ():\n",
             ),
         ),
+    ),
+    Mutant(
+        "wrong_size_stands",
+        "a protective order that no change reaches is changed again and again, and nobody is told",
+        (
+            Edit(
+                "engine.grouping",
+                "        if isinstance(action, Resize) and self._stuck.is_stuck(child, action.qty):\n",
+                "        if isinstance(action, Resize) and child is None:\n",
+            ),
+            Edit(
+                "engine.grouping_stuck",
+                "        if order.id in self._told:\n            return\n",
+                "        if order.id:\n            return\n",
+            ),
+        ),
+        faults("twin_replace"),
     ),
 )
