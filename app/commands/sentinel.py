@@ -61,7 +61,7 @@ def sentinel(args: argparse.Namespace) -> int:
     )
     try:
         while True:
-            left = process.run(settings, options)
+            left = process.run(settings, options, spawned=args.spawned)
             if args.spawned or not left:
                 return ExitCode.CLEAN
             time.sleep(1)  # the engine takes over what was done; then a new watch begins

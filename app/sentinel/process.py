@@ -16,8 +16,9 @@ import msgspec
 from app import logs
 from app.options import RunOptions
 from app.paging.pager import Pager, here
-from app.paths import journal_path, sentinel_journal_path, sentinel_lease_path, sentinel_socket
+from app.paths import sentinel_journal_path, sentinel_lease_path, sentinel_socket
 from app.sentinel.build import build_mark
+from app.sentinel.engineprocess import WatchedEngine
 from app.sentinel.policy import cannot_act, policy_of
 from app.sentinel.venues import Venue, venue_of
 from app.session import mode_of, rss_mb
@@ -29,8 +30,7 @@ from engine.control.peer import peer_of
 from engine.control.wire import reachable
 from engine.core import Log
 from engine.ids import Ids, draw_install, draw_mark
-from engine.journal import AlreadyRunning, Journal, StoreFailed, StoreRefused
-from engine.journal.files import InstanceLock
+from engine.journal import Journal, StoreFailed
 from engine.model import NS
 from engine.ports import NotSent, QueryFailed
 from engine.records import EMERGENCY, KINDS, SentinelNote
@@ -52,7 +52,11 @@ LEVELS: Final = dict.fromkeys(("silent", "fenced", "undone", "unpaged"), "error"
 class Sentinel:
     """One process. Made and run by `run`."""
 
-    def __init__(self, settings: Settings, options: RunOptions, clock: RealClock, journal: Journal) -> None:
+    def __init__(
+        self, settings: Settings, options: RunOptions, clock: RealClock, journal: Journal, *, spawned: bool
+    ) -> None:
+        """`spawned`: an engine has started it a moment ago."""
+        self._spawned = spawned
         self._clock = clock
         self._journal = journal
         self._log: Log = logs.engine_log("sentinel")
@@ -69,8 +73,9 @@ class Sentinel:
         self._probe_text = ""
         self._clients: set[_Client] = set()
         self._build = build_mark()
-        self._pidfd = -1
-        """Of the engine's process, by the socket's own word; -1: none was heard yet."""
+        self._engine = WatchedEngine(options.state_dir, self._log)
+        self._ended = False
+        """The engine's process was ended, so that its session is free."""
         config = settings.engine_config()
         mode = mode_of(settings, options)
         self._told = News()
@@ -109,7 +114,7 @@ class Sentinel:
             self._hold,
             self._note,
             lambda see: Emergency(tools, see),
-            self._end_engine,
+            self._engine.end,
             draw_install(rng) if journal.seq == 0 else "",
         )
 
@@ -156,7 +161,7 @@ class Sentinel:
         """Takes one line; the answer. Raises `msgspec.MsgspecError`."""
         message = heard(text)
         if isinstance(message, Beat):
-            self._know(pid)
+            self._engine.know(pid)
         self.watch.heard(message)
         return line(self.said())
 
@@ -192,55 +197,10 @@ class Sentinel:
     def strange(self, pid: int, why: str) -> None:
         """Words that are not known. They count only where the engine says them, and no other program that
         found the socket."""
-        if self._engine_is(pid):
+        if self._engine.is_it(pid):
             self.watch.strange(why)
         else:
             self._log("warning", f"process {pid} says what is not known here: {why}", component="sentinel")
-
-    _known = 0
-    _ended = False
-    """The engine's process was ended, so that its session is free."""
-
-    def _engine_is(self, pid: int) -> bool:
-        """Whether this process is the engine: the one that has its journal."""
-        return self._journals() == pid
-
-    def _journals(self) -> int:
-        """The process that has the engine's journal; 0: none, or it cannot be known."""
-        try:
-            InstanceLock.shared(journal_path(self._options.state_dir)).release()
-        except AlreadyRunning as running:
-            return running.pid or 0
-        except StoreRefused as error:
-            self._log("warning", f"whose the engine's journal is: {error}", component="sentinel")
-        return 0
-
-    def _know(self, pid: int) -> None:
-        """Keeps a handle on the engine's process, which no other process can get into by its number. A
-        program that only says that it beats is not the engine, and not ended for it."""
-        if pid == self._known:
-            return
-        with contextlib.suppress(OSError):
-            handle = os.pidfd_open(pid)
-            if not self._engine_is(pid):  # asked last, so that the handle is on the one that has it
-                os.close(handle)
-                return
-            if self._pidfd >= 0:
-                os.close(self._pidfd)
-            self._known, self._pidfd = pid, handle
-
-    def _end_engine(self) -> str:
-        # One that was not heard yet, by this sentinel or at all: its own lock names it.
-        self._know(self._journals() or self._known)
-        if self._pidfd < 0:
-            return "no process has the engine's journal"
-        try:
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        except ProcessLookupError:
-            return f"process {self._known} has ended already"
-        except OSError as error:
-            return f"process {self._known} cannot be ended: {error.strerror}"
-        return f"process {self._known} is ended, because it would go on from there"
 
     # -- the broker
 
@@ -248,6 +208,13 @@ class Sentinel:
         """Keeps a session at the broker and asks over it, until there is something to do there; and leaves
         when the lease is gone, and with it whatever engine there was."""
         while True:
+            if (
+                self._spawned
+                and self.watch.phase is Phase.IDLE
+                and not self.watch.n
+                and self._engine.died_unheard()
+            ):
+                self.watch.unheard()
             idle = self.watch.phase not in (Phase.FENCING, Phase.ACTING, Phase.YIELDING)
             if idle and not self._lease.path.exists():
                 self.watch.left.set()
@@ -266,7 +233,7 @@ class Sentinel:
         assert venue is not None
         if venue.alone and not self._ended:
             self._ended = True
-            text = f"{venue.name} takes one session of the engine's client id: {self._end_engine()}"
+            text = f"{venue.name} takes one session of the engine's client id: {self._engine.end()}"
             self.watch.trouble(text)
         return await venue.reach()
 
@@ -320,15 +287,15 @@ class _Client(asyncio.Protocol):
             self._transport.close()
 
 
-def run(settings: Settings, options: RunOptions) -> bool:
+def run(settings: Settings, options: RunOptions, *, spawned: bool) -> bool:
     """Runs one sentinel until it leaves; False: a signal ended it. Raises `StoreRefused` (another one runs:
     `AlreadyRunning`), `OSError`."""
     private_directory(options.state_dir)
     with asyncio.Runner() as runner:
-        return runner.run(_main(settings, options, RealClock(runner.get_loop())))
+        return runner.run(_main(settings, options, RealClock(runner.get_loop()), spawned=spawned))
 
 
-async def _main(settings: Settings, options: RunOptions, clock: RealClock) -> bool:
+async def _main(settings: Settings, options: RunOptions, clock: RealClock, *, spawned: bool) -> bool:
     # Its notes are few, and its closing orders are sent whatever the disk says.
     durable = settings.engine_config().journal.model_copy(update={"ballast_mb": 1, "min_free_mb": 0})
     path = sentinel_journal_path(options.state_dir)
@@ -336,7 +303,7 @@ async def _main(settings: Settings, options: RunOptions, clock: RealClock) -> bo
     logs.set_clock(clock.now)
     signalled: list[bool] = []
     try:
-        sentinel = Sentinel(settings, options, clock, journal)
+        sentinel = Sentinel(settings, options, clock, journal, spawned=spawned)
 
         def end() -> None:
             signalled.append(True)

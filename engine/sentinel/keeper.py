@@ -7,6 +7,7 @@ Nothing here runs on another thread: where the engine's thread stands still, the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -115,6 +116,8 @@ class Keeper:
                 running.cancel()
         if not self.why_not:
             self._post.send(Goodbye(reason=reason))
+            with contextlib.suppress(OSError):  # its next start takes it back as from a dead one
+                self._post.hold.give_back()
         await self._post.close()
 
     # -- again and again

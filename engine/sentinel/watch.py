@@ -93,6 +93,10 @@ class Watch:
         self._write("trouble", f"an engine of another build speaks ({why}): its own sentinel takes over")
         self.see(Event.HAND_BACK if self.phase in HOLDS else Event.GOODBYE)
 
+    def unheard(self) -> None:
+        """An engine was there, and died before it was heard: its silence counts from now."""
+        self.see(Event.BEAT, "the engine died before it was heard: its silence begins")
+
     def trouble(self, text: str) -> None:
         """A note of what stands in the way, or had to be done because of it."""
         self._write("trouble", text)
@@ -110,7 +114,7 @@ class Watch:
         if event in (Event.PROVEN, Event.UNDONE) and self._state.phase is not before:
             self._write("proven" if event is Event.PROVEN else "undone", text)
         if self._state.phase is Phase.WATCHING and before is Phase.IDLE:
-            self._write("watching", "the engine is heard")
+            self._write("watching", text or "the engine is heard")
         for effect in effects:
             self._do(effect, max(silence, self._state.silence))
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 from app.drill.processes import (
+    ROOT,
     EngineProcess,
     ExchangeProcess,
     end_sentinel,
@@ -70,6 +74,15 @@ class Bench:
         self.engine.give_up()
         end_sentinel(self.state)
         self.exchange.close()
+
+    def sentinel(self) -> subprocess.Popen[bytes]:
+        """One as an engine starts it."""
+        command = [sys.executable, *self.program, "sentinel", "--spawned", "--state-dir", str(self.state)]
+        command += ["--config", str(self.engine.config), "--feed", f"exchange:{self.exchange.address}"]
+        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "HOME": str(self.state)})
+
+    def close_sentinel(self) -> None:
+        end_sentinel(self.state)
 
     def start(self) -> None:
         self.engine.begin()

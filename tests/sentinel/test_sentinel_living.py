@@ -71,3 +71,20 @@ def test_a_sentinel_that_stood_still_at_work_and_lost_its_lease_file_makes_room(
         after = ask(b.state)
         assert after is not None and after.pid != said.pid and after.phase is Phase.WATCHING
         assert lease_of(b.state).holder is Holder.ENGINE  # type: ignore[union-attr]
+
+
+def test_an_engine_that_dies_before_its_new_sentinel_has_heard_it_is_not_forgotten() -> None:
+    """Found by reading: a sentinel that had heard nobody waited for ever for a first word."""
+    with bench("flatten") as b:
+        b.start()
+        b.exposed()
+        b.engine.send(signal.SIGSTOP)  # it starts no other one now
+        b.close_sentinel()
+        b.engine.kill()
+        process = b.sentinel()
+        try:
+            b.silent(Phase.HOLDING)
+            assert b.held() == 0 and not b.working()
+        finally:
+            process.kill()
+            process.wait()

@@ -138,6 +138,7 @@ def test_a_planned_end_stands_it_down_and_its_own_death_is_mended() -> None:
         assert code == 0 and summary["positions"] == {"ES": 2}
         wait_for(lambda: not alive(again.pid), "the sentinel leaves")
         assert b.held() == 2
+        assert lease_of(b.state).holder is Holder.NOBODY, "nobody is missed"  # type: ignore[union-attr]
         assert "silent" not in b.notes()
 
 
@@ -197,10 +198,7 @@ sys.stdin.read()
 def test_an_engine_that_stands_still_in_the_midst_of_sending_is_ended_before_anything_is_done() -> None:
     with bench("flatten") as b:
         b.state.mkdir(mode=0o700)
-        command = [sys.executable, *b.program, "sentinel", "--spawned", "--state-dir", str(b.state)]
-        command += ["--config", str(b.engine.config), "--feed", f"exchange:{b.exchange.address}"]
-        env = {**os.environ, "HOME": str(b.state)}
-        watcher = subprocess.Popen(command, cwd=ROOT, env=env)
+        watcher = b.sentinel()
         b.phase(Phase.IDLE)
         child = subprocess.Popen([sys.executable, "-c", HALF_SENT, str(b.state)], cwd=ROOT)
         wait_for(lambda: state_of(child.pid) == "T", "it stands still")
