@@ -74,11 +74,11 @@ AnswerSink = Callable[[Answer], None]
 
 
 _FINDINGS: Final = frozenset(Kind)
+"""Codes of halts that a comparison of positions raised."""
 _KEPT: Final = (Pause, Resume, Reset, SetLimit, Reload)
 """Commands by which a person decides what may trade, after a restart too."""
 _KEPT_WITHIN: Final = 2 * NS
 """How long their answer waits for the disk, ns of engine time."""
-"""Codes of halts that a comparison of positions raised."""
 
 
 class Hooks(Protocol):
