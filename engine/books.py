@@ -36,7 +36,6 @@ from engine.orders import FOREIGN, OrderBook
 from engine.orders_record import OrderRecord, Outcome
 from engine.positions import Attribution, Position, PositionBook
 from engine.records import (
-    NOTES,
     Adopted,
     AlertAcknowledged,
     AlertCleared,
@@ -76,6 +75,7 @@ from engine.records import (
     Transferred,
     Unanswered,
 )
+from engine.records_notes import NOTES
 from engine.risk.override import Override
 from engine.roll import RollBook
 from engine.strategy.netting import needs

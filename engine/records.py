@@ -474,20 +474,6 @@ either (the journal keeps the row of one that it refused, because reports were u
 waited); what changes nothing, the day's peak, which is noted again, and what strategies save, which would
 fill the reserve."""
 
-NOTES: Final = frozenset(
-    {
-        Refused,
-        ReplaceRefused,
-        CommandTaken,
-        CommandAnswered,
-        FindingSeen,
-        KillStep,
-        AlertRaised,
-        AlertAcknowledged,
-    }
-)
-"""Kinds that are read and told, and move no order, position, halt or day: no figure of risk follows them."""
-
 _decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(AnyRecord)
 _order: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
 _replace: Final[msgspec.json.Decoder[Replace]] = msgspec.json.Decoder(Replace)
