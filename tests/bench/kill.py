@@ -81,15 +81,15 @@ def _watch_for_halt(rig: Bed) -> list[int]:
     noted: list[int] = []
     store = rig.journal._store
     assert isinstance(store, AioStore)
-    own = store._connection.write
+    own = store._connection.put
 
-    def write(batch: Batch) -> int:
+    def put(batch: Batch) -> int:
         ignored = own(batch)
         if any(row.kind == KINDS[Halted] for row in batch.rows):
             noted.append(time.perf_counter_ns())
         return ignored
 
-    store._connection.write = write  # type: ignore[method-assign]
+    store._connection.put = put  # type: ignore[method-assign]
     return noted
 
 

@@ -60,8 +60,8 @@ SAFETY: Final = (
         (
             Edit(
                 "engine.replacing",
-                "self._overtaken(order.id) or self._intake.blocked(order, change, asked)\n",
-                "self._overtaken(order.id)\n",
+                "                or self._intake.blocked(order, change, asked)\n",
+                "",
             ),
         ),
         lambda o: o.commit_ms > 2 and o.order_ms < 900 and faults("kill", "pause")(o),
@@ -102,10 +102,11 @@ SAFETY: Final = (
             ),
             Edit(
                 "engine.journal.writer",
-                "        elif self._lane is not _Lane.OPEN and not entry.emergency:\n"
-                "            self._refuse(entry, self._reason)\n",
-                "        elif self._lane is not _Lane.OPEN and not entry.emergency:\n"
-                "            entry.settle(self._seq + 1)\n",
+                "        objection = self._objection(entry)\n",
+                "        objection = self._objection(entry)\n"
+                "        if objection and not self._closed:\n"
+                "            entry._tell_soon(entry._proof(self._seq + 1))\n"
+                "            return\n",
             ),
         ),
         faults("store_full", "store_error", "store_busy"),
