@@ -13,6 +13,7 @@ from typing import Final
 
 from engine.books import EXTERNAL
 from engine.core import Core
+from engine.lifecycle_types import OrderLife
 from engine.model import NS, Side
 from engine.ordering import MANUAL
 from engine.orders_groups import leg, open_lots
@@ -20,7 +21,8 @@ from engine.orders_record import OrderRecord
 from engine.positions import PositionBook
 
 PATIENCE: Final = 2 * NS
-"""ns within which the venue has cancelled the children of what is closed, and has said so."""
+"""ns within which the venue has cancelled the children of what is closed, of an entry that came to nothing or
+was busted as well (simulated seed 4355), and has said so."""
 
 Owner = tuple[str, str]
 """Strategy and symbol."""
@@ -43,6 +45,11 @@ def protectable(positions: PositionBook, strategy: str, symbol: str) -> int:
             return held + (taken if away > 0 else -taken)
         left -= taken
     return held
+
+
+def _is_over(life: OrderLife) -> bool:
+    """Closed, as the venue said: one that is only presumed lost may have been filled."""
+    return life.is_closed and not life.missing and not life.presumed
 
 
 class AtVenue:
@@ -107,7 +114,7 @@ class AtVenue:
                 if sum(lots) + sum(map(self._lots, beside)) > max(0, held * side.sign):
                     found |= dict.fromkeys((entry.order.id for entry in entries), strategy)
                 for entry, open_ in zip(entries, lots, strict=True):
-                    if not open_ and entry.life.cum and entry.life.is_closed and not entry.life.missing:
+                    if not open_ and _is_over(entry.life):
                         left_over[entry.order.id] = strategy
         if not left_over.keys() - found.keys():
             self._due.pop(symbol, None)

@@ -108,6 +108,22 @@ def test_lots_that_come_back_are_protected_again(worked_by: str) -> None:
 
 
 @WORKED
+def test_children_of_an_entry_whose_execution_is_taken_back_go(worked_by: str) -> None:
+    """A target of four lots worked on over nothing and would have opened a position: simulated seed 4355."""
+
+    async def script(rig: Rig) -> None:
+        await enter(rig, 4)
+        assert at_venue(rig) == [("LMT", 4), ("STP", 4)]
+        (fill,) = rig.exchange.audit(rig.config.account).executions
+        rig.exchange.bust(fill.key)
+        await rig.sleep(4)
+        assert rig.position() == rig.venue_position() == 0
+        assert at_venue(rig) == [] and records(rig) == []
+
+    Rig.play(script, config=settings(worked_by))
+
+
+@WORKED
 def test_it_follows_while_its_entry_still_works(worked_by: str) -> None:
     async def script(rig: Rig) -> None:
         rig.quoting = False

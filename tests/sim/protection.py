@@ -24,11 +24,13 @@ def unguarded(engine: Engine, venue: Venue) -> list[str]:
     books = engine.core.books
     live: dict[str, int] = defaultdict(int)
     namesakes: set[str] = set()
+    reopened = {a.text.split(":")[0] for a in books.alerts.rows(500) if a.code == "reopened"}
     for order in venue.books.open_orders(venue.name):
         live[order.order_id or ""] += order.leaves
-        # A twin to which the venue gave the other's id as well: no message can name it (seed 11).
-        named = [(o.order_id, o.broker_id) for o in venue.books.orders.values() if o.order_id]
-        if named.count((order.order_id, order.broker_id)) > 1:
+        # A twin whose id the venue gave another too, of the same order (seed 11) or of another (seed 1732):
+        # no message can name it. That it works after it had been cancelled was told in the second case.
+        twins = [o.order_id for o in venue.named(order.broker_id) if o.order_id]
+        if twins.count(order.order_id) > 1 or (len(twins) > 1 and order.order_id in reopened):
             namesakes.add(order.symbol)
     needed: dict[Owner, int] = defaultdict(int)
     stops: dict[Owner, int] = defaultdict(int)
