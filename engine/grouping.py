@@ -137,7 +137,8 @@ class Grouper:
             self._review(record.order.strategy, record.order.symbol)
             return
         parent = self._core.books.orders.get(parent_id)
-        if parent is not None:  # worked by the venue: what is wrong with it is said all the same
+        if parent is not None and not self._kill.covers(parent.order.symbol):
+            # Worked by the venue: what is wrong with it is said all the same, but not what a kill takes away.
             held = protectable(self._core.books.positions, parent.order.strategy, parent.order.symbol)
             left = max(0, held * parent.order.side.sign)
             for action in bracket_actions(parent.life, [leg(c) for c in children], left):

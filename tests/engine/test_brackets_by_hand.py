@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.control.commands import CancelAll, Flatten, Modify, Submit
+from engine.control.commands import CancelAll, Flatten, Kill, Modify, Submit
 from engine.model import NS, OrderType, Side
 from tests.engine.rig import START, Rig
 from tests.engine.test_brackets import at_venue, enter, legs, records, same_from_the_journal
@@ -249,6 +249,19 @@ def test_flatten_and_cancel_all_meet_what_was_fitted(worked_by: str, command: An
         assert at_venue(rig) == []
         assert rig.position() == (0 if isinstance(command, Flatten) else 2)
         assert ("unprotected" in rig.alerts()) is isinstance(command, CancelAll)
+
+    Rig.play(script, config=settings(worked_by))
+
+
+@WORKED
+def test_a_kill_that_takes_the_stops_and_closes_all_alarms_nobody_for_the_stops(worked_by: str) -> None:
+    async def script(rig: Rig) -> None:
+        await enter(rig, 3)
+        await rig.command(Kill(reason="enough"))
+        await rig.sleep(10)
+        assert rig.position() == rig.venue_position() == 0 and at_venue(rig) == []
+        said = {alert.code for alert in rig.engine.core.books.alerts.rows(500)}
+        assert "operator_halt" in said and "unprotected" not in said, said
 
     Rig.play(script, config=settings(worked_by))
 
