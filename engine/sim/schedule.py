@@ -197,7 +197,8 @@ class SimClock:
         return self._loop._now + self._wall() - self.now()
 
     def call_later(self, delay: int, callback: Callable[..., object], *args: Any) -> TimerHandle:
-        return self._loop.call_at_ns(self._loop._now + max(delay, 0), callback, *args)
+        loop = self._loop
+        return loop.call_at_ns(loop._now + delay if delay > 0 else loop._now, callback, *args)
 
     def call_soon(self, callback: Callable[..., object], *args: Any) -> TimerHandle:
         return self._loop.call_soon(callback, *args)

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from brokers.exchange.exchange import Exchange
 from brokers.exchange.messages import (
     Action,
@@ -73,7 +75,7 @@ class Venue(Exchange):
             if request.replace.order_id in self._protective and self.twins():
                 self.twins = lambda: False
                 self.faults.arm("twin_replace")
-        what = request.order_id if isinstance(request, Cancel) else repr(request)
+        what = request.order_id if isinstance(request, Cancel) else msgspec.json.encode(request).decode()
         self.note(f"{self.clock.now()} arrives {what}")
         super().handle(session, request)
 
