@@ -27,7 +27,7 @@ _CAUSE: Final = (
     "link_down connect link_error store day pnl unreadable reconcile gap drift stale_snapshot "
     "not_flat kill_error kill_resumed screen_lost strategy unprotected no_target stop protection feed "
     "wrong_size in_doubt reload pager foreign_order sentinel_gone sentinel_link sentinel_settings "
-    "sentinel_build"
+    "sentinel_build status_differs"
 )
 _RESET: Final = "halt operator_halt manual_trade sentinel unknown_order overfill unknown_fill"
 _CONTROLS: Final = (
@@ -42,7 +42,7 @@ _PERSON: Final = (
 )
 _EVENT: Final = (
     "equity not_sent half_bracket failover target_held bust resubmitted strategy_limit command adopted "
-    "cancel_everything limits missing_fill busted_fill corrected_fill status_differs in_flight off_target "
+    "cancel_everything limits missing_fill busted_fill corrected_fill in_flight off_target "
     "rejected cancel_rejected replace_rejected unknown_report feed_end link_up screen_back screen_failed "
     "sentinel_saw sentinel_pager roll alert_test"
 )

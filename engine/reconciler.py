@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from engine.comparing import Compared, end_holds, own_order
 from engine.core import Core
+from engine.disputed import Disputed
 from engine.facts import (
     AccountValues,
     AnyFact,
@@ -101,6 +102,7 @@ class Reconciler:
         self._view = view
         self._hooks = hooks
         self._confirmer = Confirmer()
+        self._disputed = Disputed(core)
         self._wanted = asyncio.Event()
         self._after_executions: dict[str, Callable[[str], None]] = {}
         self._read_to = 0
@@ -185,6 +187,7 @@ class Reconciler:
         for finding in findings:
             self._act(finding)
         self._note(findings)
+        self._disputed.look(findings)
         self._widen(findings)
         for order_id, then in waiting.items():
             then(order_id)
