@@ -107,9 +107,7 @@ def _fill(state: Path, rows: int) -> int:
                 body = record.order if isinstance(record, OrderStored) else record
                 kind = KINDS[type(record)]
                 correlation = f"c-bench-{number}"
-                entries.append(
-                    Entry(kind, body, ts, correlation, order_id, None, emergency=False, future=None)
-                )
+                entries.append(Entry(kind, body, ts, correlation, order_id, None, emergency=False, told=None))
         batch = form(entries, seq, crc)
         connection.write(batch)
         seq, crc = batch.rows[-1].seq, batch.rows[-1].crc

@@ -29,7 +29,8 @@ def unguarded(engine: Engine, venue: Venue) -> list[str]:
         live[order.order_id or ""] += order.leaves
         # A twin whose id the venue gave another too, of the same order (seed 11) or of another (seed 1732):
         # no message can name it. That it works after it had been cancelled was told in the second case.
-        twins = [o.order_id for o in venue.named(order.broker_id) if o.order_id]
+        all_of_id = (o for o in venue.books.orders.values() if o.broker_id == order.broker_id)
+        twins = [o.order_id for o in all_of_id if o.order_id]
         if twins.count(order.order_id) > 1 or (len(twins) > 1 and order.order_id in reopened):
             namesakes.add(order.symbol)
     needed: dict[Owner, int] = defaultdict(int)
