@@ -75,8 +75,12 @@ AnswerSink = Callable[[Answer], None]
 
 _FINDINGS: Final = frozenset(Kind)
 """Codes of halts that a comparison of positions raised."""
-_KEPT: Final = (Pause, Resume, Reset, SetLimit, Reload)
-"""Commands by which a person decides what may trade, after a restart too."""
+_KEPT: Final = (
+    *(Pause, Resume, Reset, SetLimit, Reload, StopStrategy),  # what may trade
+    *(Adopt, Claim, Gone),  # what is held and works, and whose it is
+    *(Acknowledge, Shelve),  # what is known
+)
+"""Commands by which a person decides something that holds after a restart too."""
 _KEPT_WITHIN: Final = 2 * NS
 """How long their answer waits for the disk, ns of engine time."""
 

@@ -13,7 +13,6 @@ from engine.config import RiskLimits
 from engine.control.commands import (
     Acknowledge,
     Adopt,
-    Answer,
     Cancel,
     CancelAll,
     Claim,
@@ -23,7 +22,6 @@ from engine.control.commands import (
     Reload,
     Reset,
     Resume,
-    SetLimit,
     Submit,
 )
 from engine.model import OrderType, ReplacePolicy, Side
@@ -296,45 +294,6 @@ def test_pause_survives_a_restart_and_resume_lifts_it(tmp_path: Path) -> None:
 
     Rig.play(pause, directory=tmp_path)
     Rig.play(resume, directory=tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("command", "kind"),
-    [
-        (Pause(), "halted"),
-        (Resume(), "halt_reset"),
-        (SetLimit(name="max_position", value="2"), "limits"),
-    ],
-    ids=["pause", "resume", "limit"],
-)
-def test_what_a_person_decides_is_answered_once_it_is_on_disk(command: Any, kind: str) -> None:
-    """Told that trading was paused, and a crash a moment later had forgotten it."""
-
-    async def script(rig: Rig) -> None:
-        if isinstance(command, Resume):
-            await rig.command(Pause())
-        seen: list[int] = []
-
-        def answered(answer: Answer) -> None:
-            assert answer.ok, answer
-            seen.append(rig.journal.seq)
-
-        rig.engine.command(command, "test", answered)
-        await rig.sleep(1)
-        (row,) = [r async for r in rig.journal.rows() if r.kind == kind]
-        assert len(seen) == 1 and seen[0] >= row.seq, "answered before it was committed"
-
-    Rig.play(script)
-
-
-def test_an_answer_names_a_store_that_does_not_keep_what_was_decided() -> None:
-    async def script(rig: Rig) -> None:
-        await rig.break_store()
-        answer = await rig.command(Pause())
-        assert answer.ok and "NOT on disk" in answer.text, answer
-        assert [h.target for h in rig.engine.core.books.halts.all()] == ["pause"], "it holds all the same"
-
-    Rig.play(script)
 
 
 def test_cancel_all_by_symbol() -> None:
