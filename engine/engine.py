@@ -123,6 +123,7 @@ class Engine:
         self.day = Day(self.core, self.view, self.risk)
         self.reactions = Reactions(self.core, self.intake, self.kill, self.view, self.controls.one(Margin))
         self.strategies = StrategyDesk(self.core, self.intake, self.replacer, self.view, parts)
+        self._kill_host.emptied = self.strategies.emptied
         self.reactions.stop_strategy = self.strategies.give_up
         self.reconciler = Reconciler(self.core, self.view, self)
         self.link = LinkWatch(self.core, self._links, parts.draw, self)

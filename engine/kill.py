@@ -389,6 +389,8 @@ class KillSwitch:
             verdict = f"halted, no orders working, confirmed by the broker at {when}; positions kept"
             self._end(True, verdict)
             return
+        for text in self._host.leave_no_shares(self._scope.empties, self._correlation):
+            self._step(text)
         word = "reduced to target" if self._scope.reducing else "flat"
         times = {2: "twice"}.get(self._config.confirm_reads, f"{self._config.confirm_reads} times")
         self._end(True, f"{word}, confirmed {times} by the broker at {when}")

@@ -77,6 +77,10 @@ class Scope:
         """True where the procedure trades in this symbol."""
         return self.flatten_all or symbol in self.targets
 
+    def empties(self, symbol: str) -> bool:
+        """True where nothing of the position is to be left."""
+        return self.closes(symbol) and self.targets.get(symbol, 0) == 0
+
     def reaches(self, symbol: str, purpose: Purpose) -> bool:
         """True where an order has to be gone before the final word."""
         if not self.covers(symbol):

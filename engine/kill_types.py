@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -88,6 +88,9 @@ class KillHost(Protocol):
 
     def latch(self, symbol: str | None, reason: str, who: str, correlation: str) -> None:
         """Latches the halt of one instrument, or with None of the account. `who`: a person wanted it."""
+
+    def leave_no_shares(self, emptied: Callable[[str], bool], correlation: str) -> Sequence[str]:
+        """No strategy holds or wants anything of the instruments that were proven flat; says what changed."""
 
     def alarm(self, code: str, text: str, correlation: str) -> None: ...
 

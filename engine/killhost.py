@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.core import Core, utc_text
 from engine.facts import ForeignOrder, OpenOrders, OrderReport, Positions
+from engine.kill_shares import leave_none
 from engine.kill_types import LiveOrder, Touch
 from engine.model import Instrument, MarketState, Order, OrderStatus, Purpose
 from engine.ports import NotSent
@@ -28,6 +29,8 @@ class EngineKillHost:
     reconcile_soon: Callable[[], None]
     take_report: Callable[[OrderReport | ForeignOrder], None]
     hurry_link: Callable[[], None]
+    emptied: Callable[[str], None]
+    """Told of each instrument in which no strategy holds or wants anything any more."""
 
     def __init__(self, core: Core, view: EngineView) -> None:
         self._core = core
@@ -159,6 +162,13 @@ class EngineKillHost:
         code = "operator_halt" if who else "halt"
         text = f"{symbol or 'account'} halted: {reason}"
         self._core.alarm("critical", code, text, symbol=symbol or "", correlation=correlation)
+
+    def leave_no_shares(self, emptied: Callable[[str], bool], correlation: str) -> Sequence[str]:
+        said = []
+        for symbol, text in leave_none(self._core, emptied, correlation):
+            self.emptied(symbol)
+            said.append(text)
+        return said
 
     def alarm(self, code: str, text: str, correlation: str) -> None:
         self._core.alarm("critical", code, text, correlation=correlation)

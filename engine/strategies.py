@@ -344,6 +344,11 @@ class StrategyDesk:
         for host in self._subscribers.get(symbol, ()):
             host.position(symbol, self._core.books.positions.strategy_qty(host.name, symbol))
 
+    def emptied(self, symbol: str) -> None:
+        """Proven flat: nobody holds or intends anything of it any more."""
+        for host in self._subscribers.get(symbol, ()):
+            host.position(symbol, self._core.books.positions.strategy_qty(host.name, symbol), intended=0)
+
     # -- actions out (HostSink)
 
     def on_actions(self, name: str, acted: Sequence[Acted]) -> None:

@@ -133,7 +133,8 @@ class Strategy:
         return self._running.position(symbol)
 
     def intended(self, symbol: str) -> int | None:
-        """The position that it declared last, in signed lots; None before the first."""
+        """The position that it declared last, in signed lots; None before the first; 0 once a kill or flatten
+        has closed it and proven flat: what is wanted after that is declared anew."""
         return self._running.intents.get(symbol)
 
     def intended_before(self, symbol: str) -> int | None:
@@ -178,7 +179,8 @@ class Strategy:
     def intend(self, symbol: str, lots: Steps) -> None:
         """Declares the position that it wants from now on; the engine trades towards it.
 
-        Intentions of several strategies are netted. Asking for the same again does nothing.
+        Intentions of several strategies are netted. Asking for the same again does nothing. A kill or flatten
+        that ends flat sets it to 0.
         """
         self._running.intend(symbol, lots)
 

@@ -203,9 +203,10 @@ class StrategyHost(ABC):
     def order(self, order: StrategyOrder) -> None:
         self._own(order)
 
-    def position(self, symbol: str, lots: int) -> None:
-        """Corrects its own position without a fill (bust, correction, adjustment, crossing)."""
-        self._own(PositionSet(symbol, lots))
+    def position(self, symbol: str, lots: int, intended: int | None = None) -> None:
+        """Corrects its own position without a fill (bust, correction, adjustment, crossing); `intended`: and
+        what it declared that it wants."""
+        self._own(PositionSet(symbol, lots, intended))
 
     @abstractmethod
     def flush(self) -> None:

@@ -96,6 +96,9 @@ class PositionSet(Value, frozen=True):
 
     symbol: str
     lots: int
+    intended: int | None = None
+    """What counts as declared from now on, where it had declared something: 0 once the position was closed
+    over its head and proven flat. None: what it declared stands."""
 
 
 class Pause(Value, frozen=True):

@@ -96,7 +96,7 @@ class Runtime:
                     strategy.on_timer(timer.name)
                 case "p":
                     held = next(positions)
-                    session.positions[held.symbol] = held.lots
+                    session.position_set(held)
                 case "h":
                     pause = next(pauses)
                     session.paused = (pause.reason or "paused") if pause.paused else ""

@@ -30,6 +30,7 @@ from engine.strategy.messages import (
     Intend,
     Log,
     Place,
+    PositionSet,
     ReplaceRef,
     SetTimer,
     Start,
@@ -128,6 +129,12 @@ class Session:
             self.by_id.pop(order.order_id, None)
         else:
             self.by_id[order.order_id] = order
+
+    def position_set(self, held: PositionSet) -> None:
+        """Takes over its own position, and what counts as declared where the engine gave that up."""
+        self.positions[held.symbol] = held.lots
+        if held.intended is not None and held.symbol in self.intents:
+            self.intents[held.symbol] = held.intended
 
     def timer_fired(self, name: str) -> None:
         self._timers.discard(name)

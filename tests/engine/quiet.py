@@ -26,3 +26,15 @@ class Breaks(Strategy):
 
 class Quiet(Strategy):
     """Nothing."""
+
+
+class Looks(Strategy):
+    """Intends two lots at its start, and notes each second what it holds and intends."""
+
+    def on_start(self) -> None:
+        self.intend("CL", 2)
+        self.set_timer(1, "look")
+
+    def on_timer(self, name: str) -> None:
+        self.saved["seen"] = [self.position("CL"), self.intended("CL")]
+        self.set_timer(1, name)
