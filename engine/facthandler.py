@@ -28,6 +28,7 @@ from engine.holds import AFTER_END, HOLDING
 from engine.intake import anomaly_text
 from engine.lifecycle_types import Anomaly, Code, Request
 from engine.model import Fill, OrderStatus, OrderType, Purpose, Side
+from engine.orders_groups import leg
 from engine.orders_record import OrderRecord
 from engine.reconcile_types import Kind
 from engine.records import FactTaken, LinkLost
@@ -112,10 +113,10 @@ class FactHandler:
             self._surprise(anomaly, applied, order_id, correlation)
         if applied.fill is not None:
             self._filled(applied, correlation, source)
-        elif applied.symbol:
-            self._revised(applied, correlation, fact)
         if record is not None:
             self._follow(record, was, fact, correlation)
+        if applied.fill is None and applied.symbol:
+            self._revised(applied, correlation, fact)
         if isinstance(fact, ForeignOrder):
             core.metrics.count("foreign_orders")
             core.alarm(
@@ -307,10 +308,25 @@ class FactHandler:
         core.metrics.count("revisions")
         record = applied.record
         what = record.order.id if record is not None else applied.symbol
-        text = f"{what}: the venue took back or changed an execution"
+        text = f"{what}: the venue took back or changed an execution; {self._left_open(applied)}"
         core.alarm("critical", "bust", text, symbol=applied.symbol, correlation=correlation)
         self._engine.strategies.on_position(applied.symbol)
         self._engine.reconcile_soon()
+
+    def _left_open(self, applied: Applied) -> str:
+        """What the position is after that, and whether something protects what is open again. Told once all
+        that a bracket of the engine's calls for has been sent."""
+        core, symbol, record = self._core, applied.symbol, applied.record
+        held = core.books.positions.qty(symbol)
+        if not held:
+            return f"{symbol} is flat now"
+        text = f"{symbol} is {'+' if held > 0 else '-'}{core.size(symbol, abs(held))} now"
+        closed = record is None or record.order.side.sign * held < 0
+        if closed and not any(
+            leg(r).is_stop and r.order.side.sign * held < 0 for r in core.books.orders.working(symbol)
+        ):
+            text += f", and no stop works there: protect it, or 'flatten {symbol}' closes it"
+        return text
 
     def _surprise(self, anomaly: Anomaly, applied: Applied, order_id: str, correlation: str) -> None:
         core, record = self._core, applied.record

@@ -1,0 +1,84 @@
+"""A bracket closed its position, and that execution is taken back: it is open again, without a stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.model import Side
+from tests.engine.rig import Rig
+from tests.engine.test_brackets import OURS, at_venue, enter, same_from_the_journal
+
+
+async def closed(rig: Rig) -> None:
+    """Two lots were bought and the target has sold them; the market comes back between target and stop."""
+    await enter(rig)
+    rig.move("ES", 24_012)
+    await rig.sleep(1)
+    assert (rig.position(), at_venue(rig)) == (0, [])
+    rig.move("ES", 24_000)
+    await rig.sleep(1)
+
+
+def said(rig: Rig) -> dict[str, str]:
+    """The newest alarm of each kind."""
+    return {row.code: row.text for row in reversed(rig.engine.core.books.alerts.rows())}
+
+
+async def bust(rig: Rig) -> None:
+    rig.exchange.bust(rig.exchange.audit(rig.config.account).executions[-1].key)
+    await rig.sleep(1)
+    assert rig.position() == rig.venue_position() == 2
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "after a restart"])
+def test_a_bracket_of_the_venues_is_alarmed_with_the_position_and_the_remedy(
+    later: bool, tmp_path: Path
+) -> None:
+    async def script(rig: Rig) -> None:
+        if not rig.engine.core.books.fills:
+            await closed(rig)
+            if later:
+                return
+        await bust(rig)
+        assert at_venue(rig) == []
+        texts = said(rig)
+        assert "no stop works there: protect it, or 'flatten ES' closes it" in texts["bust"], texts
+        assert "ES is +2 now" in texts["bust"] and "2 lots of ES" in texts["unprotected"], texts
+        await same_from_the_journal(rig)
+
+    for _ in range(1 + later):
+        Rig.play(script, directory=tmp_path)
+
+
+def test_a_bracket_of_ours_gets_a_stop_and_a_target_again() -> None:
+    async def script(rig: Rig) -> None:
+        await closed(rig)
+        await bust(rig)
+        assert at_venue(rig) == [("LMT", 2), ("STP", 2)]
+        texts = said(rig)
+        assert texts["bust"].endswith("ES is +2 now") and "unprotected" not in texts, texts
+        rig.move("ES", 23_980)
+        await rig.sleep(1)
+        assert (rig.position(), rig.venue_position(), at_venue(rig)) == (0, 0, [])
+
+    Rig.play(script, config=OURS)
+
+
+def test_what_left_memory_long_ago_is_told_too() -> None:
+    """Of an order that has left memory nothing said that what it had closed was open without a stop."""
+
+    async def script(rig: Rig) -> None:
+        await closed(rig)
+        key = rig.exchange.audit(rig.config.account).executions[-1].key
+        for _ in range(10):
+            await rig.fill(Side.BUY, 1, "CL")
+            await rig.sleep(1)
+        assert rig.engine.core.books.orders.owner(key) is None
+        rig.exchange.bust(key)
+        await rig.sleep(1)
+        assert rig.position() == 2
+        assert "ES is +2 now, and no stop works there" in said(rig)["bust"]
+
+    Rig.play(script, config={"orders": {"closed_in_memory": 10}})
