@@ -33,6 +33,7 @@ _SENTINEL: Final = {
     "silent": "critical",
     "fenced": "critical",
     "undone": "critical",
+    "trouble": "critical",
     "proven": "info",
     "back": "info",
 }

@@ -13,7 +13,7 @@ from engine.control.wire import reachable
 from engine.journal import StoreRefused
 from engine.records import KINDS, SentinelNote
 from engine.sentinel.lease import SIZE, Holder, Lease
-from engine.sentinel.machine import Phase
+from engine.sentinel.machine import HOLDS, Phase
 from engine.sentinel.messages import Beat, HandBack, Said, line, said
 from engine.sentinel.takeover import read
 
@@ -40,11 +40,8 @@ def ask_back(state: Path) -> bool:
     session is opened that could be in its way; one that only watches gives the start its time. True where
     nobody has it any more, or never had; what was done is taken over by the engine later. Waits for nothing.
     """
-    lease = lease_of(state)
-    if lease is None:
-        return True
-    held = lease.holder is Holder.SENTINEL
-    said = None if held else ask(state)
+    lease, said = lease_of(state) or Lease(), ask(state)
+    held = lease.holder is Holder.SENTINEL or (said is not None and said.phase in HOLDS)
     if not held and (said is None or said.phase is Phase.IDLE):
         return True  # one that has heard no engine must not begin to count because of a start that may fail
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
@@ -60,11 +57,21 @@ def ask_back(state: Path) -> bool:
 
 
 def lease_of(state: Path) -> Lease | None:
-    """The word on disk; None: there never was one, or it cannot be read."""
+    """The word on disk, nobody's where there never was one; None: it cannot be read."""
     try:
-        return Lease.decode(sentinel_lease_path(state).read_bytes()[:SIZE])
+        text = sentinel_lease_path(state).read_bytes()[:SIZE]
+        return Lease.decode(text) if text else Lease()
+    except FileNotFoundError:
+        return Lease()
     except (OSError, ValueError):
         return None
+
+
+def lease_words(lease: Lease | None) -> str:
+    """The same for a person."""
+    if lease is None:
+        return "cannot be read; who takes it next writes it anew"
+    return "none" if lease == Lease() else f"{lease.holder} (epoch {lease.epoch})"
 
 
 def last_note(state: Path) -> str:
@@ -86,7 +93,7 @@ def status(state: Path) -> dict[str, object]:
     told: dict[str, object] = {"running": answer is not None}
     if answer is not None:
         told |= {k: v for k, v in msgspec.to_builtins(answer).items() if v not in ("", None)}
-    told["lease"] = "none" if lease is None else f"{lease.holder} (epoch {lease.epoch})"
+    told["lease"] = lease_words(lease)
     note = last_note(state)
     if note:
         told["last"] = note

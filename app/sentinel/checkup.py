@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from app.options import RunOptions
-from app.sentinel.asking import ask, last_note, lease_of
+from app.sentinel.asking import ask, last_note, lease_of, lease_words
 from app.sentinel.policy import cannot_act, outlives, policy_of
 from app.settings import Settings
 from engine.sentinel.lease import Holder
@@ -29,6 +29,8 @@ def look(settings: Settings, state: Path, feed: str) -> Finding:
             f"it has acted in the engine's place ({how}): {last_note(state)}",
             "look at the positions; start the engine, which takes over what was done and stays halted",
         )
+    if lease is None:
+        return Finding("WARN", f"the lease {lease_words(lease)}", "look at the disk and at the log")
     if policy == "off":
         if not outlives(settings, options):
             return Finding("PASS", "off: nothing outlives the engine here")

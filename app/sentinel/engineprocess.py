@@ -14,6 +14,7 @@ from engine.core import Log
 from engine.journal import AlreadyRunning, StoreRefused
 from engine.journal.files import InstanceLock, beside
 from engine.sentinel.lease import Holder
+from engine.sentinel.watch import Ended
 
 
 class WatchedEngine:
@@ -44,27 +45,31 @@ class WatchedEngine:
                 os.close(self._handle)
             self._known, self._handle = pid, handle
 
-    def end(self) -> str:
+    def end(self) -> Ended:
         """Kills the engine's process; says what came of it."""
         # One that was not heard yet, by this sentinel or at all: its own lock names it.
         self.know(self._holder() or self._known)
         if self._handle < 0:
-            return "no process has the engine's journal"
+            return Ended(self._last_ended(), "no process has the engine's journal")
+        if _has_ended(self._handle):
+            return Ended(True, f"process {self._known} has ended already")
         try:
             signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-        except ProcessLookupError:
-            return f"process {self._known} has ended already"
         except OSError as error:
-            return f"process {self._known} cannot be ended: {error.strerror}"
-        return f"process {self._known} is ended, because it would go on from there"
+            return Ended(False, f"process {self._known} cannot be ended: {error.strerror}")
+        text = f"process {self._known} is ended, because it would go on from there"
+        return Ended(_has_ended(self._handle), text)
 
     def died_unheard(self) -> bool:
         """For one that was started by an engine and has heard none: whether that engine is dead. The lease is
-        an engine's then, which a planned end gives back, and the process that had its journal has ended.
-        Takes no lock: an engine that starts must find it free."""
+        an engine's then, which a planned end gives back, or cannot be read; and the process that had the
+        engine's journal has ended."""
         lease = lease_of(self._state)
-        if lease is None or lease.holder is not Holder.ENGINE:
-            return False
+        return (lease is None or lease.holder is Holder.ENGINE) and self._last_ended()
+
+    def _last_ended(self) -> bool:
+        """Whether it is certain that who had the engine's journal last has ended. Takes no lock: an engine
+        that starts must find it free."""
         try:
             handle = os.pidfd_open(int(beside(journal_path(self._state), ".lock").read_text()))
         except ProcessLookupError:
@@ -72,7 +77,7 @@ class WatchedEngine:
         except (OSError, ValueError):
             return False  # who had it is not known
         try:
-            return bool(select.select([handle], [], [], 0)[0])
+            return _has_ended(handle)
         finally:
             os.close(handle)
 
@@ -85,3 +90,8 @@ class WatchedEngine:
         except StoreRefused as error:
             self._log("warning", f"whose the engine's journal is: {error}", component="sentinel")
         return 0
+
+
+def _has_ended(handle: int) -> bool:
+    """`handle`: a pidfd, which can be read from when its process has ended."""
+    return bool(select.select([handle], [], [], 0)[0])

@@ -206,7 +206,7 @@ class Sentinel:
 
     async def _probe_on(self) -> None:
         """Keeps a session at the broker and asks over it, until there is something to do there; and leaves
-        when the lease is gone, and with it whatever engine there was."""
+        when the state directory is gone, and with it whatever engine there was, unless it may have to act."""
         while True:
             if (
                 self._spawned
@@ -215,8 +215,9 @@ class Sentinel:
                 and self._engine.died_unheard()
             ):
                 self.watch.unheard()
-            idle = self.watch.phase not in (Phase.FENCING, Phase.ACTING, Phase.YIELDING)
-            if idle and not self._lease.path.exists():
+            busy = self.watch.phase in (Phase.FENCING, Phase.ACTING, Phase.YIELDING)
+            guards = self.watch.phase is Phase.WATCHING and self._venue is not None
+            if not (busy or guards or self._options.state_dir.exists()):
                 self.watch.left.set()
                 return
             if self._venue is not None and self.watch.phase in (Phase.IDLE, Phase.WATCHING, Phase.SILENT):
@@ -233,7 +234,7 @@ class Sentinel:
         assert venue is not None
         if venue.alone and not self._ended:
             self._ended = True
-            text = f"{venue.name} takes one session of the engine's client id: {self._engine.end()}"
+            text = f"{venue.name} takes one session of the engine's client id: {self._engine.end().text}"
             self.watch.trouble(text)
         return await venue.reach()
 

@@ -1,9 +1,12 @@
 """The lease: one word on disk that says who may send, engine or sentinel, and the door that each goes by.
 
-Whoever sends holds the file's lock from the look at the word to the last byte that is handed over, and the
+Whoever sends holds the lease's lock from the look at the word to the last byte that is handed over, and the
 word is changed only under the same lock. So there is no moment between looking and sending in which the other
 side could take it; who is stopped in there keeps the lock, and the other side knows. The word outlives both
 processes, and each change counts its epoch up, so that nobody takes an old right for a new one.
+
+A word that is gone or cannot be read is nobody's: neither side sends by it, and either may take it. It is the
+lock that keeps the two apart, not the word.
 """
 
 from __future__ import annotations
@@ -45,9 +48,12 @@ class Lease:
 class LeaseStore(Protocol):
     """Where the word stands. Never waits: who finds the other side inside is told so."""
 
+    trouble: str
+    """Why the word could not be read when it was last entered, which then was nobody's; empty: it could."""
+
     def enter(self) -> Lease | None:
         """The word, with the lock held until `leave`; None: the other side is inside. Raises `OSError`
-        (without the lock) where it cannot be read, with the remedy."""
+        (without the lock) where there is no lock to be had."""
 
     def leave(self) -> None: ...
 
@@ -94,6 +100,13 @@ class Leasehold:
         self.lost = ""
         """Why this side may not send: who has taken the lease, or that it cannot be read. It stays so until
         `claim` succeeds."""
+        self.by_lock = False
+        """This side has the lease by the lock alone, which it holds until it gives it back."""
+
+    @property
+    def trouble(self) -> str:
+        """Why the word could not be read at the last look; empty: it could."""
+        return self._store.trouble
 
     def look(self) -> Lease | None:
         """The word as it stands; None where the other side is inside. Raises `OSError`."""
@@ -102,24 +115,38 @@ class Leasehold:
             self._store.leave()
         return lease
 
-    def claim(self, but: Holder | None = None) -> bool:
+    def claim(self, but: Holder | None = None, *, by_lock: bool = False) -> bool:
         """Takes the lease, whoever has it: only for who knows that the other side may lose it. False: the
-        other side is inside, or `but` has it. Raises `OSError`."""
+        other side is inside, or `but` has it. Raises `OSError`.
+
+        `by_lock`: a word that cannot be written hinders nothing; this side then stays inside until it gives
+        the lease back. Only for who knows that the other side is dead, because the word, should this side die
+        too, is what it was."""
         lease = self._store.enter()
         if lease is None:
             return False
         try:
             if lease.holder is but:
                 return False
-            mine = Lease(self._holder, lease.epoch + 1)
-            self._store.write(mine)
+            mine = Lease(self._holder, max(lease.epoch, self.epoch) + 1)
+            try:
+                self._store.write(mine)
+            except OSError:
+                if not by_lock:
+                    raise
+                self.by_lock = True
         finally:
-            self._store.leave()
+            if not self.by_lock:
+                self._store.leave()
         self.epoch, self.lost = mine.epoch, ""
         return True
 
     def give_back(self) -> None:
         """Leaves the lease to nobody, if this side still has it. Raises `OSError`."""
+        if self.by_lock:
+            self.by_lock, self.epoch = False, -1
+            self._store.leave()
+            return
         lease = self._store.enter()
         if lease is None:
             return
@@ -133,6 +160,8 @@ class Leasehold:
     # -- the fence
 
     def enter(self) -> str:
+        if self.by_lock:
+            return ""
         if self.lost:
             return self.lost
         try:
@@ -144,18 +173,16 @@ class Leasehold:
             return "the other side is taking the lease"
         if lease != Lease(self._holder, self.epoch) and not self._renewed(lease):
             self._store.leave()
-            self.lost = f"the lease is the {lease.holder}'s (epoch {lease.epoch}, ours was {self.epoch})"
+            whose = f"is {lease.holder}'s" if lease.holder is Holder.NOBODY else f"is the {lease.holder}'s"
+            how = f"cannot be read: {self.trouble}" if self.trouble else f"{whose} (epoch {lease.epoch})"
+            self.lost = f"the lease {how}; ours was of epoch {self.epoch}"
             return self.lost
         return ""
 
     def _renewed(self, lease: Lease) -> bool:
-        """The file was removed in the midst of the sentinel's work, and nobody has taken the new one: the
-        word is written anew, under the lock. Only for the sentinel: an engine asks for what it has lost."""
-        if (
-            self._holder is not Holder.SENTINEL
-            or lease.holder is not Holder.NOBODY
-            or lease.epoch >= self.epoch
-        ):
+        """The word was lost in the midst of the sentinel's work, and nobody has taken the lease since: it is
+        written anew, under the lock. Only for the sentinel: an engine asks for what it has lost."""
+        if self._holder is not Holder.SENTINEL or self.epoch < 0 or lease != Lease():
             return False
         try:
             self._store.write(Lease(self._holder, self.epoch))
@@ -164,7 +191,8 @@ class Leasehold:
         return True
 
     def leave(self) -> None:
-        self._store.leave()
+        if not self.by_lock:
+            self._store.leave()
 
     def why_not(self) -> str:
         why = self.enter()

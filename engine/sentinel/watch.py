@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from engine.model import NS
 from engine.ports import Clock, TimerHandle
@@ -18,6 +18,14 @@ from engine.sentinel.machine import HOLDS, Effect, Event, Phase, Rules, begin, s
 from engine.sentinel.messages import Beat, Goodbye, HandBack, ToSentinel
 
 Noted = Literal["started", "watching", "silent", "back", "fenced", "proven", "undone", "trouble", "released"]
+
+
+class Ended(NamedTuple):
+    """What came of it when the engine's process was to be ended."""
+
+    gone: bool
+    """It is certain that it runs no more."""
+    text: str
 
 
 class Work(Protocol):
@@ -40,12 +48,11 @@ class Watch:
         hold: Leasehold,
         note: Callable[[SentinelNote], None],
         work: Callable[[Callable[[Event, str], None]], Work],
-        end_engine: Callable[[], str],
+        end_engine: Callable[[], Ended],
         journal: str,
     ) -> None:
         """`work` makes the work, given where its events go. `end_engine`: kills the engine's process, and
-        says what came of it. `journal`: mark of the journal that takes the notes. Raises `OSError` where the
-        lease cannot be read."""
+        says what came of it. `journal`: mark of the journal that takes the notes."""
         self.rules = rules
         self._clock = clock
         self._hold = hold
@@ -53,22 +60,33 @@ class Watch:
         self._work = work(self.see)
         self._end_engine = end_engine
         self._timer: TimerHandle | None = None
-        self._unreadable = False
-        """At the last attempt the lease could not be read or written."""
+        self._unwritable = ""
+        """Why the lease could not be taken at the last attempt, though the engine was not inside."""
+        self._gone = False
+        """A moment ago it was certain that the engine's process has ended."""
         self.left = asyncio.Event()
         """Set when nothing is left to be done here."""
         self.n = 0
         """Number of the newest heartbeat."""
         self.said = ""
         """The newest note."""
-        lease = hold.look()
-        holds = lease is not None and lease.holder is Holder.SENTINEL
-        if holds and lease is not None:
-            hold.epoch = lease.epoch
-        self._resumes = holds
+        self._resumes = holds = self._held()
         self._state = begin(clock.mono(), holds=holds)
         self._write("started", f"policy {rules.policy}, after {rules.after / NS:g} s", journal)
+        if hold.trouble:
+            self._write("trouble", f"the lease cannot be read, and counts as nobody's: {hold.trouble}")
         self._again()
+
+    def _held(self) -> bool:
+        """Whether the lease is this sentinel's from an earlier life."""
+        try:
+            lease = self._hold.look()
+        except OSError:
+            return False  # it is told when the lease is to be taken; an engine cannot send without it either
+        if lease is None or lease.holder is not Holder.SENTINEL:
+            return False
+        self._hold.epoch = lease.epoch
+        return True
 
     @property
     def phase(self) -> Phase:
@@ -137,12 +155,8 @@ class Watch:
                 self._write("back", "the engine is heard again")
             case Effect.FENCE:
                 self._fence()
-            case Effect.SHOOT if self._unreadable:
-                pass  # it is not the engine that stands in the way; what does is noted
             case Effect.SHOOT:
-                self._write(
-                    "trouble", f"the engine stands still in the midst of sending: {self._end_engine()}"
-                )
+                self._shoot()
             case Effect.ACT:
                 if not self._resumes:
                     self._write("fenced", "the lease is taken: the engine sends nothing any more")
@@ -154,14 +168,25 @@ class Watch:
             case Effect.LEAVE:
                 self.left.set()
 
+    def _shoot(self) -> None:
+        # Beside a word that cannot be written nothing may live that believes in it.
+        why = self._unwritable or "the engine stands still in the midst of sending"
+        self._gone, text = self._end_engine()
+        self._write("trouble", f"{why}: {text}")
+
     def _fence(self) -> None:
+        gone, self._gone = self._gone, False
         try:
-            taken, self._unreadable = self._hold.claim(), False
+            taken, self._unwritable = self._hold.claim(by_lock=gone), ""
         except OSError as error:
-            self._write("trouble", f"the lease cannot be taken: {error}")
-            taken, self._unreadable = False, True
+            taken, self._unwritable = False, f"the lease cannot be taken: {error}"
+            self._write("trouble", f"{self._unwritable}; nothing is done while an engine may live")
         if taken:
             self._resumes = False
+            if self._hold.trouble:
+                self._write("trouble", f"the lease could not be read: {self._hold.trouble}")
+            if self._hold.by_lock:
+                self._write("trouble", "the lease cannot be written: its lock is held instead")
         self.see(Event.FENCED if taken else Event.BUSY)
 
     def _release(self) -> None:

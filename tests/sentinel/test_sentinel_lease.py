@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -115,13 +116,64 @@ def test_a_file_that_is_replaced_between_the_look_at_it_and_its_lock_lets_nobody
     assert "sentinel's" in engine.enter() and done
 
 
-def test_an_unreadable_word_lets_nobody_send(sides: tuple[Leasehold, Leasehold], tmp_path: Path) -> None:
+def garbage(file: Path) -> None:
+    file.write_bytes(b"nonsense")
+
+
+def torn(file: Path) -> None:
+    file.write_bytes(Lease(Holder.ENGINE, 12).encode()[:9])
+
+
+def no_bytes_of_text(file: Path) -> None:
+    file.write_bytes(b"\xff" * 64)
+
+
+def not_to_be_opened(file: Path) -> None:
+    """As without permission, also for who may open everything: the name leads round in a circle."""
+    file.unlink()
+    file.symlink_to(file.name)
+
+
+SPOILT = [garbage, torn, no_bytes_of_text, not_to_be_opened]
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_by_an_unreadable_word_nobody_sends_and_each_side_may_take_it(
+    sides: tuple[Leasehold, Leasehold], tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    engine, sentinel = sides
+    for _ in range(3):
+        engine.claim()
+    spoil(tmp_path / "sentinel.lease")
+    assert "cannot be read" in engine.why_not() and "cannot be read" in sentinel.why_not()
+    assert sentinel.claim() and sentinel.why_not() == ""
+    assert "sentinel's" in engine.enter() or engine.lost
+    assert engine.look() == Lease(Holder.SENTINEL, 1)
+    spoil(tmp_path / "sentinel.lease")
+    assert sentinel.why_not() == "", "in the midst of its work it writes the word anew"
+    spoil(tmp_path / "sentinel.lease")
+    assert engine.claim() and engine.why_not() == ""
+    assert engine.epoch == 4, "counted on from what this side knows"
+    assert "engine's" in sentinel.why_not()
+
+
+def test_a_word_that_cannot_be_written_is_taken_by_its_lock_from_a_dead_one(
+    sides: tuple[Leasehold, Leasehold], tmp_path: Path
+) -> None:
     engine, sentinel = sides
     engine.claim()
-    (tmp_path / "sentinel.lease").write_bytes(b"nonsense")
-    assert "cannot be read" in engine.why_not()
-    with pytest.raises(OSError, match="remove the file"):
+    file = tmp_path / "sentinel.lease"
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(OSError, match="directory"):
         sentinel.claim()
+    assert not sentinel.by_lock and engine.look() == Lease(), "it does not stay inside"
+    assert sentinel.claim(by_lock=True) and sentinel.why_not() == ""
+    assert engine.look() is None and not engine.claim(), "nobody comes in, whatever the word says"
+    sentinel.give_back()
+    assert engine.look() == Lease() and sentinel.why_not() != ""
+    file.rmdir()
+    assert engine.claim() and engine.why_not() == ""
 
 
 def test_the_lock_of_a_killed_sender_is_free_and_that_of_a_stopped_one_is_not(tmp_path: Path) -> None:

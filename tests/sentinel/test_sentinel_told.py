@@ -12,7 +12,7 @@ from app.sentinel.asking import ask, ask_back, lease_of, status
 from app.sentinel.checkup import look
 from app.settings import Settings
 from engine.control.snapshot import HealthRow, SentinelRow
-from engine.sentinel.lease import Holder, Leasehold
+from engine.sentinel.lease import Holder, Lease, Leasehold
 from engine.sentinel.leasefile import LeaseFile
 
 ELSEWHERE = "exchange:/nowhere/x.sock"
@@ -68,7 +68,7 @@ def test_doctor_says_what_is_so(tmp_path: Path) -> None:
 
 
 def test_where_nobody_answers_that_is_said_and_nobody_is_waited_for(tmp_path: Path) -> None:
-    assert ask(tmp_path) is None and lease_of(tmp_path) is None
+    assert ask(tmp_path) is None and lease_of(tmp_path) == Lease()
     assert status(tmp_path) == {"running": False, "lease": "none"}
     assert ask_back(tmp_path), "there is nothing to hand back"
     Leasehold(LeaseFile(tmp_path / "sentinel.lease"), Holder.SENTINEL).claim()
@@ -76,3 +76,6 @@ def test_where_nobody_answers_that_is_said_and_nobody_is_waited_for(tmp_path: Pa
     assert msgspec.to_builtins(status(tmp_path))["lease"] == "sentinel (epoch 1)"
     (tmp_path / "sentinel.lease").write_bytes(b"half a wor")
     assert lease_of(tmp_path) is None
+    assert "cannot be read" in str(status(tmp_path)["lease"])
+    found = look(Settings(), tmp_path, ELSEWHERE)
+    assert found.state == "WARN" and "cannot be read" in found.text

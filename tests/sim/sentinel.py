@@ -25,6 +25,7 @@ from engine.sentinel.lease import Holder, Lease, Leasehold
 from engine.sentinel.machine import HOLDS, Phase, Rules
 from engine.sentinel.messages import FORMAT, Beat, Said, ToSentinel
 from engine.sentinel.takeover import Regained, journal_of
+from engine.sentinel.watch import Ended
 from engine.sentinel.watch import Watch as Post
 from engine.sim.invariants import Broken, Watch
 from engine.sim.schedule import PROCESS, SimClock
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 class Word:
     """`engine.sentinel.lease.LeaseStore` in the world: what stalls, stalls between two callbacks."""
+
+    trouble = ""
 
     def __init__(self) -> None:
         self.lease = Lease()
@@ -273,7 +276,7 @@ class Watched:
             hold,
             note,
             partial(Emergency, tools),
-            lambda: "there is no process here",
+            lambda: Ended(False, "there is no process here"),
             "simulated" if journal.seq == 0 else "",
         )
         see = post.see
