@@ -419,8 +419,8 @@ class Engine:
     def reload_strategy(self, name: str, reply: Callable[[Answer], None]) -> None:
         self.strategies.reload(name, reply)
 
-    def resume_strategy(self, name: str) -> str:
-        return self.strategies.resume(name)
+    def resume_strategy(self, name: str, who: str) -> Answer:
+        return self.strategies.resume(name, who)
 
     def halt(self, scope: Literal["account", "instrument"], target: str, code: str, reason: str) -> None:
         """Latches a halt that is not a kill."""

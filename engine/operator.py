@@ -92,7 +92,7 @@ class Hooks(Protocol):
 
     def pause_strategy(self, name: str) -> str: ...
 
-    def resume_strategy(self, name: str) -> str: ...
+    def resume_strategy(self, name: str, who: str) -> Answer: ...
 
     def stop_strategy(self, name: str, who: str, leave: str) -> str: ...
 
@@ -420,8 +420,7 @@ class Operator:
 
     def _resume(self, strategy: str | None, who: str, correlation: str, reply: AnswerSink) -> None:
         if strategy is not None:
-            problem = self._hooks.resume_strategy(strategy)
-            reply(Answer(ok=not problem, text=problem or f"{strategy} goes on"))
+            reply(self._hooks.resume_strategy(strategy, who))
             return
         done = self._core.commit(HaltReset(scope="account", target="pause", who=who), correlation).changed
         reply(Answer(ok=True, text="opening orders may pass again" if done else "nothing was paused"))

@@ -232,20 +232,22 @@ class StrategyDesk:
                 # It had failed already, and now it has lost what it may lose as well.
                 self._not_again(name, reason)
 
-    def resume(self, name: str) -> str:
+    def resume(self, name: str, who: str) -> Answer:
         """Lifts a pause; starts a strategy anew that had failed or stopped."""
         host = self._hosts.get(name)
         if host is None:
-            return f"no strategy {name}; known are {', '.join(sorted(self._hosts)) or 'none'}"
+            known = ", ".join(sorted(self._hosts)) or "none"
+            return Answer(ok=False, text=f"no strategy {name}; known are {known}")
         self._restarts.cancel(name)
-        self._core.commit(HaltReset(scope="strategy", target=name, who="operator"))
+        self._core.commit(HaltReset(scope="strategy", target=name, who=who))
         for symbol in host.config.symbols:
             self.targets.release(symbol)
-        if host.live:
-            host.resume()
-        else:
+        if not host.live:
             self._start(host)
-        return ""
+            return Answer(ok=True, text=f"{name} is being started")
+        was = host.state
+        host.resume()
+        return Answer(ok=True, text=f"{name} goes on" if was == "paused" else f"{name} is {was} already")
 
     def pause_reason(self, strategy: str) -> str:
         """Why orders of this strategy may not open; empty where it runs or is none of ours."""
@@ -382,11 +384,11 @@ class StrategyDesk:
             self._asked = deque(ask for ask in self._asked if ask[0] != name)
             core.metrics.count("strategy_failures")
             again, words = (False, "") if name in self._spent else self._restarts.plan(config)
-            said = "; ".join(filter(None, (reason, words)))
             if again:
-                core.alarm("critical", "strategy", f"strategy {name} was stopped: {said}")
+                # Where a narrow line cuts the reason, that it starts by itself is still read.
+                core.alarm("critical", "strategy", f"strategy {name} was stopped, {words}: {reason}")
             else:
-                self._stays_stopped(name, said)
+                self._stays_stopped(name, "; ".join(filter(None, (reason, words))))
         if state == "failed" and self._reloads.under_way(name):
             # What it leaves was to be kept for the one that takes over, which now does not.
             self._leave.pop(name, None)

@@ -47,10 +47,13 @@ class Restarts:
             self._core.books, config.name, int(config.restart_window * NS), self._core.clock.now()
         )
         if times >= config.restart_max:
-            return False, f"not started again: {times} restarts within {config.restart_window:g} s"
+            return (
+                False,
+                f"not started again: {times} restart{'s'[: times != 1]} within {config.restart_window:g} s",
+            )
         wait = min(int(config.restart_delay * NS) << times, LONGEST)
         self._waiting[config.name] = self._core.clock.call_later(wait, self._due, config)
-        return True, f"it is started again in {wait / NS:g} s ({times + 1} of {config.restart_max})"
+        return True, f"starts again in {wait / NS:g} s ({times + 1} of {config.restart_max})"
 
     def begin(self, config: StrategyConfig) -> None:
         """It starts with the engine. One that was to be started again when the last run ended is, by that."""

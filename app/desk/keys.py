@@ -241,7 +241,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "reload_strategy",
         ("u",),
         "reload_strategy",
-        "Update",
+        "Reload",
         "Load the strategy's file again, check it in a fresh process, and let that take over; y confirms",
         "strategies",
         "u",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from engine.strategy.api import Strategy
 from engine.strategy.board import CALLBACKS, Stopwatch
@@ -19,6 +19,8 @@ from engine.strategy.session import MAX_LINE, Session, StrategyError
 MAX_TRACE: Final = 8_000
 """Characters of a traceback that are sent."""
 MAX_REASON: Final = 500
+MAX_GIVEN: Final = 40
+"""Characters of a refused parameter's value that are said again."""
 
 
 class Runtime:
@@ -44,7 +46,7 @@ class Runtime:
         try:
             return cls.make(self.session, self._start.params)
         except ValidationError as error:
-            raise StrategyError(_params_complaint(error)) from None
+            raise StrategyError(_params_complaint(error, cls.Params)) from None
 
     def start(self, baseline: int) -> Ready:
         """Imports the class, checks its parameters and runs `on_start`."""
@@ -199,10 +201,22 @@ class Printed(io.TextIOBase):
         return len(text)
 
 
-def _params_complaint(error: ValidationError) -> str:
-    details = (
-        f"{'.'.join(str(part) for part in item['loc']) or 'params'}: {item['msg']}" for item in error.errors()
-    )
+def _params_complaint(error: ValidationError, params: type[BaseModel]) -> str:
+    """What is wrong with each parameter, what was given, and which there are where a name is unknown."""
+    details, unknown = [], False
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"]) or "params"
+        match item["type"]:
+            case "extra_forbidden":
+                unknown = True
+                details.append(f"{name}: there is no such parameter")
+            case "missing":
+                details.append(f"{name}: {item['msg']}")
+            case _:
+                given = _bounded(repr(item["input"]), MAX_GIVEN)
+                details.append(f"{name} = {given}: {item['msg']}")
+    if unknown:
+        details.append(f"it has: {', '.join(params.model_fields) or 'none'}")
     return "parameters refused: " + "; ".join(details)
 
 

@@ -137,8 +137,17 @@ LOADING = {
     "no class": ("tried:Other", {}, "tried has no strategy class 'Other'; it has: Tried"),
     "bad import": ("broken:Tried", {}, "No module named 'not_installed' (in loading, broken.py line 1)"),
     "syntax": ("wrong:Tried", {}, "SyntaxError"),
-    "unknown param": ("tried:Tried", {"windw": 3}, "parameters refused: windw: Extra inputs"),
-    "bad param": ("tried:Tried", {"window": 0}, "parameters refused: window: Input should be greater"),
+    "unknown param": (
+        "tried:Tried",
+        {"windw": 3},
+        "parameters refused: windw: there is no such parameter; it has: window",
+    ),
+    "bad param": ("tried:Tried", {"window": 0}, "parameters refused: window = 0: Input should be greater"),
+    "bad type": (
+        "tried:Tried",
+        {"window": "ten"},
+        "parameters refused: window = 'ten': Input should be a valid",
+    ),
 }
 
 

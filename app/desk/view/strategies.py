@@ -27,6 +27,8 @@ COLUMNS = (
 
 CROWDED = 100
 """Events that wait beyond which a strategy is shown as falling behind."""
+BEHIND = 250.0
+"""Milliseconds that its oldest event may wait before that is said."""
 
 _STATES = {
     "starting": ("◌", "strategy-idle"),
@@ -35,6 +37,19 @@ _STATES = {
     "stopped": ("■", "strategy-stopped"),
     "failed": ("✕", "strategy-stopped"),
 }
+
+
+def behind(strategy: StrategyRow) -> str:
+    """How one that runs does not keep up, in words: on a narrow screen the columns of it are not there."""
+    late = sum(callback.late for callback in strategy.callbacks)
+    said = []
+    if strategy.lag_ms is not None and strategy.lag_ms > BEHIND:
+        said.append(f"behind by {strategy.lag_ms / 1000:.1f} s")
+    if strategy.queue > CROWDED:
+        said.append(f"{strategy.queue:,} events wait")
+    if late:
+        said.append(f"{late:,} late calls")
+    return ", ".join(said)
 
 
 def row(strategy: StrategyRow) -> Row:
@@ -47,6 +62,9 @@ def row(strategy: StrategyRow) -> Row:
     lag = formats.NONE if strategy.lag_ms is None else formats.microseconds(strategy.lag_ms * 1000)
     memory = formats.NONE if strategy.rss_mb is None else f"{strategy.rss_mb:,.0f}MB"
     late = sum(callback.late for callback in strategy.callbacks)
+    reason = Cell(strategy.reason or ("no reason given" if ended else ""), "heading" if ended else "muted")
+    if not ended and (slow := behind(strategy)):
+        reason = Cell("; ".join(filter(None, (strategy.reason, slow))), "stale")
     slowest = formats.NONE
     if strategy.callbacks:
         slowest = formats.microseconds(max(callback.p99 for callback in strategy.callbacks))
@@ -67,7 +85,7 @@ def row(strategy: StrategyRow) -> Row:
             Cell(memory, "muted"),
             Cell(f"{strategy.restarts:,}", "stale" if strategy.restarts else "muted"),
             Cell(intends or "-"),
-            Cell(strategy.reason or ("no reason given" if ended else ""), "heading" if ended else "muted"),
+            reason,
         ),
     )
 
