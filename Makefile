@@ -13,6 +13,11 @@ KILLS ?= 300
 CUTS ?= 1000
 SEEDS ?= 500
 
+# Where nothing compiled is kept, each of the hundreds of processes that the tests start compiles all its modules
+# anew, which doubles what a start costs.
+unexport PYTHONDONTWRITEBYTECODE
+COMPILED = @$(BIN)/python -m compileall -q app engine brokers themes
+
 .PHONY: run test test-long test-ib test-ib-async conformance lint bench bench-peers bench-guard bench-base crash sim soak mutants picture clean help
 
 help:  ## show what can be made
@@ -39,9 +44,11 @@ run: $(STAMP)  ## the workstation on the synthetic market (headless for a minute
 	@$(BIN)/breakwater
 
 test: $(STAMP)  ## the whole test suite
+	$(COMPILED)
 	$(BIN)/python -m pytest $(SPREAD) tests || $(AGAIN)
 
 test-long: $(STAMP)  ## the same with recordings to their end, and examples and kills in plenty
+	$(COMPILED)
 	BREAKWATER_FULL=1 $(BIN)/python -m pytest $(SPREAD) --timeout=3600 tests
 
 # The vendor's own client, for tests only: breakwater is not installed beside it.
