@@ -27,7 +27,7 @@ _CAUSE: Final = (
     "link_down connect link_error store day pnl unreadable reconcile gap drift stale_snapshot "
     "not_flat kill_error kill_resumed screen_lost strategy unprotected no_target stop protection feed "
     "wrong_size in_doubt reload pager foreign_order sentinel_gone sentinel_link sentinel_settings "
-    "sentinel_build status_differs"
+    "sentinel_build status_differs venue_switch"
 )
 _RESET: Final = "halt operator_halt manual_trade sentinel unknown_order overfill unknown_fill"
 _CONTROLS: Final = (

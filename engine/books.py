@@ -129,10 +129,11 @@ class Books:
         self.kills: tuple[KillBegan, ...] = ()
         """What was asked of the emergency procedure that has not ended, in order."""
         self.stops = 0
-        """Halts of the account, and kills: those that found it halted already, and a control's of one
-        instrument, as well."""
+        """Halts of the account, and kills: also those that found it halted, and one instrument's."""
         self.sentinel: SentinelImported | None = None
         """Up to where the sentinel's journal has been taken over."""
+        self.armed = False
+        """The venue's switch was armed last, by this run or an earlier one."""
         self.tripped: dict[tuple[str, str], ControlTripped] = {}
         self.limits_version = 1
         self.overrides: dict[str, Override] = {}
@@ -196,6 +197,8 @@ class Books:
                 return self._event(order_id, life.Sent(), ts)
             case Sent(order_id=order_id, what="cancel"):
                 return self._event(order_id, life.CancelSent(), ts)
+            case Sent(what="arm" | "disarm" as what):
+                self.armed = what == "arm"
             case Sent():
                 return Applied(self.orders.get(record.order_id), changed=False)
             case ReplaceStored(replace=replace):
@@ -438,9 +441,7 @@ class Books:
         if instrument is None:
             return Decimal(0) if held.qty == 0 and held.cash == 0 else None
         rate = self.fx(instrument.currency)
-        if rate is None:
-            return None
-        if held.qty and mark_twice is None:
+        if rate is None or (held.qty and mark_twice is None):
             return None
         half = held.total_half(mark_twice or 0)
         return (instrument.tick_value * half / 2 - held.fees) * rate

@@ -65,6 +65,7 @@ class Main(Value, frozen=True, kw_only=True, tag="books"):
     """Closing orders of rolls."""
     stops: int
     sentinel: SentinelImported | None
+    armed: bool
     tripped: tuple[ControlTripped, ...]
     limits_version: int
     overrides: dict[str, Override]
@@ -176,6 +177,7 @@ def take(books: Books) -> Image:
         rolled=rolled,
         stops=b.stops,
         sentinel=b.sentinel,
+        armed=b.armed,
         tripped=tuple(b.tripped.values()),
         limits_version=b.limits_version,
         overrides=dict(b.overrides),
@@ -248,7 +250,8 @@ def put_back(books: Books, image: Image) -> None:
     b.rolls.put_back(main.rolls, main.rolled)
     b.day, b.peak, b.run, b.ended = main.day, main.peak, main.run, main.ended
     b.day_start = None if main.day_start is None else DayStart.of(main.day_start)
-    b.kills, b.stops, b.sentinel = main.kills, main.stops, main.sentinel
+    b.kills, b.stops = main.kills, main.stops
+    b.sentinel, b.armed = main.sentinel, main.armed
     b.tripped = {(one.control, one.scope): one for one in main.tripped}
     b.limits_version, b.overrides = main.limits_version, main.overrides
     b.strategies, b.saved = {one.name: one for one in main.strategies}, main.saved

@@ -51,9 +51,10 @@ class Ending:
         await self._within(self._verify_protection(), NS)
         engine.end_loops()
         flat = not any(p.held.qty for p in core.books.positions)
+        disarmed = engine.dead_man.stop()
         core.commit(RunEnded(reason=reason, flat=flat, complete=complete))
         engine.publish()
-        if engine.dead_man.stop():
+        if disarmed:
             # Its answer comes after what was sent before: a session that ends at once could lose the word.
             with contextlib.suppress(QueryFailed):
                 await self._within(core.adapter.probe(), NS)

@@ -92,10 +92,10 @@ class ReplaceWaits(Record, frozen=True, tag="replace_waits"):
 
 
 class Sent(Record, frozen=True, tag="sent"):
-    """Something was handed to the adapter."""
+    """Something was handed to the adapter; `arm` and `disarm` of the venue's switch are no order's."""
 
     order_id: str
-    what: Literal["submit", "cancel", "replace"]
+    what: Literal["submit", "cancel", "replace", "arm", "disarm"]
     replace_id: str = ""
 
 

@@ -15,6 +15,13 @@ from engine.records import AnyRecord
 
 _VERB: Final = {Side.BUY: "buy", Side.SELL: "sell"}
 _PAST: Final = {Side.BUY: "bought", Side.SELL: "sold"}
+_SENT: Final = {
+    "submit": "sent to the broker",
+    "cancel": "cancel sent",
+    "replace": "change sent",
+    "arm": "the venue is told to cancel all unless the engine says so again and again",
+    "disarm": "the venue is told not to cancel by itself",
+}
 
 
 class Words:
@@ -91,9 +98,7 @@ class Words:
             case records.Refused(order=order, control=control, reason=reason):
                 return f"the gate refuses to {self.order(order)}: {control}: {reason}"
             case records.Sent(what=what):
-                return {"submit": "sent to the broker", "cancel": "cancel sent", "replace": "change sent"}[
-                    what
-                ]
+                return _SENT[what]
             case records.NotSentNote(what=what, reason=reason):
                 return f"{what} was not sent: {reason}"
             case records.Unanswered(what=what):

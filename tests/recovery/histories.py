@@ -255,6 +255,7 @@ RARE: tuple[Maker, ...] = (
     lambda a, b, c: RunStarted(install="i", run=a, mode="PAPER", account="A", broker="b", instruments=(ES,)),
     lambda a, b, c: RunEnded(reason="r", flat=bool(b % 2)),
     lambda a, b, c: SentinelImported(journal="j", seq=b, text="t"),
+    lambda a, b, c: Sent(order_id="", what=("arm", "disarm")[b % 2]),  # type: ignore[arg-type]
     lambda a, b, c: FindingSeen(code="f", severity="s", symbol="ES", order_id="o", text="t", action="a"),
 )
 """What happens now and then."""

@@ -80,6 +80,7 @@ REMEDIES: Final[dict[str, str]] = {
     "sentinel_gone": "it starts again by itself; F6",
     "sentinel_pager": "try breakwater doctor --page",
     "sentinel_link": "F6: look at the link",
+    "venue_switch": "F6: look at the link",
     "sentinel_build": "restart what starts it; F6",
     "sentinel_settings": "give it this configuration",
     "not_flat": "F12 and FLATTEN repeat it",
