@@ -19,7 +19,6 @@ SECONDS = {
     "crash/test_kill.py": 45,
     "sentinel/test_sentinel_processes.py": 45,
     "desk/test_desk_entry.py": 35,
-    "desk/test_desk_pilot.py": 45,
     "desk/test_desk_snapshots.py": 45,
     "live/test_live_attach.py": 45,
     "acceptance/test_determinism.py": 40,

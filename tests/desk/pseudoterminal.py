@@ -7,16 +7,18 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import pyte
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which a test gives up; nothing is asserted about how fast things are."""
 
 SWITCHES = {
@@ -47,6 +49,8 @@ class PseudoTerminal:
         self.screen = pyte.Screen(*size)
         self.stream = pyte.ByteStream(self.screen)
         self.output = bytearray()
+        self._shown: str | None = None
+        """What `text` found last; nothing, once the terminal has got something since."""
         self.reading = threading.Event()
         """Cleared: the terminal stalls."""
         self.reading.set()
@@ -79,11 +83,14 @@ class PseudoTerminal:
                 self.output += data
                 # pyte does not know the kitty protocol's private sequences and would print them.
                 self.stream.feed(data.replace(b"\x1b[>25u", b"").replace(b"\x1b[<u", b""))
+                self._shown = None
 
     def text(self) -> str:
         """What stands on the terminal."""
         with self.lock:
-            return "\n".join(line.rstrip() for line in self.screen.display)
+            if self._shown is None:  # pyte takes milliseconds to tell it, and who waits looks every 20
+                self._shown = "\n".join(line.rstrip() for line in self.screen.display)
+            return self._shown
 
     def told(self) -> str:
         """What a failed test says of the process."""
@@ -102,10 +109,26 @@ class PseudoTerminal:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
+    def wipe(self) -> None:
+        """What stands on the terminal is gone, as after another program has used it."""
+        with self.lock:
+            self.screen.reset()
+            self._shown = None
+
+    def stop(self) -> None:
+        """SIGSTOP; waits until no thread of the process runs any more."""
+        self.signal(signal.SIGSTOP)
+        self.until(self._stands_still, "the process to stop")
+
+    def _stands_still(self) -> bool:
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/stat")
+        return all(t.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] == "T" for t in threads)
+
     def resize(self, width: int, height: int) -> None:
         """The terminal gets another size."""
         with self.lock:
             self.screen.resize(height, width)
+            self._shown = None
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def hang_up(self) -> None:

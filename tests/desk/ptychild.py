@@ -2,7 +2,7 @@
 
 Run as `ptychild.py LOG [crash]`. Every event is a line of JSON in LOG; the file LOG.freeze makes the
 "engine" stand still, and the desk's own idea of its screen goes to LOG.screen on SIGUSR2. SIGUSR1 freezes the
-desk's loop for two seconds.
+desk's loop until LOG.thaw is there.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from engine.control.snapshot import Snapshot  # noqa: E402
 LOG = Path(sys.argv[1])
 FREEZE = LOG.with_suffix(".freeze")
 SCREEN = LOG.with_suffix(".screen")
+THAW = LOG.with_suffix(".thaw")
 
 
 made: list[running.DeskApp] = []
@@ -108,7 +109,8 @@ def main() -> int:
 
     def freeze() -> None:
         log(frozen=True)
-        time.sleep(2)
+        while not THAW.exists():
+            time.sleep(0.01)
         log(thawed=True)
 
     def dump() -> None:

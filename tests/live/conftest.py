@@ -63,7 +63,7 @@ def headless(tmp_path: Path, quiet_config: Path) -> Iterator[Callable[..., Headl
 
     def one(*options: str) -> Headless:
         started.append(Headless(tmp_path, "--config", str(quiet_config), *options))
-        return started[-1]
+        return started[-1].up()
 
     yield one
     for engine in started:

@@ -66,12 +66,11 @@ class Harmed(Workstation):
 
 
 @pytest.fixture
-def harmed(tmp_path: Path, headless: Engines, start: Start) -> Iterator[Callable[[bool], Harmed]]:
+def harmed(tmp_path: Path, headless: Engines) -> Iterator[Callable[[bool], Harmed]]:
     headless()
     made: list[Harmed] = []
 
     def make(crash: bool) -> Harmed:
-        attach(start).close()  # the engine is there
         made.append(Harmed(tmp_path, crash=crash))
         return made[-1]
 
@@ -224,7 +223,6 @@ def test_a_configuration_that_is_being_edited_keeps_nobody_out(
     headless: Engines, start: Start, tmp_path: Path
 ) -> None:
     headless()
-    attach(start).close()  # the engine is there
     half = tmp_path / "half.toml"
     half.write_text("[desk]\ntheme = 'no such theme'\n[risk\n", encoding="utf-8")
     desk = start("--config", str(half), word="attach")

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from app.desk.dialogs import GUARD
+from app.drill.processes import wait_for
 from engine.control import wire
-from engine.control.client import ControlClient, Unreachable
+from engine.control.client import ControlClient, Refused, Unreachable
 from engine.control.commands import Answer, AnyCommand, Submit
 from engine.control.snapshot import HealthRow, KillView, OrderRow, PositionRow, StrategyRow
 from engine.model import OrderType, Side
@@ -68,6 +69,20 @@ class Headless:
                 cwd=folder,
                 start_new_session=True,
             )
+
+    def up(self) -> Headless:
+        """Waits until it answers: who attaches before that may be turned away."""
+        wait_for(lambda: self._answers() or self.process.poll() is not None, "an engine that answers")
+        assert self.process.poll() is None, (self.folder / "headless.out").read_text(encoding="utf-8")
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            with ControlClient(self.state, tty="") as client:
+                client.ask("status")
+        except (Unreachable, Refused):
+            return False
+        return True
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
