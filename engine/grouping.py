@@ -13,7 +13,8 @@ other hands is not sent again but alarmed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
@@ -21,6 +22,7 @@ import msgspec
 from engine.books import Applied
 from engine.core import Core
 from engine.facts import AnyFact, OpenOrders
+from engine.grouping_alarms import tell
 from engine.grouping_stuck import Stuck, live_names
 from engine.grouping_venue import AtVenue, protectable
 from engine.intake import Intake
@@ -100,6 +102,8 @@ class Grouper:
         """What a kill or flatten had in hand when it was to be looked at."""
         self._busy = False
         self._dirty: dict[tuple[str, str], None] = {}
+        self._later: dict[str, OrderRecord] | None = None
+        """Orders that change while `at_once` holds; None: it does not."""
         follow = intake.taken_back
         intake.taken_back = lambda order_id: self._taken_back(order_id, follow)
 
@@ -121,6 +125,17 @@ class Grouper:
         """Entries whose brackets are not over."""
         return tuple(self._open)
 
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is booked meanwhile happened long ago: nothing is done or said between two steps of it."""
+        later = self._later = {}
+        try:
+            yield
+        finally:
+            self._later = None
+            for record in later.values():
+                self.on_order(record)
+
     def on_fill(self, applied: Applied) -> None:
         if applied.record is not None:
             self.on_order(applied.record)
@@ -130,6 +145,9 @@ class Grouper:
         parent_id = record.order.parent or record.order.id
         if fact is not None and (record.order.emulated or record.order.parent in self._open):
             self._stuck.saw(record, fact)
+        if self._later is not None:
+            self._later[record.order.id] = record
+            return
         children = self._core.books.orders.children(parent_id)
         if not children:
             return
@@ -143,7 +161,7 @@ class Grouper:
             left = max(0, held * parent.order.side.sign)
             for action in bracket_actions(parent.life, [leg(c) for c in children], left):
                 if isinstance(action, Unprotected):
-                    self._alarm(parent, action, "")
+                    tell(self._core, parent, action, "")
 
     def watch(self) -> None:
         """Looks at what has changed by other ways, and at what falls due. Called with the engine's chores."""
@@ -324,7 +342,7 @@ class Grouper:
 
     def _carry_out(self, parent: OrderRecord, action: GroupAction) -> None:
         if isinstance(action, Unprotected | Overclosed):
-            self._alarm(parent, action, "")
+            tell(self._core, parent, action, "")
             return
         child = self._core.books.orders.get(action.order_id)
         if child is None:
@@ -363,7 +381,7 @@ class Grouper:
                 _remember(self._ours, child.order.id)
                 problem = self._intake.send_cancel(child.order.id, child.order.correlation)
         if problem and grows:
-            self._alarm(parent, action, problem)
+            tell(self._core, parent, action, problem)
         elif grows:
             code = "unprotected" if leg(child).is_stop else "no_target"
             self._core.clear_alarms(code, parent.order.symbol)
@@ -439,29 +457,6 @@ class Grouper:
             correlation=child.order.correlation,
             created=self._core.clock.now(),
         )
-
-    def _alarm(self, parent: OrderRecord, action: GroupAction, problem: str) -> None:
-        entry, core = parent.order, self._core
-        child = core.books.orders.get(action.order_id)
-        match action:
-            case Overclosed(qty=qty):
-                code, severity = "overclosed", "critical"
-                text = (
-                    f"stop and target of {entry.id} closed {qty} lots of {entry.symbol} more than it had "
-                    f"filled; look at the position, 'flatten {entry.symbol}' closes it"
-                )
-            case Unprotected(qty=qty):
-                code, severity = "unprotected", "critical"
-                text = f"{qty} lots of {entry.symbol} entered by {entry.id} have no stop"
-            case Release(qty=qty) | Renew(qty=qty) | Resize(qty=qty) if child is not None:
-                is_stop = leg(child).is_stop
-                code, severity = ("unprotected", "critical") if is_stop else ("no_target", "warning")
-                what = "stop" if is_stop else "target"
-                text = f"the {what} for {qty} lots of {entry.symbol} entered by {entry.id} is not sent: "
-                text += f"{problem}; it is tried again"
-            case _:
-                return
-        core.alarm(severity, code, text, symbol=entry.symbol, correlation=entry.correlation)  # type: ignore[arg-type]
 
 
 def _is_over(life: OrderLife) -> bool:

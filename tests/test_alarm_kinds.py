@@ -38,7 +38,7 @@ COMPUTED: dict[tuple[str, str], set[str]] = {
     ("engine/reactions.py", "event.control"): CONTROLS,
     ("engine/reactions.py", "breach.control"): CONTROLS,
     ("engine/reactions.py", "margin.name"): {"margin"},
-    ("engine/grouping.py", "code"): {"unprotected", "no_target", "overclosed"},
+    ("engine/grouping_alarms.py", "code"): {"unprotected", "no_target", "overclosed"},
     ("engine/grouping_stuck.py", "WRONG_SIZE"): {"wrong_size"},
     ("engine/killhost.py", "code"): {"halt", "operator_halt", "not_flat", "kill_error"},
     ("engine/comparing.py", "hold.code"): set(),  # those of facthandler, where the process died before them

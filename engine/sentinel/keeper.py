@@ -73,12 +73,15 @@ class Keeper:
         every = min(max(post.after / 10, 0.1), 1.0)
         self._every = int(every * NS * engine.parts.speed)
         self._n = 0
+        self._beat_at = self._core.clock.mono()
+        """When the newest heartbeat was said, monotonic ns."""
         self._regained = 0
         """Number of the newest heartbeat when the lease came back: answers up to that one are old."""
         self._timer: TimerHandle | None = None
         self._regaining: asyncio.Task[None] | None = None
         self._said: Said | None = None
-        self._heard = self._core.clock.mono() + int(_GRACE * engine.parts.speed)
+        self._heard = 0
+        self._starts()
         self._answered = self._core.clock.mono()
         """When it answered last, monotonic ns."""
         self._stopped = False
@@ -126,6 +129,10 @@ class Keeper:
         if self._stopped:
             return
         core, post = self._core, self._post
+        mono = core.clock.mono()
+        # Time in which this engine itself stood still is no silence of the sentinel's.
+        self._heard += max(0, mono - self._beat_at - 2 * self._every)
+        self._beat_at = mono
         self._timer = core.clock.call_later(self._every, self._beat)
         post.tend()
         self._n += 1
@@ -135,6 +142,10 @@ class Keeper:
             if post.hold.lost:
                 self._lost(post.hold.lost)
         self._watch_it()
+
+    def _starts(self) -> None:
+        """One has its time from now to start and to answer."""
+        self._heard = self._core.clock.mono() + int(_GRACE * self._engine.parts.speed)
 
     def _watch_it(self) -> None:
         """The sentinel's own death or silence is alarmed."""
@@ -149,7 +160,9 @@ class Keeper:
 
     def _take(self, said: Said) -> None:
         self._said = said
-        self._heard = self._answered = self._core.clock.mono()
+        self._answered = mono = self._core.clock.mono()
+        # The last words of one that leaves take nothing from the time of the next.
+        self._heard = mono if said.phase is Phase.WATCHING else max(self._heard, mono)
         self._core.clear_alarms("sentinel_gone")
         self._compare(said)
         if said.phase in HOLDS and said.n > self._regained and not self.why_not:
@@ -231,7 +244,7 @@ class Keeper:
         if self.why_not:
             return
         self.why_not = why
-        reason = f"the sentinel acts in this engine's place: {why}"
+        reason = f"this engine is locked out, and sends nothing: {why}"
         self._engine.halt("account", "", "sentinel", reason)
         self._engine.disable(reason)
         self._engine.link.give_up(reason)
@@ -261,6 +274,7 @@ class Keeper:
         self._regained = self._n
         self._tell(deeds, was)
         if was:
+            self._starts()  # the one that handed back leaves, and another comes
             # It stays halted; what the broker has is looked at first.
             self._engine.link.again()
             self._engine.reconcile_soon()

@@ -65,8 +65,10 @@ def take_over(engine: Engine, regained: Regained) -> Deeds:
     deeds, core = Deeds(), engine.core
     rows = fresh(engine, regained)
     # All are read before the first is booked: what another build wrote is taken over wholly or not at all.
-    for row, record in [(row, read(row)) for row in rows]:
-        _take(engine, deeds, row, record)
+    records = [(row, read(row)) for row in rows]
+    with engine.groups.at_once():
+        for row, record in records:
+            _take(engine, deeds, row, record)
     if rows:
         note = SentinelImported(journal=regained.journal, seq=rows[-1].seq, text=deeds.text())
         core.commit(note)
@@ -124,8 +126,11 @@ def _take(engine: Engine, deeds: Deeds, row: Row, record: AnyRecord) -> None:
             if core.books.orders.get(order.id) is None:
                 deeds.known.add(order.id)
                 core.commit(OrderImported(order=order), order.correlation, order.id)
-        case Sent(what="cancel"):
+        case Sent(what="cancel", order_id=order_id):
             deeds.cancels += 1
+            found = core.books.orders.get(order_id)
+            if found is not None and not found.life.is_closed:  # so that its answer is no surprise
+                core.commit(record, row.correlation, order_id)
         case Sent(order_id=order_id) | NotSentNote(order_id=order_id) if order_id in deeds.known:
             core.commit(record, row.correlation, order_id)
         case FactTaken(fact=fact, source="stream"):

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from engine.control.commands import Kill
+from engine.facts import Canceled
 from engine.journal import Row
-from engine.model import NS, Side
-from engine.records import KINDS, SentinelNote
+from engine.model import NS, OrderStatus, Side
+from engine.records import KINDS, FactTaken, Sent, SentinelNote
 from engine.sentinel.keeper import Keeper
 from engine.sentinel.lease import Holder, Leasehold
 from engine.sentinel.leasefile import LeaseFile
@@ -260,6 +261,36 @@ def test_what_the_sentinel_could_not_page_is_read_from_its_journal_unless_it_was
     play(script)
 
 
+def test_an_order_that_the_sentinel_cancelled_was_cancelled_by_request() -> None:
+    """Found at a terminal: the engine alarmed that the venue had cancelled unasked, with each hand-back."""
+
+    async def script(rig: Rig) -> None:
+        watched(rig)
+        await rig.engine.keeper.first()  # type: ignore[union-attr]
+        order, refusal = rig.send(Side.BUY, 1, 23_900)
+        assert refusal is None
+        await rig.sleep(1)
+        ended = Canceled(ts=1, order_id=order.id, broker_id=None, reason="asked for")
+        records = (
+            SentinelNote(event="silent", text="nothing heard"),
+            SentinelNote(event="fenced", text="taken"),
+            Sent(order_id=order.id, what="cancel"),
+            FactTaken(fact=ended, source="stream"),
+            Sent(order_id=order.id, what="cancel"),
+        )
+        rows = tuple(
+            Row(n, 0, KINDS[type(r)], "", "", msgspec.json.encode(r).decode(), 0)
+            for n, r in enumerate(records, 1)
+        )
+        deeds = take_over(rig.engine, Regained("j", rows))
+        assert deeds.cancels == 2
+        found = rig.engine.core.books.orders.get(order.id)
+        assert found is not None and found.life.status is OrderStatus.CANCELED
+        assert "unsolicited_cancel" not in codes(rig)
+
+    play(script)
+
+
 def test_one_that_says_that_it_is_at_work_is_believed_whatever_the_lease_says() -> None:
     """Found by reading: the lease's file was removed while the sentinel stood still at work; the engine took
     the new one, traded beside a sentinel that never left, and nobody watched over it."""
@@ -284,6 +315,36 @@ def test_one_that_says_that_it_is_at_work_is_believed_whatever_the_lease_says() 
         await rig.sleep(2)
         assert not keeper.why_not
         assert rig.engine.core.books.halts.account() is not None, "only a person lifts it"
+
+    play(script)
+
+
+def test_an_engine_that_stood_still_itself_does_not_call_the_sentinel_gone() -> None:
+    """Found at a terminal: stopped for some seconds and continued, its first heartbeat alarmed that the
+    sentinel stood still; and so did the seconds in which the next one started, after the hand-back."""
+
+    async def script(rig: Rig) -> None:
+        post = watched(rig)
+        keeper = rig.engine.keeper
+        assert keeper is not None
+        await keeper.first()
+        await rig.sleep(1)
+        post.answers = False  # what it says waits in the socket
+        keeper._timer.cancel()  # type: ignore[union-attr]
+        await rig.sleep(60)
+        keeper._beat()
+        assert "sentinel_gone" not in codes(rig)
+        await rig.sleep(3)
+        assert "sentinel_gone" in codes(rig), "now it had its time"
+        post.answers = True
+        await rig.sleep(1)
+        post.take_away()
+        post.answers, post.problem = False, "it is starting"
+        await rig.sleep(5)
+        assert not keeper.why_not, "given back at once"
+        assert "sentinel_gone" not in codes(rig), "as at a start of the engine"
+        await rig.sleep(15)
+        assert "sentinel_gone" in codes(rig)
 
     play(script)
 

@@ -104,8 +104,15 @@ class Bench:
         self.send(Side.SELL, 1, 5100)
         self.engine.until(lambda p: len(resting(p)) == 2 or None, "the orders")
 
-    def send(self, side: Side, qty: int, limit: int) -> None:
-        order = Submit(symbol="ES", side=side, size=Decimal(qty), limit=Decimal(limit))
+    def protected(self) -> None:
+        """Long 1 more, with stop and target far away."""
+        held, orders = self.held(), len(self.working())
+        self.send(Side.BUY, 1, 5050, stop_loss=Decimal(4700), take_profit=Decimal(5400))
+        self.engine.until(lambda p: position(p) == held + 1 or None, "the position")
+        self.engine.until(lambda p: len(resting(p)) == orders + 2 or None, "stop and target")
+
+    def send(self, side: Side, qty: int, limit: int, **more: Decimal) -> None:
+        order = Submit(symbol="ES", side=side, size=Decimal(qty), limit=Decimal(limit), **more)  # type: ignore[arg-type]
         answer = self.engine.command(order)
         assert answer.ok, answer
 
