@@ -54,7 +54,7 @@ def _shadow(summary: dict[str, Any]) -> list[str]:
 def _flat(summary: dict[str, Any]) -> str:
     if summary["flat"]:
         return "flat" if not summary["working"] else f"flat, {summary['working']} orders still open"
-    held = ", ".join(f"{symbol} {lots:+d} lots" for symbol, lots in summary["positions"].items())
+    held = ", ".join(f"{symbol} {size}" for symbol, size in summary["sizes"].items())
     return f"NOT FLAT: {held}"
 
 

@@ -28,7 +28,7 @@ from engine.holds import AFTER_END, HOLDING
 from engine.intake import anomaly_text
 from engine.lifecycle_types import Anomaly, Code, Request
 from engine.model import Fill, OrderStatus, OrderType, Purpose, Side
-from engine.orders_groups import leg
+from engine.orders_groups import leg, served
 from engine.orders_record import OrderRecord
 from engine.reconcile_types import Kind
 from engine.records import FactTaken, LinkLost
@@ -328,10 +328,21 @@ class FactHandler:
             text += f", and no stop works there: protect it, or 'flatten {symbol}' closes it"
         return text
 
+    def _served(self, record: OrderRecord) -> bool:
+        """What it was for is over: the venue ended it for that, as one that works brackets does every day."""
+        books, order = self._core.books, record.order
+        if order.reduce_only and books.positions.qty(order.symbol) * order.side.sign >= 0:
+            return True
+        parent = None if order.parent is None else books.orders.get(order.parent)
+        if parent is None:
+            return False
+        return served(parent.life, [leg(child) for child in books.orders.children(parent.order.id)])
+
     def _surprise(self, anomaly: Anomaly, applied: Applied, order_id: str, correlation: str) -> None:
         core, record = self._core, applied.record
         core.metrics.count(f"anomaly.{anomaly.code}")
-        if anomaly.code in QUIET or (anomaly.code is Code.UNKNOWN_ORDER and not order_id):
+        quiet = anomaly.code in QUIET or (anomaly.code is Code.UNKNOWN_ORDER and not order_id)
+        if quiet or (anomaly.code is Code.UNSOLICITED_CANCEL and record is not None and self._served(record)):
             core.log(
                 "info",
                 anomaly_text(anomaly, record),

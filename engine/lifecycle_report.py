@@ -82,7 +82,7 @@ def _report_of_end(life: OrderLife, event: OrderReport) -> Transition:
         )
     asked = life.pending_cancel or life.tif in IMMEDIATE
     if event.status is CANCELED and not asked:
-        text = f"the venue canceled it unasked {event.reason}".rstrip()
+        text = ": ".join(filter(None, ("the venue canceled it unasked", event.reason)))
         anomalies = (Anomaly(Code.UNSOLICITED_CANCEL, text), *anomalies)
     return Transition(close(told, event.status, event.reason), anomalies)
 

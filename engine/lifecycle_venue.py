@@ -160,8 +160,10 @@ def _ended(life: OrderLife, event: Canceled | Expired, status: OrderStatus) -> T
 
 def _canceled(life: OrderLife, event: Canceled) -> Transition:
     after, anomalies = _ended(life, event, CANCELED)
-    if event.unsolicited or not (life.pending_cancel or life.tif in IMMEDIATE):
-        text = f"the venue canceled it unasked {event.reason}".rstrip()
+    # Whoever was first: an order that we want away is gone, and that is no news.
+    asked = life.pending_cancel or (life.tif in IMMEDIATE and not event.unsolicited)
+    if not asked:
+        text = ": ".join(filter(None, ("the venue canceled it unasked", event.reason)))
         anomalies = (Anomaly(Code.UNSOLICITED_CANCEL, text), *anomalies)
     return Transition(after, anomalies)
 

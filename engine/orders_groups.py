@@ -107,6 +107,13 @@ def open_lots(parent: OrderLife, children: Sequence[Leg], cap: int | None = None
     return max(0, left if cap is None else min(left, cap))
 
 
+def served(parent: OrderLife, children: Sequence[Leg]) -> bool:
+    """A bracket that has done its part: the entry is over or being cancelled, and of what it filled its
+    children have left nothing open. That a venue ends what works of it then is its way, no news."""
+    over = parent.is_closed or parent.pending_cancel
+    return over and not parent.missing and open_lots(parent, children) == 0
+
+
 def _closed_out(children: Sequence[Leg]) -> int:
     return sum(c.life.cum for c in children if c.life is not None)
 

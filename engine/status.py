@@ -197,6 +197,11 @@ class Status:
             },
             "risk_rounds": self._engine.risk.rounds,
             "positions": {p.symbol: p.held.qty for p in core.books.positions if p.held.qty},
+            "sizes": {
+                p.symbol: f"{core.books.instruments[p.symbol].size(p.held.qty):+f}"
+                for p in core.books.positions
+                if p.held.qty
+            },
             "digest": core.books.digest(),
         }
 

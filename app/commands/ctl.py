@@ -101,7 +101,9 @@ def _safety(verb: Any) -> None:
     flatten = verb("flatten", "close a symbol, or everything; stays until it is proven", 120.0)
     flatten.add_argument("symbol", nargs="?")
     reset = verb("reset", "take back one named halt")
-    reset.add_argument("scope", choices=("halt", "day-loss", "instrument", "control"))
+    scopes = ("halt", "day-loss", "instrument", "control")
+    # The name of the control, as the risk table has it, does as well.
+    reset.add_argument("scope", type=lambda text: text.replace("_", "-"), choices=scopes)
     reset.add_argument("target", nargs="?", help="symbol or control's name, for the last two")
     for name, text in (("pause", "no opening orders"), ("resume", "opening orders again")):
         verb(name, f"{text}, of one strategy or of all").add_argument("strategy", nargs="?")

@@ -104,6 +104,7 @@ def sent(served: Served, *words: str) -> c.AnyCommand:
         ("kill --no-flatten --reason smoke", c.Kill(flatten=False, reason="smoke")),
         ("reset halt", c.Reset(scope="halt")),
         ("reset day-loss", c.Reset(scope="day_loss")),
+        ("reset day_loss", c.Reset(scope="day_loss")),
         ("reset instrument ES", c.Reset(scope="instrument", target="ES")),
         ("reset control spread", c.Reset(scope="control", target="spread")),
         ("pause", c.Pause()),

@@ -82,7 +82,7 @@ def test_quitting_closes_the_screen_and_leaves_the_engine(quiet: Workstation) ->
     # The terminal is in its usual mode again: ctrl+c is a signal.
     quiet.type(b"\x03")
     assert quiet.ended() == ExitCode.CLEAN
-    assert quiet.summary().startswith("SIGINT") and "NOT FLAT: ES +1 lots" in quiet.summary()
+    assert quiet.summary().startswith("SIGINT") and "NOT FLAT: ES +1;" in quiet.summary()
 
 
 def test_a_terminal_closed_after_the_screen_does_not_spoil_the_end(quiet: Workstation) -> None:

@@ -76,7 +76,7 @@ def test_a_stop_signal_ends_all_in_order(quiet: Workstation, number: signal.Sign
     print(f"gone after {time.monotonic() - began:.2f} s")
     assert code == ExitCode.CLEAN
     said = quiet.summary()
-    assert said.startswith(number.name) and "NOT FLAT: ES +1 lots" in said
+    assert said.startswith(number.name) and "NOT FLAT: ES +1;" in said
     assert "reconciled with the broker" in said
     quiet.restored(b"\r\n")
     assert canceled(quiet, resting)

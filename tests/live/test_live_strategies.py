@@ -65,5 +65,5 @@ def test_a_strategy_that_does_not_listen_does_not_hold_up_the_stop(
     took = time.monotonic() - began
     print(f"gone after {took:.2f} s")
     assert code == ExitCode.CLEAN and took < STOPS_WITHIN + 1, "a second for the interpreter's end under load"
-    assert "NOT FLAT: ES +2 lots" in desk.summary()
+    assert "NOT FLAT: ES +2;" in desk.summary()
     desk.restored(b"\r\n")
