@@ -30,9 +30,10 @@ def both(home: Home, feed: str, *options: str) -> dict[str, object]:
 
 def test_the_synthetic_market(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    summary = both(home, "synthetic:ES", "--for", "5m", "--seed", "7")
+    lasts = ("--for", f"{effort(2, 5)}m")
+    summary = both(home, "synthetic:ES", *lasts, "--seed", "7")
     assert isinstance(summary["fills"], int) and summary["fills"] > 0
-    home.run("synthetic:ES", "--for", "5m", "--seed", "8", state="other")
+    home.run("synthetic:ES", *lasts, "--seed", "8", state="other")
     assert compare(home.state("one") / "journal.db", home.state("other") / "journal.db") is not None
 
 
@@ -43,6 +44,6 @@ def test_a_strategy_that_does_everything(tmp_path: Path) -> None:
 
 @pytest.mark.data
 def test_a_recording(tmp_path: Path) -> None:
-    part = prefix(GC, effort(15_000, 30_000), tmp_path)
+    part = prefix(GC, effort(8_000, 30_000), tmp_path)
     summary = both(Home(tmp_path, LIVELY), f"replay:{part}")
     assert isinstance(summary["fills"], int) and summary["fills"] > 0

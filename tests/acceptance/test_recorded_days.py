@@ -49,22 +49,15 @@ def proven(home: Home, feed: str, summary: dict[str, Any], state: str = "state")
     assert len(audit.executions) == story.books.fills >= summary["fills"]
 
 
-@pytest.mark.parametrize("name", [ES, BTC])
-def test_a_whole_day(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "rows"), [(ES, None), (BTC, 45_000), (GC, 20_000)])
+def test_a_recorded_day(name: str, rows: int | None, tmp_path: Path) -> None:
+    """One of them whole, of the others the first hours; all of them whole with BREAKWATER_FULL=1."""
     home = Home(tmp_path)
-    feed = f"replay:{recording(name)}"
+    path = recording(name) if FULL or rows is None else prefix(name, rows, tmp_path)
+    feed = f"replay:{path}"
     summary = home.run(feed)
     traded(summary)
     proven(home, feed, summary)
-
-
-def test_gold(tmp_path: Path) -> None:
-    """The first hours of the day; all of it with BREAKWATER_FULL=1."""
-    home = Home(tmp_path)
-    path = recording(GC) if FULL else prefix(GC, 30_000, tmp_path)
-    summary = home.run(f"replay:{path}")
-    traded(summary)
-    proven(home, f"replay:{path}", summary)
 
 
 def test_a_finished_replay_starts_afresh_and_ends_the_same(tmp_path: Path) -> None:
