@@ -27,7 +27,7 @@ def test_an_engine_does_not_wait_for_a_terminal_that_is_stopped_between_a_look_a
             monkeypatch.setattr(select, "select", lambda *_: ([], [stderr], []))  # as it was a moment ago
             shows = threading.Thread(target=hosting._show, args=(" 20 %\n",), daemon=True)
             shows.start()
-            shows.join(5)
+            shows.join(30)
             waited = shows.is_alive()
             termios.tcflow(slave, termios.TCOON)
             assert not waited

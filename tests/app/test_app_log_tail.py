@@ -32,7 +32,7 @@ def ask(question: LogTail) -> LogLines:
         there.set()
 
     logs.tail(question, sink)
-    assert there.wait(5)
+    assert there.wait(30)
     assert isinstance(got[0], LogLines), got
     return got[0]
 

@@ -254,11 +254,11 @@ class Served:
     def stop(self) -> None:
         self.run(self.server.close())
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self.loop.close()
 
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def until(condition: Callable[[], object], what: str) -> None:

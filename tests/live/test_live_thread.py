@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ from app.collector import SWITCH_INTERVAL, tame_collector
 from app.hosting import EngineThread
 from app.options import RunOptions
 from app.settings import Settings
+from tests.busy import kept_waiting
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +33,7 @@ def engine(tmp_path: Path) -> Iterator[EngineThread]:
     thread.start()
     yield thread
     thread.stop("the test has ended")
-    assert thread.join(10)
+    assert thread.join(60)
     gc.unfreeze()
     gc.set_threshold(*thresholds)
     sys.setswitchinterval(interval)
@@ -47,20 +49,20 @@ def test_a_busy_main_thread_does_not_stop_the_risk_loop(engine: EngineThread) ->
     assert {thread.name for thread in threading.enumerate()} >= {"MainThread", "engine"}
     assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
     assert gc.get_freeze_count() > 10_000, "what lives for ever is not looked at again"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not rounds(engine):
         assert time.monotonic() < deadline, "no round of the risk loop"
         time.sleep(0.05)
-    before, began = rounds(engine), time.monotonic()
+    before, began, waited = rounds(engine), time.monotonic(), kept_waiting(os.getpid())
     while time.monotonic() - began < BUSY:
         sum(range(1000))
-    made = rounds(engine) - before
+    made, waited = rounds(engine) - before, kept_waiting(os.getpid()) - waited
     snapshot = engine.link.latest()
     assert snapshot is not None
     assert any(row.stage == "collector young" for row in snapshot.health.latencies), "its pauses are measured"
-    print(f"{made} rounds of the risk loop in {BUSY} s of a busy main thread")
+    print(f"{made} rounds of the risk loop in {BUSY} s of a busy main thread, {waited:.1f} s kept waiting")
     # A hundred a second are due; a machine that is shared makes fewer, a thread that waits makes none.
-    assert made > 30 * BUSY
+    assert made > 30 * max(BUSY - waited, 0.5)
 
 
 def test_the_collector_is_tamed() -> None:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from app.desk.dialogs import GUARD
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which something on the screen is given up; a bound, never a judgement of speed."""
 LOOK_EVERY = 0.05
 """Seconds between two looks at the screen."""

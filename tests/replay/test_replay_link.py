@@ -21,7 +21,7 @@ from engine.recorder import open_tape
 from tests.engine.rig import CL, ES, Rig
 
 R = TypeVar("R", bound=Reply)
-WITHIN = 20.0
+WITHIN = 60.0
 
 
 @pytest.fixture(scope="module")
