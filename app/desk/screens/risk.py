@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -12,6 +12,9 @@ from app.desk.keys import bindings
 from app.desk.panes.risk import RiskPane
 from app.desk.sheet import Sheet
 
+WIDE: Final = 20
+"""Cells of a gauge that has the whole width."""
+
 
 class RiskSheet(Sheet):
     """What is tripped stands first."""
@@ -20,7 +23,7 @@ class RiskSheet(Sheet):
     main = "risk"
 
     def compose(self) -> ComposeResult:
-        yield RiskPane(id="risk", gauge=20)
+        yield RiskPane(id="risk", gauge=WIDE)
 
     def action_edit_limit(self) -> None:
         """Changes the limit of the selected control, of its symbol where it has one."""

@@ -18,8 +18,9 @@ def columns(gauge: int) -> tuple[Column, ...]:
     """The columns, with a gauge of so many cells."""
     return (
         Column("State", 9),
-        Column("Use", 4, 3, number=True),
-        Column("Gauge", gauge, 1, most=gauge),
+        Column("Use", 4, 2, number=True),
+        # One that takes the place of two figures is worth less: used says nothing without its limit.
+        Column("Gauge", gauge, 1 if gauge <= GAUGE else 3, most=gauge),
         Column("Control", 15, most=32),
         Column("Used", 7, 1, number=True),
         Column("Limit", 7, 1, number=True),
