@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from app import logs
 from app.logsink import SCHEMA, STARS, FileSink, Renderer
 from engine.model import ExecutionKey
+from tests.effort import effort
 
 
 @pytest.fixture(autouse=True)
@@ -306,7 +307,7 @@ jsonish = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=effort(60, 1_000), deadline=None)
 @given(st.dictionaries(st.text(max_size=12), jsonish, max_size=6))
 def test_whatever_is_logged_is_one_line_of_json(fields: dict[str, object]) -> None:
     line = Renderer(("geheim",)).line(fields)

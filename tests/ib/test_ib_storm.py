@@ -16,6 +16,7 @@ from engine.model import OrderStatus, Replace, Side
 from engine.ports import NotSent, QueryFailed
 from tests.conformance.benches.ib import IbBench
 from tests.conformance.suite import fresh, make, of, recorded, standing
+from tests.effort import effort
 from tests.ib.kit import needs_library, play
 
 pytestmark = [needs_library, pytest.mark.slow]
@@ -98,7 +99,7 @@ def mischief(gateway: Gateway, rng: random.Random) -> None:
         gateway.restore_server(data_lost=rng.random() < 0.5)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(effort(2, 12)))
 def test_after_a_storm_the_books_agree(seed: int) -> None:
     async def script(bench: IbBench) -> None:
         rng = random.Random(f"storm/{seed}")

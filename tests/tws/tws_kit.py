@@ -64,7 +64,7 @@ class Venue:
             ib.disconnect()
 
 
-async def until(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
+async def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """The first true answer; fails with the condition's source where none comes in time."""
     end = time.monotonic() + seconds
     while not (answer := condition()):

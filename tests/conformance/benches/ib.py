@@ -4,6 +4,7 @@ gateway that speaks TWS's protocol over the simulated exchange. Real time."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -36,6 +37,8 @@ CONTRACTS: Final = {
 
 PATIENCE: Final = 10.0
 """Seconds for an answer that is to come, however busy the machine is."""
+GIVEN_UP: Final = 60.0
+"""Seconds after which a test gives up what it waits for."""
 HASTE: Final = 1.0
 """Seconds for one that is not to come."""
 
@@ -190,11 +193,11 @@ class IbBench(VenueBench):
         await asyncio.sleep(0.05)
 
     async def until(self, done: Callable[[], bool], what: str) -> None:
-        for _ in range(300):
-            if done():
-                return
-            await self.settle()
-        raise AssertionError(f"it never came: {what}; facts: {self.facts}")
+        deadline = time.monotonic() + GIVEN_UP
+        while not done():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it never came: {what}; facts: {self.facts}")
+            await asyncio.sleep(0.005)
 
 
 def run(case: Case) -> bool:
