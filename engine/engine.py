@@ -378,6 +378,9 @@ class Engine:
     def ask(self, order_id: str) -> None:
         self.intake.ask(order_id)
 
+    def send_cancel(self, order_id: str) -> str:
+        return self.intake.send_cancel(order_id)
+
     def book_manual(self, symbol: str) -> int:
         return self.reconciler.book_manual(symbol)
 

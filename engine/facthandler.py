@@ -26,7 +26,7 @@ from engine.facts import (
 )
 from engine.holds import AFTER_END, HOLDING
 from engine.intake import anomaly_text
-from engine.lifecycle_types import Anomaly, Code, Request
+from engine.lifecycle_types import Anomaly, Code, OrderLife, Request
 from engine.model import Fill, OrderStatus, OrderType, Purpose, Side
 from engine.orders_groups import leg, served
 from engine.orders_record import OrderRecord
@@ -61,6 +61,22 @@ def _too_late(fact: ReplaceRejected | CancelRejected) -> bool:
     """The order had ended before the request arrived: an everyday race, which its last report settles. What
     the venue says and we do not know is asked about all the same."""
     return fact.status is not None and fact.status.is_closed
+
+
+def _works_after_its_end(was: OrderLife | None, applied: Applied, fact: AnyFact) -> bool:
+    """Whether a picture shows for certain that an order works which the venue had said was over: as a rule
+    the second of two that a replace left under its id. Nobody counts on it any more, so it is to go; of
+    protective orders `engine.grouping` decides, and of what somebody made larger at the venue its owner."""
+    record = applied.record
+    if was is None or record is None or not isinstance(fact, OrderReport):
+        return False
+    over = was.is_closed or (was.status is OrderStatus.UNKNOWN and was.ended is not None)
+    works = record.life.status in (OrderStatus.WORKING, OrderStatus.PARTIAL_FILL)
+    codes = {anomaly.code for anomaly in applied.anomalies}
+    raised = was.status is OrderStatus.FILLED and Code.UNSOLICITED_REPLACE in codes
+    told = Code.REOPENED in codes and not raised
+    ordinary = not record.foreign and record.order.purpose is not Purpose.PROTECT
+    return over and not was.presumed and works and told and ordinary
 
 
 class FactHandler:
@@ -104,9 +120,10 @@ class FactHandler:
         core = self._core
         order_id = self._named(fact)
         before = self._subject(fact)
-        correlation, was = "", None
+        correlation, was_life, was = "", None, None
         if before is not None:
-            order_id, correlation, was = before.order.id, before.order.correlation, before.life.status
+            order_id, correlation, was_life = before.order.id, before.order.correlation, before.life
+            was = was_life.status
         applied = core.commit(FactTaken(fact=fact, source=source), correlation, order_id)
         record = applied.record
         for anomaly in applied.anomalies:
@@ -115,6 +132,9 @@ class FactHandler:
             self._filled(applied, correlation, source)
         if record is not None:
             self._follow(record, was, fact, correlation)
+            if before is record and _works_after_its_end(was_life, applied, fact):
+                core.story("warning", "it works at the venue after its end: it is cancelled", order_id)
+                self._engine.intake.send_cancel(order_id, correlation)
         if applied.fill is None and applied.symbol:
             self._revised(applied, correlation, fact)
         if isinstance(fact, ForeignOrder):

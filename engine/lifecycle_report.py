@@ -30,6 +30,7 @@ from engine.lifecycle_types import (
     Code,
     OrderLife,
     Transition,
+    TwinReport,
     close,
     doubt,
     evolve,
@@ -156,9 +157,24 @@ def _is_second(life: OrderLife, event: OrderReport) -> bool:
 
 def _second(life: OrderLife, event: OrderReport) -> Transition:
     """A replace left two orders with one id of ours: what this one may trade comes on top of what has."""
-    text = f"a second order with its id works at the venue ({event.broker_id}), {event.leaves} lots"
     life = open_again(with_terms(life, life.cum + event.leaves, event.limit, event.stop))
-    return Transition(life, (Anomaly(Code.REOPENED, text, event.leaves),))
+    return Transition(life, (_reopened_by(event),))
+
+
+def _reopened_by(event: OrderReport) -> Anomaly:
+    text = f"a second order with its id works at the venue ({event.broker_id}), {event.leaves} lots"
+    return Anomaly(Code.REOPENED, text, event.leaves)
+
+
+def _report_twin(life: OrderLife, event: TwinReport) -> Transition:
+    """A picture of an order that is over, which shows the other one that has its id."""
+    if life.replaces or life.presumed:
+        return (_report_filled if life.status is FILLED else _report_closed)(life, event)
+    if event.ts <= life.as_of or event.cum < life.cum:
+        return _stale(life, event)
+    told, anomalies = tell(life, event.cum, event.ts)
+    life = open_again(with_terms(told, event.qty, event.limit, event.stop))
+    return Transition(life, (_reopened_by(event), *anomalies))
 
 
 def _report_filled(life: OrderLife, event: OrderReport) -> Transition:
@@ -249,6 +265,16 @@ REPORT_ARMS: Final[dict[type, dict[OrderStatus, Arm]]] = {
         CANCELED: _report_closed,
         REJECTED: _report_closed,
         EXPIRED: _report_closed,
+        UNKNOWN: _report,
+    },
+    TwinReport: {
+        PENDING_NEW: _report,
+        WORKING: _report,
+        PARTIAL: _report,
+        FILLED: _report_twin,
+        CANCELED: _report_twin,
+        REJECTED: _report_twin,
+        EXPIRED: _report_twin,
         UNKNOWN: _report,
     },
     OrderNotFound: {

@@ -227,6 +227,11 @@ class Transition(NamedTuple):
     anomalies: tuple[Anomaly, ...] = ()
 
 
+class TwinReport(OrderReport, frozen=True, tag="twin_report", kw_only=True):
+    """A picture of one of two orders under our id, its counts brought up to ours (`engine.orders_twins`);
+    never journalled."""
+
+
 class Local(Value, frozen=True, tag_field="local", kw_only=True):
     """Base of what happens to an order inside the engine."""
 
@@ -328,6 +333,7 @@ VenueEvent = (
     | Restated
     | Triggered
     | OrderReport
+    | TwinReport
     | OrderNotFound
 )
 OrderEvent = VenueEvent | LocalEvent

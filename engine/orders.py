@@ -7,6 +7,7 @@ elsewhere are taken in. Times are engine time in UTC ns; prices ticks, quantitie
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from engine.facts import (
@@ -42,6 +43,7 @@ from engine.orders_record import (
     Outcome,
 )
 from engine.orders_shelf import OrderShelf
+from engine.orders_twins import twin_report
 
 FOREIGN: Final = "foreign"
 """Strategy name of orders that were placed elsewhere and not claimed."""
@@ -60,6 +62,8 @@ class OrderBook(OrderShelf):
             text = f"{type(event).__name__} for {order_id}"
             return OrderOutcome(outcome, None, None, None, (Anomaly(code, text),))
         before = record.life
+        if event.__class__ is OrderReport:
+            event = twin_report(before, event, self._fills(record)) or event
         life, anomalies = transition(before, event)
         kind = event.__class__
         if isinstance(event, OrderFact) and _tells_of_the_order(event):
@@ -74,6 +78,11 @@ class OrderBook(OrderShelf):
             record.sent = now
         self._moved(record, life, now, asked=kind is Sent)
         return OrderOutcome(Outcome.NEW, record, before, life, anomalies)
+
+    def _fills(self, record: OrderRecord) -> Iterator[Fill]:
+        """All executions that are booked for an order."""
+        entries = map(self._executions.booked, record.keys)
+        return (entry[1] for entry in entries if entry is not None)
 
     def _absent(self, order_id: str | None) -> tuple[Code, Outcome]:
         if order_id is not None and order_id in self._evicted:

@@ -93,6 +93,9 @@ class Hooks(Protocol):
     def ask(self, order_id: str) -> None:
         """Queries one order."""
 
+    def send_cancel(self, order_id: str) -> str:
+        """Cancels one order; returns why it could not be asked for."""
+
 
 class Reconciler:
     """Runs rounds one at a time on the engine's thread."""
@@ -102,7 +105,7 @@ class Reconciler:
         self._view = view
         self._hooks = hooks
         self._confirmer = Confirmer()
-        self._disputed = Disputed(core)
+        self._disputed = Disputed(core, hooks.send_cancel)
         self._wanted = asyncio.Event()
         self._after_executions: dict[str, Callable[[str], None]] = {}
         self._read_to = 0
@@ -187,7 +190,7 @@ class Reconciler:
         for finding in findings:
             self._act(finding)
         self._note(findings)
-        self._disputed.look(findings)
+        self._disputed.look(findings, orders)
         self._widen(findings)
         for order_id, then in waiting.items():
             then(order_id)

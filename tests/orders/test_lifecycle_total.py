@@ -31,6 +31,7 @@ from engine.lifecycle import (
     born,
     transition,
 )
+from engine.lifecycle_types import TwinReport
 from engine.model import Replace, TimeInForce
 
 QTY = 10
@@ -159,6 +160,10 @@ def events() -> list[OrderEvent]:
         made += [v.restated(q, ts=ts) for q in (2, QTY, 15)]
         made += [
             v.report(s, q, c, limit, ts) for s, q, c, limit in product(S, (QTY, 15), (0, 3, 20), (100, 101))
+        ]
+        made += [
+            TwinReport(**msgspec.structs.asdict(v.report(s, q, c, 100, ts)))
+            for s, (q, c) in product((S.WORKING, S.PARTIAL_FILL), ((QTY, 3), (15, 3), (15, 12)))
         ]
     return made
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.model import OrderStatus, Replace, Side
+from engine.model import Replace, Side
 from engine.orders_record import OrderRecord
 from engine.sim.options import Options
 from engine.sim.schedule import PROCESS, SimLoop
@@ -161,34 +161,6 @@ def test_a_start_whose_last_question_was_lost_has_its_time_to_ask_again() -> Non
     options = Options.draw(32).narrow(only=("query_lost", "stall"), seconds=10.0)
     result = play(dataclasses.replace(options, rates={"query_lost": 0.5, "stall": 12.0}))
     assert not result.failure, result.failure
-
-
-def test_an_order_that_is_over_here_and_works_at_the_venue_for_good_is_told_of() -> None:
-    """Seed 8333: a replace left two orders under one name, the older one was filled, and every picture of the
-    other, which had nothing filled, read like an old one of the first. It was asked about for ever."""
-
-    async def script(rig: Rig) -> None:
-        ours, _ = rig.send(Side.SELL, 1, 24_020)
-        await rig.sleep(0.1)
-        rig.exchange.faults.arm("twin_replace")
-        change = Replace(id="manual-change-1", order_id=ours.id, qty=1, limit=24_100)
-        assert rig.engine.replacer.replace(change) is None
-        await rig.sleep(1)
-        rig.move("ES", 24_030)
-        await rig.sleep(1)
-        record = rig.engine.core.books.orders.get(ours.id)
-        assert record is not None and record.life.status is OrderStatus.FILLED
-        (left,) = rig.exchange.books.open_orders(rig.config.account)
-        assert left.order_id == ours.id and "status_differs" not in rig.alerts()
-        await rig.sleep(60)
-        (alert,) = [a for a in rig.engine.core.books.alerts.rows() if a.code == "status_differs"]
-        assert ours.id in alert.text and "FILLED here, WORKING at the broker" in alert.text
-        rig.move("ES", 24_110)  # the other one is filled as well: more than was asked for, and it is over
-        await rig.sleep(20)
-        alerts = rig.engine.core.books.alerts
-        assert not alerts.standing("status_differs", "ES") and alerts.standing("overfill", "ES")
-
-    Rig.play(script)
 
 
 def test_protection_that_two_live_orders_dispute_is_told_of() -> None:

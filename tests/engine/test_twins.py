@@ -1,0 +1,92 @@
+"""Two live orders under one id of ours, as a replace may leave them: told of, counted, cancelled."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.control.commands import Cancel
+from engine.model import Order, Replace, Side
+from tests.engine.rig import Rig
+
+
+async def doubled(rig: Rig, limit: int) -> Order:
+    """An order to sell at 24,020, and a second one of its id at `limit`."""
+    ours, _ = rig.send(Side.SELL, 1, 24_020)
+    await rig.sleep(0.1)
+    rig.exchange.faults.arm("twin_replace")
+    change = Replace(id="manual-change-1", order_id=ours.id, qty=1, limit=limit)
+    assert rig.engine.replacer.replace(change) is None
+    await rig.sleep(1)
+    there = rig.exchange.books.open_orders(rig.config.account)
+    assert [o.order_id for o in there] == [ours.id, ours.id]
+    return ours
+
+
+@pytest.mark.parametrize("older", ["filled", "cancelled"])
+def test_the_second_of_two_orders_under_one_id_is_counted_and_cancelled_when_the_first_is_over(
+    older: str,
+) -> None:
+    """Seed 8333: a replace left two orders under one name, the older one was filled, and every picture of the
+    other, which had nothing filled, read like an old one of the first. It was asked about for ever."""
+
+    async def script(rig: Rig) -> None:
+        ours = await doubled(rig, 24_100)
+        if older == "filled":
+            rig.move("ES", 24_030)
+        else:
+            assert (await rig.command(Cancel(order_id=ours.id))).ok
+        await rig.sleep(0.5)
+        orders = rig.engine.core.books.orders
+        record = orders.get(ours.id)
+        assert record is not None and record.life.is_closed
+        (left,) = rig.exchange.books.open_orders(rig.config.account)
+        assert left.order_id == ours.id
+        counted: list[int] = []
+        arrives = rig.adapter.cancel
+
+        def cancel(order_id: str, broker_id: str | None) -> None:
+            counted.append(orders.exposure("ES")[1])
+            assert broker_id == left.broker_id
+            arrives(order_id, broker_id)
+
+        rig.adapter.cancel = cancel  # type: ignore[method-assign]
+        await rig.sleep(12)
+        assert counted == [1], "what it may trade counts until it is gone"
+        assert rig.exchange.books.open_orders(rig.config.account) == [] and record.life.is_closed
+        alerts = rig.engine.core.books.alerts
+        assert alerts.standing("reopened", "ES") and not alerts.standing("status_differs", "ES")
+        assert rig.position() == rig.venue_position() == -(older == "filled")
+        assert orders.exposure("ES") == (0, 0) and rig.engine.reconciler.agreed
+
+    Rig.play(script)
+
+
+@pytest.mark.parametrize("limit", [24_020, 24_100], ids=["same terms", "other terms"])
+def test_what_the_venue_works_twice_is_cancelled_and_a_person_is_told(limit: int) -> None:
+    """Of two with the same price nothing was said at all, and one of them counted in no limit."""
+
+    async def script(rig: Rig) -> None:
+        ours = await doubled(rig, limit)
+        await rig.sleep(25)
+        assert rig.exchange.books.open_orders(rig.config.account) == []
+        assert rig.status(ours) == "CANCELED" and rig.engine.core.books.orders.exposure("ES") == (0, 0)
+        alerts = rig.engine.core.books.alerts
+        (told,) = [a for a in alerts.rows() if a.code == "status_differs" and a.severity == "critical"]
+        assert f"{ours.id} works 2 times at the venue, as X00000" in told.text and told.cleared
+        assert rig.engine.reconciler.agreed
+
+    Rig.play(script)
+
+
+def test_a_second_order_that_no_cancel_reaches_is_told_of() -> None:
+    async def script(rig: Rig) -> None:
+        ours = await doubled(rig, 24_100)
+        rig.exchange.faults.arm("reject_cancel", 100)
+        await rig.sleep(25)
+        assert len(rig.exchange.books.open_orders(rig.config.account)) == 2
+        alerts = rig.engine.core.books.alerts
+        assert alerts.standing("status_differs", "ES"), alerts.rows()
+        (told,) = [a for a in alerts.rows() if a.code == "status_differs" and a.severity == "critical"]
+        assert ours.id in told.text and "X000001" in told.text and not told.cleared
+
+    Rig.play(script)
