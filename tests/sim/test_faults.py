@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from engine.model import NS
 from engine.sim.faults import EXCHANGE, KINDS, Kind
 from engine.sim.options import Options
 from tests.sim.run import play
+from tests.sim.world import World
 
 CALM = replace(
     Options.draw(8, 15.0), rates={}, latency_ms=5.0, commit_ms=1.0, order_ms=120.0, command_ms=700.0
@@ -33,3 +38,29 @@ def test_a_world_without_faults_trades_and_ends_flat() -> None:
     result = play(CALM)
     assert not result.failure, result.failure
     assert result.counts["executions"] >= 10 and result.counts["verdicts checked"] == 1, result.counts
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_engine_that_dies_before_its_stop_began_leaves_nothing_unawaited(tmp_path: Path) -> None:
+    """A coroutine that was made outside of its task was never awaited, and said so at some later moment."""
+    world = World(Options.draw(1, 30.0).narrow(only=()), tmp_path)
+
+    async def story() -> None:
+        for walk in world.walks:
+            walk.start(world.clock, world.exchange, world.feed)
+            world.exchange.on_quote(walk.quote())
+        world.boot()
+        await world.clock.sleep(5 * NS)
+        assert world.life is not None and world.life.started
+        world.restart("is stopped in order")
+        world.crash("is killed")
+
+    unraisable: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, unraisable.append
+    try:
+        world.loop.run_until_complete(story())
+        world.loop.close()
+        gc.collect()
+    finally:
+        sys.unraisablehook = before
+    assert not unraisable, unraisable

@@ -251,11 +251,12 @@ class World:
         life = self.life = Life(process, context, clock, wire)
         if self.watched is not None:
             life.sends = self.watched.sends
-        self.loop.create_task(self._guarded(self._bring_up(life)), name=process, context=context)
+        self.loop.create_task(self._guarded(self._bring_up, life), name=process, context=context)
 
-    async def _guarded(self, coro: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, what: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        """`what` is begun here: a task that is cancelled before its first step leaves nothing unawaited."""
         try:
-            await coro
+            await what(*args)
         except Broken as broken:
             self.fail(broken)
         except Exception as error:  # noqa: BLE001 - whatever comes out of a start is what the run has found
@@ -405,7 +406,7 @@ class World:
         life.stopping = True
         self.note(f"{self.loop.now_ns} {reason}")
         self.loop.create_task(
-            self._guarded(self._stop_and_go(life, reason)), name="stop", context=life.context
+            self._guarded(self._stop_and_go, life, reason), name="stop", context=life.context
         )
 
     async def _stop_and_go(self, life: Life, reason: str) -> None:
