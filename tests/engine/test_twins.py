@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.control.commands import Cancel
-from engine.model import Order, Replace, Side
+from engine.model import NS, Order, Replace, Side
 from tests.engine.rig import Rig
 
 
@@ -88,5 +88,31 @@ def test_a_second_order_that_no_cancel_reaches_is_told_of() -> None:
         assert alerts.standing("status_differs", "ES"), alerts.rows()
         (told,) = [a for a in alerts.rows() if a.code == "status_differs" and a.severity == "critical"]
         assert ours.id in told.text and "X000001" in told.text and not told.cleared
+
+    Rig.play(script)
+
+
+def test_a_second_order_whose_name_the_venue_gave_another_is_told_of_for_as_long_as_it_works() -> None:
+    """Seed 1732: no message can name it. Whenever it was listed its order was in doubt, and each answer about
+    that told of the first one, so that no difference stood long enough to be told."""
+
+    async def script(rig: Rig) -> None:
+        ours = await doubled(rig, 24_100)
+        rig.exchange.faults.arm("reuse_ids")
+        rig.exchange.drop_link(rig.config.account, down_for=NS)
+        await rig.sleep(4)
+        other, refusal = rig.send(Side.BUY, 1, 23_990)
+        assert refusal is None
+        await rig.sleep(1)
+        assert (await rig.command(Cancel(order_id=ours.id))).ok
+        await rig.sleep(60)
+        there = rig.exchange.books.open_orders(rig.config.account)
+        assert [(o.order_id, o.broker_id) for o in there] == [(ours.id, "X000001"), (other.id, "X000001")]
+        assert rig.status(other) == "WORKING", "the one that has its name now is left alone"
+        alerts = rig.engine.core.books.alerts
+        told = [a.text for a in alerts.rows() if a.code == "status_differs" and not a.cleared]
+        assert (
+            len(told) == 1 and f"order {ours.id}: CANCELED here, working at the broker as X000001" in told[0]
+        )
 
     Rig.play(script)
