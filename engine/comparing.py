@@ -55,6 +55,18 @@ class Compared:
         return Comparison(at=at)
 
 
+def of_another_journal(core: Core) -> str:
+    """What explains an order that has an id of ours and is not known, where the journal begins with this run;
+    empty where it does not."""
+    run = core.books.run
+    if run is None or run.run != 1:
+        return ""
+    return (
+        "; this journal begins with this run and knows no earlier order: if this engine sent it, its journal "
+        "is in another state directory (--state-dir) or was moved; stop, and start with that one"
+    )
+
+
 def own_order(record: OrderRecord) -> OwnOrder:
     """An order as it takes part: made anew where something of it has changed since it last did."""
     order, life = record.order, record.life

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from engine.alarmkinds import UNKNOWN_FILL, UNKNOWN_REPORT
 from engine.books import EXTERNAL, Applied
+from engine.comparing import of_another_journal
 from engine.facts import (
     AnyFact,
     BrokerNotice,
@@ -401,6 +402,8 @@ class FactHandler:
             text = f"{symbol} halted: {text}"
         elif core.books.halts.instrument(symbol) is None:
             text += f"; nothing opens in {symbol} until the broker agrees"
+        if anomaly.code is Code.UNKNOWN_ORDER:
+            text += of_another_journal(core)
         core.alarm(
             "critical" if applied.halted else "warning",
             UNKNOWN_FILL if anomaly.code is Code.UNKNOWN_ORDER else str(anomaly.code).lower(),

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
-from engine.comparing import Compared, end_holds, own_order
+from engine.comparing import Compared, end_holds, of_another_journal, own_order
 from engine.core import Core
 from engine.disputed import Disputed
 from engine.facts import (
@@ -361,7 +361,8 @@ class Reconciler:
             if finding.action is Action.HALT:
                 self._halt(finding)
         elif isinstance(report, OrderReport):
-            self._hooks.halt("account", "", "unknown_order", finding.text)
+            text = finding.text + of_another_journal(self._core)
+            self._hooks.halt("account", "", "unknown_order", text)
 
     def _difference(self, finding: Finding) -> None:
         if finding.action is Action.QUERY:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -229,3 +230,37 @@ def test_a_bracket_goes_on_over_a_restart(tmp_path: Path, exit_at: int) -> None:
         assert rig.engine.core.books.orders.working() == []
 
     Rig.play(after, directory=tmp_path)
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["empty journal", "older journal"])
+def test_orders_of_ours_that_an_empty_journal_does_not_know_name_the_state_directory(
+    fresh: bool, tmp_path: Path
+) -> None:
+    """Started with another state directory on an account that had traded: nothing named the likely cause."""
+
+    async def earlier(rig: Rig) -> None:
+        await rig.sleep(1)
+
+    async def trades(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        rig.send(Side.BUY, 1, 23_990)
+        await rig.sleep(2)
+
+    async def elsewhere(rig: Rig) -> None:
+        await rig.sleep(10)
+        alerts = {row.code: row.text for row in rig.engine.core.books.alerts.rows()}
+        halt = rig.engine.core.books.halts.account()
+        assert halt is not None and halt.code == "unknown_order"
+        for text in (alerts["unknown_fill"], alerts["unknown_order"], halt.reason):
+            assert ("--state-dir" in text) is fresh, text
+
+    if not fresh:
+        Rig.play(earlier, directory=tmp_path, config=KEEP)
+        for file in tmp_path.glob("journal.db*"):
+            shutil.copy(file, tmp_path / f"old-{file.name}")
+    Rig.play(trades, directory=tmp_path, config=KEEP)
+    for file in tmp_path.glob("journal.db*"):
+        file.unlink()
+    for copy in tmp_path.glob("old-*"):
+        copy.rename(tmp_path / copy.name.removeprefix("old-"))
+    Rig.play(elsewhere, directory=tmp_path, config=KEEP)
