@@ -55,7 +55,7 @@ class KillSwitch:
         self._task: asyncio.Task[None] | None = None
         self._changed: asyncio.Event | None = None
         self._work: dict[str, _Symbol] = {}
-        self._cancels = Canceller(host, config, self._scope, self._step)
+        self._cancels = Canceller(host, config, self._scope, self._step, "")
         self._tending: TimerHandle | None = None
         self._shown = (0, 0)
         """`as_of` of the newest list of open orders and of the newest positions that were read."""
@@ -96,7 +96,7 @@ class KillSwitch:
         starts = not self.running
         if starts:
             self._scope, self._work, self._shown = Scope(), {}, (0, 0)
-            self._cancels = Canceller(host, self._config, self._scope, self._step)
+            self._cancels = Canceller(host, self._config, self._scope, self._step, correlation)
             self._correlation = correlation
             self.progress = Progress(running=True)
         if self._scope.widen(request) or starts:

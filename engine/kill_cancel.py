@@ -24,8 +24,11 @@ _NAMED: Final = 5
 class Canceller:
     """Hands cancels over and remembers when. One for each run of the procedure."""
 
-    def __init__(self, host: KillHost, config: KillConfig, scope: Scope, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, host: KillHost, config: KillConfig, scope: Scope, say: Callable[[str], None], correlation: str
+    ) -> None:
         self._host = host
+        self._correlation = correlation
         self._wait = int(config.cancel_wait * NS)
         self._scope = scope
         self._say = say
@@ -94,7 +97,7 @@ class Canceller:
             self._lane_due = now + max(wait, _BATCH)
             return None
         self._tried[order_id] = now
-        return self._host.send_cancel(order_id, broker_id)
+        return self._host.send_cancel(order_id, broker_id, self._correlation)
 
     def strangers(self, open_orders: OpenOrders) -> None:
         """Takes in what the broker shows and our book does not: placed elsewhere, or held for closed here."""

@@ -64,8 +64,9 @@ class KillHost(Protocol):
     def cancel_wait(self) -> int:
         """0: one cancel is charged to the reserve and may go now; else ns after which to ask again."""
 
-    def send_cancel(self, order_id: str, broker_id: str | None) -> str:
-        """Hands over a cancel; returns why it could not, else an empty text."""
+    def send_cancel(self, order_id: str, broker_id: str | None, correlation: str) -> str:
+        """Hands over a cancel, journalled under the procedure's id; returns why it could not, else an empty
+        text."""
 
     def send_flatten(self, order: Order) -> str:
         """Gate, journal, send; returns why it was refused, else an empty text."""

@@ -106,7 +106,7 @@ class EngineKillHost:
             self._venue.take(mono)
         return wait
 
-    def send_cancel(self, order_id: str, broker_id: str | None) -> str:
+    def send_cancel(self, order_id: str, broker_id: str | None, correlation: str) -> str:
         core = self._core
         record = core.books.orders.get(order_id)
         self.intake.taken_back(order_id)
@@ -122,9 +122,8 @@ class EngineKillHost:
         except NotSent as problem:
             return str(problem)
         core.metrics.count("cancels")
-        correlation = record.order.correlation if record is not None else ""
         core.commit(Sent(order_id=order_id, what="cancel"), correlation, order_id)
-        core.story("info", "cancel sent", order_id)
+        core.story("info", "cancel sent", order_id, correlation)
         return ""
 
     def send_flatten(self, order: Order) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from engine.journal.rows import Row
 from engine.recorder.tape import Tape
-from engine.records import AlertRaised, AnyRecord, OrderImported, OrderStored, Refused, decode
+from engine.records import KINDS, AlertRaised, AnyRecord, OrderImported, OrderStored, Refused, decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ class Story:
         return self.lines[-1].row.ts - self.lines[0].row.ts if self.lines else 0
 
 
+_BIRTHS: Final = tuple(KINDS[kind] for kind in (OrderStored, OrderImported, Refused))
+"""Kinds of row with which an order begins."""
+
 Gathering = Generator[str, list[Row], "Story | None"]
 """Yields an id, takes the rows with that id, and returns the story."""
 
@@ -46,7 +50,9 @@ Gathering = Generator[str, list[Row], "Story | None"]
 def gather(ident: str, most: int | None = None) -> Gathering:
     """Gathers the story of an order id, a correlation id, or an alarm's number (`alarm 12`, `#12`).
 
-    From an order it goes to the correlation that caused it and to all rows and orders of that; from an alarm
+    From an order it goes to the correlation that caused it and to all rows and orders of that, and of what
+    else reached it later (a cancel-all, a kill) to what concerns it and no other order; from a command or a
+    kill to the orders that it made, and to others from the moment on at which it reached them; from an alarm
     to what it was about, or, where it stands alone, to the alarm's own row. None: nothing has that id. With
     `most` it looks no further once it has so many rows.
     """
@@ -65,23 +71,36 @@ def gather(ident: str, most: int | None = None) -> Gathering:
     orders: dict[str, None] = {}
     correlations: dict[str, None] = {}
     todo = [ident]
-    cut = False
+    cut, lead = False, ""
+    """`lead`: of a story that begins with an order, the correlation that caused it."""
+    reached: dict[str, int] = {}
+    """Orders that were there before, with the row that reached each."""
     while todo:
         if most is not None and len(rows) >= most:
             cut = True
             break
         wanted = todo.pop()
-        for row in (yield wanted):
+        found = yield wanted
+        if wanted == ident and found and found[0].order_id == ident:
+            lead = found[0].correlation
+        elsewhere = bool(lead) and wanted in correlations and wanted != lead
+        for row in found:
+            if elsewhere and row.order_id not in ("", ident):
+                continue
+            if row.seq < reached.get(wanted, 0):
+                continue
             if row.seq in rows and wanted in (*orders, *correlations):
                 continue
             rows[row.seq] = row
-            # A cancel-all or a kill touches many orders: their ids lead on from an order, not from a command.
+            # Another cause of an order leads on from the order, not from a command that touches many.
             if row.correlation and row.correlation not in correlations:
                 correlations[row.correlation] = None
                 if wanted == ident:
                     todo.append(row.correlation)
             if row.order_id and row.order_id not in orders:
                 orders[row.order_id] = None
+                if not lead and row.kind not in _BIRTHS:
+                    reached[row.order_id] = row.seq
                 if row.correlation == ident or wanted == ident:
                     todo.append(row.order_id)
     if not rows:

@@ -151,6 +151,32 @@ def test_the_story_of_an_alarm_leads_to_its_order_and_that_of_a_command_to_all_i
         assert tell(tape, "nothing") is None and tell(tape, "#999") is None
 
 
+def test_the_story_of_a_kill_shows_its_cancels_and_what_came_of_them(tmp_path: Path) -> None:
+    """They were journalled under each order's own id, and the story had but the steps' words of them."""
+
+    async def script(rig: Rig) -> tuple[str, str, str]:
+        resting, _ = rig.send(Side.BUY, 1, 23_990)
+        await rig.sleep(0.5)
+        other, _ = rig.send(Side.SELL, 1, 24_050)
+        await rig.sleep(0.5)
+        await rig.command(Kill(reason="test"))
+        return resting.id, other.id, resting.correlation
+
+    first, second, cause = Rig.play(script, directory=tmp_path)
+    with open_tape(tmp_path / "journal.db") as tape:
+        kill = next(r for r in tape.of_kind("command") if '"kill"' in r.body).correlation
+        story = tell(tape, kill)
+        assert story is not None and story.orders == [first, second]
+        about = [line.row for line in story.lines if line.row.order_id == first]
+        found = [(row.kind, row.correlation) for row in about]
+        assert found == [("sent", kill), ("fact", cause)], "from its cancel on: not how it came to be there"
+        own = tell(tape, first)
+        assert own is not None
+        assert [line.row for line in own.lines if line.row.order_id == first][-2:] == about
+        assert second not in {line.row.order_id for line in own.lines}
+        assert {"command", "kill_began", "kill_ended"} <= {line.row.kind for line in own.lines}
+
+
 def kinds_of(path: Path, code: str) -> tuple[set[str], list[str]]:
     """Kinds of row in the story of the first alarm of this code, and the orders that it names."""
     with open_tape(path) as tape:
