@@ -44,10 +44,10 @@ class Chores:
         if self._timer is not None:
             self._timer.cancel()
 
-    def poke(self) -> None:
-        """Something changed: look at the next grid point."""
+    def poke(self, by: int = 0) -> None:
+        """Something changed: look at the next grid point, or at the first from `by` (monotonic ns) on."""
         mono = self._clock.mono()
-        self._schedule((mono // self._period + 1) * self._period, mono)
+        self._schedule(max(mono // self._period + 1, -(-by // self._period)) * self._period, mono)
 
     def _schedule(self, at: int, mono: int) -> None:
         if self._stopped or (self._timer is not None and self._at <= at):

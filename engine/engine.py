@@ -269,7 +269,10 @@ class Engine:
 
     def on_batch_end(self, ts: int) -> None:  # noqa: ARG002
         self.strategies.flush()
-        self._something_changed()
+        if self._skips_idle:
+            # Of the chores only what comes with a frame follows prices, and what a breach left to do.
+            self._ticker.wake()
+            self._chore_rounds.poke(0 if self.reactions.waits else self._frame_due)
 
     def on_feed_end(self, reason: str) -> None:
         self.core.log("info", f"feed ended: {reason}", component="feed")

@@ -126,8 +126,8 @@ class Metrics:
         self._slippage: dict[str, tuple[int, int]] = {}
         self._slippage_of: dict[str, tuple[int, int]] = {}
         """By strategy; an order that serves several is the netted one's."""
-        self.recent_risk: deque[int] = deque(maxlen=1000)
-        """The newest periods of the risk loop, host ns: whether it keeps its time now, not on average."""
+        self.late_rounds: deque[bool] = deque(maxlen=1000)
+        """Of the newest rounds of the risk loop: whether it took twice its period, in host time."""
 
     def stage(self, name: str, duration: int) -> None:
         self.stages[name].record(duration)

@@ -10,6 +10,8 @@ import hashlib
 from collections import OrderedDict
 from itertools import islice
 
+import msgspec
+
 from engine.config import OrderConfig
 from engine.lifecycle_types import OrderLife, born, evolve
 from engine.model import ExecutionKey, Fill, Order, OrderType, Side, Value
@@ -394,7 +396,7 @@ class OrderShelf:
         who makes it beside a running engine keeps the interpreter for long."""
         found = hashlib.sha256()
         for record in self._orders.values():
-            found.update(repr(record.state()).encode())
+            found.update(msgspec.msgpack.encode(record.state()))
         for evicted in self._evicted.state():
             found.update(repr(evicted).encode())
         for part in (*self._executions.state(), self._exposure.state(), self.duplicates):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from engine.core import Core
 from engine.kill import KillSwitch
+from engine.model import NS
 
 
 class Pace:
@@ -16,6 +17,7 @@ class Pace:
         self._core = core
         self._kill = kill
         self._speed = speed
+        self._late = 2 * int(core.config.risk_period * NS)
         self._perf = 0
         self.after_round: Callable[[bool], None] | None = None
         """What gets the moment after a round; told whether it is a calm one."""
@@ -28,7 +30,7 @@ class Pace:
             metrics.stage("risk period", perf - self._perf if self._perf else period)
             metrics.stage("risk lateness", int(lateness / self._speed))
             if self._perf:
-                metrics.recent_risk.append(perf - self._perf)
+                metrics.late_rounds.append(perf - self._perf > self._late)
         self._perf = perf
         if self.after_round is not None:
             self.after_round(self.calm())

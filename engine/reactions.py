@@ -94,6 +94,11 @@ class Reactions:
         symbol = breach.scope if breach.scope in self._core.books.instruments else None
         self._kill.begin(KillBegan(reason=breach.detail, symbol=symbol, flatten=True), cause)
 
+    @property
+    def waits(self) -> bool:
+        """Margin is above its target: `watch` may have more to do at any figure."""
+        return self._margin.above
+
     def watch(self) -> None:
         """A margin trip is reported once, but margin may rise again while it holds, or miss its target: it is
         reduced again, by figures of the broker that are newer than the last reduction."""

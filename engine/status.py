@@ -120,10 +120,9 @@ class Status:
     def pace(self) -> HealthWord:
         """warn: of the newest thousand rounds of the risk loop more than one in a hundred took twice their
         period. In virtual time rounds have no host time to keep."""
-        recent = self._engine.metrics.recent_risk
-        twice = 2 * int(self._engine.core.config.risk_period * NS)
-        late = sum(1 for period in recent if period > twice)
-        return "warn" if not self._engine.parts.lockstep and late * 100 > max(len(recent), 100) else "ok"
+        recent = self._engine.metrics.late_rounds
+        late = sum(recent) * 100 > max(len(recent), 100)
+        return "warn" if late and not self._engine.parts.lockstep else "ok"
 
     def counters(self) -> dict[str, int]:
         """All counters, those of the parts around the engine (log, control socket) included."""

@@ -82,6 +82,9 @@ class JournalConnection(sqlite3.Connection):
         ignored = 0
         if self.watch is not None:  # here too: what was cut off grows again by writing
             self.watch.look()
+        if 0 < len(batch.rows) <= _IN_ONE and not batch.keys and not batch.meta:
+            self._insert(batch.rows)  # a statement by itself is all or nothing, and on disk when it ends
+            return 0
         self.execute("BEGIN IMMEDIATE")
         try:
             self._insert(batch.rows)

@@ -133,7 +133,7 @@ class Control:
         """Scopes in which opening orders wait for this control, with the reason; kept by the loop."""
         self.broken: Final[dict[str, str]] = {}
         """Scopes that the loop could not evaluate, with the error; kept by the loop."""
-        self.touched: dict[str, None] = {}
+        self.touched: Final[dict[str, None]] = {}
         """Scopes that changed by an event of the control's own and must be evaluated at the next tick."""
         self._last: Final[dict[str, tuple[object, Reading]]] = {}
         """By scope: what the last reading followed from, and the reading."""

@@ -86,6 +86,7 @@ class RiskLoop:
         self._classes: dict[str, _Group] = {}
         self._limits_version: int | None = None
         self._limits: RiskLimits | None = None
+        self._all_touched = tuple(c.touched for c in controls.all)
         self._events: list[RiskEvent] = []
         self._stamp: object = None
         """Of the view in the last round that looked at anything."""
@@ -147,9 +148,10 @@ class RiskLoop:
         if group.version < 0 or (group.due is not None and mono >= group.due):
             group.version = 0
             self._evaluate(group, view, mono)
-        for control in self.controls.all:
-            if control.touched:
-                self._touched(control, view, mono)
+        if self._any_touched():
+            for control in self.controls.all:
+                if control.touched:
+                    self._touched(control, view, mono)
         self._stamp, self._due = stamp, self._earliest()
         if not self._events:
             return ()
@@ -385,13 +387,12 @@ class RiskLoop:
     def next_deadline(self, view: RiskView) -> int | None:
         """Earliest mono at which a round may find something new by time alone; now where a control was
         touched; None where only a change can bring something new."""
-        return view.mono() if self._any_touched() else self._earliest()
+        if self._any_touched():
+            return view.mono()
+        return self._earliest() if self._stamp is None else self._due
 
     def _any_touched(self) -> bool:
-        for control in self.controls.all:  # noqa: SIM110 - a generator costs more than the look
-            if control.touched:
-                return True
-        return False
+        return any(self._all_touched)
 
     def _earliest(self) -> int | None:
         groups = [self._account, self._quiet]

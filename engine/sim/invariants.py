@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.books import Applied, Books
@@ -39,6 +40,9 @@ CANCEL_WITHIN: Final = 20 * NS
 """Time within which a cancel that was taken has to leave, ns."""
 PERSONS: Final = ("sim", "test", "operator")
 """Who may lift a halt."""
+
+
+_EXPOSED: Final = attrgetter("exposed")
 
 
 class Broken(AssertionError):
@@ -81,13 +85,16 @@ class Watch:
         self, engine: Engine, truth: Truth, counts: Counts, failed: Callable[[Broken], None]
     ) -> None:
         self._engine = self.engine = engine
-        self._books = engine.core.books
+        self._books = self.books = engine.core.books
         self._truth = truth
         self.failed = failed
         self.counts = counts
         self._left: deque[int] = deque()
-        self._version = -1
+        self.seen = -1
+        """The version of the books that was looked at last."""
         self._versions: dict[str, int] = {}
+        self._counted: tuple[int, str, list[OrderRecord]] = (-1, "", [])
+        """Version of the books, symbol, and the orders that counted as of it."""
         self._held: dict[str, tuple[int, int, int]] = {}
         """What was held when the bookings were summed last: a sum over all of them takes its time."""
         self._day = self._books.day.trading_day if self._books.day is not None else ""
@@ -241,9 +248,11 @@ class Watch:
     def _counting(self, symbol: str) -> list[OrderRecord]:
         """Orders that may still be executed. Closed ones too: of some the venue told more executions than
         have come."""
-        orders = self._books.orders
-        closed = [r for r in orders.recent_closed(400) if r.exposed and r.order.symbol == symbol]
-        return [*orders.working(symbol), *closed]
+        version, orders = self._books.version, self._books.orders
+        if self._counted[:2] != (version, symbol):
+            closed = [r for r in filter(_EXPOSED, orders.recent_closed(400)) if r.order.symbol == symbol]
+            self._counted = version, symbol, [*orders.working(symbol), *closed]
+        return self._counted[2]
 
     @staticmethod
     def _lots(records: Iterable[OrderRecord], side: Side) -> int:
@@ -264,8 +273,9 @@ class Watch:
     def _reduces(self, order: Order, lots: int) -> bool:
         """No sequence of fills lets it raise the position."""
         held = self._books.positions.qty(order.symbol)
-        others = self.exposure(order.symbol, order.side, without=order.id)
-        return held * order.side.sign < 0 and others + lots <= abs(held)
+        if held * order.side.sign >= 0:
+            return False
+        return self.exposure(order.symbol, order.side, without=order.id) + lots <= abs(held)
 
     def _exempt(self, order: Order, lots: int) -> bool:
         return order.purpose is not Purpose.TRADE or self._reduces(order, lots)
@@ -391,9 +401,9 @@ class Watch:
     def step(self) -> None:
         """Cheap where nothing changed."""
         books = self._books
-        if books.version == self._version:
+        if books.version == self.seen:
             return
-        self._version = books.version
+        self.seen = books.version
         if self._due or self._unfinished:
             self._duties()
         for symbol, version in books.versions.items():

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import heapq
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
+from contextvars import copy_context
+from heapq import heappop, heappush
 from typing import Any, TypeVar
+
+import msgspec
 
 from engine.clock import perf_ns
 from engine.model import NS
@@ -27,21 +30,14 @@ class DeadLoop(RuntimeError):
     """Nothing is ready, no timer is set, and the awaited future is not done: it never will be."""
 
 
-class Callback:
-    """A callback that waits, and the handle to call it off. Small: a run makes these all the time."""
+class Callback(msgspec.Struct, eq=False):
+    """A callback that waits, and the handle to call it off. Small, and made by compiled code: a run makes
+    these all the time."""
 
-    __slots__ = ("args", "callback", "context")
-
-    def __init__(
-        self,
-        callback: Callable[..., object],
-        args: tuple[Any, ...],
-        context: contextvars.Context | None,
-    ) -> None:
-        self.callback: Callable[..., object] | None = callback
-        """None when it was called off."""
-        self.args = args
-        self.context = contextvars.copy_context() if context is None else context
+    callback: Callable[..., object] | None
+    """None when it was called off."""
+    args: tuple[Any, ...]
+    context: contextvars.Context
 
     def cancel(self) -> None:
         self.callback = None
@@ -90,7 +86,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> Callback:
-        handle = Callback(callback, args, context)
+        handle = Callback(callback, args, copy_context() if context is None else context)
         self._ready.append(handle)
         return handle
 
@@ -110,9 +106,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     ) -> Callback:
         if self.lateness:
             when = self._delayed(when)
-        handle = Callback(callback, args, context)
-        self._count += 1
-        heapq.heappush(self._timers, (when if when > self._now else self._now, self._count, handle))
+        handle = Callback(callback, args, copy_context() if context is None else context)
+        self._count = count = self._count + 1
+        heappush(self._timers, (when if when > self._now else self._now, count, handle))
         return handle
 
     def _delayed(self, when: int) -> int:
@@ -160,18 +156,20 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def _advance(self) -> None:
         """Jumps to the next timers. Raises `DeadLoop` where there are none."""
-        timers = self._timers
-        while timers and timers[0][2].callback is None:
-            heapq.heappop(timers)
-        if not timers:
-            raise DeadLoop("virtual time has nothing left to do")
-        when = timers[0][0]
-        if when > self._now:
-            self._now = when
-        while timers and timers[0][0] <= when:
-            handle = heapq.heappop(timers)[2]
-            if handle.callback is not None:
-                self._ready.append(handle)
+        timers, ready = self._timers, self._ready
+        while timers:
+            when, _, handle = heappop(timers)
+            if handle.callback is None:
+                continue
+            if when > self._now:
+                self._now = when
+            ready.append(handle)
+            while timers and timers[0][0] <= when:
+                handle = heappop(timers)[2]
+                if handle.callback is not None:
+                    ready.append(handle)
+            return
+        raise DeadLoop("virtual time has nothing left to do")
 
     def run_forever(self) -> None:
         if self._running:
@@ -186,10 +184,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         try:
             while not self._stopping:
                 step()
-                countdown -= 1
-                if countdown <= 0:
-                    countdown = self._poll_every
-                    if poll is not None:
+                if poll is not None:
+                    countdown -= 1
+                    if countdown <= 0:
+                        countdown = self._poll_every
                         poll()
         finally:
             self._stopping = False

@@ -103,7 +103,8 @@ class SimLoop(VirtualLoop):
         return self._digest.hexdigest()
 
     def _mix(self) -> None:
-        self._digest.update("".join(self._noted).encode())
+        self._noted.append("")
+        self._digest.update("\n".join(self._noted).encode())
         self._noted.clear()
 
     # -- running
@@ -117,17 +118,22 @@ class SimLoop(VirtualLoop):
             batch = [ready.popleft() for _ in range(count)]
             self._rng.shuffle(batch)
             ready.extendleft(reversed(batch))
-        noted, watch = self._noted, self.watch
+        noted, watch, told = self._noted, self.watch, self.told
+        now = self._now
+        noted.append(str(now))
         for _ in range(count):
             handle = ready.popleft()
             callback = handle.callback
             if callback is None or ((self._dead or self._stalled) and self._away(handle)):
                 continue
             self.steps += 1
-            label = getattr(callback, "__qualname__", "") or type(callback).__name__
-            noted.append(f"{self._now} {label}\n")
-            if self.told is not None:
-                self.told(self._now, label)
+            try:
+                label: str = callback.__qualname__
+            except AttributeError:
+                label = type(callback).__name__
+            noted.append(label)
+            if told is not None:
+                told(now, label)
             try:
                 handle.context.run(callback, *handle.args)
             except BaseException as error:  # noqa: BLE001 - see `_raised`

@@ -140,8 +140,7 @@ def batch(seq: int, now: int, waiting: Collection[Waiting], marks: tuple[Quote, 
     kinds = "".join([LETTERS[type(item.event)] for item in waiting])
     if kinds == "q" * len(kinds):  # by far the most frequent
         return Batch(seq, now, kinds, marks, tuple([item.event for item in waiting]))  # type: ignore[misc]
-    columns = (
-        tuple([item.event for item, kind in zip(waiting, kinds, strict=True) if kind == letter])
-        for letter in LETTERS.values()
-    )
-    return Batch(seq, now, kinds, marks, *columns)  # type: ignore[arg-type]
+    columns: dict[str, list[Event]] = {letter: [] for letter in LETTERS.values()}
+    for item, kind in zip(waiting, kinds, strict=True):
+        columns[kind].append(item.event)
+    return Batch(seq, now, kinds, marks, *map(tuple, columns.values()))  # type: ignore[arg-type]

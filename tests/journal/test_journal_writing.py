@@ -100,7 +100,8 @@ def test_nothing_is_acknowledged_before_commit(tmp_path: Path, backend: str) -> 
         future.add_done_callback(lambda _: seen.append("acknowledged"))
         await future
         await asyncio.sleep(0)
-        assert seen == ["BEGIN", "INSERT", "COMMIT", "acknowledged"]
+        # One statement is a transaction of its own: committed when it ends.
+        assert seen == ["INSERT", "acknowledged"]
         await poke(journal, lambda c: c.set_trace_callback(None))
         await journal.close()
 
@@ -121,7 +122,8 @@ def test_a_batch_of_any_size_takes_few_statements(tmp_path: Path, backend: str) 
                 )
                 wanted.append((size, f"kind {n}", f"c{n}", f"o{n}", f"body {n}"))
             await journal.flush()
-            assert seen == ["BEGIN", *["INSERT"] * statements, "COMMIT"]
+            inserts = ["INSERT"] * statements
+            assert seen == (inserts if statements == 1 else ["BEGIN", *inserts, "COMMIT"])
         await poke(journal, lambda c: c.set_trace_callback(None))
         rows = await all_rows(journal)
         assert [row.seq for row in rows] == [*range(1, len(wanted) + 1)]

@@ -172,29 +172,33 @@ class World:
                 self._done.set_exception(broken)
 
     def _step(self) -> None:
-        if self.loop.errors:
-            context = self.loop.errors.pop(0)
+        """After every callback; mostly there is nothing new to look at, and no time to lose."""
+        loop, life = self.loop, self.life
+        if loop.errors:
+            context = loop.errors.pop(0)
             error = context.get("exception")
             self.fail(Broken("error", f"{context.get('message')}: {error!r} {_where(error)}"))
-        life = self.life
         if self.watched is not None and self.watched.watch is not None:
-            try:
-                self.watched.watch.step()
-            except Broken as broken:
-                self.fail(broken)
-        if life is not None and life.watch is not None:
-            try:
-                life.watch.step()
-                if self._honest and self.loop.steps % LOOK_EVERY == 0:
-                    hidden = unseen(life.watch.engine, self.exchange)
-                    if hidden:
-                        raise Broken("hidden", hidden)
-            except Broken as broken:
-                self.fail(broken)
-            if self.crash_armed and (self._in_flight() or self.loop.now_ns >= self._crash_at_latest):
-                self._crash_passes -= 1
-                if self._crash_passes < 0:
-                    self.crash(self.crash_armed)
+            self._look(self.watched.watch)
+        if life is None or life.watch is None:
+            return
+        watch = life.watch
+        if watch.books.version != watch.seen:
+            self._look(watch)
+        if self._honest and loop.steps % LOOK_EVERY == 0:
+            hidden = unseen(watch.engine, self.exchange)
+            if hidden:
+                self.fail(Broken("hidden", hidden))
+        if self.crash_armed and (self._in_flight() or loop.now_ns >= self._crash_at_latest):
+            self._crash_passes -= 1
+            if self._crash_passes < 0:
+                self.crash(self.crash_armed)
+
+    def _look(self, watch: Watch) -> None:
+        try:
+            watch.step()
+        except Broken as broken:
+            self.fail(broken)
 
     def _in_flight(self) -> bool:
         """What the armed crash waits for is so: a record on its way to the store, a request on its way to the
