@@ -62,7 +62,7 @@ class StallWatch:
     def _watch(self) -> None:
         pause = self._late / 4
         last = time.monotonic()
-        stalled: tuple[float, Path | None] | None = None
+        stalled: tuple[float, str] | None = None
         while not self._ended.is_set():
             self._ended.wait(pause)
             now, beat = time.monotonic(), self._beat
@@ -73,11 +73,12 @@ class StallWatch:
             elif stalled is None and now - beat > self._late:
                 stalled = (beat, self._write_down(now - beat))
             elif stalled is not None and beat > stalled[0]:
-                self._tell_back(f"the engine stood still for {beat - stalled[0]:.1f} s{_see(stalled[1])}")
+                self._tell_back(f"the engine stood still for {beat - stalled[0]:.1f} s{stalled[1]}")
                 stalled = None
 
-    def _write_down(self, seconds: float) -> Path | None:
-        """The stacks as they are now; the log is told whether or not they can be kept."""
+    def _write_down(self, seconds: float) -> str:
+        """Keeps the stacks as they are now and tells the log, whether or not they can be kept. Returns where
+        the engine stands and where the stacks are."""
         frames = sys._current_frames()
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         parts = []
@@ -89,14 +90,15 @@ class StallWatch:
         if engine is not None:
             code = engine.f_code
             where = f" in {code.co_name}, {Path(code.co_filename).name} line {engine.f_lineno}"
-        path = self._keep("\n".join(parts))
+        text = "\n".join(parts)
+        place = f"{where}{_see(self._keep(text))}"
         self._log(
             "error",
-            f"the engine has not turned for {seconds:.1f} s and stands{where}{_see(path)}",
+            f"the engine has not turned for {seconds:.1f} s and stands{place}",
             component="stall",
             status="STALL",
         )
-        return path
+        return place
 
     def _stood_still(self, seconds: float) -> None:
         """Not even this thread ran: the process was stopped, or something held the interpreter."""

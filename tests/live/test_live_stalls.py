@@ -57,6 +57,7 @@ def test_where_the_engine_stands_is_written_down_and_told_when_it_is_back(tmp_pa
     assert "in stands_in_here\n    time.sleep(seconds)" in rest
     assert len(logged) == 1 and "stands in stands_in_here, test_live_stalls.py line" in logged[0]
     assert told[0].startswith("the engine stood still for ") and str(path) in told[0]
+    assert " s in stands_in_here, test_live_stalls.py line" in told[0]
 
 
 def test_a_process_that_did_not_run_is_told_so_and_no_stacks_are_read(tmp_path: Path) -> None:
