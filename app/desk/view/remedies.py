@@ -39,7 +39,7 @@ REMEDIES: Final[dict[str, str]] = {
     "stale_snapshot": "it is read again; F4",
     "in_flight": "it is read again; F4",
     "off_target": "F4: look at the position",
-    "status_differs": "it is asked about; F3",
+    "status_differs": "F3; cancel it at the broker",
     "overfill": "F4: F8 closes; R lets it trade",
     "bust": "F4: look at the position",
     "reconcile": "F6: look at the link",
