@@ -10,6 +10,7 @@ import msgspec
 
 from engine.facts import Busted, Corrected, Executed, OrderFact, OrderNotFound, OrderReport
 from engine.journal import Row, StoreRefused
+from engine.kill_shares import leave_none
 from engine.records import (
     AnyRecord,
     FactTaken,
@@ -44,6 +45,8 @@ class Deeds:
     """Its note of the engine's silence."""
     verdict: str = ""
     """Last words of its procedure; empty: it did not come to an end."""
+    flat: bool = False
+    """That procedure proved that no position is left."""
     unpaged: str = ""
     """Why nobody was paged of it; empty: somebody was, or nobody was to be."""
     orders: int = 0
@@ -69,6 +72,10 @@ def take_over(engine: Engine, regained: Regained) -> Deeds:
     with engine.groups.at_once():
         for row, record in records:
             _take(engine, deeds, row, record)
+    if deeds.flat:
+        for symbol, text in leave_none(core, lambda _: True, ""):
+            engine.strategies.emptied(symbol)
+            core.log("warning", text, component="sentinel", symbol=symbol, status="FLAT")
     if rows:
         note = SentinelImported(journal=regained.journal, seq=rows[-1].seq, text=deeds.text())
         core.commit(note)
@@ -115,12 +122,12 @@ def _take(engine: Engine, deeds: Deeds, row: Row, record: AnyRecord) -> None:
         case SentinelNote(event="paged"):
             deeds.unpaged = ""
         case SentinelNote(event="fenced"):
-            deeds.acted, deeds.verdict = True, ""
+            deeds.acted, deeds.verdict, deeds.flat = True, "", False
             # Before the note that it was taken over: whatever happens in between, the halt is there.
             why = "the sentinel acted while this engine stood still or was dead; look at the positions first"
             engine.halt("account", "", "sentinel", why)
-        case KillEnded(verdict=verdict):
-            deeds.verdict = verdict
+        case KillEnded(verdict=verdict, flat=flat):
+            deeds.verdict, deeds.flat = verdict, flat
         case OrderStored(order=order):
             deeds.orders += 1
             if core.books.orders.get(order.id) is None:

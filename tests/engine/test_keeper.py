@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from engine.control.commands import Kill
 from engine.facts import Canceled
 from engine.journal import Row
 from engine.model import NS, OrderStatus, Side
-from engine.records import KINDS, FactTaken, Sent, SentinelNote
+from engine.records import KINDS, AnyRecord, FactTaken, Intended, KillEnded, Sent, SentinelNote
 from engine.sentinel.keeper import Keeper
 from engine.sentinel.lease import Holder, Leasehold
 from engine.sentinel.leasefile import LeaseFile
@@ -261,6 +261,14 @@ def test_what_the_sentinel_could_not_page_is_read_from_its_journal_unless_it_was
     play(script)
 
 
+def journalled(records: Iterable[AnyRecord]) -> tuple[Row, ...]:
+    """The rows of a sentinel's journal that hold these."""
+    return tuple(
+        Row(n, 0, KINDS[type(r)], "", "", msgspec.json.encode(r).decode(), 0)
+        for n, r in enumerate(records, 1)
+    )
+
+
 def test_an_order_that_the_sentinel_cancelled_was_cancelled_by_request() -> None:
     """Found at a terminal: the engine alarmed that the venue had cancelled unasked, with each hand-back."""
 
@@ -278,15 +286,34 @@ def test_an_order_that_the_sentinel_cancelled_was_cancelled_by_request() -> None
             FactTaken(fact=ended, source="stream"),
             Sent(order_id=order.id, what="cancel"),
         )
-        rows = tuple(
-            Row(n, 0, KINDS[type(r)], "", "", msgspec.json.encode(r).decode(), 0)
-            for n, r in enumerate(records, 1)
-        )
-        deeds = take_over(rig.engine, Regained("j", rows))
+        deeds = take_over(rig.engine, Regained("j", journalled(records)))
         assert deeds.cancels == 2
         found = rig.engine.core.books.orders.get(order.id)
         assert found is not None and found.life.status is OrderStatus.CANCELED
         assert "unsolicited_cancel" not in codes(rig)
+
+    play(script)
+
+
+def test_what_the_sentinel_proved_flat_leaves_no_strategy_a_share() -> None:
+    """Two strategies went on counting lots that opposed one another; what was intended was bought anew."""
+
+    async def script(rig: Rig) -> None:
+        watched(rig)
+        await rig.engine.keeper.first()  # type: ignore[union-attr]
+        for side, name in ((Side.BUY, "one"), (Side.SELL, "two")):
+            _, refusal = rig.send(side, 1, strategy=name)
+            assert refusal is None
+            await rig.sleep(0.5)
+        position = rig.engine.core.books.positions.get("ES")
+        rig.engine.core.commit(Intended(strategy="one", symbol="ES", lots=1))
+        records = (
+            SentinelNote(event="fenced", text="taken"),
+            KillEnded(flat=True, verdict="flat, confirmed twice by the broker"),
+        )
+        take_over(rig.engine, Regained("j", journalled(records)))
+        assert {name: part.qty for name, part in position.parts.items()} == {"one": 0, "two": 0}
+        assert position.intended == {"one": 0} and position.held.qty == 0
 
     play(script)
 
