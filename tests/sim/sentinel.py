@@ -226,7 +226,7 @@ class Watched:
         self.context = contextvars.Context()
         self.context.run(PROCESS.set, process)
         world = self.world
-        world.loop.create_task(world._guarded(self._bring_up(process)), name=process, context=self.context)
+        world.loop.create_task(world._guarded(self._bring_up, process), name=process, context=self.context)
 
     async def _bring_up(self, process: str) -> None:
         world = self.world
