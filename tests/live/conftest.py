@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ bar_seconds = 60.0
 params = { slow = 10000 }
 """
 """A strategy that lives and does not trade, so that positions are those of the test alone."""
+
+
+@pytest.fixture
+def thawed() -> None:
+    """For who counts what the program itself has taken out of the collector's sight."""
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ import pytest
 from app import collector
 from app.collector import BACKSTOP, OLD_AT_LATEST, OLD_EVERY, SETTLED, THAW_EVERY, YOUNG, Collector
 
+pytestmark = pytest.mark.usefixtures("thawed")
+
 
 class Ring:
     """Refers to itself, as pieces of a screen's lines do: only the collector frees it."""

@@ -19,7 +19,7 @@ from app.options import RunOptions
 from app.settings import Settings
 from tests.busy import kept_waiting
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("thawed")]
 
 BUSY = 1.5
 """Seconds for which the main thread does nothing but Python."""
