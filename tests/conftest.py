@@ -74,7 +74,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Thousands of tests and their modules live to the end: a collector that looks at them every time costs the
-    tests of the screen a tenth of their time."""
+    """Thousands of tests and their modules live to the end: a collector that looks at them every time costs
+    the tests of the screen a tenth of their time."""
     gc.collect()
     gc.freeze()

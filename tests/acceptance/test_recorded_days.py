@@ -11,7 +11,7 @@ from engine.journal.tools import compare, describe, rotate, verify
 from tests.acceptance.kit import BTC, ES, GC, Home, ledger_audit, prefix
 from tests.crash import checks
 from tests.crash.kit import Story
-from tests.effort import FULL
+from tests.effort import FULL, effort
 from tests.feeds.recordings import recording
 
 pytestmark = [pytest.mark.slow, pytest.mark.data, pytest.mark.timeout(600)]
@@ -49,7 +49,7 @@ def proven(home: Home, feed: str, summary: dict[str, Any], state: str = "state")
     assert len(audit.executions) == story.books.fills >= summary["fills"]
 
 
-@pytest.mark.parametrize(("name", "rows"), [(ES, None), (BTC, 45_000), (GC, 20_000)])
+@pytest.mark.parametrize(("name", "rows"), [(ES, None), (BTC, 45_000), (GC, 14_000)])
 def test_a_recorded_day(name: str, rows: int | None, tmp_path: Path) -> None:
     """One of them whole, of the others the first hours; all of them whole with BREAKWATER_FULL=1."""
     home = Home(tmp_path)
@@ -62,7 +62,7 @@ def test_a_recorded_day(name: str, rows: int | None, tmp_path: Path) -> None:
 
 def test_a_finished_replay_starts_afresh_and_ends_the_same(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    feed = f"replay:{recording(ES) if FULL else prefix(ES, 20_000, tmp_path)}"
+    feed = f"replay:{recording(ES) if FULL else prefix(ES, 12_000, tmp_path)}"
     first, again = home.run(feed), home.run(feed)
     assert again["orders"] == first["orders"] > 0
     assert (again["digest"], again["pnl"]) == (first["digest"], first["pnl"])
@@ -76,7 +76,7 @@ def test_a_finished_replay_starts_afresh_and_ends_the_same(tmp_path: Path) -> No
 # order ids. It comes about by hand, and by a kill between the two renames with which a run starts afresh.
 def test_a_replay_whose_journal_alone_was_moved_aside_gives_the_same_result(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    feed = f"replay:{prefix(ES, 12_000, tmp_path)}"
+    feed = f"replay:{prefix(ES, effort(8_000, 12_000), tmp_path)}"
     first = home.run(feed)
     assert first["orders"] > 0
     rotate(home.state("state") / "journal.db")

@@ -32,6 +32,8 @@ def drill(folder: Path, *words: str, before: tuple[str, ...] = ()) -> Iterator[s
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
+        # A shell lets what it starts in the background ignore Ctrl+C, the suite itself perhaps.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process
