@@ -61,11 +61,17 @@ UNKNOWN_REPORT: Final = "unknown_report"
 UNKNOWN_FILL: Final = "unknown_fill"
 """An execution of an order that bears an id of ours and is not in the books."""
 
+_RECURS: Final = frozenset(("spread", "stale_data"))
+"""What begins and ends by itself, many times in a night where a market is thin."""
 _FAMILIES: Final = {
     # Least telling first: the last of a family that was raised gives the alarm its words and its remedy.
     "manual_trade": (UNKNOWN_REPORT, "foreign_order", "foreign_fill", "manual_trade"),
     **{
-        code: (code,) for code in ("not_flat", "link_down", "rejected", "cancel_rejected", "replace_rejected")
+        code: (code,)
+        for code in (
+            *("not_flat", "link_down", "rejected", "cancel_rejected", "replace_rejected"),
+            *sorted(_RECURS),
+        )
     },
 }
 _FAMILY: Final = {code: name for name, codes in _FAMILIES.items() for code in codes}
@@ -76,6 +82,11 @@ _SEVERITIES: Final = ("info", "warning", "critical")
 def family(code: str) -> str:
     """The name of the cause that alarms of this code may share with others; empty: each stands for itself."""
     return _FAMILY.get(code, "")
+
+
+def recurs(code: str) -> bool:
+    """Whether one of this code that is over, and that nobody has acknowledged, stands for the next one."""
+    return code in _RECURS
 
 
 def weight(severity: str, code: str) -> tuple[int, int]:

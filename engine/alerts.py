@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from engine.alarmkinds import family, is_event, weight
+from engine.alarmkinds import family, is_event, recurs, weight
 from engine.control.snapshot import AlertRow
 from engine.model import NS, Value
 
@@ -138,8 +138,8 @@ class AlertBook:
         )
 
     def _same(self, ts: int, severity: Severity, code: str, symbol: str, cause: str) -> int:
-        """The newest alarm of the same cause that stands, is not shelved and not acknowledged; one whose very
-        cause is told stands for what comes again of it in any case. 0: none."""
+        """The newest alarm of the same cause that stands (or comes and goes), is not shelved and not
+        acknowledged; one whose very cause is told stands for what comes again of it in any case. 0: none."""
         name = family(code)
         if not name or severity == "info":
             return 0
@@ -147,7 +147,8 @@ class AlertBook:
             face = held.face
             if family(face.code) == name and face.symbol == symbol and face.severity != "info":
                 known = bool(cause) and cause == held.newest.cause and ts - held.newest.ts < _ANEW
-                settled = number in self._acknowledged or number in self._cleared or number in self._shelved
+                over = number in self._cleared and not recurs(code)
+                settled = over or number in self._acknowledged or number in self._shelved
                 return number if known or not settled else 0
         return 0
 
@@ -159,6 +160,8 @@ class AlertBook:
         if (whole := self._alerts.get(alert.part_of)) is not None:
             whole.take(alert)
             self._parts[alert.id] = alert.part_of
+            if recurs(alert.code):
+                self._cleared.discard(alert.part_of)
             return
         self._alerts[alert.id] = _Standing(alert, alert)
         while len(self._alerts) > _KEEP:
