@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -18,15 +15,12 @@ from typing import Any
 
 import pytest
 
-from app.drill.processes import ROOT, EngineProcess, short_folder
-from brokers.exchange.messages import Audit
-from brokers.loopback.line import Line
-from brokers.loopback.wire import Address, Drill
-from engine.clock import RealClock
+from app.drill.processes import EngineProcess, ExchangeProcess, short_folder
+from brokers.loopback.wire import Address
 from engine.control.client import NoAnswer
 from engine.control.commands import Kill, Submit
 from engine.control.snapshot import Snapshot
-from engine.model import NS, Side
+from engine.model import Side
 
 CONFIG = """
 [risk]
@@ -55,47 +49,15 @@ failback = "never"
 """
 
 
-class Exchange:
-    """The exchange process with two doors: a Unix socket and a TCP port."""
+class Exchange(ExchangeProcess):
+    """The exchange process with two doors: a Unix socket and a TCP port, over which it is asked."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.first, self.second = folder / "x.sock", Address(port=self.port)
-        self._command = [sys.executable, "-m", "app.cli", "exchange", "--socket", str(self.first)]
-        self._command += ["--port", str(self.port), "--feed", "walk:ES@20", "--cash", "10000000"]
-        self._command += ["--ledger", str(folder / "exchange.db"), *options]
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self._command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        self.ready = json.loads(self.process.stdout.readline())
-        assert [d["gateway"] for d in self.ready["doors"]] == ["primary", "backup"]
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    def audit(self) -> Audit:
-        audit: Audit = asyncio.run(self._with_line(lambda line: line.audit("PAPER", 20 * NS)))
-        return audit
-
-    def drill(self, kind: str, **fields: Any) -> None:
-        asyncio.run(self._with_line(lambda line: line.drill(Drill(n=0, kind=kind, **fields), 20 * NS)))
-
-    async def _with_line(self, ask: Callable[[Line], Any]) -> Any:
-        line = Line(RealClock(asyncio.get_running_loop()), lambda _: None)
-        await line.open(self.second, None)
-        reading = asyncio.ensure_future(line.run())
-        try:
-            return await ask(line)
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            port = free.getsockname()[1]
+        super().__init__(folder, 1, "walk:ES@20", ("--port", str(port), *options))
+        self.first, self.address = self.address, Address(port=port)
 
 
 class Bench:
@@ -149,21 +111,21 @@ def bench(connections: Callable[[Exchange], str] = lambda _: "", *options: str) 
         exchange = Exchange(folder, *options)
         config = folder / "breakwater.toml"
         config.write_text(CONFIG.format(connections=connections(exchange)))
-        engine = EngineProcess(folder / "state", config, f"exchange:{exchange.first}")
+        engine = EngineProcess(folder / "state", config, f"exchange:{exchange.first.path}")
         try:
             engine.begin()
             yield Bench(folder, exchange, engine)
             assert not engine.errors_in_log(), engine.errors_in_log()[0]
         finally:
             engine.give_up()
-            exchange.process.send_signal(signal.SIGCONT)
+            os.kill(exchange.pid, signal.SIGCONT)
             exchange.kill()
 
 
 def two(exchange: Exchange) -> str:
     return (
         '[[connections]]\nname = "primary"\n'
-        f'[[connections]]\nname = "backup"\naddress = "{exchange.second}"\n'
+        f'[[connections]]\nname = "backup"\naddress = "{exchange.address}"\n'
     )
 
 
@@ -190,13 +152,13 @@ def test_an_exchange_that_stops_is_noticed_and_a_kill_meanwhile_ends_by_itself()
     """Half-open: the process is stopped, its sockets stay as they are."""
     with bench() as b:
         b.exposed()
-        b.exchange.process.send_signal(signal.SIGSTOP)
+        os.kill(b.exchange.pid, signal.SIGSTOP)
         lost = b.until(lambda p: p if not p.health.link.up else None, "the loss is noticed")
         assert "nothing heard for" in lost.health.link.last_loss and not lost.trading
         kill(b)
         b.until(lambda p: p.kill is not None and p.kill.running, "the kill runs")
         b.until(lambda p: p.health.link.attempts >= 2, "attempts are made")
-        b.exchange.process.send_signal(signal.SIGCONT)
+        os.kill(b.exchange.pid, signal.SIGCONT)
         b.flat()
 
 
