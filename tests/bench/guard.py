@@ -36,6 +36,18 @@ def compare(base: dict[str, float], new: dict[str, float]) -> list[tuple[str, fl
     return sorted(both, key=lambda one: one[3])
 
 
+def crowded(path: Path) -> str:
+    """What to say where a run began on a machine with more to do than it has processors; else empty."""
+    machine = json.loads(path.read_text(encoding="utf-8")).get("machine", {})
+    load, cores = machine.get("load", 0), machine.get("cores", 1)
+    if load <= cores:
+        return ""
+    return (
+        f"{path.name} began at a load of {load:g} on {cores} processors: what the clock measures "
+        "(orders/s) says little; trust what is counted by CPU, or play it again when it is quiet"
+    )
+
+
 def run(base: Path, new: Path) -> int:
     """Prints the comparison; 1 where a figure was halved, 2 where nothing can be compared."""
     try:
@@ -52,4 +64,6 @@ def run(base: Path, new: Path) -> int:
         [(*one[:3], round(one[3], 2), "HALVED" if one in worse else "") for one in found],
     )
     print(f"  {len(worse)} of {len(found)} have lost half of their worth or more")
+    for said in filter(None, (crowded(base), crowded(new))):
+        print(f"  {said}")
     return 1 if worse else 0
