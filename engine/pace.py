@@ -27,10 +27,11 @@ class Pace:
         and a pause that reaches beyond shows as its lateness."""
         metrics, perf = self._core.metrics, self._core.clock.perf()
         if period:
-            metrics.stage("risk period", perf - self._perf if self._perf else period)
+            took = perf - self._perf if self._perf else period
+            metrics.stage("risk period", took)
             metrics.stage("risk lateness", int(lateness / self._speed))
             if self._perf:
-                metrics.late_rounds.append(perf - self._perf > self._late)
+                metrics.late_rounds.append(took > self._late)
         self._perf = perf
         if self.after_round is not None:
             self.after_round(self.calm())

@@ -4,11 +4,14 @@ day ends here."""
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from engine.config import Action, RiskLimits
 from engine.risk.ask import Ask
 from engine.risk.control import Control, Reading, Refusal, State, warns
 from engine.risk.view import RiskView
+
+_NONE: Final = Decimal(0)
 
 
 def loss_limit(limits: RiskLimits, opening: Decimal | None) -> Decimal | None:
@@ -72,5 +75,6 @@ class DailyLoss(Control):
             state = "TRIPPED"
         elif warns(loss, limit, limits.warn_pct):
             state = "WARN"
-        detail = "; ".join(text for text in (view.trading_day(), note) if text)
-        return self.reading(limits, scope, state, loss if loss > 0 else Decimal(0), limit, detail=detail)
+        day = view.trading_day()
+        detail = f"{day}; {note}" if day and note else day or note
+        return self.reading(limits, scope, state, loss if loss > 0 else _NONE, limit, detail=detail)

@@ -35,8 +35,15 @@ class StaleData(Control):
         trouble = _trouble(data)
         if trouble is None:
             assert data.age is not None
-            due = view.mono() + data.deadline - data.age + 1
-            return self.reading(limits, scope, "ACTIVE", None, data.deadline // 1_000_000, " ms", "", due)
+            mono, of = view.mono(), (data.deadline, self.action(limits))
+            before = self.as_before(scope, of)
+            if before is not None and before.due is not None and mono < before.due:
+                return (
+                    before  # looked at again at the latest when it would have been stale without this quote
+                )
+            due = mono + data.deadline - data.age + 1
+            active = self.reading(limits, scope, "ACTIVE", None, data.deadline // 1_000_000, " ms", "", due)
+            return self.keep(scope, of, active)
         state: State = "ACTIVE" if data.word == "closed" else "UNKNOWN" if data.age is None else "TRIPPED"
         age = None if data.age is None else data.age // 1_000_000
         # It grows older by the second: an age that stood still would look like a feed that is nearly there.
