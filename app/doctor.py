@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import importlib.util
 import json
 import os
 import socket
@@ -20,6 +19,7 @@ from pathlib import Path
 from app import confine, doctor_host, ibrun
 from app.ctl import NoStateDir, find_state_dir
 from app.doctor_host import Check, Place
+from app.doctor_strategies import strategies
 from app.exitcodes import ExitCode
 from app.paths import exchange_socket, find_config, journal_path, log_path
 from app.problems import BadConfig
@@ -321,30 +321,6 @@ def _feed(place: Place) -> Iterator[Check]:
         )
 
 
-def _strategies(place: Place) -> Iterator[Check]:
-    """Whether each strategy's module can be found; it is not imported."""
-    if not place.settings.strategies:
-        yield Check("strategies", "PASS", "none configured: the samples run on paper")
-        return
-    paths = [str(Path.cwd()), *([str(place.config.parent)] if place.config else [])]
-    before, sys.path[:] = sys.path[:], [*paths, *sys.path]
-    try:
-        for strategy in place.settings.strategies:
-            module = strategy.module.partition(":")[0]
-            top = module.partition(".")[0]
-            if importlib.util.find_spec(top) is None:
-                yield Check(
-                    "strategies",
-                    "FAIL",
-                    f"{strategy.name}: no module {module}",
-                    f"put it beside the configuration, or install it (looked in {', '.join(paths)} too)",
-                )
-            else:
-                yield Check("strategies", "PASS", f"{strategy.name}: {strategy.module}")
-    finally:
-        sys.path[:] = before
-
-
 def _stage(place: Place) -> Iterator[Check]:
     """The stage, and what moving up demands."""
     stage = place.settings.stage
@@ -373,7 +349,7 @@ _CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
     _alerts,
     _broker,
     _feed,
-    _strategies,
+    strategies,
     confine.check,
     _stage,
     doctor_host.limits,

@@ -105,7 +105,8 @@ def test_a_feed_that_is_not_there(state: Path) -> None:
 def test_strategies_are_looked_for_beside_the_configuration(state: Path) -> None:
     text = "[[strategies]]\nmodule = 'my_own_strategy_x:Mine'\nname = 'mine'\nsymbols = ['ES']\n"
     assert examine(state, text)["strategies"].state == "FAIL"
-    (state.parent / "my_own_strategy_x.py").write_text("raise SystemExit('not to be imported')")
+    own = "from engine.strategy.api import Strategy\nclass Mine(Strategy): pass\n"
+    (state.parent / "my_own_strategy_x.py").write_text(own)
     assert examine(state, text)["strategies"].state == "PASS"
 
 
