@@ -194,7 +194,7 @@ class SentinelPost(asyncio.Protocol):
         try:
             taken = self._claim()
         except OSError as error:
-            raise StoreRefused(str(error)) from error
+            raise StoreRefused(f"{error}; look after the disk and what lies there") from error
         if not taken:
             return None
         rows = await asyncio.to_thread(rows_of, self._journal)

@@ -258,9 +258,15 @@ class Keeper:
             try:
                 if await self._regain():
                     return
+            except StoreRefused as refusal:
+                self._untaken(str(refusal))
             except Exception as error:  # noqa: BLE001 - it goes on asking whatever breaks; it is alarmed
-                self._core.alarm("critical", "sentinel", f"the lease cannot be taken back: {error!r}")
+                self._untaken(repr(error))
             await self._core.clock.sleep(_ASK_EVERY)
+
+    def _untaken(self, why: str) -> None:
+        text = f"the lease cannot be taken back: {why}. It is tried again"
+        self._core.alarm("critical", "sentinel", text)
 
     async def _regain(self) -> bool:
         said, there = self._said, not self._post.problem

@@ -52,7 +52,7 @@ class LeaseFile:
                 self._lease = Lease.decode(text) if text else Lease()
                 self._read = text
         except (OSError, ValueError) as error:
-            self.trouble = f"{self.path}: {error}"
+            self.trouble = f"{self.path}: {getattr(error, 'strerror', None) or error}"
             self._read, self._lease = b"", Lease()
         except BaseException:
             self.leave()
@@ -70,7 +70,10 @@ class LeaseFile:
             os.pwrite(self._file, word, 0)
             os.fdatasync(self._file)
             return
-        self._replace(word)
+        try:
+            self._replace(word)
+        except OSError as error:
+            raise OSError(f"{self.path} cannot be written: {error.strerror}") from error
 
     def close(self) -> None:
         self._forget_file()

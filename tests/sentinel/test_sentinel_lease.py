@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import signal
@@ -14,6 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.options import RunOptions
+from app.paths import sentinel_lease_path
+from app.sentinel.post import SentinelPost
+from engine.journal import StoreRefused
 from engine.sentinel.lease import Holder, Lease, Leasehold
 from engine.sentinel.leasefile import LeaseFile
 
@@ -165,7 +170,7 @@ def test_a_word_that_cannot_be_written_is_taken_by_its_lock_from_a_dead_one(
     file = tmp_path / "sentinel.lease"
     file.unlink()
     file.mkdir()
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(OSError, match="lease cannot be written: Is a directory"):
         sentinel.claim()
     assert not sentinel.by_lock and engine.look() == Lease(), "it does not stay inside"
     assert sentinel.claim(by_lock=True) and sentinel.why_not() == ""
@@ -206,3 +211,19 @@ def test_the_lock_of_a_killed_sender_is_free_and_that_of_a_stopped_one_is_not(tm
         for pipe in (child.stdin, child.stdout):
             pipe.close()
     assert sentinel.claim() and sentinel.epoch == 2
+
+
+def test_an_engine_that_cannot_take_it_says_which_file_and_what_to_do(tmp_path: Path) -> None:
+    """Found at a terminal: a start that was refused said '[Errno 21]' and nothing of the lease."""
+    sentinel_lease_path(tmp_path).mkdir()
+
+    async def script() -> None:
+        options = RunOptions(state_dir=tmp_path, config=None, feed="exchange:x.sock")
+        post = SentinelPost(options, "off", 5.0, lambda *_, **__: None)
+        with pytest.raises(StoreRefused, match=r"sentinel.lease cannot be written: Is a dir.*; look after"):
+            await post.regain()
+        sentinel_lease_path(tmp_path).rmdir()
+        assert await post.regain() is not None
+        await post.close()
+
+    asyncio.run(script())
