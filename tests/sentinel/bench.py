@@ -22,7 +22,7 @@ from app.drill.processes import (
 from app.paths import sentinel_journal_path
 from app.sentinel.asking import ask
 from app.sentinel.post import rows_of
-from engine.control.commands import Submit
+from engine.control.commands import Kill, Reset, Submit
 from engine.control.snapshot import Snapshot
 from engine.model import Side
 from engine.records import KINDS, KillEnded, SentinelNote, decode
@@ -33,6 +33,7 @@ CONFIG = """
 strategies = []
 [alerts]
 command = ["sh", "-c", 'test -e "$0" || {{ echo no line >&2; exit 3; }}; cat >> "$0"', "{pages}"]
+gap = 0.1
 [sentinel]
 policy = "{policy}"
 after = 6
@@ -55,13 +56,12 @@ retry_first = 0.1
 class Bench:
     """Exchange, engine and its sentinel."""
 
-    def __init__(self, folder: Path, policy: str, *, pages: bool) -> None:
-        """`pages`: a person can be reached from the beginning."""
+    def __init__(self, folder: Path, policy: str) -> None:
         self.state = folder / "state"
         config = folder / "breakwater.toml"
         self.pages = folder / "pages"
-        if pages:
-            self.pages.touch()
+        """Where it is missing, nobody can be reached."""
+        self.pages.touch()
         config.write_text(CONFIG.format(policy=policy, pages=self.pages))
         self.exchange = ExchangeProcess(folder, 7, "walk:ES@20")
         self.hurry = folder / "hurry"
@@ -87,6 +87,18 @@ class Bench:
     def start(self) -> None:
         self.engine.begin()
         self.watched()
+
+    def ready(self) -> None:
+        """Watched, trading and flat with nothing working, whatever the test before has left."""
+        if not self.engine.running:
+            self.engine.begin()
+        self.watched()
+        if self.held() or self.working():
+            assert self.engine.command(Kill(flatten=True)).ok
+            wait_for(lambda: not self.held() and not self.working(), "it is flat")
+        if self.engine.until(lambda p: p, "a picture").halted:
+            wait_for(lambda: self.engine.command(Reset(scope="halt")).ok, "the halt is taken back")
+        self.trading()
 
     def watched(self) -> None:
         self.engine.until(lambda p: p.health.sentinel.state == "ok" or None, "a sentinel that is well")
@@ -188,9 +200,9 @@ def resting(picture: Snapshot) -> list[str]:
 
 
 @contextlib.contextmanager
-def bench(policy: str, *, pages: bool = True) -> Iterator[Bench]:
+def bench(policy: str) -> Iterator[Bench]:
     with short_folder() as folder:
-        made = Bench(folder, policy, pages=pages)
+        made = Bench(folder, policy)
         try:
             yield made
         finally:

@@ -5,7 +5,8 @@ So a test need not count on a busy machine to let an engine be heard within a se
 only while FILE is there, and the sentinel waits for an engine or takes the lease from it, its time runs fast:
 it goes by its steps alone, and each comes after `STEP`, however much time it stands for. FILE may say how
 many (`CYCLE COUNT`); then they stop, as its time does, until FILE says another cycle or is gone, and
-`FILE.done` has the cycle. All else goes by the real clock.
+`FILE.done` has the cycle. It looks at the broker, and for its engine, more often. All else goes by the real
+clock.
 """
 
 from __future__ import annotations
@@ -96,6 +97,7 @@ def main(words: Sequence[str]) -> int:
             super().__init__(rules, HurriedClock(clock, file, counting), *rest)  # type: ignore[arg-type]
 
     process.Watch = Hurried  # type: ignore[misc]
+    process.PROBE_EVERY = NS // 5  # type: ignore[misc]
     from app.cli import main as breakwater
 
     return breakwater(words[1:])
