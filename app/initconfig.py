@@ -191,7 +191,6 @@ def _toml(value: Any) -> str:
 
 
 _EXAMPLES = {
-    "module": '"engine.strategy.samples.meanrev:MeanReversion"',
     "name": '"meanrev"',
     "symbols": '["ES"]',
     "fx": "1.08",

@@ -82,9 +82,11 @@ def _listed(found: Unknown) -> str:
 def wrong_value(where: str, path: Loc, value: Any, why: str, found: Found) -> Problem:
     """A value of the wrong type or out of range, with what is allowed."""
     key = dotted(path)
-    return Problem(
-        where, key, f"{shown(value, key)} {why}; allowed: {allowed(found.annotation, found.field)}"
-    )
+    text = f"{shown(value, key)} {why}; allowed: {allowed(found.annotation, found.field)}"
+    examples = found.field.examples if found.field is not None else None
+    if examples:
+        text += f", such as {shown(examples[-1], key)}"
+    return Problem(where, key, text)
 
 
 _WHY = {

@@ -19,7 +19,10 @@ Seconds = Annotated[float, Field(gt=0, le=600)]
 class StrategyConfig(Section):
     """One strategy process."""
 
-    module: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    module: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        examples=["engine.strategy.samples.meanrev:MeanReversion", "breakout:Breakout"],
+    )
     """Where the class is, as package.module:Class, so that your own file beside this one can be named."""
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,11}$")
     """Name of this instance; every order id starts with it. At most 12 of a-z, 0-9, _, because venues limit
