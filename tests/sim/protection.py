@@ -65,7 +65,9 @@ def unguarded(engine: Engine, venue: Venue) -> list[str]:
                 side[owner] += min(works, cap) if cap else works
     rows = books.alerts.rows(500)
     alarmed = {a.symbol for a in rows if a.code in ("unprotected", "lost_order", "overclosed")}
-    told = namesakes | {a.symbol for a in rows if a.code in ("wrong_size", "status_differs")}
+    told = namesakes | {
+        a.symbol for a in rows if a.code == "wrong_size" or (a.code == "status_differs" and not a.cleared)
+    }
     for owner, lots in needed.items():
         strategy, symbol, side = owner
         held = max(0, protectable(books.positions, strategy, symbol) * side.sign)
