@@ -37,6 +37,9 @@ class StrategyConfig(Section):
     limit."""
     max_working: int = Field(50, ge=1, le=10_000)
     """Orders that it may have open, so that one strategy cannot use up the account's limit."""
+    order_rate: int | None = Field(None, ge=1, le=1_000)
+    """Orders and replaces a second that it may send, and as many at once, so that one strategy does not use
+    up `risk.order_rate` for all. What reduces, and cancels, do not count."""
     max_loss: Decimal | None = Field(None, gt=0)
     """Account currency. Its own loss for the day at which it is stopped, so that one strategy does not end
     the day of all."""

@@ -7,6 +7,7 @@ from fakeview import SELL, Bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.config import StrategyConfig
 from engine.model import NS, Purpose
 from engine.risk.bucket import EventWindow, TokenBucket
 from engine.risk.gate import Refused
@@ -96,6 +97,37 @@ def test_exhausted_budget_refuses_with_the_time() -> None:
     assert answer.reasons[0].retry_at == bench.view.mono() + NS
     bench.view.advance(1)
     assert [bench.refusal(bench.order()) for _ in range(2)] == ["", "order_rate"]
+
+
+def test_a_strategy_uses_up_its_own_budget_and_leaves_the_others_theirs() -> None:
+    bench = Bench()
+    bench.view.set_limits(order_rate=10, order_burst=10, duplicate_window=0.0)
+    bench.view.data_deadline = 1000 * NS
+    for name, rate in (("greedy", 2), ("modest", None)):
+        bench.view.the_strategies[name] = StrategyConfig(
+            module="a:B", name=name, symbols=("ES",), order_rate=rate, max_position=99
+        )  # type: ignore[call-arg]
+    greedy = [bench.check(bench.order(strategy="greedy")) for _ in range(5)]
+    refused = [answer for answer in greedy if isinstance(answer, Refused)]
+    assert [answer.reasons[0].control for answer in refused] == ["order_rate"] * 3
+    first = refused[0].reasons[0]
+    assert first.text == "greedy has used up its own budget of 2 messages/s; again in 500 ms"
+    assert (first.scope, first.retry_at) == ("greedy", bench.view.mono() + NS // 2)
+    # What it was refused cost the account nothing, and trips nothing.
+    assert [bench.refusal(bench.order(strategy="modest")) for _ in range(9)] == [""] * 8 + ["order_rate"]
+    bench.view.advance(0.5)
+    assert [bench.refusal(bench.order(strategy="greedy")) for _ in range(2)] == ["", "order_rate"]
+
+
+def test_what_reduces_passes_a_strategys_own_budget() -> None:
+    bench = Bench()
+    bench.view.set_limits(duplicate_window=0.0)
+    bench.view.data_deadline = 1000 * NS
+    bench.view.the_strategies["s"] = StrategyConfig(module="a:B", name="s", symbols=("ES",), order_rate=1)  # type: ignore[call-arg]
+    assert [bench.refusal(bench.order(strategy="s")) for _ in range(2)] == ["", "order_rate"]
+    bench.view.put_position("ES", 3)
+    bench.view.strategy_positions[("s", "ES")] = 3
+    assert bench.refusal(bench.order(SELL, 1, strategy="s")) == ""
 
 
 def test_cancels_and_flattening_have_their_own_budget() -> None:

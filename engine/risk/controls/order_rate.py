@@ -14,7 +14,8 @@ from engine.risk.view import RiskView
 class OrderRate(Control):
     """Tokens are charged when the gate has approved, never for what it refused. The reserve is for cancels,
     flattening and protective orders that reduce; routine cancels leave a third of it to the emergency ones,
-    so a strategy that cancels without end cannot hold up the flatten procedure."""
+    so a strategy that cancels without end cannot hold up the flatten procedure. What opens or adds pays into
+    the budget of its strategy too, where that has one, and is refused by that first."""
 
     name = "order_rate"
     title = "Order rate"
@@ -26,6 +27,8 @@ class OrderRate(Control):
         super().__init__()
         self._orders: TokenBucket | None = None
         self._reserve = TokenBucket(1, 1)
+        self._own: dict[str, TokenBucket] = {}
+        """By strategy, of those with a budget of their own."""
         self._exhausted = False
 
     def _buckets(self, limits: RiskLimits) -> tuple[TokenBucket, TokenBucket]:
@@ -41,7 +44,26 @@ class OrderRate(Control):
     def _uses_reserve(ask: Ask) -> bool:
         return ask.flatten or (ask.reducing and ask.purpose is Purpose.PROTECT)
 
+    def _own_bucket(self, ask: Ask, view: RiskView) -> TokenBucket | None:
+        """The budget of the order's strategy, where it has one and the order does not reduce."""
+        config = view.strategy(ask.strategy)
+        if config is None or config.order_rate is None or ask.exempt:
+            return None
+        bucket = self._own.get(ask.strategy)
+        if bucket is None:
+            bucket = self._own[ask.strategy] = TokenBucket(config.order_rate, config.order_rate)
+        return bucket
+
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
+        own = self._own_bucket(ask, view)
+        if own is not None and not own.ready(ask.mono):
+            when = own.when(ask.mono)
+            again = -((ask.mono - when) // 1_000_000)
+            return self.refusal(
+                f"{ask.strategy} has used up its own budget of {own.rate} messages/s; again in {again} ms",
+                ask.strategy,
+                retry_at=when,
+            )
         orders, reserve = self._buckets(ask.limits)
         bucket = reserve if self._uses_reserve(ask) else orders
         if bucket.ready(ask.mono):
@@ -59,6 +81,9 @@ class OrderRate(Control):
     def approved(self, ask: Ask, view: RiskView) -> None:
         orders, reserve = self._buckets(ask.limits)
         (reserve if self._uses_reserve(ask) else orders).take(ask.mono)
+        own = self._own_bucket(ask, view)
+        if own is not None:
+            own.take(ask.mono)
         self.touched[""] = None
 
     def cancel_wait(self, view: RiskView, urgent: bool) -> int:
