@@ -45,6 +45,12 @@ def rounds(engine: EngineThread) -> int:
     return next((row.count for row in snapshot.health.latencies if row.stage == "risk period"), 0)
 
 
+def collected(engine: EngineThread) -> bool:
+    """Whether the collector has had a look that was measured."""
+    snapshot = engine.link.latest()
+    return snapshot is not None and any(row.stage == "collector young" for row in snapshot.health.latencies)
+
+
 def test_a_busy_main_thread_does_not_stop_the_risk_loop(engine: EngineThread) -> None:
     assert {thread.name for thread in threading.enumerate()} >= {"MainThread", "engine"}
     assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
@@ -57,9 +63,10 @@ def test_a_busy_main_thread_does_not_stop_the_risk_loop(engine: EngineThread) ->
     while time.monotonic() - began < BUSY:
         sum(range(1000))
     made, waited = rounds(engine) - before, kept_waiting(os.getpid()) - waited
-    snapshot = engine.link.latest()
-    assert snapshot is not None
-    assert any(row.stage == "collector young" for row in snapshot.health.latencies), "its pauses are measured"
+    deadline = time.monotonic() + 60
+    while not collected(engine):
+        assert time.monotonic() < deadline, "the collector's pauses are not measured"
+        time.sleep(0.05)
     print(f"{made} rounds of the risk loop in {BUSY} s of a busy main thread, {waited:.1f} s kept waiting")
     # A hundred a second are due; a machine that is shared makes fewer, a thread that waits makes none.
     assert made > 30 * max(BUSY - waited, 0.5)
