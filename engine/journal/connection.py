@@ -245,6 +245,9 @@ def refusal(path: Path, error: BaseException) -> StoreRefused:
             return ReadOnly(path, str(error))
         case sqlite3.SQLITE_FULL:
             return DiskFull(path, free_bytes(path), MB)
+        case sqlite3.SQLITE_IOERR if free_bytes(path) < MB:
+            # Not every write of SQLite's tells what its error is: setting a length aside does not.
+            return DiskFull(path, free_bytes(path), MB)
         case sqlite3.SQLITE_NOTADB:
             return NotAJournal(path, str(error))
         case _ if is_damage(error):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from journal_kit import all_rows, fill, key, open_journal, poke
 
-from engine.journal import Corrupt, Row, StoreRefused, Unwell
+from engine.journal import Corrupt, DiskFull, Row, StoreRefused, Unwell
 from engine.journal.checking import check
 from engine.journal.connection import refusal
 from engine.journal.files import written
@@ -73,6 +73,18 @@ def test_a_disk_that_cannot_be_read_is_no_damage(tmp_path: Path, what: str, code
             assert isinstance(refusal(path, raised.value), Unwell)
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize(("free", "told"), [(0, DiskFull), (10**9, Unwell)])
+def test_a_failed_write_on_a_disk_without_room_is_told_as_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, told: type[StoreRefused]
+) -> None:
+    """SQLite says "full" for a write that found no room, and "I/O error" for a length that it could not set
+    aside. Whoever starts on such a disk must hear what to do about it."""
+    monkeypatch.setattr("engine.journal.connection.free_bytes", lambda _: free)
+    refused = refusal(tmp_path / "j.db", failure("disk I/O error", sqlite3.SQLITE_IOERR))
+    assert type(refused) is told
+    assert ("free some space" in str(refused)) is (told is DiskFull)
 
 
 @pytest.mark.parametrize(

@@ -313,6 +313,9 @@ def _plain(value: Any, orders: set[int]) -> Any:
         return value
     if name == "Timers":  # which deadlines there are; when they fall due is asked of each order anew
         return sorted(value._at)
+    if name == "BrokerNames":  # which of two ids was given first means nothing
+        bearers = sorted(value._bearers.items())
+        return [(given, _plain(bearer, orders)) for given, bearer in bearers], value.doubtful()
     if name == "OrderRecord" and value.seq in orders:
         return ("order", value.seq)
     if name == "OrderRecord":

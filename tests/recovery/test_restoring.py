@@ -20,10 +20,10 @@ from engine.books import Books
 from engine.books_image import Piece, gather, put_back, take
 from engine.clock import RealClock
 from engine.config import EngineConfig, JournalConfig, OrderConfig
-from engine.facts import Acknowledged, Canceled, Executed
+from engine.facts import Acknowledged, Canceled, Executed, ForeignOrder
 from engine.journal import Journal, images
 from engine.journal.tools import rotate
-from engine.model import ExecutionKey, Fill
+from engine.model import ExecutionKey, Fill, OrderStatus, OrderType, Side
 from engine.recorder.recent import RecentRows
 from engine.records import EMERGENCY, KINDS, AnyRecord, FactTaken, OrderStored, ReplaceStored
 from engine.restoring import Restored, Saver, restore
@@ -48,6 +48,22 @@ def test_a_saved_state_and_the_rest_are_what_the_whole_history_is(
 ) -> None:
     with patch.object(positions_booked, "PACKED", 3):  # as if there were very many
         compare(before, after)
+
+
+def test_ids_of_the_broker_may_come_in_another_order_than_the_orders() -> None:
+    foreign = ForeignOrder(
+        ts=0,
+        broker_id="B1",
+        symbol="ES",
+        side=Side.SELL,
+        qty=3,
+        cum=0,
+        type=OrderType.LIMIT,
+        status=OrderStatus.PENDING_NEW,
+        limit=101,
+    )
+    named = Acknowledged(ts=0, order_id=order(0).id, broker_id="B0")
+    compare([OrderStored(order=order(0)), FactTaken(fact=foreign), FactTaken(fact=named)], [])
 
 
 def compare(before: list[AnyRecord], after: list[AnyRecord]) -> None:
