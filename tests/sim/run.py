@@ -225,8 +225,10 @@ async def _flat(world: World) -> Life:
     if said is None or not said.final or not said.ok or left or working:
         steps = life.engine.kill.progress.steps[-6:]
         # Two orders from elsewhere under one id: no message can name the older, alive (seed 1116) or gone
-        # (seed 8779, where what is asked about it is answered about the other). NOT FLAT was said.
-        theirs = [o.broker_id for o in working if o.order_id is None]
+        # (seed 8779, where what is asked about it is answered about the other). Nor the older of two that a
+        # replace left under one id of ours, where the venue's own name of it is shared too (seed 1029).
+        # NOT FLAT was said.
+        theirs = [o.broker_id for o in working if o.order_id is None or world.exchange.doubled(o.order_id)]
         theirs += [r.life.broker_id or "" for r in life.engine.core.books.orders.working() if r.foreign]
         namesakes = [broker_id for broker_id in theirs if len(world.exchange.named(broker_id)) > 1]
         told = any(a.code == "not_flat" for a in life.engine.core.books.alerts.rows(500))

@@ -123,6 +123,10 @@ class Venue(Exchange):
         """All orders that bear this id; more than one where ids were handed out again."""
         return [o for o in self.books.orders.values() if o.broker_id == broker_id]
 
+    def doubled(self, order_id: str) -> bool:
+        """Whether more than one order bears this id of the engine's."""
+        return sum(o.order_id == order_id for o in self.books.orders.values()) > 1
+
     def execution(self, key: ExecutionKey) -> Fill | None:
         known = self.books.execution(key)
         return None if known is None else known.fill
