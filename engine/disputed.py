@@ -37,9 +37,10 @@ class Disputed:
     def look(self, findings: Iterable[Finding], listed: OpenOrders) -> None:
         """After each comparison that read everything."""
         core = self._core
-        names = {order_id: list(dict.fromkeys(found)) for order_id, found in live_names(listed).items()}
+        names = live_names(listed)  # there may be ten thousand, and nearly all are there once
+        several = {one: list(dict.fromkeys(found)) for one, found in names.items() if len(found) > 1}
         before, self._seen = self._seen, {}
-        standing = self._doubled(names)
+        standing = self._doubled(several)
         for order_id, (symbol, text) in self._differing(findings, names).items():
             count = self._seen[order_id] = before.get(order_id, 0) + 1
             if count < ENOUGH:
@@ -61,24 +62,26 @@ class Disputed:
         working is in doubt here now; the answer to a question of it may settle that, for the other order that
         has its id, until the next comparison (simulated seed 1732)."""
         found: dict[str, tuple[str, str]] = {}
+        get = self._core.books.orders.get
         for order_id, listed_as in names.items():
-            record = self._core.books.orders.get(order_id)
-            if record is None or not (record.life.is_closed or record.life.ended is not None):
+            record = get(order_id)
+            if record is None or (record.life.ended is None and not record.life.is_closed):
                 continue
             text = f"order {order_id}: {record.life.ended or record.life.status} here, "
-            text += f"working at the broker as {', '.join(listed_as)}"
+            text += f"working at the broker as {', '.join(dict.fromkeys(listed_as))}"
             found[order_id] = (record.order.symbol, text)
         for finding in findings:
             if finding.kind is Kind.STATUS_DIFFERS and finding.order_id:
                 found.setdefault(finding.order_id, (finding.symbol, finding.text))
         return found
 
-    def _doubled(self, live: Mapping[str, list[str]]) -> set[str]:
-        """Cancels what works more than once under one id of ours. Returns the instruments of such orders."""
+    def _doubled(self, several: Mapping[str, list[str]]) -> set[str]:
+        """Cancels what works more than once under one id of ours: `several`, with the venue's names of it.
+        Returns the instruments of such orders."""
         core = self._core
         before, self._twice = self._twice, {}
         found: set[str] = set()
-        for order_id, names in live.items():
+        for order_id, names in several.items():
             record = core.books.orders.get(order_id)
             if len(names) < 2 or record is None or record.order.purpose is Purpose.PROTECT:
                 continue

@@ -187,7 +187,7 @@ class Grouper:
     def compared(self, agreed: bool, listed: OpenOrders) -> None:
         """After a comparison: of what the venue lists twice under one id of ours one is to go; where all
         views agree, what it did not know is certainly not there."""
-        names = live_names(listed)
+        names = live_names(listed) if self._open else {}
         for parent_id, owner in list(self._open.items()):
             for child in self._core.books.orders.children(parent_id):
                 if self._stuck.listed(child, names.get(child.order.id, ())):
