@@ -83,7 +83,7 @@ def unseen(engine: Engine, venue: Venue) -> str:
     orders = engine.core.books.orders
     for order in venue.books.open_orders(venue.name):
         # A flattening order may go ahead of its row, so that an engine which dies then does not know it.
-        if not order.order_id or order.order_id.startswith("flatten-"):
+        if not order.order_id or order.order_id.startswith("flatten-") or order.order_id in venue.redone:
             continue
         record = orders.get(order.order_id)
         counted = 0 if record is None else record.life.cum + record.life.worst_leaves

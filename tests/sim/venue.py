@@ -52,6 +52,10 @@ class Venue(Exchange):
         self._protective: set[str] = set()
         self._seen: set[str] = set()
         self._forgotten: set[str] = set()
+        self._changes: set[str] = set()
+        self.redone: set[str] = set()
+        """Orders of which the line has brought a change a second time, perhaps after a newer one: the venue
+        then works on terms that the engine can only hear of (seed 2925)."""
         self.arrived = 0
         self._reads: dict[type, deque[Read]] = {
             QueryOpenOrders: deque(maxlen=8),
@@ -72,6 +76,9 @@ class Venue(Exchange):
             self._require(request.order.id, flatten=request.order.purpose == "flatten")
         elif isinstance(request, Change):
             self._require(request.replace.id)
+            if request.replace.id in self._changes:
+                self.redone.add(request.replace.order_id)
+            self._changes.add(request.replace.id)
             if request.replace.order_id in self._protective and self.twins():
                 self.twins = lambda: False
                 self.faults.arm("twin_replace")
