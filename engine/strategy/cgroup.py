@@ -30,6 +30,8 @@ _RESERVE: Final = 64 << 20
 _NAME: Final = re.compile(r"breakwater-(\d+)-(\d+)-[a-z0-9_]+-\d+\Z")
 _LOOKS: Final = 20
 _LOOK_MS: Final = 100
+_EVENTS: Final = 4_096
+"""Bytes in which the whole of `cgroup.events` is."""
 
 
 class Unconfined(OSError):
@@ -116,7 +118,8 @@ class Group:
 
     def _wait(self) -> None:
         """Until the kernel says that something about it has changed, or a moment has passed."""
-        with contextlib.suppress(OSError), (self.path / "cgroup.events").open("rb") as events:
+        with contextlib.suppress(OSError), (self.path / "cgroup.events").open("rb", buffering=0) as events:
+            events.read(_EVENTS)  # of a file that nobody has read yet the kernel tells a change at once
             told = select.poll()
             told.register(events, select.POLLPRI)
             told.poll(_LOOK_MS)

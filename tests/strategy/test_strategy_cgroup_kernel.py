@@ -1,5 +1,6 @@
-"""Control groups of the kernel's own version 2, where one can be mounted: who is in, and that nothing outlives
-its group. Limits need controllers that are not bound to version 1; where none are free, the refusal is tested.
+"""Control groups of the kernel's own version 2, where one can be mounted: nothing outlives its group.
+
+Limits need controllers that are not bound to version 1; where none are free, the refusal is what is tested.
 """
 
 from __future__ import annotations
@@ -65,4 +66,4 @@ def test_a_tree_without_the_controllers_is_refused_by_their_names(tree: Path) ->
         pytest.skip("all controllers are free here")
     with pytest.raises(Unconfined, match=f"may not limit {', '.join(missing)}"):
         Groups(tree).probe(os.getpid())
-    assert not list(tree.glob("breakwater-*"))
+    assert not list(tree.glob("breakwater-*-probe-*"))
