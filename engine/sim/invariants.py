@@ -79,10 +79,16 @@ class Counts:
 
 
 class Watch:
-    """Watches one engine from its start to its death. `step` is called after every callback of the loop."""
+    """Watches one engine from its start to its death. `after` takes what is to be called as soon as the
+    callback is over in which the books change: in its middle they need not agree with each other."""
 
     def __init__(
-        self, engine: Engine, truth: Truth, counts: Counts, failed: Callable[[Broken], None]
+        self,
+        engine: Engine,
+        truth: Truth,
+        counts: Counts,
+        failed: Callable[[Broken], None],
+        after: Callable[[Callable[[], None]], None],
     ) -> None:
         self._engine = self.engine = engine
         self._books = self.books = engine.core.books
@@ -90,8 +96,9 @@ class Watch:
         self.failed = failed
         self.counts = counts
         self._left: deque[int] = deque()
-        self.seen = -1
-        """The version of the books that was looked at last."""
+        self._after = after
+        self._due_look = False
+        """The books have changed, and will be looked at."""
         self._versions: dict[str, int] = {}
         self._counted: tuple[int, str, list[OrderRecord]] = (-1, "", [])
         """Version of the books, symbol, and the orders that counted as of it."""
@@ -116,11 +123,14 @@ class Watch:
         self._apply = self._books.apply
         # The only way in which state changes; looked at from outside, changed in nothing.
         self._books.apply = self._applied  # type: ignore[method-assign]
+        self._look_soon()
 
     # -- records
 
     def _applied(self, record: AnyRecord, ts: int) -> Applied:
         applied = self._apply(record, ts)
+        if not self._due_look:
+            self._look_soon()
         try:
             self._look(record, applied)
         except Broken as broken:
@@ -396,14 +406,22 @@ class Watch:
         if problem:
             raise Broken("flat", f"'{ended.verdict}' was said: {problem}")
 
-    # -- after every step
+    # -- after every callback that changed something
 
-    def step(self) -> None:
-        """Cheap where nothing changed."""
+    def _look_soon(self) -> None:
+        self._due_look = True
+        self._after(self._step)
+
+    def _step(self) -> None:
+        self._due_look = False
+        try:
+            self._agree()
+        except Broken as broken:
+            self.failed(broken)
+
+    def _agree(self) -> None:
+        """Sums are what the single executions and orders give."""
         books = self._books
-        if books.version == self.seen:
-            return
-        self.seen = books.version
         if self._due or self._unfinished:
             self._duties()
         for symbol, version in books.versions.items():

@@ -179,21 +179,25 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         hooks = sys.get_asyncgen_hooks()
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
-        poll, step = self._poll, self._step
-        countdown = self._poll_every
         try:
-            while not self._stopping:
-                step()
-                if poll is not None:
-                    countdown -= 1
-                    if countdown <= 0:
-                        countdown = self._poll_every
-                        poll()
+            self._run()
         finally:
             self._stopping = False
             self._running = False
             asyncio._set_running_loop(before)
             sys.set_asyncgen_hooks(*hooks)
+
+    def _run(self) -> None:
+        """Step by step until `stop`."""
+        poll, step = self._poll, self._step
+        countdown = self._poll_every
+        while not self._stopping:
+            step()
+            if poll is not None:
+                countdown -= 1
+                if countdown <= 0:
+                    countdown = self._poll_every
+                    poll()
 
     def run_until_complete(self, future: Generator[Any, None, T] | Coroutine[Any, Any, T] | Any) -> T:
         task: asyncio.Future[T] = asyncio.ensure_future(future, loop=self)  # type: ignore[arg-type]

@@ -13,15 +13,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import hashlib
-import heapq
 import inspect
 import random
 from collections.abc import Callable
+from contextvars import copy_context
+from heapq import heappop, heappush
 from typing import Any, Final, Literal
 
 from engine.model import NS
 from engine.ports import TimerHandle
-from engine.sim.loop import Callback, VirtualLoop
+from engine.sim.loop import Callback, DeadLoop, VirtualLoop
 
 Policy = Literal["fifo", "shuffle"]
 
@@ -29,6 +30,8 @@ _AWAITS: Final = 20
 """How often a coroutine may wait on its way out."""
 _NOTED: Final = 1_000
 """So many notes at the most wait to be mixed into the trace."""
+PATROL: Final = 50
+"""Callbacks between two calls of `SimLoop.patrol`."""
 PROCESS: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("simulated_process", default="")
 """Which simulated process the running code belongs to; empty: the world outside the engine."""
 
@@ -42,10 +45,12 @@ class SimLoop(VirtualLoop):
         self._shuffle = policy == "shuffle"
         self.steps = 0
         """Callbacks run so far."""
-        self.watch: Callable[[], None] = lambda: None
-        """Called after every callback."""
-        self.told: Callable[[int, str], None] | None = None
-        """Told of every callback: time and label; for reading a failing seed."""
+        self.after: list[Callable[[], None]] = []
+        """Called once, as soon as the callback is over that puts them here: before anything else runs."""
+        self.patrol: Callable[[], None] = lambda: None
+        """Called after every `PATROL` callbacks."""
+        self.failed: Callable[[dict[str, Any]], None] = self.errors.append
+        """Told what a callback raised."""
         self._digest = hashlib.blake2b(digest_size=16)
         self._noted: list[str] = []
         """What is still to be mixed into the digest: many at once cost a fraction of one by one."""
@@ -84,6 +89,18 @@ class SimLoop(VirtualLoop):
 
     # -- time
 
+    def call_after_ns(self, delay: int, callback: Callable[..., object], *args: Any) -> Callback:
+        """As `call_at_ns`, in so many ns from now; at once where they are none."""
+        when = self._now
+        if delay > 0:
+            when += delay
+            if self.lateness and PROCESS.get():
+                when = self._delayed(when)
+        handle = Callback(callback, args, copy_context())
+        self._count = count = self._count + 1
+        heappush(self._timers, (when, count, handle))
+        return handle
+
     def _delayed(self, when: int) -> int:
         if when > self._now and PROCESS.get():
             # Mostly punctual, now and then very late: as timers are on a busy host.
@@ -107,52 +124,91 @@ class SimLoop(VirtualLoop):
         self._digest.update("\n".join(self._noted).encode())
         self._noted.clear()
 
+    # -- errors
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        self.failed(context)
+
     # -- running
 
-    def _step(self) -> None:
-        ready = self._ready
-        if not ready:
-            self._advance()
-        count = len(ready)
-        if self._shuffle and count > 1:
-            batch = [ready.popleft() for _ in range(count)]
-            self._rng.shuffle(batch)
-            ready.extendleft(reversed(batch))
-        noted, watch, told = self._noted, self.watch, self.told
-        now = self._now
-        noted.append(str(now))
-        for _ in range(count):
-            handle = ready.popleft()
+    def _run(self) -> None:
+        # All in one body and from local names: this is run a hundred times in a simulated second.
+        ready, timers, noted, after = self._ready, self._timers, self._noted, self.after
+        dead, stalled, shuffle = self._dead, self._stalled, self._shuffle
+        batch = 0
+        while not self._stopping:
+            if ready:
+                if shuffle:
+                    if not batch:
+                        batch = self._mix_up()
+                    batch -= 1
+                handle = ready.popleft()
+            else:
+                if not timers:
+                    raise DeadLoop("virtual time has nothing left to do")
+                when, _, handle = heappop(timers)
+                if handle.callback is None:
+                    continue
+                if when > self._now:
+                    self._now = when
+                noted.append(str(when))
+                if len(noted) > _NOTED:
+                    self._mix()
+                if timers and timers[0][0] <= when:
+                    self._due(handle, when)
+                    continue
             callback = handle.callback
-            if callback is None or ((self._dead or self._stalled) and self._away(handle)):
+            if callback is None:
                 continue
-            self.steps += 1
+            if dead and handle.context.get(PROCESS, "") in dead:
+                continue
+            if stalled and self._waits(handle):
+                continue
+            self.steps = steps = self.steps + 1
             try:
                 label: str = callback.__qualname__
             except AttributeError:
                 label = type(callback).__name__
             noted.append(label)
-            if told is not None:
-                told(now, label)
             try:
                 handle.context.run(callback, *handle.args)
             except BaseException as error:  # noqa: BLE001 - see `_raised`
                 self._raised(callback, error)
-            watch()
-        if len(noted) > _NOTED:
-            self._mix()
+            if after:
+                looks = after.copy()
+                after.clear()
+                for look in looks:
+                    look()
+            if not steps % PATROL:
+                self.patrol()
 
-    def _away(self, handle: Callback) -> bool:
-        """Whether its process is dead, or stalled: then its turn comes when the process goes on."""
+    def _due(self, first: Callback, when: int) -> None:
+        """Several timers go off at once: they come before whatever the first of them may call for."""
+        timers, ready = self._timers, self._ready
+        ready.append(first)
+        while timers and timers[0][0] <= when:
+            handle = heappop(timers)[2]
+            if handle.callback is not None:
+                ready.append(handle)
+
+    def _mix_up(self) -> int:
+        """Puts what is ready into a random order. Returns how many that are."""
+        ready = self._ready
+        batch = list(ready)
+        self._rng.shuffle(batch)
+        ready.clear()
+        ready.extend(batch)
+        return len(batch)
+
+    def _waits(self, handle: Callback) -> bool:
+        """Whether its process is stalled: then its turn comes when the process goes on."""
         process = handle.context.get(PROCESS, "")
-        if process in self._dead:
-            return True
         until = self._stalled.get(process)
         if until is None:
             return False
         if until > self._now:
             self._count += 1
-            heapq.heappush(self._timers, (until, self._count, handle))
+            heappush(self._timers, (until, self._count, handle))
             return True
         del self._stalled[process]
         return False
@@ -184,6 +240,8 @@ class SimClock:
         self._wall = wall
         self._origin = loop.now_ns
         self._start = self._origin + wall()
+        self.call_later: Callable[..., TimerHandle] = loop.call_after_ns
+        self.call_soon: Callable[..., TimerHandle] = loop.call_soon
 
     def begin_at(self, ts: int) -> None:
         """Engine time is `ts` (UTC ns) now."""
@@ -201,13 +259,6 @@ class SimClock:
 
     def offset(self) -> int:
         return self._loop._now + self._wall() - self.now()
-
-    def call_later(self, delay: int, callback: Callable[..., object], *args: Any) -> TimerHandle:
-        loop = self._loop
-        return loop.call_at_ns(loop._now + delay if delay > 0 else loop._now, callback, *args)
-
-    def call_soon(self, callback: Callable[..., object], *args: Any) -> TimerHandle:
-        return self._loop.call_soon(callback, *args)
 
     async def sleep(self, delay: int) -> None:
         await asyncio.sleep(max(delay, 0) / NS)

@@ -304,7 +304,7 @@ def test_an_execution_of_which_the_report_of_the_end_told_holds_nothing(counted:
     async def script(rig: Rig) -> None:
         books = rig.engine.core.books
         broken: list[Broken] = []
-        Watch(rig.engine, Happened(), Counts(), broken.append)
+        Watch(rig.engine, Happened(), Counts(), broken.append, lambda _: None)
         order, _ = rig.send(Side.BUY, 2, 23_990)
         await rig.sleep(0.5)
         end = OrderReport(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from math import log
 
 from engine.model import NS, Quote, Side, Trade
 from engine.ports import Clock, MarketSink
@@ -19,7 +20,8 @@ class Walk:
     def __init__(self, symbol: str, middle: int, rng: random.Random, period: int) -> None:
         self.symbol = symbol
         self.bid = middle
-        self.rng = rng
+        self._random = rng.random
+        """Drawn from for every quote; the library's finer draws cost several times as much."""
         self.period = period
         self.stale_until = 0
         self.spoiled_until = 0
@@ -34,30 +36,33 @@ class Walk:
         self._next()
 
     def _next(self) -> None:
-        delay = int(self.rng.expovariate(1.0) * self.period) + 1_000_000
+        delay = int(-log(1.0 - self._random()) * self.period) + 1_000_000
         self._clock.call_later(min(delay, 10 * self.period), self._move)
 
     def quote(self) -> Quote:
-        size = 5 + self.rng.randrange(40)
-        spread = 1 if self.rng.random() < 0.9 else 2
+        random, bid = self._random, self.bid
+        spread = 1 if random() < 0.9 else 2
         now = self._clock.now()
-        return Quote(self.symbol, now, self.bid, size, self.bid + spread, 5 + self.rng.randrange(40))
+        return Quote(self.symbol, now, bid, 5 + int(random() * 40), bid + spread, 5 + int(random() * 40))
 
     def _move(self) -> None:
-        roll = self.rng.random()
-        if roll < 0.6:
-            self.bid += self.rng.choice((-1, 1))
+        random = self._random
+        roll = random()
+        if roll < 0.3:
+            self.bid += 1
+        elif roll < 0.6:
+            self.bid -= 1
         elif roll < 0.63:
-            self.bid += self.rng.randint(-6, 6)
+            self.bid += int(random() * 13) - 6
         quote = self.quote()
         now = quote.ts
         self._venue.on_quote(quote)
         trade = None
-        if self.rng.random() < 0.5:
-            side = self.rng.choice((Side.BUY, Side.SELL))
-            price = quote.ask if side is Side.BUY else quote.bid
+        roll = random()
+        if roll < 0.5:
+            side, price = (Side.BUY, quote.ask) if roll < 0.25 else (Side.SELL, quote.bid)
             assert price is not None
-            trade = Trade(self.symbol, now, price, 1 + self.rng.randrange(30), side)
+            trade = Trade(self.symbol, now, price, 1 + int(random() * 30), side)
             self._venue.on_trade(trade)
         self._venue.on_batch_end(now)
         self._show(quote, trade, now)

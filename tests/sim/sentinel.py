@@ -147,7 +147,6 @@ class Watched:
         self.post: Post | None = None
         self.engine: Engine | None = None
         """Its own, while it acts."""
-        self.watch: Watch | None = None
         self.lives = 0
         self.up = False
         self.context = contextvars.Context()
@@ -293,7 +292,8 @@ class Watched:
 
     async def _run_feed(self, engine: Engine) -> None:
         self.engine = engine
-        self.watch = Watch(engine, self.world.exchange, self.world.counts, self.world.fail)
+        world = self.world
+        Watch(engine, world.exchange, world.counts, world.fail, world.loop.after.append)
         await engine.stopped.wait()
 
     def die(self, why: str) -> None:
@@ -304,7 +304,7 @@ class Watched:
         self.world.note(f"{self.world.loop.now_ns} sentinel {self.lives} {why}")
         if self.post is not None:
             self.post.stop()
-        self.post, self.engine, self.watch = None, None, None
+        self.post, self.engine = None, None
         self.world.loop.kill(f"sentinel {self.lives}")
         if self._wire is not None:
             self._wire.dead = True

@@ -42,8 +42,6 @@ from tests.sim.setting import ACCOUNT, EngineSettings, account_config, exchange_
 from tests.sim.venue import Venue
 from tests.sim.wire import Wire
 
-LOOK_EVERY = 50
-"""Steps between two looks for live orders that the engine does not count."""
 FILES = ("", "-wal", ".tail")
 """Suffixes of the journal's files."""
 AGREE_WITHIN = 60
@@ -84,9 +82,11 @@ class World:
         if self.start != STARTS[""]:
             self.start -= int(options.seconds / 2 * NS)
         self.loop = SimLoop(self.start, self._rng("loop"), options.schedule)
-        self.loop.watch = self._step
+        self.loop.failed = self._error
         self._honest = not LIES & options.rates.keys()
         """The venue never denies what it has."""
+        if self._honest:
+            self.loop.patrol = self._search
         self.clock = VirtualClock(self.loop)
         self.instruments: list[Instrument] = [ES, CL]
         if self.start != STARTS[""]:
@@ -171,34 +171,29 @@ class World:
             if self._done is not None and not self._done.done():
                 self._done.set_exception(broken)
 
-    def _step(self) -> None:
-        """After every callback; mostly there is nothing new to look at, and no time to lose."""
-        loop, life = self.loop, self.life
-        if loop.errors:
-            context = loop.errors.pop(0)
-            error = context.get("exception")
-            self.fail(Broken("error", f"{context.get('message')}: {error!r} {_where(error)}"))
-        if self.watched is not None and self.watched.watch is not None:
-            self._look(self.watched.watch)
-        if life is None or life.watch is None:
-            return
-        watch = life.watch
-        if watch.books.version != watch.seen:
-            self._look(watch)
-        if self._honest and loop.steps % LOOK_EVERY == 0:
-            hidden = unseen(watch.engine, self.exchange)
+    def _error(self, context: dict[str, Any]) -> None:
+        """A callback raised."""
+        error = context.get("exception")
+        self.fail(Broken("error", f"{context.get('message')}: {error!r} {_where(error)}"))
+
+    def _search(self) -> None:
+        """Looks for live orders that the engine does not count."""
+        engine = self.engine
+        if engine is not None:
+            hidden = unseen(engine, self.exchange)
             if hidden:
                 self.fail(Broken("hidden", hidden))
-        if self.crash_armed and (self._in_flight() or loop.now_ns >= self._crash_at_latest):
+
+    def _aimed(self) -> None:
+        """After every callback, as long as a crash waits for its moment."""
+        if not self.crash_armed:
+            return
+        if self.life is not None and (self._in_flight() or self.loop.now_ns >= self._crash_at_latest):
             self._crash_passes -= 1
             if self._crash_passes < 0:
                 self.crash(self.crash_armed)
-
-    def _look(self, watch: Watch) -> None:
-        try:
-            watch.step()
-        except Broken as broken:
-            self.fail(broken)
+                return
+        self.loop.after.append(self._aimed)
 
     def _in_flight(self) -> bool:
         """What the armed crash waits for is so: a record on its way to the store, a request on its way to the
@@ -326,7 +321,7 @@ class World:
                 host=partial(InsideHost, inside=self.inside),
             )
         )
-        life.watch = Watch(engine, self.exchange, self.counts, self.fail)
+        life.watch = Watch(engine, self.exchange, self.counts, self.fail, self.loop.after.append)
         life.watch.read = lambda: life.wire.read
         engine.core.commit(RunStarted(install="sim0", run=run, mode="PAPER", account=ACCOUNT, broker="paper"))
         await engine.start()
@@ -374,6 +369,8 @@ class World:
     def arm_crash(self, why: str) -> None:
         """Crashes with something in flight, at the first such moment or some callbacks later; after five
         seconds at any moment."""
+        if not self.crash_armed:
+            self.loop.after.append(self._aimed)
         self.crash_armed = why
         self._crash_in = self._aim.choice(("record", "request", "note"))
         self._crash_passes = self._aim.choice((0, 0, 1, 2, 3, 5, 8, 13))
