@@ -69,7 +69,7 @@ class InsideHost(StrategyHost):
         self._later(lambda: self._step(runtime, lambda: runtime.start(0)))
 
     def flush(self) -> None:
-        if self._busy or not self.live or self.state == "starting":
+        if self._busy or not (self._mail or self._stopping) or not self.live or self.state == "starting":
             return
         instruction = self._next_instruction()
         runtime = self._runtime
