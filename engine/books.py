@@ -175,7 +175,9 @@ class Books:
         """Changes the state by one record. Never raises for a record that the engine wrote."""
         self.last_ts = ts
         self.version += 1
-        self.figures += type(record) not in NOTES
+        if type(record) in NOTES:
+            return self._noted(record)
+        self.figures += 1
         match record:
             case FactTaken(fact=fact):
                 return self._fact(fact, ts)
@@ -250,10 +252,6 @@ class Books:
             case ControlReset(control=control, scope=scope):
                 self.tripped.pop((control, scope), None)
                 self.alerts.clear(control, scope if scope in self.instruments else "")
-            case AlertRaised(alert=alert):
-                self.alerts.add(alert)
-            case AlertAcknowledged(id=alert_id):
-                return Applied(changed=self.alerts.acknowledge(alert_id) > 0)
             case AlertCleared(code=code, symbol=symbol):
                 return Applied(changed=self.alerts.clear(code, symbol) > 0)
             case AlertShelved(id=number, until=until, reason=reason):
@@ -306,6 +304,15 @@ class Books:
             case _:
                 return Applied(changed=False)
         return Applied()
+
+    def _noted(self, record: AnyRecord) -> Applied:
+        match record:
+            case AlertRaised(alert=alert):
+                self.alerts.add(alert)
+                return Applied()
+            case AlertAcknowledged(id=alert_id):
+                return Applied(changed=self.alerts.acknowledge(alert_id) > 0)
+        return Applied(changed=False)
 
     def _strangers(self, symbol: str) -> None:
         """The alarm of orders placed elsewhere is over once none works in the instrument."""

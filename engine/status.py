@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -39,6 +40,17 @@ def _importance(reading: Reading) -> tuple[int, int, float]:
     return _STATES.index(reading.state), hard, -(reading.ratio or 0.0)
 
 
+class _Drawn(NamedTuple):
+    """A figure as the screen draws it."""
+
+    reading: Reading
+    importance: tuple[int, int, float]
+    row: RiskRow
+
+
+_by_importance: Final = attrgetter("importance")
+
+
 def _named(prefix: str, rates: Mapping[str, float]) -> dict[str, float]:
     """The rates whose names start with `prefix`, without it."""
     return {k.removeprefix(prefix): round(v, 3) for k, v in rates.items() if k.startswith(prefix)}
@@ -63,10 +75,12 @@ class Status:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._drawn: dict[tuple[str, str], _Drawn] = {}
 
     def risk_rows(self) -> tuple[RiskRow, ...]:
-        readings = self._engine.risk.readings()
-        rows = [r.row() for r in sorted(readings, key=_importance)]
+        drawn = [self._draw(reading) for reading in self._engine.risk.readings()]
+        drawn.sort(key=_by_importance)
+        rows = [one.row for one in drawn]
         notes: dict[tuple[str, str], str] = {}
         for key, override in self._engine.core.books.overrides.items():
             notes[watched_by(key)] = (
@@ -75,6 +89,14 @@ class Status:
         if not notes:
             return tuple(rows)
         return tuple(_noted(row, notes.get((row.control, row.scope), "")) for row in rows)
+
+    def _draw(self, reading: Reading) -> _Drawn:
+        """From one picture to the next most figures stay: their texts are not made anew."""
+        key = (reading.control, reading.scope)
+        drawn = self._drawn.get(key)
+        if drawn is None or drawn.reading is not reading:
+            drawn = self._drawn[key] = _Drawn(reading, _importance(reading), reading.row())
+        return drawn
 
     def strategy_rows(self) -> tuple[StrategyRow, ...]:
         return self._engine.strategies.rows()

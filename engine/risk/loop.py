@@ -221,8 +221,17 @@ class RiskLoop:
     def _evaluate(self, group: _Group, view: RiskView, mono: int) -> None:
         due: int | None = None
         for place in group.places.values():
-            self._look(place, view, mono)
-            reading = place.reading
+            control = place.control
+            self.evaluations += 1
+            try:
+                reading: Reading | None = control.evaluate(view, place.scope)
+            except Exception as error:  # noqa: BLE001 - one control that fails must not stop the others
+                reading = None
+                self._failed(place, error, mono)
+            # Most figures are what they were, of controls without trouble.
+            if reading is not place.reading or control.holds or control.broken or control.fault:
+                self._judge(place, reading, view, mono)
+                reading = place.reading
             if reading is not None and reading.due is not None and (due is None or reading.due < due):
                 due = reading.due
         group.due = due
@@ -230,17 +239,27 @@ class RiskLoop:
     # -- one control in one scope
 
     def _look(self, place: _Place, view: RiskView, mono: int) -> None:
-        control, scope = place.control, place.scope
         self.evaluations += 1
         try:
-            reading = control.evaluate(view, scope)
-            if control.broken:
-                control.broken.pop(scope, None)
+            reading: Reading | None = place.control.evaluate(view, place.scope)
         except Exception as error:  # noqa: BLE001 - one control that fails must not stop the others
-            control.broken[scope] = control.failed(error, mono, scope)
-            control.touched.pop(scope, None)
+            reading = None
+            self._failed(place, error, mono)
+        self._judge(place, reading, view, mono)
+
+    def _failed(self, place: _Place, error: Exception, mono: int) -> None:
+        """Its control raised; there is no figure."""
+        control, scope = place.control, place.scope
+        control.broken[scope] = control.failed(error, mono, scope)
+        control.touched.pop(scope, None)
+
+    def _judge(self, place: _Place, reading: Reading | None, view: RiskView, mono: int) -> None:
+        """What follows from the figure that was evaluated; None where that failed."""
+        control, scope = place.control, place.scope
+        if reading is None:
             reading = self._broken(place, control.broken[scope], mono)
         else:
+            control.broken.pop(scope, None)
             if control.fault:
                 if mono < control.fault_until and reading.state != "TRIPPED":
                     reading = self._broken(place, control.fault, control.fault_until)
