@@ -203,6 +203,16 @@ def _healthy(life: Life) -> None:
             raise Broken("error", f"{name}: {metrics.counters[name]}; {alerts}")
     if life.engine._ticker.failures:
         raise Broken("error", f"{life.engine._ticker.failures} rounds of the risk loop failed")
+    _of_today(life.engine)
+
+
+def _of_today(engine: Engine) -> None:
+    """The day that its loss is measured from is the calendar's, as of the engine's own clock, or a later one
+    where that clock was ahead before."""
+    core = engine.core
+    today = next(iter(core.markets.by_symbol.values())).calendar.trading_day(core.clock.now())
+    if core.books.day is None or core.books.day.trading_day < today:
+        raise Broken("day", f"it is {today}, and the day that counts is {core.books.day!r}")
 
 
 async def _flat(world: World) -> Life:

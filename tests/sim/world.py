@@ -51,6 +51,12 @@ STARTS = {
     "session_roll": 1_767_823_200 * NS,  # 2026-01-07 22:00 UTC: 16:00 in Chicago, the session ends
     "daylight": 1_773_007_200 * NS,  # 2026-03-08 22:00 UTC: the first session after the clocks went forward
 }
+TURNS = {
+    "session_roll": 1_767_825_900
+    * NS,  # 2026-01-07 22:45 UTC: the next trading day begins, with its pre-open
+    "daylight": 1_773_003_600 * NS,  # 2026-03-08 21:00 UTC: the first one after the clocks went forward
+}
+"""The moment at which the trading day turns, for half of the runs of these kinds."""
 
 
 @dataclass(slots=True)
@@ -78,8 +84,10 @@ class World:
         self.directory = directory
         self.happened: dict[str, int] = {}
         rng = self.rng = random.Random(f"world {options.seed}")
-        self.start = STARTS[self._when(rng)]
-        if self.start != STARTS[""]:
+        when = self._when(rng)
+        turns = when in TURNS and self._rng("turn").random() < 0.5
+        self.start = TURNS[when] if turns else STARTS[when]
+        if when:
             self.start -= int(options.seconds / 2 * NS)
         self.loop = SimLoop(self.start, self._rng("loop"), options.schedule)
         self.loop.failed = self._error
@@ -89,7 +97,12 @@ class World:
             self.loop.patrol = self._search
         self.clock = VirtualClock(self.loop)
         self.instruments: list[Instrument] = [ES, CL]
-        if self.start != STARTS[""]:
+        if turns:
+            # One market trades on all the while, so that something is held and works as the day turns: the
+            # day is that of the first instrument's calendar.
+            self.instruments = [_with_calendar(ES, "cme_equity"), CL]
+            self.count("day_turn")
+        elif when:
             self.instruments = [_with_calendar(i, "cme_equity") for i in self.instruments]
         self.wall_error = 0
         """Wall clock of the engine's host − true time, ns."""

@@ -247,6 +247,17 @@ SAFETY: Final = (
         ),
     ),
     Mutant(
+        "day_never_turns",
+        "a day that begins while the engine runs is not opened: yesterday's loss counts on",
+        (
+            Edit(
+                "engine.day",
+                "        if day is not None and today <= day.trading_day:\n",
+                "        if day is not None:\n",
+            ),
+        ),
+    ),
+    Mutant(
         "flatten_trusts_first_answer",
         "one picture without positions is enough to say flat",
         (
