@@ -62,7 +62,7 @@ class Market:
     def risk_data(self, now: int) -> RiskData:
         """The watchdog's word in the form that controls read."""
         word, age, _ = self.watchdog.look(now)
-        return RiskData("crossed" if word == "one_sided" else word, age, self.watchdog.age_limit())
+        return RiskData(word, age, self.watchdog.age_limit())
 
 
 class MarketBook:

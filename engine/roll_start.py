@@ -17,12 +17,23 @@ from engine.ordering import MANUAL
 from engine.orders_record import OrderRecord
 from engine.risk.controls.contract_end import closes_at, told
 from engine.risk.gate import Gate
+from engine.risk.view import DataWord
 from engine.roll_guard import guards
 from engine.view import EngineView
 
 _LATER: Final = frozenset({"margin", "gross", "net", "class_gross", "max_working", "order_rate", "duplicate"})
 """Controls that cannot judge the opening leg before the closing one has freed what it takes: they judge each
 of its orders when that is sent."""
+
+_QUOTES: Final[dict[DataWord, str]] = {
+    "live": "one-sided",
+    "one_sided": "one-sided",
+    "behind": "late",
+    "jump": "not confirmed after a jump in price",
+    "closed": "those of a closed market",
+    "none": "missing",
+}
+"""What they are where the word of their state does not say it."""
 
 
 class NotRolled(ValueError):
@@ -210,7 +221,7 @@ class RollDesk:
     def _quote(self, symbol: str) -> Quote:
         quote, data = self._view.quote(symbol), self._view.data_state(symbol)
         if quote is None or quote.bid is None or quote.ask is None or data.word != "live":
-            word = data.word if quote is not None else "missing"
+            word = "missing" if quote is None else _QUOTES.get(data.word, data.word)
             raise NotRolled(
                 f"the quotes of {symbol} are {word}: a roll needs both sides of both months, fresh"
             )

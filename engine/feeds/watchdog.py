@@ -8,13 +8,21 @@ was already called stale teaches at most a doubling, so that an outage does not 
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from engine.feeds.jumps import JumpFilter
 from engine.model import NS, Instrument, MarketState, Quote, Trade, Value
 from engine.sessions import Calendar
 
 DataWord = Literal["live", "stale", "crossed", "one_sided", "closed", "none"]
+Finding = DataWord | Literal["behind", "jump", "locked"]
+"""The same, as finely as it is known; on a screen it is one of the above."""
+_SHOWN: Final[dict[Finding, DataWord]] = {
+    **{word: word for word in get_args(DataWord)},
+    "behind": "stale",
+    "jump": "stale",
+    "locked": "crossed",
+}
 
 FORGET: Final = 1800 * NS
 """Time in which a remembered silence shrinks to a third."""
@@ -184,10 +192,10 @@ class Watchdog:
     def state(self, now: int) -> DataState:
         """How good the data is at `now`."""
         word, age, detail = self.look(now)
-        return DataState(word=word, age=age, limit=self._limit, detail=detail)
+        return DataState(word=_SHOWN[word], age=age, limit=self._limit, detail=detail)
 
-    def look(self, now: int) -> tuple[DataWord, int | None, str]:
-        """Word, age and detail of `state`, for those who ask with every order."""
+    def look(self, now: int) -> tuple[Finding, int | None, str]:
+        """What is found, its age and detail, for those who ask with every order."""
         if now >= self._flip:
             self._look_at_calendar(now)
         age = now - self._seen if self._seen else None
@@ -202,9 +210,9 @@ class Watchdog:
         if now < self._seen - NS:
             return "stale", age, "the clock stepped back, nothing came since"
         if self._behind > self.stale_after:
-            return "stale", age, f"feed is {self._behind / NS:.1f} s behind"
+            return "behind", age, f"feed is {self._behind / NS:.1f} s behind"
         if self._jumps.pending:
-            return "stale", age, "a jump in price is not confirmed yet"
+            return "jump", age, "a jump in price is not confirmed yet"
         if self._bid is None or self._ask is None:
             missing = "no bid" if self._ask is not None else "no offer"
             if self._ask is None and self._bid is None:
@@ -212,7 +220,7 @@ class Watchdog:
             return "one_sided", age, missing
         if self._bid >= self._ask:
             by = self._bid - self._ask
-            return "crossed", age, f"crossed by {by} ticks" if by else "locked"
+            return ("crossed", age, f"crossed by {by} ticks") if by else ("locked", age, "locked")
         return "live", age, ""
 
     def age_limit(self) -> int:

@@ -16,7 +16,7 @@ from engine.config import RiskLimits, StrategyConfig
 from engine.model import Instrument, MarketState, Order, OrderStatus, Quote, Side, Value
 from engine.ports import Figure
 
-DataWord = Literal["live", "stale", "crossed", "closed", "none"]
+DataWord = Literal["live", "stale", "behind", "jump", "crossed", "locked", "one_sided", "closed", "none"]
 """What the feed watchdog says of an instrument's data."""
 
 

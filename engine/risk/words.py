@@ -35,11 +35,19 @@ def _storm(events: str) -> Callable[[Reading], str]:
     return wrong
 
 
+_DATA: Final = {
+    "crossed": "The bid of {} stands above its ask",
+    "locked": "The bid of {} is its ask",
+    "one-sided": "{} has no bid or no offer",
+    "a jump in price is not confirmed yet": "The price of {} has jumped, and nothing has confirmed it yet",
+    "the feed is behind": "The quotes of {} come late",
+    "the market is closed": "The market of {} is closed",
+}
+
+
 def _stale(reading: Reading) -> str:
-    if reading.detail == "crossed":
-        return f"The bid of {reading.scope} stands above its ask"
-    if reading.detail == "the market is closed":
-        return f"The market of {reading.scope} is closed"
+    if reading.detail in _DATA:
+        return _DATA[reading.detail].format(reading.scope)
     if reading.used is None or not isinstance(reading.limit, int):
         return f"No quote for {reading.scope} has come yet"
     return f"No quote for {reading.scope} for more than {round(reading.limit / 1000, 1):g} s"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from fakeview import SELL, Bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.model import NS
-from engine.risk.view import DataState
+from engine.risk.view import DataState, DataWord
 
 
 class TestStaleData:
@@ -29,7 +31,7 @@ class TestStaleData:
         assert ("Cleared", "stale_data", "ES") in bench.tick()
         assert bench.refusal(bench.order(limit=19999)) == ""
 
-    @pytest.mark.parametrize("word", ["stale", "crossed", "closed", "none"])
+    @pytest.mark.parametrize("word", [w for w in get_args(DataWord) if w != "live"])
     def test_words(self, word: str) -> None:
         bench = Bench()
         bench.view.words["ES"] = word
@@ -51,7 +53,7 @@ class TestStaleData:
 
     @settings(max_examples=100, deadline=None)
     @given(
-        word=st.sampled_from(["live", "stale", "crossed", "closed", "none"]),
+        word=st.sampled_from(get_args(DataWord)),
         age=st.none() | st.integers(0, 20 * NS),
         deadline=st.integers(1, 20 * NS),
     )

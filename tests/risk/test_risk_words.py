@@ -11,7 +11,7 @@ import pytest
 
 from engine.config import RiskLimits
 from engine.control.snapshot import Hold
-from engine.model import Side
+from engine.model import Quote, Side
 from engine.reconcile_types import Kind
 from engine.risk import words
 from engine.risk.control import Control, Reading
@@ -117,6 +117,36 @@ def test_what_the_screen_reads_when_quotes_stop_and_when_somebody_else_trades() 
             ("manual_trade", "ES"): "ES is halted: somebody else traded it: "
             "nothing opens in ES until a person resets it"
         }
+
+    Rig.play(script, config={"risk": {"stale_after": 5.0}})
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "word", "said"),
+    [
+        (24_000, None, "one-sided", "ES has no bid or no offer"),
+        (24_001, 24_001, "locked", "The bid of ES is its ask"),
+        (24_005, 24_001, "crossed", "The bid of ES stands above its ask"),
+        (240_000, 240_001, "a jump in price is not confirmed yet", ""),
+    ],
+)
+def test_a_market_that_cannot_be_believed_is_told_as_it_is(
+    bid: int | None, ask: int | None, word: str, said: str
+) -> None:
+    """One without an offer was said to be crossed, and one whose price had jumped to be stale."""
+
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 1)
+        rig.quoting = False
+        now = rig.clock.now()
+        rig.engine.on_quote(Quote("ES", now, bid, 5 if bid else 0, ask, 5 if ask else 0))
+        rig.engine.on_batch_end(now)
+        refusals = rig.engine.gate.preview(rig.order(Side.BUY, 1), rig.engine.view)
+        text = next(r.text for r in refusals if r.control == "stale_data")
+        assert text == f"data of ES: {word}; only orders that reduce pass"
+        await rig.sleep(0.1)
+        if said:  # a quote that is not believed is left out until another one confirms it
+            assert holds(rig)[("stale_data", "ES")] == f"{said}: nothing opens in ES until quotes come back"
 
     Rig.play(script, config={"risk": {"stale_after": 5.0}})
 

@@ -31,6 +31,8 @@ KILL_TELLS = 20
 """Seconds within which a kill has ended or said that it is not flat."""
 ADOPTS = 10
 """How often a person asks, a second apart, to adopt a position that is being read again."""
+COPIES = 6.0
+"""Seconds between two copies of the journal's files, for restarts on an older state."""
 SHM = Path("/dev/shm")
 
 
@@ -104,7 +106,7 @@ async def _story(world: World) -> None:
     trouble = Trouble(world)
     Operator(world)
     if world.options.rate("restart_old"):
-        _copy_now_and_then(world)
+        world.later(COPIES / 2, _copy_now_and_then, world)
     await world.clock.sleep(int(world.options.seconds * NS))
     trouble.stop()
     Dice.resting = True
@@ -116,7 +118,7 @@ async def _story(world: World) -> None:
 def _copy_now_and_then(world: World) -> None:
     if not world.quiet:
         world.keep_old_state()
-        world.later(10.0, _copy_now_and_then, world)
+        world.later(COPIES, _copy_now_and_then, world)
 
 
 async def _agree(world: World) -> Life:

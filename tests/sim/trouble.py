@@ -233,8 +233,9 @@ class Trouble:
             self._world.crash("killed")
 
     def _restart_old(self) -> None:
-        self._world.exchange.forget_the_past()
-        self._world.crash_on_older_state()
+        if self._world.has_older_state:
+            self._world.exchange.forget_the_past()
+            self._world.crash_on_older_state()
 
     def _graceful_stop(self) -> None:
         self._world.restart("the operator restarts it")

@@ -399,10 +399,13 @@ class World:
             if file.exists():
                 shutil.copy(file, kept)
 
+    @property
+    def has_older_state(self) -> bool:
+        """An engine runs, and its files were copied."""
+        return self.life is not None and self._old_seq > 0
+
     def crash_on_older_state(self) -> None:
         """The machine is lost; the engine starts again on the last copy of its files."""
-        if self.life is None or not self._old_seq:
-            return
         self.crash("machine lost")
         self.durable_seq = self._old_seq
         for suffix in FILES:

@@ -3,11 +3,24 @@
 # ruff: noqa: ARG002 - all controls answer one signature, whatever part of it each needs
 from __future__ import annotations
 
+from typing import Final
+
 from engine.config import Action, RiskLimits
 from engine.model import NS
 from engine.risk.ask import Ask
 from engine.risk.control import Control, Reading, Refusal, State
-from engine.risk.view import DataState, RiskView
+from engine.risk.view import DataState, DataWord, RiskView
+
+_WORDS: Final[dict[DataWord, str]] = {
+    "stale": "stale",
+    "behind": "the feed is behind",
+    "jump": "a jump in price is not confirmed yet",
+    "crossed": "crossed",
+    "locked": "locked",
+    "one_sided": "one-sided",
+    "closed": "the market is closed",
+    "none": "none has come yet",
+}
 
 
 class StaleData(Control):
@@ -53,12 +66,7 @@ class StaleData(Control):
 
 def _trouble(data: DataState) -> str | None:
     if data.word != "live":
-        return {
-            "stale": "stale",
-            "crossed": "crossed",
-            "closed": "the market is closed",
-            "none": "none has come yet",
-        }[data.word]
+        return _WORDS[data.word]
     if data.age is None:
         return "none has come yet"
     if data.age > data.deadline:
