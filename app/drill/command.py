@@ -72,6 +72,7 @@ def run(args: argparse.Namespace, env: Mapping[str, str]) -> int:
             seed=seed,
             whole=len(chosen) == len(agenda().cases),
             interrupted=True,
+            asked=len(chosen),
         )
         shelf.begin(report)
         progress = Progress(chosen, out)

@@ -14,7 +14,7 @@ from app.drill.case import Case
 from app.drill.configfile import write_config
 from app.drill.context import DrillContext
 from app.drill.limits import limits_of
-from app.drill.notes import Broken, Notes, NotPossible
+from app.drill.notes import Broken, Notes, NotPossible, words
 from app.drill.processes import EngineProcess, ExchangeProcess, NeverSeen, end_sentinel, wait_for
 from app.drill.tmpdisk import seen_from_outside
 from engine.control.commands import Answer, Kill, Submit
@@ -55,7 +55,7 @@ class LiveDrill:
         self.notes.did(text)
 
     def check(self, what: str, ok: bool, saw: object, *ids: str) -> bool:
-        return self.notes.check(what, ok, str(saw), *ids)
+        return self.notes.check(what, ok, saw, *ids)
 
     @contextlib.contextmanager
     def trouble(self, text: str) -> Iterator[None]:
@@ -161,7 +161,7 @@ class LiveDrill:
             ok = False
         text = "it did" if ok else f"not within {within:g} s"
         if saw is not None and last:
-            text = str(saw(last[0]))
+            text = words(saw(last[0]))
         self.notes.check(what, ok, text, *ids, took=self.notes.at() - begin)
         return ok
 

@@ -38,5 +38,6 @@ def verdict(report: DrillReport) -> str:
     if skipped:
         parts.append(f"{skipped} skipped")
     if report.interrupted:
-        parts.append("INTERRUPTED")
+        left = report.asked - len(report.cases)
+        parts.append(f"INTERRUPTED with {left} to go" if left > 0 else "INTERRUPTED")
     return ", ".join(parts)

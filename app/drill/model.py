@@ -156,6 +156,8 @@ class DrillReport(Value, frozen=True, kw_only=True):
     whole: bool
     """Whether all cases were asked for."""
     interrupted: bool = False
+    asked: int = 0
+    """How many cases were asked for; 0 in reports of before this was kept."""
     cases: tuple[CaseResult, ...] = ()
 
     def count(self, status: Status) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from app.drill.model import Band, Check, Step
 from engine.model import NS
+from engine.orders_record import Exposure
+from engine.risk.control import Refusal
 
 
 class Broken(Exception):
@@ -14,6 +16,23 @@ class Broken(Exception):
 
 class NotPossible(Exception):
     """A case cannot be run here; the text says why. It counts as skipped, never as passed."""
+
+
+def words(saw: object) -> str:
+    """What was seen, as a person reads it and not as a program writes it down."""
+    match saw:
+        case None:
+            return "nothing"
+        case Refusal():
+            return f"{saw.control}: {saw.text}"
+        case Exposure():
+            return f"{saw.buy} lots to buy, {saw.sell} to sell" if any(saw) else "no lots"
+        case set() | frozenset():
+            return words(sorted(map(words, saw)))
+        case list() | tuple():
+            return ", ".join(dict.fromkeys(map(words, saw))) or "none"
+        case _:
+            return str(saw)
 
 
 class Notes:
@@ -40,13 +59,13 @@ class Notes:
         """Something was done on purpose."""
         self.steps.append(Step(at=self.at(), text=text))
 
-    def check(self, what: str, ok: bool, saw: str, *ids: str, took: float | None = None) -> bool:
+    def check(self, what: str, ok: bool, saw: object, *ids: str, took: float | None = None) -> bool:
         """What had to happen and what was seen; the case fails where it was not `ok`."""
         self.checks.append(
             Check(
                 at=self.at(),
                 what=what,
-                saw=saw,
+                saw=words(saw),
                 ok=bool(ok),
                 took=None if took is None else round(took, 6),
                 ids=ids,
@@ -54,10 +73,10 @@ class Notes:
         )
         return bool(ok)
 
-    def need(self, what: str, ok: bool, saw: str, *ids: str) -> None:
+    def need(self, what: str, ok: bool, saw: object, *ids: str) -> None:
         """A check without which the rest of the case means nothing. Raises `Broken`."""
         if not self.check(what, ok, saw, *ids):
-            raise Broken(f"{what}: {saw}")
+            raise Broken(f"{what}: {words(saw)}")
 
     def figure(self, name: str, text: str) -> None:
         """Something that was measured."""

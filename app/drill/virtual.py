@@ -12,7 +12,7 @@ from typing import Any
 from app.drill.case import Case
 from app.drill.context import DrillContext
 from app.drill.limits import limits_of
-from app.drill.notes import Broken, Notes, NotPossible
+from app.drill.notes import Broken, Notes, NotPossible, words
 from app.drill.world import CL, ES, START, TOUCH, Plan, World
 from brokers.exchange.config import ExchangeConfig
 from engine.config import EngineConfig, RiskLimits
@@ -52,10 +52,10 @@ class VirtualDrill:
         self.notes.did(text)
 
     def check(self, what: str, ok: bool, saw: object, *ids: str) -> bool:
-        return self.notes.check(what, ok, str(saw), *ids)
+        return self.notes.check(what, ok, saw, *ids)
 
     def need(self, what: str, ok: bool, saw: object, *ids: str) -> None:
-        self.notes.need(what, ok, str(saw), *ids)
+        self.notes.need(what, ok, saw, *ids)
 
     @contextlib.contextmanager
     def trouble(self, text: str) -> Iterator[None]:
@@ -80,7 +80,7 @@ class VirtualDrill:
         while not look() and self.notes.at() - begin < within:
             await self.world.sleep(STEP)
         ok, took = bool(look()), self.notes.at() - begin
-        text = str(saw()) if saw is not None else ("it did" if ok else f"not within {within:g} s")
+        text = saw() if saw is not None else ("it did" if ok else f"not within {within:g} s")
         self.notes.check(what, ok, text, *ids, took=took)
         if essential and not ok:
             raise Broken(f"{what}: {text}")
@@ -166,8 +166,7 @@ class VirtualDrill:
     def agree(self, symbol: str = "ES") -> bool:
         """Our executions and the exchange's must add up to the same position."""
         ours, theirs = self.world.position(symbol), self.world.venue_position(symbol)
-        same = self.world.engine.core.books.positions.get(symbol).broker
-        text = f"ours {ours:+d}, the exchange's own books {theirs:+d}, last told {same}"
+        text = f"ours {ours:+d}, the exchange's own books {theirs:+d}"
         return self.check(f"our position of {symbol} is the exchange's", ours == theirs, text)
 
     def exchange_orders_known(self) -> None:
@@ -191,7 +190,7 @@ class VirtualDrill:
             "the procedure ends and says flat, confirmed twice",
             lambda: kill.progress.verdict.startswith("flat, confirmed"),
             within=within,
-            saw=lambda: kill.progress.verdict or f"still running; last: {kill.progress.steps[-1:]}",
+            saw=lambda: kill.progress.verdict or f"still running; last: {words(kill.progress.steps[-1:])}",
         )
         audit = self.world.exchange.audit(self.world.config.account)
         held = {s: q for s, q in audit.positions.get(self.world.config.account, {}).items() if q}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from engine.core import Core
 from engine.kill_scope import Scope
 from engine.model import Side
 from engine.risk.controls import standard_controls
+
+PROGRAM = re.compile(r"[\[\]{}]|\w\(\w+=|\(-?\d+, |\bNone\b|\bTrue\b|\bFalse\b|^\(")
+"""What a program writes down where a person should read something."""
 
 VIRTUAL = [c for c in agenda().cases if c.virtual is not None and not c.settings["recorded"]]
 
@@ -36,6 +40,8 @@ def test_every_case_in_virtual_time_passes(one: Case, tmp_path: Path) -> None:
     assert result.status == "passed", (result.problem, [c for c in result.checks if not c.ok])
     assert result.checks and result.steps and result.timeline is not None
     assert result.rows and result.digest
+    for check in result.checks:
+        assert check.saw and not PROGRAM.search(check.saw), f"no person's words: {check.saw}"
 
 
 def test_every_control_of_the_risk_engine_is_hit() -> None:

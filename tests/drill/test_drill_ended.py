@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.drill.guardian import WORD
+from app.drill.marks import verdict
 from app.drill.model import DrillReport
 from app.drill.processes import ROOT, alive, wait_for
 from app.drill.results import load
@@ -93,6 +94,7 @@ def test_a_drill_that_is_ended_takes_its_processes_along_and_leaves_what_it_foun
     report = kept(short)
     assert report is not None and report.interrupted and not report.passed
     assert [c.id for c in report.cases if c.status == "passed"] == ["2.3"]
+    assert "1 of 1 cases passed, INTERRUPTED with 1 to go" in verdict(report)
     (folder,) = (short / "s" / "drills").iterdir()
     assert (folder / "report.html").exists() == (number != signal.SIGKILL)
 

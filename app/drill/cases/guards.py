@@ -235,7 +235,7 @@ async def strategy_loss(d: VirtualDrill) -> None:
             and s.state in ("stopped", "failed")
         ),
         within=10,
-        saw=lambda: d.world.engine.core.books.strategies.get("own"),
+        saw=lambda: "" if (s := d.world.engine.core.books.strategies.get("own")) is None else s.reason,
     )
     await d.until(
         "its position is closed, as it is configured",

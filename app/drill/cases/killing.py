@@ -135,7 +135,7 @@ async def halted(d: VirtualDrill) -> None:
     d.check(
         "working orders are cancelled all the same",
         not d.world.engine.core.books.orders.working(),
-        "none works",
+        [r.order.id for r in d.world.engine.core.books.orders.working()],
     )
     d.did("the exchange opens ES again")
     d.world.exchange.set_state("ES", MarketState.OPEN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.drill.case import Collection
 from app.drill.cases.transitions import at_exchange, change
+from app.drill.notes import words
 from app.drill.virtual import VirtualDrill
 from engine.model import Side
 
@@ -91,11 +92,14 @@ async def lost(d: VirtualDrill) -> None:
         lambda: "lost_order" in d.world.alerts(),
         order.id,
         within=wait * 6 + 10,
-        saw=lambda: f"{d.world.status(order)}; alarms {d.world.alerts()[:3]}",
+        saw=lambda: f"{d.world.status(order)}; alarms {words(d.world.alerts()[:3])}",
     )
-    d.check("it was not sent again", at_exchange(d, order.id) == "NONE", at_exchange(d, order.id), order.id)
+    there = at_exchange(d, order.id)
+    d.check("it was not sent again", there == "NONE", f"at the exchange: {there.lower()}", order.id)
     d.check(
-        "and counts no more", d.world.engine.core.books.orders.exposure("ES") == (0, 0), "exposure (0, 0)"
+        "and counts no more",
+        (left := d.world.engine.core.books.orders.exposure("ES")) == (0, 0),
+        left,
     )
 
 
@@ -145,7 +149,7 @@ async def fill_after_cancel(d: VirtualDrill) -> None:
         "the hold ends when the broker agrees",
         lambda: books.holds.get("ES") is None,
         within=10,
-        saw=lambda: str(books.holds.all()),
+        saw=lambda: [hold.reason for hold in books.holds.all()] or "it ended",
     )
     d.agree()
 
@@ -271,7 +275,8 @@ async def unsolicited(d: VirtualDrill) -> None:
     d.did("the exchange cancels it by itself")
     d.world.exchange.cancel_order(d.world.config.account, order.id)
     await d.status(order, "CANCELED")
-    d.check("it counts no more", d.world.engine.core.books.orders.exposure("ES") == (0, 0), "exposure (0, 0)")
+    left = d.world.engine.core.books.orders.exposure("ES")
+    d.check("it counts no more", left == (0, 0), left)
 
 
 @cases.virtual(

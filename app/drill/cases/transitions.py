@@ -95,7 +95,7 @@ async def rejected(d: VirtualDrill) -> None:
     await d.status(order, "REJECTED")
     d.check("an alarm says so", "rejected" in d.world.alerts(), d.world.alerts()[:3])
     exposure = d.world.engine.core.books.orders.exposure("ES")
-    d.check("it counts as exposure no more", exposure == (0, 0), f"{exposure}")
+    d.check("it counts as exposure no more", exposure == (0, 0), exposure)
     d.agree()
 
 
@@ -177,7 +177,8 @@ async def replaced(d: VirtualDrill) -> None:
     audit = d.world.exchange.audit(d.world.config.account).orders
     live = [o for o in audit if not o.status.is_closed]
     terms = [(o.qty, o.limit) for o in live]
-    d.check("the exchange has one order with these terms", terms == [(3, 23_985)], terms, order.id)
+    told = [f"{o.qty} at {d.world.engine.core.books.instruments['ES'].price(o.limit or 0)}" for o in live]
+    d.check("the exchange has one order with these terms", terms == [(3, 23_985)], told, order.id)
 
 
 @cases.virtual(
@@ -193,7 +194,9 @@ async def replace_refused(d: VirtualDrill) -> None:
         "the old terms stand and count",
         lambda: leaves(d, order.id) == 4 and d.world.engine.core.books.orders.exposure("ES")[0] == 4,
         order.id,
-        saw=lambda: f"{leaves(d, order.id)} left, exposure {d.world.engine.core.books.orders.exposure('ES')}",
+        saw=lambda: (
+            f"{leaves(d, order.id)} left, {d.world.engine.core.books.orders.exposure('ES').buy} count"
+        ),
     )
     d.check("it still works", d.world.status(order) == "WORKING", d.world.status(order), order.id)
 

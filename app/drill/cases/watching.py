@@ -56,6 +56,10 @@ def books(d: LiveDrill) -> tuple[int, int]:
     return held, sum(1 for o in audit.orders if o.status == "WORKING")
 
 
+def _told(held: int, working: int) -> str:
+    return f"{held:+d} lots held, {working} orders at work"
+
+
 def regained(d: LiveDrill, position: int) -> None:
     """The engine has the lease again, knows what was done, and is halted."""
     d.until(
@@ -89,7 +93,9 @@ def killed(d: LiveDrill) -> None:
         phase(d, "the sentinel says that its work is proven", Phase.HOLDING)
         held, working = books(d)
         d.check(
-            "the exchange's books are flat, with nothing at work", (held, working) == (0, 0), (held, working)
+            "the exchange's books are flat, with nothing at work",
+            (held, working) == (0, 0),
+            _told(held, working),
         )
     d.start()
     regained(d, 0)
@@ -112,12 +118,13 @@ def stopped(d: LiveDrill) -> None:
         d.did("the engine's process is stopped (SIGSTOP)")
         phase(d, "the sentinel says that its work is proven", Phase.HOLDING)
         held, working = books(d)
-        d.check("orders are cancelled, the position is kept", (held, working) == (2, 0), (held, working))
+        d.check("orders are cancelled, the position is kept", (held, working) == (2, 0), _told(held, working))
         before = len(d.exchange.audit().orders)
         d.engine.send(signal.SIGCONT)
     d.did("it goes on (SIGCONT)")
     regained(d, 2)
-    d.check("it sent nothing meanwhile", len(d.exchange.audit().orders) == before, before)
+    after = len(d.exchange.audit().orders)
+    d.check("it sent nothing meanwhile", after == before, f"{after} orders at the exchange, {before} before")
     flat_at_end(d)
     d.engine.command(reset())
     d.engine.stop()
@@ -212,7 +219,7 @@ def venue_switch(d: LiveDrill) -> None:
             raise Broken(str(error)) from error
         d.notes.figure("from the engine's silence to the venue's cancel", f"{d.notes.at() - begin:.2f} s")
         held, working = books(d)
-        d.check("the venue cancelled, and kept the position", (held, working) == (1, 0), (held, working))
+        d.check("the venue cancelled, and kept the position", (held, working) == (1, 0), _told(held, working))
         d.engine.send(signal.SIGCONT)
     d.did("it goes on (SIGCONT)")
     d.until(
