@@ -6,9 +6,12 @@ by day and by night. Every mark carries its words as a tooltip.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Final
+
+import msgspec
 
 from app.drill.model import CaseResult, Dot, Line, OrderBar, Timeline
 
@@ -20,6 +23,8 @@ PRICE: Final = 64
 POSITION: Final = 44
 BAR: Final = 15
 GAP: Final = 12
+NUMBER: Final = 17
+"""Between the middles of two numbers."""
 
 _STEPS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 
@@ -27,13 +32,14 @@ _STEPS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 
 class _Pen:
     """Collects the parts; knows where a time lies."""
 
-    def __init__(self, span: float) -> None:
+    def __init__(self, begin: float, span: float) -> None:
+        self.begin = begin
         self.span = span
         self.parts: list[str] = []
         self.y = 24.0
 
     def x(self, at: float) -> float:
-        share = min(max(at / self.span, 0.0), 1.0)
+        share = min(max((at - self.begin) / (self.span - self.begin), 0.0), 1.0)
         return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
 
     def add(self, text: str) -> None:
@@ -49,8 +55,9 @@ def chart(case: CaseResult) -> str:
     timeline = case.timeline
     if timeline is None:
         return ""
-    pen = _Pen(timeline.span)
-    for line in timeline.prices[:2]:
+    begin = _begin(case, timeline)
+    pen = _Pen(begin, timeline.span)
+    for line in _since(timeline.prices[:2], begin):
         _figure(
             pen,
             line,
@@ -58,7 +65,7 @@ def chart(case: CaseResult) -> str:
             "price",
             [d for d in timeline.dots if d.kind == "fill" and f" {line.name} " in d.text],
         )
-    for line in timeline.positions[:3]:
+    for line in _since(timeline.positions[:3], begin):
         _position(pen, line)
     _orders(pen, timeline.orders, timeline.dots)
     _marks(pen, case, timeline)
@@ -68,6 +75,32 @@ def chart(case: CaseResult) -> str:
         f'aria-label="Timeline of case {case.id}: {escape(case.title, quote=True)}">'
     )
     return head + _bands(timeline, pen, height) + _axis(pen, height) + "".join(pen.parts) + "</svg>"
+
+
+def _begin(case: CaseResult, timeline: Timeline) -> float:
+    """Where the picture begins: at the start, or shortly before the first thing that happens where the engine
+    only got ready for most of the time until then."""
+    first = min(
+        (
+            *(s.at for s in case.steps),
+            *(o.begin for o in timeline.orders),
+            *(d.at for d in timeline.dots),
+            *(b.begin for b in timeline.bands),
+        ),
+        default=0.0,
+    )
+    return max(0.0, first - (timeline.span - first) / 12) if first > timeline.span / 4 else 0.0
+
+
+def _since(lines: Sequence[Line], begin: float) -> list[Line]:
+    """The lines from there on."""
+    out = []
+    for line in lines:
+        before = [value for at, value in line.points if at <= begin]
+        after = [point for point in line.points if point[0] > begin]
+        points = [(begin, before[-1]), *after] if before else after
+        out.append(msgspec.structs.replace(line, points=tuple(points)))
+    return out
 
 
 def _bands(timeline: Timeline, pen: _Pen, height: float) -> str:
@@ -91,9 +124,9 @@ def _bands(timeline: Timeline, pen: _Pen, height: float) -> str:
 
 
 def _axis(pen: _Pen, height: float) -> str:
-    step = next((s for s in _STEPS if pen.span / s <= 9), 1200)
+    step = next((s for s in _STEPS if (pen.span - pen.begin) / s <= 9), 1200)
     parts = []
-    n = 0
+    n = math.ceil(pen.begin / step)
     while n * step <= pen.span * 1.0001:
         x = pen.x(n * step)
         label = f"{n * step:g} s" if step >= 1 else f"{n * step * 1000:g} ms"
@@ -180,16 +213,24 @@ def _orders(pen: _Pen, orders: Sequence[OrderBar], dots: Sequence[Dot]) -> None:
 _WORDS: Final = {"alarm": "alarms", "refused": "refusals"}
 
 
+def _apart(places: Sequence[float]) -> list[float]:
+    """The same with room for a number each: later ones move to the right, and at the edge back to the left.
+    What there is no room for at all lies one upon the other at the beginning."""
+    out: list[float] = []
+    for x in places:
+        out.append(max(x, out[-1] + NUMBER) if out else x)
+    limit = float(WIDTH - NUMBER / 2)
+    for i in reversed(range(len(out))):
+        out[i] = max(min(out[i], limit), LEFT)
+        limit = out[i] - NUMBER
+    return out
+
+
 def _marks(pen: _Pen, case: CaseResult, timeline: Timeline) -> None:
     """What was done (numbered as in the list below), what was refused, alarmed, halted."""
     pen.name("done on purpose", pen.y + 12, "strong")
-    last = -100.0
-    for number, step in enumerate(case.steps, 1):
-        x = pen.x(step.at)
-        x = max(x, last + 17) if x - last < 17 else x
-        last = x
-        if x > WIDTH - 4:
-            break
+    places = _apart([pen.x(step.at) for step in case.steps])
+    for number, (step, x) in enumerate(zip(case.steps, places, strict=True), 1):
         pen.add(
             f"<g><title>{escape(step.text)}</title>"
             f'<circle class="did" cx="{x:.1f}" cy="{pen.y + 8:.1f}" r="8"/>'
