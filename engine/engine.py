@@ -112,7 +112,7 @@ class Engine:
         self.view.figures = lambda: self._links.capabilities.tells
         self.margins = Margins(self.core, self.view.limits)
         self.view.per_lot, self.view.doubt = self.margins.per_lot, self.margins.doubt
-        self.view.margins_version = lambda: self.margins.version
+        self.view.margins = self.margins
         self.intake = Intake(self.core, self.gate, self.view, self.kill, self.margins)
         self.replacer = Replacer(self.core, self.gate, self.view, self.intake)
         self._kill_host.intake = self.intake

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from engine.feeds.watchdog import DataState, Watchdog
 from engine.model import Instrument, MarketState, Quote, Trade
 from engine.risk.view import DataState as RiskData
 from engine.sessions import Calendar
+
+_UNKNOWN: Final = MarketState.UNKNOWN
 
 
 class Market:
@@ -52,7 +55,7 @@ class Market:
 
     def state(self, now: int) -> MarketState:
         """What the venue says; where it says nothing, what the calendar says."""
-        if self.venue_state is not MarketState.UNKNOWN:
+        if self.venue_state is not _UNKNOWN:
             return self.venue_state
         return self.calendar.state(now)
 

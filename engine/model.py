@@ -35,11 +35,15 @@ class Side(StrEnum):
     @property
     def sign(self) -> int:
         """+1 for a buy, −1 for a sell."""
-        return 1 if self is Side.BUY else -1
+        return 1 if self is _BUY else -1
 
     @property
     def opposite(self) -> Side:
-        return Side.SELL if self is Side.BUY else Side.BUY
+        return Side.SELL if self is _BUY else _BUY
+
+
+_BUY: Final = Side.BUY
+"""Under a name of its own: to look one up in an enumeration takes as long as ten other steps."""
 
 
 class OrderType(StrEnum):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Protocol
 
 from engine.books import NET, Books
 from engine.config import RiskLimits, StrategyConfig
@@ -23,6 +24,16 @@ from engine.risk.view import DataState, Market, OrderStanding, Reference
 
 _NO_MARKET = Market(MarketState.UNKNOWN)
 _NO_DATA = DataState("none", None, 0)
+
+
+class Versioned(Protocol):
+    """What counts its own changes."""
+
+    version: int
+
+
+class _Never:
+    version = 0
 
 
 class EngineView:
@@ -61,7 +72,8 @@ class EngineView:
         """Initial margin of one lot by the broker's what-if, account currency."""
         self.doubt: Callable[[str], str] = lambda _: ""
         """Why the margin of a symbol is not known."""
-        self.margins_version: Callable[[], int] = lambda: 0
+        self.margins: Versioned = _Never()
+        """What the margins per lot came from."""
         self.covers: Callable[[str], bool] = lambda _: False
         """The kill procedure works on a symbol."""
 
@@ -103,20 +115,20 @@ class EngineView:
         return (
             self._books.figures,
             self._markets.version,
-            self.margins_version(),
-            self.limits_version(),
+            self.margins.version,
+            self._limits.version,
             self.account(),
             self.enabled,
         )
 
     def value_version(self, symbol: str) -> int:
         market = self._markets.by_symbol.get(symbol)
-        own = self._books.versions.get(symbol, 0) + self.margins_version()
+        own = self._books.versions.get(symbol, 0) + self.margins.version
         return own if market is None else own + market.valued
 
     def version(self, symbol: str) -> int:
         market = self._markets.by_symbol.get(symbol)
-        own = self._books.versions.get(symbol, 0) + self.margins_version()
+        own = self._books.versions.get(symbol, 0) + self.margins.version
         return own if market is None else own + market.version
 
     def account_version(self) -> int:
@@ -133,7 +145,7 @@ class EngineView:
             books.figures,
             sum([market.valued for market in self._carried]),
             self.account(),
-            self.margins_version(),
+            self.margins.version,
             self.enabled,
         )
         if read != self._account_read:

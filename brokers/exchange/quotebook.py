@@ -19,7 +19,7 @@ from brokers.exchange.config import ExchangeConfig
 from brokers.exchange.orders import VenueOrder
 from engine.model import Quote, Side
 
-BUY = Side.BUY
+BUY, SELL = Side.BUY, Side.SELL
 
 
 class QuoteBook:
@@ -195,9 +195,9 @@ class QuoteBook:
 
     def refresh(self, old: Quote | None, new: Quote) -> None:
         """A new quote: what changed is new liquidity; the prints before it are accounted for."""
-        self.printed[Side.BUY] = self.printed[Side.SELL] = 0
+        self.printed[BUY] = self.printed[SELL] = 0
         if old is None or old.bid != new.bid or old.bid_size != new.bid_size:
-            self.taken[Side.BUY].clear()
+            self.taken[BUY].clear()
         if old is None or old.ask != new.ask or old.ask_size != new.ask_size:
-            self.taken[Side.SELL].clear()
-        self.dirty = bool(self.taken[Side.BUY] or self.taken[Side.SELL])
+            self.taken[SELL].clear()
+        self.dirty = bool(self.taken[BUY] or self.taken[SELL])

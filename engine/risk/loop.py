@@ -53,11 +53,13 @@ class Doubt(RiskEvent, frozen=True, kw_only=True):
 class _Place:
     """One control in one scope."""
 
-    __slots__ = ("control", "reading", "scope")
+    __slots__ = ("broken", "control", "holds", "reading", "scope")
 
     def __init__(self, control: Control, scope: str) -> None:
         self.control = control
         self.scope = scope
+        # At hand: a round asks for them of every control, and each control is of another class.
+        self.holds, self.broken = control.holds, control.broken
         self.reading: Reading | None = None
 
 
@@ -221,15 +223,14 @@ class RiskLoop:
     def _evaluate(self, group: _Group, view: RiskView, mono: int) -> None:
         due: int | None = None
         for place in group.places.values():
-            control = place.control
             self.evaluations += 1
             try:
-                reading: Reading | None = control.evaluate(view, place.scope)
+                reading: Reading | None = place.control.evaluate(view, place.scope)
             except Exception as error:  # noqa: BLE001 - one control that fails must not stop the others
                 reading = None
                 self._failed(place, error, mono)
             # Most figures are what they were, of controls without trouble.
-            if reading is not place.reading or control.holds or control.broken or control.fault:
+            if reading is not place.reading or place.holds or place.broken or place.control.fault:
                 self._judge(place, reading, view, mono)
                 reading = place.reading
             if reading is not None and reading.due is not None and (due is None or reading.due < due):

@@ -85,6 +85,8 @@ class StrategyHost(ABC):
         self.config = config
         self.name = config.name
         self.state: State = "stopped"
+        self.live = False
+        """True from `start` until it is stopped or has failed."""
         self.reason = "not started"
         self._symbols = frozenset(config.symbols)
         self._instruments = {symbol: instruments[symbol] for symbol in config.symbols}
@@ -157,11 +159,6 @@ class StrategyHost(ABC):
         """Ends the process at once because it broke a limit of its own; state `failed`."""
         if self.live:
             self._fail(reason)
-
-    @property
-    def live(self) -> bool:
-        """True from `start` until it is stopped or has failed."""
-        return self.state in ("starting", "running", "paused")
 
     def pause(self, reason: str) -> None:
         """Tells the strategy that opening orders are refused. It goes on seeing events and may reduce; the
@@ -452,5 +449,6 @@ class StrategyHost(ABC):
 
     def _enter(self, state: State, reason: str) -> None:
         self.state = state
+        self.live = state in ("starting", "running", "paused")
         self.reason = reason
         self._out.on_state(self.name, state, reason)

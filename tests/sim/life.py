@@ -70,7 +70,7 @@ class WatchedAdapter(PaperAdapter):
 class Feed:
     """Market data on its way into the engine's process; all up to the end of a batch arrives together."""
 
-    def __init__(self, life: Life | None, also: Callable[..., None] = lambda *_: None) -> None:
+    def __init__(self, life: Life | None, also: Callable[..., None] | None = None) -> None:
         self._life = life
         self._also = also
         self._batch: list[tuple[str, tuple[Any, ...]]] = []
@@ -94,8 +94,9 @@ class Feed:
 
     def _send(self) -> None:
         batch, self._batch = self._batch, []
-        for method, args in batch:
-            self._also(method, *args)
+        if self._also is not None:
+            for method, args in batch:
+                self._also(method, *args)
         life = self._life
         if life is None:
             return

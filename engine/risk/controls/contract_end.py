@@ -56,13 +56,14 @@ class ContractEnd(Control):
         return self.refusal(text, ask.symbol)
 
     def evaluate(self, view: RiskView, scope: str) -> Reading:
-        limits, instrument, now = view.limits(), view.instrument(scope), view.now()
-        closes = None if instrument is None else closes_at(limits, instrument)
-        warns = None if instrument is None else warns_at(limits, instrument)
-        if instrument is None or closes is None or warns is None:
+        limits, instrument = view.limits(), view.instrument(scope)
+        if instrument is None or instrument.ends is None:
             return self.as_before(scope, None) or self.keep(
                 scope, None, self.reading(limits, scope, "ACTIVE")
             )
+        now = view.now()
+        closes, warns = closes_at(limits, instrument), warns_at(limits, instrument)
+        assert closes is not None and warns is not None
         due = next((view.mono() + at - now for at in (warns, closes) if at > now), None)
         detail = told(instrument, now)
         if now >= closes:
