@@ -99,7 +99,8 @@ def _drilled(settings: Settings, places: tuple[Path, ...]) -> Item:
     build, config = build_fingerprint(), config_fingerprint(settings)
     other = ""
     above = ("shadow", "pilot", "live")
-    reports = [r for place in places for r in stored(place)]
+    problems: list[str] = []
+    reports = [r for place in places for r in stored(place, problems)]
     for report in sorted(reports, key=lambda r: r.started, reverse=True):
         if not report.opens_gates:
             continue
@@ -121,6 +122,7 @@ def _drilled(settings: Settings, places: tuple[Path, ...]) -> Item:
             "mend it and run 'breakwater drill'",
             above,
         )
+    other = other or "".join(f" ({text})" for text in problems[:1])
     return Item(
         False,
         f"drills passed with this build and these settings: none stored{other}",

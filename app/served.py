@@ -38,12 +38,20 @@ class Record:
 
     def days(self, stage: str, hours: float) -> list[date]:
         """UTC days on which engines of this stage ran for so many hours, oldest first."""
+        spans = [
+            (run.begin, run.end)
+            for run in self.runs
+            if run.stage == stage
+            and run.real_time
+            and (run.broker not in PAPER_BROKERS or stage in ("paper", "shadow"))
+        ]
         served: dict[date, int] = {}
-        for run in self.runs:
-            real_money = run.broker not in PAPER_BROKERS
-            if run.stage == stage and run.real_time and (real_money or stage in ("paper", "shadow")):
-                for day, span in _by_day(run.begin, run.end):
-                    served[day] = served.get(day, 0) + span
+        counted = 0
+        for begin, end in sorted(spans):
+            # What runs side by side, or stands in two copies of one journal, is one time.
+            for day, span in _by_day(max(begin, counted), end):
+                served[day] = served.get(day, 0) + span
+            counted = max(counted, end)
         return sorted(day for day, span in served.items() if span >= hours * 3600 * NS and span > 0)
 
 

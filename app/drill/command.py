@@ -22,7 +22,7 @@ from app.drill.guardian import guarded
 from app.drill.model import OWN_EXCHANGE, PROFILE, DrillReport
 from app.drill.notes import Broken
 from app.drill.report_text import Progress, closing, listing
-from app.drill.results import build_fingerprint, config_fingerprint
+from app.drill.results import build_fingerprint, config_fingerprint, sealed
 from app.drill.running import look_at_account, run_case
 from app.drill.shelf import NotStored as NotStored
 from app.drill.shelf import Shelf
@@ -82,7 +82,9 @@ def run(args: argparse.Namespace, env: Mapping[str, str]) -> int:
         report = _run_all(chosen, context, report, shelf, progress)
     files, problem = shelf.finish(report)
     with contextlib.suppress(OSError):  # the terminal, or whoever read this, may be gone; the report is not
-        sys.stdout.write(msgspec.json.encode(report).decode() + "\n" if args.json else closing(report, files))
+        sys.stdout.write(
+            msgspec.json.encode(sealed(report)).decode() + "\n" if args.json else closing(report, files)
+        )
         sys.stdout.flush()
     if problem:
         raise NotStored(problem)

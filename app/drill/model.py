@@ -159,6 +159,8 @@ class DrillReport(Value, frozen=True, kw_only=True):
     asked: int = 0
     """How many cases were asked for; 0 in reports of before this was kept."""
     cases: tuple[CaseResult, ...] = ()
+    seal: str = ""
+    """Hash over all the rest, set as it is stored: what was changed by hand afterwards is seen to be."""
 
     def count(self, status: Status) -> int:
         return sum(c.status == status for c in self.cases)

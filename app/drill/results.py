@@ -51,11 +51,13 @@ def new_id(started: int) -> str:
 def place_for(state: Path, started: int) -> tuple[str, Path]:
     """A new folder for a drill's report: its id and path."""
     base = new_id(started)
+    for parent in (state, state / FOLDER):  # `parents` would make these readable for everybody
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in range(1, 1000):
         name = base if number == 1 else f"{base}-{number}"
         folder = state / FOLDER / name
         try:
-            folder.mkdir(mode=0o700, parents=True)
+            folder.mkdir(mode=0o700)
         except FileExistsError:
             continue
         return name, folder
@@ -77,22 +79,39 @@ def write(path: Path, data: bytes) -> None:
 def save(folder: Path, report: DrillReport) -> Path:
     """Writes the result; it appears whole or not at all. Raises `OSError`."""
     path = folder / RESULT
-    write(path, msgspec.json.format(msgspec.json.encode(report), indent=1))
+    write(path, msgspec.json.format(msgspec.json.encode(sealed(report)), indent=1))
     return path
 
 
+def sealed(report: DrillReport) -> DrillReport:
+    """The same as it is stored."""
+    return msgspec.structs.replace(report, seal=_seal(report))
+
+
+def _seal(report: DrillReport) -> str:
+    text = msgspec.json.encode(msgspec.structs.replace(report, seal=""))
+    # As it is read again: a figure that was whole comes back as 1.0.
+    text = msgspec.json.encode(msgspec.json.decode(text, type=DrillReport))
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
 def load(path: Path) -> DrillReport:
-    """A stored result. Raises `ValueError` where it is none, or of another layout."""
+    """A stored result. Raises `ValueError` where it is none, of another layout, or not what was stored."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=DrillReport)
+        report = msgspec.json.decode(path.read_bytes(), type=DrillReport)
     except msgspec.MsgspecError as error:
         raise ValueError(f"{path} is no result of a drill of this build: {error}") from error
+    if report.seal != _seal(report):
+        raise ValueError(f"{path} was changed after it was written, or is of an earlier build")
+    return report
 
 
-def stored(state: Path) -> Iterator[DrillReport]:
-    """All results below a state directory that can be read, newest first."""
+def stored(state: Path, problems: list[str] | None = None) -> Iterator[DrillReport]:
+    """All results below a state directory that can be read, newest first; why others cannot goes into
+    `problems`."""
     for path in sorted((state / FOLDER).glob(f"*/{RESULT}"), reverse=True):
         try:
             yield load(path)
-        except (ValueError, OSError):
-            continue
+        except (ValueError, OSError) as error:
+            if problems is not None:
+                problems.append(str(error))

@@ -70,6 +70,7 @@ def test_a_part_is_run_and_reported_in_three_ways(tmp_path: Path) -> None:
     assert "✓ 3.1" in done.stdout and "3 of 3 cases passed" in done.stdout
     assert "this opens none" in done.stdout
     (folder,) = (tmp_path / "state" / "drills").iterdir()
+    assert {oct(p.stat().st_mode & 0o777) for p in (folder, *folder.parents[:2])} == {"0o700"}
     report = load(folder / "result.json")
     assert report.passed and not report.whole and report.seed == 9
     assert [c.id for c in report.cases] == ["2.3", "3.1", "4.31"]

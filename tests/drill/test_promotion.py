@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -135,6 +136,17 @@ def test_a_killed_run_counts_up_to_its_last_row_and_moved_journals_count(tmp_pat
     assert len(record_of([tmp_path, tmp_path]).days("paper", 1)) == 4, "a day is a day"
 
 
+def test_an_hour_of_two_engines_or_of_a_copied_journal_is_one_hour(tmp_path: Path) -> None:
+    """Copies of a journal beside it, as a backup lies there, made a day of half an hour."""
+    serve(tmp_path, [(NOON, NOON + 40 * 60 * NS, {}), (NOON + 2 * HOUR, NOON + 2 * HOUR + 10 * 60 * NS, {})])
+    shutil.copy(tmp_path / "journal.db", tmp_path / "journal-20260303-120000.db")
+    assert not record_of([tmp_path]).days("paper", 1)
+    other = tmp_path / "other"
+    serve(other, [(NOON + 20 * 60 * NS, NOON + HOUR, {})])  # 20 minutes of it beside the first
+    assert len(record_of([tmp_path, other]).days("paper", 1)) == 1, "60 and 10 minutes"
+    assert not record_of([tmp_path, other]).days("paper", 1.2)
+
+
 def test_a_rehearsal_on_paper_is_no_day_of_a_pilot(tmp_path: Path) -> None:
     serve(tmp_path, [*days(2, stage="pilot"), *days(3, first=2, stage="pilot", broker="ib")])
     assert len(record_of([tmp_path]).days("pilot", 1)) == 3
@@ -192,6 +204,16 @@ def test_a_drill_that_proves_nothing_opens_nothing(
     drilled(tmp_path, settings, **changes)
     (left,) = missing(settings, tmp_path, env(tmp_path))
     assert word in left.text
+
+
+def test_a_result_that_was_changed_after_it_was_written_opens_nothing(tmp_path: Path) -> None:
+    settings = Settings(stage="pilot", promotion={"paper_days": 0})  # type: ignore[arg-type]
+    drilled(tmp_path, settings, status="failed")
+    (result,) = tmp_path.glob("drills/*/result.json")
+    result.write_text(result.read_text().replace('"failed"', '"passed"'))
+    (left,) = missing(settings, tmp_path, env(tmp_path))
+    assert f"{result} was changed after it was written" in left.text
+    assert left.remedy == "run 'breakwater drill'"
 
 
 def test_the_newest_drill_counts(tmp_path: Path) -> None:
