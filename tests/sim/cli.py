@@ -7,9 +7,10 @@ import gc
 import multiprocessing
 import os
 import sys
+import textwrap
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from engine.sim.faults import BY_NAME, KINDS
 from engine.sim.options import Options
@@ -33,8 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
     parser.add_argument("--seed", type=int, help="play this seed alone and say what happens")
+    world_arguments(parser)
     parser.add_argument("--seeds", type=int, default=500, help="how many seeds to play (default: 500)")
     parser.add_argument("--first", type=int, default=1, help="the first of them (default: 1)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: cores)")
+    parser.add_argument("--log", action="store_true", help="with --seed: print all that happens")
+    parser.add_argument("--faults", action="store_true", help="list the kinds of fault")
+    return parser
+
+
+def world_arguments(parser: argparse.ArgumentParser) -> None:
+    """What makes the world of a seed another one."""
     parser.add_argument("--seconds", type=float, default=SECONDS, help="simulated seconds with faults")
     parser.add_argument("--schedule", choices=("fifo", "shuffle"), default="fifo")
     parser.add_argument(
@@ -44,10 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sentinel", choices=("alert", "cancel", "flatten"), help="a sentinel watches over the engine"
     )
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: cores)")
-    parser.add_argument("--log", action="store_true", help="with --seed: print all that happens")
-    parser.add_argument("--faults", action="store_true", help="list the kinds of fault")
-    return parser
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -58,14 +64,15 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _options(args: argparse.Namespace, seed: int) -> Options:
+def world_of(args: argparse.Namespace, seed: int) -> Options:
+    """The options of a seed with these arguments."""
     options = Options.draw(seed, SECONDS, args.schedule)
     options = options.narrow(args.only_faults, args.without, args.seconds)
     return options.guarded(args.sentinel) if args.sentinel else options
 
 
 def _one(args: argparse.Namespace) -> int:
-    options = _options(args, args.seed)
+    options = world_of(args, args.seed)
     print(options.text())
     began = time.perf_counter()
     result = play(options, print if args.log else None)
@@ -85,14 +92,13 @@ def _many(args: argparse.Namespace) -> int:
     failed: list[Result] = []
     total: Counter[str] = Counter()
     simulated = cpu = 0.0
-    for number, result in enumerate(results([_options(args, s) for s in seeds], args.jobs), 1):
+    for number, result in enumerate(results([world_of(args, s) for s in seeds], args.jobs), 1):
         simulated += result.simulated
         cpu += result.cpu
         total.update(result.counts)
         if result.failure:
             failed.append(result)
-            print(f"\rFAILED seed {result.options.seed}: {result.failure[:600]}")
-            print(f"    {result.options.command()}", flush=True)
+            print("\r" + failed_seed(result), flush=True)
         if sys.stderr.isatty():
             print(f"\r{number}/{len(seeds)} seeds, {len(failed)} failed", end="", file=sys.stderr, flush=True)
     wall = time.perf_counter() - began
@@ -100,10 +106,28 @@ def _many(args: argparse.Namespace) -> int:
         f"\n{len(seeds)} seeds, {len(failed)} failed; {simulated / 3600:.1f} simulated hours in {wall:.0f} s "
         f"on {args.jobs} processes, {cpu:.0f} s of processor: {simulated / cpu:.0f} simulated seconds in one"
     )
-    print(", ".join(f"{name} {count}" for name, count in sorted(total.items()) if count))
+    print(tally(total))
     if failed:
         print("rules broken:", dict(Counter(r.rule for r in failed)))
     return 1 if failed else 0
+
+
+def failed_seed(result: Result) -> str:
+    """What went wrong in a seed, in what world, how to see it again, and how to make it smaller."""
+    options = result.options
+    smaller = options.command().replace("python -m tests.sim", "python -m tests.sim.shrink", 1)
+    return (
+        f"FAILED seed {options.seed}: {result.failure[:600]}\n"
+        f"{textwrap.indent(options.text(), '    ')}\n"
+        f"  again:   {options.command()}\n"
+        f"  smaller: {smaller}"
+    )
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """How often each thing happened, on lines that a terminal holds."""
+    words = (f"{name} {count}".replace(" ", "\u00a0") for name, count in sorted(counts.items()) if count)
+    return textwrap.fill(", ".join(words), 100).replace("\u00a0", " ")
 
 
 def _tame() -> None:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from engine.sim.options import Options
-from tests.sim.cli import SECONDS
+from tests.sim.cli import world_arguments, world_of
 from tests.sim.run import Result, play
 
 TRIALS = 150
@@ -83,19 +83,18 @@ class Shrinker:
 
 def _again(options: Options, faults: Sequence[str], seconds: float) -> Options:
     """The same seed with these faults and this time; narrowed once, so that the command stays short."""
-    drawn = Options.draw(options.seed, schedule=options.schedule)
-    return drawn.narrow(tuple(faults), (), seconds)
+    drawn = Options.draw(options.seed, schedule=options.schedule).narrow(tuple(faults), (), seconds)
+    return drawn.guarded(options.sentinel) if options.sentinel else drawn
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 where a smaller failing run was found, 1 where the seed does not fail."""
     parser = argparse.ArgumentParser(prog="python -m tests.sim.shrink", description=__doc__)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="simulated seconds with faults")
-    parser.add_argument("--schedule", choices=("fifo", "shuffle"), default="fifo")
+    world_arguments(parser)
     parser.add_argument("--trials", type=int, default=TRIALS, help=f"runs at most (default: {TRIALS})")
     args = parser.parse_args(arguments)
-    options = Options.draw(args.seed, schedule=args.schedule).narrow(None, (), args.seconds)
+    options = world_of(args, args.seed)
     result = Shrinker(args.trials, told=lambda text: print(text, file=sys.stderr, flush=True)).shrink(options)
     if not result.failure:
         print(f"seed {args.seed} does not fail within {args.seconds:g} s")

@@ -19,7 +19,7 @@ import msgspec
 
 from engine.sim.options import Options
 from engine.sim.schedule import Policy
-from tests.sim.cli import SECONDS, results
+from tests.sim.cli import SECONDS, failed_seed, results, tally
 from tests.sim.run import Result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,8 +117,7 @@ def soak(state: State, path: Path, seeds: int, jobs: int, limit: float) -> None:
             now = time.monotonic()
             state.wall = before + now - began
             if result.failure:
-                print(f"\rFAILED seed {result.options.seed}: {result.failure[:500]}", flush=True)
-                print(f"    {result.options.command()}", flush=True)
+                print("\r" + failed_seed(result), flush=True)
             if now - saved > SAVE_EVERY:
                 saved = now
                 save(path, state)
@@ -136,21 +135,18 @@ def summary(state: State, jobs: int) -> str:
     """The last words: how much was simulated, how fast, and what failed."""
     played = state.next - state.first + len(state.ahead)
     pace = state.simulated / state.wall / jobs if state.wall else 0.0
-    happened = ", ".join(f"{name} {count}" for name, count in sorted(state.counts.items()) if count)
     lines = [
         f"{played} seeds, {len(state.failed)} failed; {state.simulated / 3600:.1f} simulated hours in "
         f"{state.wall / 60:.1f} min on {jobs} processes: {pace:.0f} simulated seconds per second and process",
-        happened,
+        tally(state.counts),
     ]
     if state.failed:
-        lines.append(
-            f"failed: {', '.join(map(str, state.failed))}; smaller: python -m tests.sim.shrink --seed N"
-        )
+        lines.append(f"failed: {', '.join(map(str, state.failed))}")
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0 where every seed that was played held."""
+    """Returns 0 where every seed held, 1 where one failed, 130 where none did and it was stopped early."""
     parser = argparse.ArgumentParser(prog="python -m tests.sim.soak", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds (default: 10000)")
     parser.add_argument("--first", type=int, default=1, help="the first of them (default: 1)")
@@ -168,12 +164,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     state = load(args.state, fresh)
     if state.next > state.first:
         print(f"going on after seed {state.next - 1}", file=sys.stderr)
+    stopped = False
     try:
         soak(state, args.state, args.seeds, args.jobs, args.hours * 3600)
     except KeyboardInterrupt:
+        stopped = True
         print(f"\nstopped; the same command goes on after seed {state.next - 1}", file=sys.stderr)
     print("\n" + summary(state, args.jobs))
-    return 1 if state.failed else 0
+    return 1 if state.failed else 130 if stopped else 0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import pytest
 
 from engine.sim.options import Options
 from tests.sim import soak
+from tests.sim.cli import failed_seed, tally
 from tests.sim.run import Result
+from tests.sim.shrink import Shrinker
 
 
 def test_it_goes_on_after_the_last_seed(tmp_path: Path) -> None:
@@ -59,3 +61,30 @@ def test_the_bar_says_how_far_it_is() -> None:
     line = soak.bar(250, 1_000, 2, 3_700)
     assert "250/1000 seeds, 2 failed, 1:01 h left" in line
     assert line.count("█") == 7
+
+
+def test_a_seed_that_failed_is_told_with_its_world_and_with_what_to_type() -> None:
+    options = Options.draw(27, 30.0).narrow(None, ("kill",), 12.0).guarded("cancel")
+    told = failed_seed(Result(options, failure="sums: off by one"))
+    assert "FAILED seed 27: sums: off by one" in told and options.text().splitlines()[-1].strip() in told
+    arguments = "--seed 27 --without kill --seconds 12 --sentinel cancel"
+    assert f"again:   python -m tests.sim {arguments}" in told
+    assert f"smaller: python -m tests.sim.shrink {arguments}" in told
+
+
+def test_what_is_made_smaller_keeps_its_sentinel() -> None:
+    tried: list[Options] = []
+
+    def run(options: Options) -> Result:
+        tried.append(options)
+        return Result(options, failure="lease: broken", rule="lease")
+
+    found = Shrinker(run=run).shrink(Options.draw(27, 30.0).guarded("cancel"))
+    assert {o.sentinel for o in tried} == {"cancel"} and not found.options.rates
+    assert found.options.command().endswith("--sentinel cancel")
+
+
+def test_a_tally_fits_on_a_terminal() -> None:
+    told = tally({f"something that happened {n}": n for n in range(30)})
+    assert max(map(len, told.splitlines())) <= 100 and "something that happened 7 7" in told
+    assert "happened 0" not in told
