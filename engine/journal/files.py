@@ -14,6 +14,7 @@ import fcntl
 import os
 import shutil
 import struct
+import sys
 import zlib
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,11 @@ WAL_LENGTH: Final = 4_200_000
 """Bytes to which SQLite's log grows before it is begun anew: `wal_autocheckpoint` pages and a batch more."""
 _AMPLE: Final = 64
 """How many times a length must be free on the disk for it to be set aside."""
+_SHARED_FIRST: Final = 0x40000002
+_SHARED_SIZE: Final = 510
+"""The bytes of a database that SQLite locks: shared by readers, whole by a writer that keeps others out."""
+_FLOCK: Final = "hhqqi4x"
+"""`struct flock`: kind, from where, first, length, process."""
 _UNWRITABLE: Final = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -37,6 +43,8 @@ class InstanceLock:
     """An flock on `<journal>.lock`, held while this object is; it goes with the process, however it ends.
 
     The engine holds it exclusively and writes its pid; tools that read a stopped journal hold it shared.
+    The file may be removed while it is held, and then means nothing: whoever finds it free looks as well
+    whether SQLite's own lock, which lies on the journal itself, keeps everybody out.
     Child processes must be started by exec (they then do not inherit it), never by a bare fork.
     """
 
@@ -53,6 +61,7 @@ class InstanceLock:
             raise os_refusal(path, error) from error
         try:
             _flock(path, fd, fcntl.LOCK_EX)
+            _unwritten(path)
             os.ftruncate(fd, 0)
             os.pwrite(fd, b"%d\n" % os.getpid(), 0)
         except BaseException:
@@ -66,11 +75,13 @@ class InstanceLock:
         try:
             fd = os.open(beside(path, ".lock"), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
+            _unwritten(path)
             return cls(None)
         except OSError as error:
             raise os_refusal(path, error) from error
         try:
             _flock(path, fd, fcntl.LOCK_SH)
+            _unwritten(path)
         except BaseException:
             os.close(fd)
             raise
@@ -95,6 +106,34 @@ def _flock(path: Path, fd: int, how: int) -> None:
     except BlockingIOError as error:
         text = os.pread(fd, 32, 0).strip()
         raise AlreadyRunning(path, int(text) if text.isdigit() else None) from error
+
+
+def _unwritten(path: Path) -> None:
+    """Raises `AlreadyRunning` where another process has the journal open for writing: its SQLite then holds
+    the bytes that a reader would have to share (https://www.sqlite.org/src/file/src/os.h, SHARED_FIRST).
+
+    Never while this process has it open itself: to close a second descriptor lets go of SQLite's locks.
+    Who asks either finds the lock above held, or has not opened the journal yet.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return  # none is there, or whoever opens it for good says what is wrong with it
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
+    except (BlockingIOError, PermissionError) as error:
+        raise AlreadyRunning(path, _writer(fd)) from error
+    finally:
+        os.close(fd)
+
+
+def _writer(fd: int) -> int | None:
+    """The process that holds those bytes, where the system tells it in the form of 64-bit Linux."""
+    if sys.platform != "linux" or sys.maxsize < 2**32:
+        return None
+    asked = struct.pack(_FLOCK, fcntl.F_RDLCK, os.SEEK_SET, _SHARED_FIRST, _SHARED_SIZE, 0)
+    kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(fd, fcntl.F_GETLK, asked))
+    return pid if kind != fcntl.F_UNLCK and pid > 0 else None
 
 
 def os_refusal(path: Path, error: OSError) -> StoreRefused:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,8 @@ from engine.journal import (
     schema,
 )
 from engine.journal.connection import open_connection
+from engine.journal.files import InstanceLock
+from engine.journal.tools import rotate, verify
 
 both = pytest.mark.parametrize("backend", BACKENDS)
 
@@ -67,24 +71,31 @@ def refused(path: Path, backend: str, config: JournalConfig = SMALL) -> StoreRef
     return run(backend, work())
 
 
-@both
-def test_a_second_process_is_refused(tmp_path: Path, backend: str) -> None:
-    path = tmp_path / "j.db"
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process has the journal open."""
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
-        error = refused(path, backend)
-        assert isinstance(error, AlreadyRunning)
-        assert error.pid == holder.pid
-        assert f"process {holder.pid}" in str(error)
+        yield holder
         holder.communicate("\n", timeout=30)
         assert holder.returncode == 0
     finally:
         holder.kill()
         holder.wait()
+
+
+@both
+def test_a_second_process_is_refused(tmp_path: Path, backend: str) -> None:
+    path = tmp_path / "j.db"
+    with held(path) as holder:
+        error = refused(path, backend)
+        assert isinstance(error, AlreadyRunning)
+        assert error.pid == holder.pid
+        assert f"process {holder.pid}" in str(error)
 
     async def work() -> None:
         journal = await open_journal(path, backend)
@@ -92,6 +103,32 @@ def test_a_second_process_is_refused(tmp_path: Path, backend: str) -> None:
         await journal.close()
 
     run(backend, work())
+
+
+@pytest.mark.parametrize("remade", [False, True])
+def test_who_removes_the_lock_file_is_not_let_in(tmp_path: Path, remade: bool) -> None:
+    """A journal could be moved aside under its engine, and its sentinel took it for dead."""
+    path = tmp_path / "j.db"
+    with held(path) as holder:
+        lock = tmp_path / "j.db.lock"
+        lock.unlink()
+        if remade:
+            lock.touch()
+        for way_in in (
+            InstanceLock.shared,
+            InstanceLock.exclusive,
+            rotate,
+            verify,
+            lambda p: refused(p, "aio"),
+        ):
+            try:
+                error = way_in(path)
+            except AlreadyRunning as raised:
+                error = raised
+            assert isinstance(error, AlreadyRunning), way_in
+            assert error.pid in (holder.pid, None) and (error.pid or sys.platform != "linux")
+        assert path.exists()
+    InstanceLock.exclusive(path).release()
 
 
 @both
