@@ -6,14 +6,20 @@ The seed is that of the run when it was found; what a seed draws changes with th
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
+from brokers.exchange.messages import Cancel, New
 from engine.control.commands import Claim, Kill
 from engine.ids import Ids, draw_mark
-from engine.model import Replace, Side
+from engine.model import Order, OrderType, Replace, Side
+from engine.sim.invariants import Broken
+from engine.sim.options import Options
 from tests.engine.rig import Rig
 from tests.engine.test_store_trouble import replayed
+from tests.sim.setting import ACCOUNT
+from tests.sim.world import World
 
 
 def test_an_execution_that_arrives_before_the_order_from_elsewhere_is_counted_as_its() -> None:
@@ -230,3 +236,37 @@ def test_a_kill_reaches_the_older_of_two_orders_whose_id_another_of_ours_had() -
         assert not rig.exchange.books.open_orders(rig.config.account)
 
     Rig.play(script)
+
+
+def test_only_a_child_that_ended_on_a_lost_history_may_be_sent_under_its_id_again(tmp_path: Path) -> None:
+    """Seed 931: on an older state of the machine the stop and target of a bracket waited that the venue had
+    had and cancelled with the session. Of one that still works there the engine must not send another."""
+    world = World(Options.draw(931, 1.0, "fifo"), tmp_path)
+    broken: list[Broken] = []
+    venue = world.exchange
+    venue.failed = broken.append
+    venue.doubles = False
+    session = venue.open_session(ACCOUNT, lambda _: None)
+    orders = [
+        Order(
+            id=i,
+            strategy="dice",
+            account=ACCOUNT,
+            symbol="ES",
+            side=Side.BUY,
+            qty=1,
+            type=OrderType.LIMIT,
+            limit=23_000,
+        )
+        for i in ("a", "b")
+    ]
+    for order in orders:
+        world.durable.add(order.id)
+        venue.handle(session, New(order))
+    venue.forget_the_past()
+    venue.handle(session, Cancel(order_id="a"))
+    venue.handle(session, New(orders[0]))
+    assert not broken
+    venue.handle(session, New(orders[1]))
+    assert [b.rule for b in broken] == ["resent"]
+    world.loop.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,22 @@ def test_the_code_has_the_place_of_each(mutant: Mutant) -> None:
     for module, text in texts.items():
         assert text != source_of(module)
         compile(text, module, "exec")
+
+
+def test_no_planted_bug_is_a_slip_of_the_pen(tmp_path: Path) -> None:
+    """A name that is not defined fails in any world, and would pass for a bug that was found: what a mutant
+    adds must follow the code that it is planted into."""
+    for mutant in MUTANTS:
+        for module in {edit.module for edit in mutant.edits}:
+            text = source_of(module)
+            for edit in mutant.edits:
+                text = mutated(text, edit) if edit.module == module else text
+            (tmp_path / f"{mutant.name}.{module}.py").write_text(text)
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", "--no-cache"]
+    done = subprocess.run(
+        [*ruff, "--output-format", "concise", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_text_that_moved_on_is_stale() -> None:

@@ -26,7 +26,7 @@ ORDERS: Final = (
                 "engine.intake",
                 '        core.commit(Sent(order_id=order.id, what="submit"), order.correlation, order.id)\n',
                 '        core.commit(Sent(order_id=order.id, what="submit"), order.correlation, order.id)\n'
-                "        self.__dict__.setdefault('kept', {})[order.id] = future.result()\n",
+                "        self.__dict__.setdefault('kept', {})[order.id] = stored\n",
             ),
             Edit(
                 "engine.intake",

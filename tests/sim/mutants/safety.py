@@ -193,7 +193,7 @@ SAFETY: Final = (
             Edit(
                 "engine.risk.control",
                 "        scope = self.scope_of(ask)\n        if scope in self.holds:\n",
-                "        return ''\n        if scope in self.holds:\n",
+                "        scope = self.scope_of(ask)\n        return ''\n        if scope in self.holds:\n",
             ),
         ),
     ),
