@@ -45,6 +45,8 @@ class Venue(Exchange):
         self._stored = stored
         self.failed: Callable[[Broken], None] = lambda _: None
         self.note: Callable[[str], None] = lambda _: None
+        self.reached: Callable[[], None] = lambda: None
+        """Told of every order and change that arrives."""
         self.doubles = False
         """The line may double requests."""
         self.twins: Callable[[], bool] = lambda: False
@@ -84,6 +86,8 @@ class Venue(Exchange):
             if request.replace.order_id in self._protective and self.twins():
                 self.twins = lambda: False
                 self.faults.arm("twin_replace")
+        if not isinstance(request, Cancel):
+            self.reached()
         what = request.order_id if isinstance(request, Cancel) else msgspec.json.encode(request).decode()
         self.note(f"{self.clock.now()} arrives {what}")
         super().handle(session, request)

@@ -91,10 +91,6 @@ class World:
             self.start -= int(options.seconds / 2 * NS)
         self.loop = SimLoop(self.start, self._rng("loop"), options.schedule)
         self.loop.failed = self._error
-        self._honest = not LIES & options.rates.keys()
-        """The venue never denies what it has."""
-        if self._honest:
-            self.loop.patrol = self._search
         self.clock = VirtualClock(self.loop)
         self.instruments: list[Instrument] = [ES, CL]
         if turns:
@@ -131,6 +127,9 @@ class World:
             stored=self.durable.__contains__,
         )
         self.exchange.failed = self.fail
+        if not LIES & options.rates.keys():  # the venue never denies what it has
+            self.loop.patrol = self._search
+            self.exchange.reached = lambda: self.loop.after.append(self._search)
         self.exchange.doubles = options.rate("duplicate_request") > 0.0
         self.exchange.note = self.note
         self.walks = [
