@@ -54,6 +54,7 @@ class Host(Protocol):
     screen_stack: Any
     screen: Any
     push_screen: Callable[..., Any]
+    pop_screen: Callable[..., Any]
     call_after_refresh: Callable[..., Any]
     set_timer: Callable[..., Any]
     register_theme: Callable[..., None]

@@ -32,6 +32,7 @@ from app.desk.view.cells import Cell
 from app.desk.view.orders import is_working
 from app.desk.view.preview import Line, one_line
 from app.desk.view.status import STALE_AFTER
+from app.desk.welcome import WelcomePage
 from app.grammar.completion import completed
 from app.grammar.saying import say
 from app.grammar.tokens import Context, Misspoken, words
@@ -166,9 +167,11 @@ class Ordering(Commanding):
         self.push_screen(form, chosen)
 
     def push_screen(self, screen: Any, *args: Any, **more: Any) -> Any:
-        """An old message does not stand under a new question."""
+        """An old message does not stand under a new question, nor the welcome: it would come back."""
         if isinstance(screen, Ask | Form):
             self.note("")
+        if self.screen_stack and isinstance(self.screen_stack[-1], WelcomePage):
+            self.pop_screen()
         return super().push_screen(screen, *args, **more)
 
     def action_ticket(self) -> None:

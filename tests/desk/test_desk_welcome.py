@@ -99,6 +99,9 @@ def test_the_kill_key_kills_before_anything_was_read(tmp_path: Path) -> None:
         await press(pilot, "f12")
         assert [type(command) for command in link.sent] == [Kill]
         assert isinstance(app.screen, KillAsk)
+        assert not any(isinstance(screen, WelcomePage) for screen in app.screen_stack)
+        await press(pilot, "escape")
+        assert len(app.screen_stack) == 1, "nobody is welcomed after a kill"
 
     first_start(tmp_path, test)
 
