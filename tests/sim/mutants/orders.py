@@ -129,6 +129,11 @@ ORDERS: Final = (
         "a report that is older than what is known takes it back",
         (
             Edit(
+                "engine.reconcile",
+                '    if _recent(given, order):\n        return ""\n    if order.status.is_closed != report',
+                "    if order.status.is_closed != report",
+            ),
+            Edit(
                 "engine.lifecycle_report",
                 "    if event.ts < life.as_of:\n        return _stale(life, event)\n    status = event.status\n"
                 "    if status in CLOSED:\n        return _report_of_end(life, event)\n"
