@@ -315,17 +315,25 @@ def _command(args: argparse.Namespace, command: c.AnyCommand, directory: Path) -
     if args.json:
         _print_answer(answer, CtlExit.OK if answer.ok else CtlExit.REFUSED)
     elif answer.ok:
-        # The version stands in the text already.
-        details = " ".join(f"{k}={v}" for k, v in answer.data.items() if k not in ("version", "meaning"))
-        said = [
-            f"{answer.text} {details}".rstrip(),
-            *filter(None, answer.data.get("meaning", "").split("\n")),
-        ]
-        sys.stdout.write("\n".join(map(plain, said)) + "\n")
+        sys.stdout.write("\n".join(map(plain, _told(answer))) + "\n")
     else:
         more = "; 'breakwater ctl reload --widen' takes it over" if "digest" in answer.data else ""
         sys.stderr.write(f"refused: {plain(answer.text)}{more}\n")
     return CtlExit.OK if answer.ok else CtlExit.REFUSED
+
+
+def _told(answer: c.Answer) -> list[str]:
+    """An answer for a person; what an order or a limit would mean in the desk's words."""
+    data = answer.data
+    if "key" in data or "worst_then" in data:
+        # Here and not above: nothing else of the desk is of use to a command.
+        from app.desk.view import preview
+
+        lines = preview.limit(data) or preview.meaning(data)
+        return [answer.text, *(f"  {''.join(cell.text for cell in line)}".rstrip() for line in lines)]
+    # The version stands in the text already.
+    details = " ".join(f"{k}={v}" for k, v in data.items() if k not in ("version", "meaning"))
+    return [f"{answer.text} {details}".rstrip(), *filter(None, data.get("meaning", "").split("\n"))]
 
 
 def _may_widen(args: argparse.Namespace, answer: c.Answer) -> bool:

@@ -20,7 +20,7 @@ def add(commands: argparse._SubParsersAction[Any], common: list[argparse.Argumen
     )
     parser.add_argument("journal", nargs="?", help="file, or state directory (default: the one in use)")
     parser.add_argument(
-        "--at", metavar="TIME", help="2026-11-25T14:30:07Z, 14:30:07, +90s, -5m (default: end)"
+        "--at", metavar="TIME", help="2026-11-25T14:30:07Z, 14:30:07 (UTC), +90s, -5m (default: end)"
     )
     parser.add_argument("--row", metavar="N", type=int, help="stand at this row instead")
     parser.add_argument("--step", metavar="N", type=int, help="so many rows on from there; back with -N")

@@ -183,6 +183,9 @@ def _text(line: dict[str, Any]) -> str:
 def _rows(args: argparse.Namespace, tape: Tape, words: Words) -> int:
     after = 0 if args.begin is None else tape.at(parse_time(args.begin, tape) - 1)
     upto = tape.last if args.end is None else tape.at(parse_time(args.end, tape))
+    both = args.begin is not None and args.end is not None
+    if both and parse_time(args.begin, tape) > parse_time(args.end, tape):
+        raise ValueError(f"--from {args.begin} lies after --to {args.end}; change them round")
     if upto <= after:
         raise ValueError(
             f"there is no row in that time; it holds {time_text(tape.begins)} to {time_text(tape.ends)}"
@@ -237,7 +240,10 @@ def _story(args: argparse.Namespace, tape: Tape, words: Words) -> int:
 
 
 def _story_text(story: Story, lines: list[dict[str, Any]]) -> str:
-    out = [f"The story of {story.ident}: {len(lines)} rows in {span_text(story.span)}"]
+    if len(lines) == 1:
+        out = [f"The story of {story.ident}: one row"]
+    else:
+        out = [f"The story of {story.ident}: {len(lines)} rows in {span_text(story.span)}"]
     if story.orders:
         out.append(f"  orders: {', '.join(story.orders)}")
     if story.correlations:

@@ -14,8 +14,8 @@ from engine.recorder import Moment, Tape
 from engine.recorder.words import Words
 
 FORMS = (
-    "2026-11-25T14:30:07Z, '2026-11-25 14:30:07.250', 2026-11-25 (its midnight), 14:30:07 (on its last day), "
-    "+90s, -5m, or UTC ns"
+    "2026-11-25T14:30:07Z, '2026-11-25 14:30:07.250', 2026-11-25 (its midnight), "
+    "14:30:07 (UTC, on its last day), +90s, -5m, or UTC ns"
 )
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?Z?", re.ASCII)

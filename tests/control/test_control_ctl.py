@@ -239,6 +239,27 @@ def test_a_refusal_is_said_and_exits_so(served: Served, capsys: pytest.CaptureFi
     assert (answer["ok"], answer["exit"]) == (False, 1)
 
 
+def test_a_preview_is_told_in_words(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    """What an order or a limit would mean stood there as a row of keys and values."""
+    order = {"position": "0", "worst_now": "0 … +1", "worst_then": "0 … +2", "limit": "50"}
+    served.on_command = lambda _c, sink: sink(
+        c.Answer(ok=True, text="the gate would let it pass", data=order)
+    )
+    assert run(served, "do", "buy 1 ES @ 5000 preview") == CtlExit.OK
+    assert capsys.readouterr().out.splitlines() == [
+        "the gate would let it pass",
+        "  Position  now 0 · with all working orders +1",
+        "            after this order +2 of 50",
+    ]
+    limit = {"key": "max_position", "before": "50", "after": "5", "before_from": "default"}
+    data = {**limit, "after_from": "set by hand", "effect": "narrower"}
+    served.on_command = lambda _c, sink: sink(c.Answer(ok=True, text="50 → 5", data=data))
+    assert run(served, "do", "limit max_position 5 preview") == CtlExit.OK
+    told = capsys.readouterr().out
+    assert told.splitlines()[:3] == ["50 → 5", "  In force  50 → 5", "  Now       default"]
+    assert "takes it back" in told and "=" not in told
+
+
 def test_an_answer_that_does_not_come_is_not_success(
     served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:

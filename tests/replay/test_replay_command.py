@@ -106,6 +106,7 @@ def test_rows_of_a_time_and_the_story_of_an_id(journal: Path) -> None:
         (("--at", "soon"), 2, "write it like"),
         (("--at", "25:00"), 2, "write it like"),
         (("--from", "+1h"), 2, "no row in that time; it holds 2026-01-07 14:30:0"),
+        (("--from", "+2s", "--to", "+1s"), 2, "--from +2s lies after --to +1s"),
         (("--row", "99999"), 2, "there is no row 99999: it holds the rows 1 to "),
         (("--row", "-4"), 2, "there is no row -4"),
         (("--story", "²"), 2, "an order id, a correlation id"),
