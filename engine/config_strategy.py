@@ -103,12 +103,14 @@ class StrategyConfig(Section):
 
 
 class CgroupConfig(Section):
-    """Control groups (Linux, version 2): what a strategy starts is limited with it, and ends with it."""
+    """Control groups (Linux): what a strategy starts is limited with it, and ends with it."""
 
     directory: str = Field(
-        "", pattern=r"^(/[^\x00]*)?$", max_length=4096, examples=["/sys/fs/cgroup/trading.slice"]
+        "", pattern=r"^[^\x00]*$", max_length=4096, examples=["/sys/fs/cgroup/trading.slice", "trading"]
     )
-    """A control group that is delegated to the user of the engine and has no process of its own. Each
-    strategy's process gets a group in it: memory.max from memory_mb, cpu.max a quarter above cpu_limit,
-    pids.max from max_tasks. Empty: none, because not every system has them; the limits of the process itself
-    hold in any case."""
+    """Version 2: the full path of a control group that is delegated to the user of the engine and has no
+    process of its own. Version 1 (RHEL 8 and older): the group's name without a leading slash, as cgcreate
+    takes it; in the trees of cpu, memory and pids, wherever they are mounted, there must be one of that name
+    that belongs to the user of the engine. Each strategy's process gets a group in it: memory from memory_mb,
+    processor a quarter above cpu_limit, processes and threads from max_tasks. Empty: none, because not every
+    system has them; the limits of the process itself hold in any case."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from engine.config_strategy import StrategyConfig
-from engine.strategy.cgroup import Groups, Limits, Unconfined
+from engine.strategy.cgroups.base import Groups, Limits, Unconfined
 from engine.strategy.host import StrategyHost
 from engine.strategy.lockstep import LockstepHost
 from engine.strategy.process import Process, spawn
@@ -38,6 +39,7 @@ def _spawn(groups: Groups, config: StrategyConfig, import_paths: Sequence[str]) 
     except OSError as error:
         process.end()
         group.remove()
-        raise Unconfined(f"it cannot be put into {group.path}: {error.strerror}") from None
+        into = Path(error.filename).parent if error.filename else groups.where
+        raise Unconfined(f"it cannot be put into {into}: {error.strerror}") from None
     process.group = group
     return process

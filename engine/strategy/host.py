@@ -42,7 +42,7 @@ from engine.strategy.messages import (
     objection,
     saved_objection,
 )
-from engine.strategy.process import Process, Spawn, spawn
+from engine.strategy.process import OUT_OF_MEMORY, Process, Spawn, spawn
 from engine.strategy.reports import KIND_NAMES, Acted, HostSink, HostStatus, Origin, Rate, State
 
 MAX_RATE: Final = 1_000
@@ -112,6 +112,8 @@ class StrategyHost(ABC):
         self._timers: dict[str, TimerHandle] = {}
         self._baseline = 0
         self._rss: int | None = None
+        self._refused = 0
+        """Processes and threads that its control group has refused it, as far as known."""
         self._cpu = CpuShare()
         self._times = CallbackTimes(config.deadlines)
         self._counts = {"batches": 0, "events": 0, "actions": 0, "lines_lost": 0}
@@ -256,6 +258,7 @@ class StrategyHost(ABC):
         self._stopping = self._paused = ""
         self._quiet = False
         self._rss = None
+        self._refused = 0
         self._cpu = CpuShare()
         self._times = CallbackTimes(self.config.deadlines)
         self._enter("starting", "")
@@ -420,6 +423,13 @@ class StrategyHost(ABC):
         """Second guard behind the process's own limit: fails the strategy when it holds too much memory."""
         if self._process is None:
             return False
+        if self._process.out_of_memory():
+            self._fail(OUT_OF_MEMORY)  # the kernel may have killed only something that it started
+            return True
+        refused = self._process.tasks_refused()
+        if refused and not self._refused:
+            self._out.on_log(self.name, "error", self._refusals(refused), {})
+        self._refused = refused
         self._rss = self._process.rss()
         limit = self.config.memory_mb << 20
         if self._rss is None or not self._baseline or self._rss <= self._baseline + limit:
@@ -428,10 +438,16 @@ class StrategyHost(ABC):
         self._fail(f"memory limit {self.config.memory_mb} MB: {used} MB in use")
         return True
 
+    def _refusals(self, count: int) -> str:
+        limit = f"max_tasks ({self.config.max_tasks:,})"
+        return f"{count:,} times a process or thread beyond {limit} was refused it by its control group"
+
     def _fail(self, reason: str, trace: str = "") -> None:
         if not self.live:
             return
         words = trace or (self._process.last_words() if self._process else "")
+        if self._process and (refused := self._process.tasks_refused()):
+            reason += f"; {self._refusals(refused)}"
         self._end("failed", reason)
         if words:
             self._out.on_log(self.name, "error", words, {"reason": reason})

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine.strategy.board import STACK_SIGNAL, Board, new_page
-from engine.strategy.cgroup import Group
+from engine.strategy.cgroups.base import Group
+from engine.strategy.pidfd import handle
 
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 """All that a strategy sees of the environment; secrets may stand in the rest."""
 _ERRORS_KEPT: Final = 4_000
 _KILLED_WITHIN: Final = 5.0
 """Seconds that the end of a killed process may take."""
+OUT_OF_MEMORY: Final = "memory limit: it and what it started used more than its control group may"
 _PAGE: Final = resource.getpagesize()
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -83,8 +85,9 @@ class Process:
 
     def wait(self, timeout: float) -> bool:
         """Blocks until it has ended; False after `timeout` seconds."""
-        if self.poll() is None and sys.platform == "linux":
-            ended = os.pidfd_open(self.pid)  # it is not reaped yet: the number is still its own
+        # It is not reaped yet: the number is still its own.
+        ended = handle(self.pid) if self.poll() is None else None
+        if ended is not None:
             try:
                 select.select([ended], [], [], timeout)
             finally:
@@ -141,10 +144,19 @@ class Process:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
-        if name == "SIGKILL" and self.group is not None and self.group.out_of_memory():
-            return "memory limit: it and what it started used more than its control group may"
+        if name == "SIGKILL" and self.out_of_memory(killed=True):
+            return OUT_OF_MEMORY
         hint = " (not by the engine; the system does that when memory runs out)" if name == "SIGKILL" else ""
         return f"killed by {name}{hint}"
+
+    def out_of_memory(self, killed: bool = False) -> bool:
+        """Whether the kernel has killed in its control group, it or what it started, for want of memory.
+        `killed`: it has died by SIGKILL."""
+        return self.group is not None and self.group.out_of_memory(killed)
+
+    def tasks_refused(self) -> int:
+        """Processes and threads that its control group has refused it and what it started."""
+        return 0 if self.group is None else self.group.tasks_refused()
 
     def ask_stack(self) -> None:
         """Has it say, among its last words, where it is."""

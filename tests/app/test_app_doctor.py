@@ -16,6 +16,8 @@ from app import doctor
 from app.cli import parse
 from app.paths import exchange_socket, journal_path
 from engine.control import wire
+from engine.strategy.cgroups.base import CONTROLLERS
+from engine.strategy.cgroups.mounts import mounts
 
 
 @pytest.fixture
@@ -225,3 +227,32 @@ def test_control_groups_that_cannot_be_had(state: Path, tmp_path: Path) -> None:
     found = examine(state, f'[cgroup]\ndirectory = "{tmp_path}/nowhere"\n')["control groups"]
     assert (found.state, found.text) == ("FAIL", f"there is no directory {tmp_path}/nowhere")
     assert found.remedy == "cgroup.directory: name one that is delegated to your user"
+
+
+def test_control_groups_of_version_1_are_tried_and_told(state: Path) -> None:
+    at = [path for name, path in mounts().version_1.items() if name in CONTROLLERS]
+    if len(at) < len(CONTROLLERS):
+        pytest.skip("the controllers of version 1 are not mounted here")
+    name = f"breakwater-test-doctor-{os.getpid()}"
+    config = f'[cgroup]\ndirectory = "{name}"\n'
+    found = examine(state, config)["control groups"]
+    assert found.state == "FAIL"
+    assert found.text.startswith("there is no control group ") and name in found.text
+    assert found.remedy.startswith("cgroup.directory: make it for your user, as root: mkdir -p ")
+    places = [path / name for path in dict.fromkeys(at)]
+    made = []
+    try:
+        for place in places:
+            try:
+                place.mkdir()
+            except OSError as error:
+                pytest.skip(f"no control group can be made in {place.parent}: {error.strerror}")
+            made.append(place)
+        found = examine(state, config)["control groups"]
+        assert found.state == "PASS", found
+        assert f"strategies get their own in {name} of cpu, memory, pids (control groups of version 1)" in (
+            found.text
+        )
+    finally:
+        for place in made:
+            place.rmdir()  # which says as well that nothing is left in it

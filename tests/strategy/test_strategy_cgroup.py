@@ -1,4 +1,4 @@
-"""Control groups of strategies, in a stand-in for the kernel's tree: plain files, kept as it keeps them."""
+"""Control groups of version 2 in a stand-in for the kernel's tree: plain files, kept as it keeps them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from strategy_kit import (
 from app.confine import host_factory, try_out, unconfined
 from app.settings import Settings
 from engine.config_strategy import CgroupConfig
-from engine.strategy.cgroup import ROOT, Groups, Limits, Tree, Unconfined
+from engine.strategy.cgroups.base import Limits, Tree, Unconfined
+from engine.strategy.cgroups.version2 import GroupsV2
 from engine.strategy.confined import hosts
 from engine.strategy.host import StrategyHost
 
@@ -70,11 +71,14 @@ class StandIn(Tree):
 @pytest.fixture
 def delegated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory as a service manager delegates it, in a kernel of our own."""
-    monkeypatch.setattr("engine.strategy.cgroup.Tree", StandIn)
+    monkeypatch.setattr("engine.strategy.cgroups.base.Tree", StandIn)
     path = tmp_path / "delegated"
     path.mkdir()
     (path / "cgroup.controllers").write_text("cpuset cpu io memory pids\n")
     (path / "cgroup.subtree_control").write_text("")
+    mounted = tmp_path / "mountinfo"
+    mounted.write_text(f"30 1 0:26 / {path} rw - cgroup2 cgroup2 rw\n")
+    monkeypatch.setattr("engine.strategy.cgroups.mounts.MOUNTINFO", mounted)
     return path
 
 
@@ -86,7 +90,7 @@ def made(
     folder: Path, delegated: Path, clock: Any, sink: Remembers, body: str, **changes: Any
 ) -> StrategyHost:
     """A host of the kind that the clock is for, from the text of its methods."""
-    factory = hosts(Groups(delegated), lockstep=isinstance(clock, HandClock))
+    factory = hosts(GroupsV2(delegated), lockstep=isinstance(clock, HandClock))
     module = write_strategy(folder, body)
     return factory(config(module, **changes), INSTRUMENTS, clock, sink, import_paths=[str(folder)])
 
@@ -211,8 +215,8 @@ def test_what_a_killed_engine_left_is_removed_at_the_next_start(tmp_path: Path, 
 import subprocess, sys
 sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[2])]!r}
 from pathlib import Path
-from test_strategy_cgroup import Groups, Limits, StandIn
-group = Groups(Path({str(delegated)!r}), StandIn()).make("trend", Limits(1 << 20, None, 4))
+from test_strategy_cgroup import GroupsV2, Limits, StandIn
+group = GroupsV2(Path({str(delegated)!r}), StandIn()).make("trend", Limits(1 << 20, None, 4))
 child = subprocess.Popen(["sleep", "600"], start_new_session=True, stdout=subprocess.DEVNULL)
 group.add(child.pid)
 print(child.pid, flush=True)
@@ -224,7 +228,7 @@ sys.stdin.read()
         assert engine.stdout is not None
         left = int(engine.stdout.readline())
         (delegated / "somebody-else").mkdir()
-        Groups(delegated).sweep()
+        GroupsV2(delegated).sweep()
         assert len(groups_in(delegated)) == 2, "that engine lives"
         assert alive(left)
         engine.kill()
@@ -239,7 +243,7 @@ sys.stdin.read()
 
 
 def test_a_group_that_stays_is_told(delegated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.strategy.cgroup._LOOKS", 2)
+    monkeypatch.setattr("engine.strategy.cgroups.base._LOOKS", 2)
     monkeypatch.setattr(StandIn, "remove", lambda self, path: path.rmdir())
     StandIn().make(delegated / "breakwater-1-7-trend-1")
     log: list[str] = []
@@ -249,7 +253,7 @@ def test_a_group_that_stays_is_told(delegated: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_directory_that_serves_is_found_out_by_using_it(delegated: Path) -> None:
-    try_out(delegated)
+    try_out(GroupsV2(delegated))
     assert (delegated / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
     assert not groups_in(delegated)
 
@@ -267,13 +271,13 @@ def _busy(delegated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         return real(fd, data)
 
-    monkeypatch.setattr("engine.strategy.cgroup.os.write", write)
+    monkeypatch.setattr("engine.strategy.cgroups.members.os.write", write)
 
 
 def _not_entered(delegated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's answer where a process comes from outside of what is delegated."""
     monkeypatch.setattr(
-        "engine.strategy.cgroup.Group.add",
+        "engine.strategy.cgroups.base.Group.add",
         lambda self, pid: (_ for _ in ()).throw(PermissionError(errno.EACCES, "Permission denied")),
     )
 
@@ -314,23 +318,10 @@ def test_a_start_is_refused_where_the_limits_cannot_be_had(
     assert not unconfined(settings.model_copy(update={"strategies": ()}), "bw.toml"), "nobody to confine"
 
 
-def test_the_trees_of_this_machine_that_do_not_serve_say_why() -> None:
-    """Version 1, where it is mounted: nothing is written there."""
-    one = ROOT / "memory"
-    if not one.is_dir() or (ROOT / "cgroup.controllers").exists():
-        pytest.skip(f"no control groups of version 1 are mounted below {ROOT}")
-    with pytest.raises(
-        Unconfined, match="is no control group of version 2: this machine has version 1"
-    ) as told:
-        try_out(one)
-    assert "unified_cgroup_hierarchy" in told.value.remedy
-    assert not [path for path in one.iterdir() if path.name.startswith("breakwater")]
-
-
 def test_nothing_comes_into_being_in_a_directory_that_is_no_control_group(tmp_path: Path) -> None:
     with pytest.raises(Unconfined, match=r"does not take memory\.max"):
-        Groups(tmp_path).make("trend", Limits(1 << 20, None, 4))
+        GroupsV2(tmp_path).make("trend", Limits(1 << 20, None, 4))
     assert not list(tmp_path.iterdir())
 
 
-__all__ = ["Groups", "Limits", "StandIn"]
+__all__ = ["GroupsV2", "Limits", "StandIn"]

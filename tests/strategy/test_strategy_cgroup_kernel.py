@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.strategy.cgroup import CONTROLLERS, Group, Groups, Tree, Unconfined
+from engine.strategy.cgroups.base import CONTROLLERS, Group, Tree, Unconfined
+from engine.strategy.cgroups.version2 import GroupsV2, GroupV2
 
 FAMILY = "read go; setsid sleep 600 & setsid sleep 600 & echo started; exec sleep 600"
 """A process that starts two others, which leave its session, once it is told to."""
@@ -48,7 +49,7 @@ def begin(group: Group) -> subprocess.Popen[str]:
 def test_what_a_process_starts_is_in_its_group_and_ends_with_it(tree: Path) -> None:
     path = tree / f"breakwater-test-{os.getpid()}"
     path.mkdir()
-    group = Group(path, Tree())
+    group = GroupV2(path, Tree())
     family = begin(group)
     try:
         inside = {int(pid) for pid in (path / "cgroup.procs").read_text().split()}
@@ -65,5 +66,5 @@ def test_a_tree_without_the_controllers_is_refused_by_their_names(tree: Path) ->
     if not missing:
         pytest.skip("all controllers are free here")
     with pytest.raises(Unconfined, match=f"may not limit {', '.join(missing)}"):
-        Groups(tree).probe(os.getpid())
+        GroupsV2(tree).probe(os.getpid())
     assert not list(tree.glob("breakwater-*-probe-*"))

@@ -1,0 +1,1 @@
+"""Control groups of Linux, of either version, for the processes of strategies."""
