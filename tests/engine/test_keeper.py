@@ -92,6 +92,16 @@ def watched(rig: Rig) -> FakePost:
     return post
 
 
+async def kept(rig: Rig) -> tuple[FakePost, Keeper]:
+    """The same a second after its first heartbeat."""
+    post = watched(rig)
+    keeper = rig.engine.keeper
+    assert keeper is not None
+    await keeper.first()
+    await rig.sleep(1)
+    return post, keeper
+
+
 def codes(rig: Rig) -> set[str]:
     """Alarms whose cause is not over."""
     return {a.code for a in rig.engine.core.books.alerts.rows(100) if not a.cleared}
@@ -351,11 +361,7 @@ def test_an_engine_that_stood_still_itself_does_not_call_the_sentinel_gone() -> 
     sentinel stood still; and so did the seconds in which the next one started, after the hand-back."""
 
     async def script(rig: Rig) -> None:
-        post = watched(rig)
-        keeper = rig.engine.keeper
-        assert keeper is not None
-        await keeper.first()
-        await rig.sleep(1)
+        post, keeper = await kept(rig)
         post.answers = False  # what it says waits in the socket
         keeper._timer.cancel()  # type: ignore[union-attr]
         await rig.sleep(60)
@@ -378,11 +384,7 @@ def test_an_engine_that_stood_still_itself_does_not_call_the_sentinel_gone() -> 
 
 def test_an_answer_from_before_the_lease_came_back_counts_no_more() -> None:
     async def script(rig: Rig) -> None:
-        post = watched(rig)
-        keeper = rig.engine.keeper
-        assert keeper is not None
-        await keeper.first()
-        await rig.sleep(1)
+        post, keeper = await kept(rig)
         late = Said(phase=Phase.YIELDING, policy="flatten", pid=7, after=2.0, n=0, format=FORMAT, build="1+a")
         post._take(late)
         assert not keeper.why_not

@@ -144,6 +144,19 @@ class Bench:
         self.phase(*wanted)
         self.hurry.unlink()
 
+    def at_work(self) -> Said:
+        """The engine is dead, and the sentinel, which has cancelled, cannot close: the market is halted. What
+        it says."""
+        self.ready()
+        self.exposed()
+        self.exchange.drill("state", symbol="ES", state="HALTED")
+        self.engine.kill()
+        self.silent(Phase.ACTING)
+        wait_for(lambda: not self.working(), "the orders are cancelled")
+        said = ask(self.state)
+        assert said is not None
+        return said
+
     def steps(self, cycle: str, count: int) -> None:
         """So many steps of the sentinel's time pass, of which `after` has 20; then it stands until another
         cycle."""

@@ -61,14 +61,7 @@ def test_an_engine_that_is_late_or_whose_lease_file_is_replaced_is_left_alone(b:
 def test_a_sentinel_that_stood_still_at_work_and_lost_its_lease_file_makes_room(b: Bench) -> None:
     """Found by reading: the engine that started meanwhile took the new lease, and the sentinel stayed at work
     beside it for ever, unable to send; nobody watched over that engine."""
-    b.ready()
-    b.exposed()
-    b.exchange.drill("state", symbol="ES", state="HALTED")  # so that nothing can be closed
-    b.engine.kill()
-    b.silent(Phase.ACTING)
-    wait_for(lambda: not b.working(), "the orders are cancelled")
-    said = ask(b.state)
-    assert said is not None
+    said = b.at_work()
     os.kill(said.pid, signal.SIGSTOP)
     sentinel_lease_path(b.state).unlink()
     b.engine.begin()

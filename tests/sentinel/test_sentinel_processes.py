@@ -147,15 +147,8 @@ def test_an_engine_that_starts_while_the_sentinel_works_takes_over_from_it_dead_
     flattens: Bench, dies: bool
 ) -> None:
     b = flattens
-    b.ready()
-    b.exposed()
+    said = b.at_work()
     before = len(b.notes())
-    b.exchange.drill("state", symbol="ES", state="HALTED")  # so that nothing can be closed
-    b.engine.kill()
-    b.silent(Phase.ACTING)
-    wait_for(lambda: not b.working(), "the orders are cancelled")
-    said = ask(b.state)
-    assert said is not None
     if dies:
         os.kill(said.pid, signal.SIGKILL)
         wait_for(lambda: not alive(said.pid), "it is dead")
