@@ -24,6 +24,7 @@ from engine.clock import RealClock
 from engine.config import EngineConfig
 from engine.control.commands import Adopt, Reset
 from engine.control.snapshot import Snapshot
+from engine.feeds.errors import FeedError
 from engine.journal.errors import StoreRefused
 from engine.journal.rows import Row
 from engine.model import Instrument
@@ -190,7 +191,10 @@ def _told(picture: Snapshot) -> Snapshot | None:
 
 async def _instruments(context: DrillContext, feed: str) -> tuple[Instrument, ...]:
     clock = RealClock(asyncio.get_running_loop())
-    return tuple(await instruments_of(context.settings, feed, context.seed, clock))
+    try:
+        return tuple(await instruments_of(context.settings, feed, context.seed, clock))
+    except FeedError as error:
+        raise Broken(str(error)) from error
 
 
 def _rows(path: Path, ran: _Ran) -> list[Row]:

@@ -174,6 +174,16 @@ def test_another_paper_account_runs_what_needs_no_power_over_it(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_an_account_that_cannot_be_reached_is_told_and_not_drilled(tmp_path: Path) -> None:
+    """A stack of exceptions was what one saw who had not started the exchange."""
+    path = tmp_path / "away.toml"
+    path.write_text(f'[feed]\nsource = "exchange:{tmp_path}/x.sock"\n')
+    done = drill(tmp_path, "--against", str(path), "--only", "2.30")
+    assert done.returncode == 8 and "Traceback" not in done.stderr, done
+    assert "no exchange answers on" in done.stderr and "start one with 'breakwater exchange" in done.stderr
+    assert not list((tmp_path / "state").glob("drills/*"))
+
+
 def test_an_account_that_is_not_flat_is_not_drilled(venue: tuple[Path, ExchangeProcess]) -> None:
     folder, exchange = venue
     profile(folder, exchange)
