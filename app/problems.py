@@ -82,11 +82,14 @@ def _listed(found: Unknown) -> str:
 def wrong_value(where: str, path: Loc, value: Any, why: str, found: Found) -> Problem:
     """A value of the wrong type or out of range, with what is allowed."""
     key = dotted(path)
-    text = f"{shown(value, key)} {why}; allowed: {allowed(found.annotation, found.field)}"
+    return Problem(where, key, f"{shown(value, key)} {why}; allowed: {_right(found, key)}")
+
+
+def _right(found: Found, key: str) -> str:
+    """What is allowed, with an example where there is one."""
+    text = allowed(found.annotation, found.field)
     examples = found.field.examples if found.field is not None else None
-    if examples:
-        text += f", such as {shown(examples[-1], key)}"
-    return Problem(where, key, text)
+    return f"{text}, such as {shown(examples[-1], key)}" if examples else text
 
 
 _WHY = {
@@ -131,9 +134,7 @@ def from_validation(
             problems.append(unknown_key(source, path, item["input"], found, model))
         elif item["type"] == "missing":
             problems.append(
-                Problem(
-                    source, dotted(path), f"is missing; it takes: {allowed(found.annotation, found.field)}"
-                )
+                Problem(source, dotted(path), f"is missing; it takes: {_right(found, dotted(path))}")
             )
         elif item["type"] == "value_error":
             problems.append(Problem(source, dotted(path), str(item["ctx"]["error"])))

@@ -361,9 +361,13 @@ class EngineConfig(Section):
         names = [s.name for s in self.strategies]
         twice = {n for n in names if names.count(n) > 1}
         if twice:
-            raise ValueError(f"strategies: names must differ, {sorted(twice)} stand twice")
+            raise ValueError(
+                f"strategies: names must differ; {', '.join(sorted(twice))} is there more than once"
+            )
         ways = [c.name for c in self.connections]
         twice = {n for n in ways if ways.count(n) > 1}
         if twice:
-            raise ValueError(f"connections: names must differ, {sorted(twice)} stand twice")
+            raise ValueError(
+                f"connections: names must differ; {', '.join(sorted(twice))} is there more than once"
+            )
         return self

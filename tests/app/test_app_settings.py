@@ -78,9 +78,13 @@ def test_nothing_given_is_the_defaults() -> None:
         ("broker = 'acme'", "broker: there is no broker 'acme'; allowed: one of paper"),
         ("[[strategies]]\nname = 'a'\nsymbols = ['ES']", "strategies[0].module: is missing; it takes: text"),
         (
+            "[[link.maintenance]]\nzone = 'America/New_York'\nend = '00:45'",
+            '[0-5]\\d$, such as "23:45"',
+        ),
+        (
             "[[strategies]]\nname='a'\nmodule='m:C'\nsymbols=['ES']\n[[strategies]]\nname='a'\nmodule='m:C'\n"
             "symbols=['ES']",
-            "names must differ, ['a'] stand twice",
+            "names must differ; a is there more than once",
         ),
         (
             "[paper.exchange.faults]\nbust = 2",
