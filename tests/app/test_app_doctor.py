@@ -226,7 +226,7 @@ def test_control_groups_that_cannot_be_had(state: Path, tmp_path: Path) -> None:
     assert "control groups" not in examine(state), "nobody asked for them"
     found = examine(state, f'[cgroup]\ndirectory = "{tmp_path}/nowhere"\n')["control groups"]
     assert (found.state, found.text) == ("FAIL", f"there is no directory {tmp_path}/nowhere")
-    assert found.remedy == "cgroup.directory: name one that is delegated to your user"
+    assert found.remedy.startswith("cgroup.directory: ") and ": name " in found.remedy
 
 
 def test_control_groups_of_version_1_are_tried_and_told(state: Path) -> None:

@@ -126,15 +126,30 @@ def test_controllers_that_share_a_tree_share_a_directory(machine: Machine, tmp_p
             "",
             "{root}",
             "{root} is no control group of version 2; this machine has version 1: name a group of it without "
-            'its mount, such as "trading"',
+            'without its mount, such as "trading"',
             id="version 1, named by where the mounts are",
+        ),
+        pytest.param(
+            ("cpu", "memory", "pids"),
+            "",
+            "{root}/trading.slice",
+            "there is no directory {root}/trading.slice; this machine has version 1: name a group of it "
+            'without its mount, such as "trading"',
+            id="version 1, named as of version 2",
+        ),
+        pytest.param(
+            (),
+            "cpu memory pids",
+            "{root}/unified/trading",
+            "there is no directory {root}/unified/trading; name one that is delegated to your user",
+            id="version 2, no such group",
         ),
         pytest.param(
             ("cpu", "memory", "pids"),
             "hugetlb",
             "{root}/unified",
-            "{root}/unified may not limit cpu, memory, pids: on this machine version 1 has them; name a "
-            'group of version 1 without its mount, such as "trading"',
+            "{root}/unified may not limit cpu, memory, pids: on this machine version 1 has them; "
+            'this machine has version 1: name a group of it without its mount, such as "trading"',
             id="hybrid, named in the tree of version 2",
         ),
         pytest.param(

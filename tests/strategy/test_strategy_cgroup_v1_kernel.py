@@ -34,7 +34,7 @@ from app.settings import Settings
 from engine.config_strategy import CgroupConfig
 from engine.strategy.cgroups.base import CONTROLLERS, Limits, Tree, Unconfined
 from engine.strategy.cgroups.directory import groups_of
-from engine.strategy.cgroups.mounts import mounts
+from engine.strategy.cgroups.mounts import MOUNTINFO, mounts
 from engine.strategy.cgroups.version1 import GroupsV1, GroupV1
 from engine.strategy.confined import hosts
 from engine.strategy.host import StrategyHost
@@ -370,6 +370,28 @@ def test_a_group_that_is_missing_in_one_tree_is_refused_with_the_command_that_ma
     assert problem.text == (
         f"there is no control group {absent}; make it for your user, as root: mkdir -p {absent} and chown it"
     )
+    assert delegated.empty()
+
+
+def test_the_trees_of_this_machine_do_not_serve_by_their_full_paths(delegated: Delegated) -> None:
+    """Also not one of version 2 that is mounted beside them, where its controllers are version 1's."""
+    with pytest.raises(Unconfined, match="is no control group of version 2") as told:
+        try_out(groups_of(str(delegated.at["memory"])))
+    assert told.value.remedy.endswith(f'name it without that, "{delegated.name}"')
+    for line in MOUNTINFO.read_text().splitlines():
+        if " - cgroup2 " in line:
+            with pytest.raises(
+                Unconfined, match="may not limit cpu, memory, pids: on this machine version 1"
+            ):
+                try_out(groups_of(line.split()[4]))
+    assert delegated.empty()
+
+
+def test_what_is_left_in_one_tree_only_is_removed(delegated: Delegated) -> None:
+    """As after an engine that was killed while it made a group, or removed one."""
+    left = delegated.at["memory"] / "breakwater-1-7-trend-1"
+    left.mkdir()
+    assert groups_of(delegated.name).sweep() == []
     assert delegated.empty()
 
 

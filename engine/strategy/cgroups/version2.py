@@ -25,6 +25,7 @@ from engine.strategy.cgroups.base import (
 from engine.strategy.cgroups.members import write
 from engine.strategy.cgroups.mounts import CONTROLLERS_FILE, Mounts, mounts
 
+_VERSION_1: Final = 'this machine has version 1: name a group of it without its mount, such as "trading"'
 _EVENTS: Final = 4_096
 """Bytes in which the whole of `cgroup.events` is."""
 
@@ -92,9 +93,13 @@ class GroupsV2(Groups):
 
     def _look(self) -> None:
         path = self.directory
-        if not path.is_dir():
-            raise Unconfined(f"there is no directory {path}", "name one that is delegated to your user")
         found = mounts()
+        if not path.is_dir():
+            one = all(name in found.version_1 for name in CONTROLLERS)
+            raise Unconfined(
+                f"there is no directory {path}",
+                _VERSION_1 if one else "name one that is delegated to your user",
+            )
         try:
             present = (path / CONTROLLERS_FILE).read_text().split()
         except OSError:
@@ -104,9 +109,7 @@ class GroupsV2(Groups):
             raise Unconfined(
                 f"{path} may not limit {', '.join(missing)}: on this machine version 1 has "
                 f"{'it' if len(missing) == 1 else 'them'}",
-                'name a group of version 1 without its mount, such as "trading"'
-                if all(name in found.version_1 for name in CONTROLLERS)
-                else ONE_VERSION,
+                _VERSION_1 if all(name in found.version_1 for name in CONTROLLERS) else ONE_VERSION,
             )
         if missing:
             raise Unconfined(
@@ -139,6 +142,6 @@ def _instead(path: Path, found: Mounts) -> str:
             name = path.relative_to(point)
             return f'it is in the tree of version 1 at {point}: name it without that, "{name}"'
     if all(name in found.version_1 for name in CONTROLLERS):
-        return 'this machine has version 1: name a group of it without its mount, such as "trading"'
+        return _VERSION_1
     below = found.version_2.get("memory")
     return f"name one below {below}" if below is not None else "mount them, or leave it out"
