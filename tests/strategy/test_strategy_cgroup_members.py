@@ -48,10 +48,15 @@ def test_a_number_that_has_gone_over_to_another_is_not(
         (group / "cgroup.procs").write_text("")
         return handle(pid) if pidfd else None
 
+    sent: list[tuple[int, int]] = []
     monkeypatch.setattr(members, "handle", meanwhile)
+    monkeypatch.setattr("engine.strategy.cgroups.members.os.kill", lambda *to: sent.append(to))
+    monkeypatch.setattr(
+        "engine.strategy.cgroups.members.signal.pidfd_send_signal", lambda *to: sent.append(to)
+    )
     (group / "cgroup.procs").write_text(f"{sleeper.pid}\n")
     members.kill([group])
-    assert alive(sleeper.pid)
+    assert not sent
 
 
 def test_the_end_of_a_member_is_waited_for_and_no_longer(

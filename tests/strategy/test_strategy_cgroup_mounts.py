@@ -126,7 +126,7 @@ def test_controllers_that_share_a_tree_share_a_directory(machine: Machine, tmp_p
             "",
             "{root}",
             "{root} is no control group of version 2; this machine has version 1: name a group of it without "
-            'without its mount, such as "trading"',
+            'its mount, such as "trading"',
             id="version 1, named by where the mounts are",
         ),
         pytest.param(

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -160,9 +160,12 @@ def test_what_it_eats_beyond_its_groups_memory_has_the_kernel_kill_it(
     assert delegated.empty()
 
 
+@pytest.mark.parametrize("counts", [True, False], ids=["oom_kill", "before Linux 4.13"])
 def test_a_kill_that_its_memory_has_nothing_to_do_with_is_not_laid_to_it(
-    tmp_path: Path, delegated: Delegated
+    tmp_path: Path, delegated: Delegated, monkeypatch: pytest.MonkeyPatch, counts: bool
 ) -> None:
+    if not counts:
+        monkeypatch.setattr(GroupV1, "kills_in", "memory.not_in_this_kernel")
     body = """
         def on_quote(self, quote):
             os.kill(os.getpid(), 9)
@@ -208,9 +211,10 @@ def test_where_the_kernel_kills_only_what_it_started_it_is_stopped_and_told(
     assert delegated.empty()
 
 
-@pytest.mark.parametrize("limit", [0.4, None])
+# A small share, which it gets on a busy machine as well; it ends when it has been held twice.
+@pytest.mark.parametrize(("limit", "spins"), [(0.2, 10.0), (None, 0.5)])
 def test_one_that_spins_is_held_to_its_share_by_the_kernel(
-    tmp_path: Path, delegated: Delegated, limit: float | None
+    tmp_path: Path, delegated: Delegated, limit: float | None, spins: float
 ) -> None:
     body = f"""
         def throttled(self):
@@ -219,7 +223,7 @@ def test_one_that_spins_is_held_to_its_share_by_the_kernel(
             return int(dict(line.split() for line in (group / "cpu.stat").open())["nr_throttled"])
         def on_quote(self, quote):
             before, began = self.throttled(), time.process_time()
-            while self.throttled() < before + 2 and time.process_time() < began + 1: pass
+            while self.throttled() < before + 2 and time.process_time() < began + {spins}: pass
             self.log(str(self.throttled() - before))
     """
     host = made(tmp_path, delegated, HandClock(), body, cpu_limit=limit)
@@ -385,6 +389,20 @@ def test_the_trees_of_this_machine_do_not_serve_by_their_full_paths(delegated: D
             ):
                 try_out(groups_of(line.split()[4]))
     assert delegated.empty()
+
+
+def test_nothing_may_be_born_in_it_from_when_it_is_killed(
+    delegated: Delegated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = groups_of(delegated.name).make("trend", Limits(1 << 20, None, 4))
+    most: list[str] = []
+
+    def look(paths: Sequence[Path]) -> None:
+        most.append((group.at["pids"] / "pids.max").read_text())
+
+    monkeypatch.setattr("engine.strategy.cgroups.base.kill", look)
+    group.remove()
+    assert most == ["0\n"]
 
 
 def test_what_is_left_in_one_tree_only_is_removed(delegated: Delegated) -> None:
