@@ -19,7 +19,7 @@ class Recording(Protocol):
 
     def event(self, direction: int) -> str: ...
 
-    def jump(self, text: str) -> str: ...
+    def jump(self, text: str, zone: str) -> str: ...
 
     def play(self) -> str: ...
 
@@ -62,5 +62,5 @@ class Recorded(Part):
         """Takes a typed line that names a moment of a recording."""
         if not hasattr(self._link, "jump") or not f"{text} ".startswith(JUMP):
             return False
-        self._move(lambda recording: recording.jump(text[len(JUMP) :].strip()))
+        self._move(lambda recording: recording.jump(text[len(JUMP) :].strip(), self._zone))
         return True

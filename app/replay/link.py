@@ -10,8 +10,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from app.replay import picture
 from app.replay.index import Index
@@ -148,14 +150,19 @@ class ReplayLink:
             return f"there is no fill, alarm, halt or kill {'after' if direction > 0 else 'before'} this"
         return self._go(found.seq)
 
-    def jump(self, text: str) -> str:
-        """To a time as a person writes it, or to a row (`#412`)."""
+    def jump(self, text: str, zone: str = "UTC") -> str:
+        """To a time as a person writes it who reads times of this zone, or to a row (`#412`)."""
         if text.startswith("#") and text[1:].isdigit():
             return self._go(int(text[1:]))
         try:
-            return self._go(self._index.at(parse_time(text, self._tape)))
+            ts = parse_time(text, self._tape, ZoneInfo(zone))
         except ValueError as error:
             return str(error)
+        said = self._go(self._index.at(ts))
+        if not said or ts >= self._tape.begins:
+            return said
+        first = datetime.fromtimestamp(self._tape.begins // NS, ZoneInfo(zone))
+        return f"the journal begins at {first:%Y-%m-%d %H:%M:%S} ({zone})"
 
     def play(self) -> str:
         """Faster, then it stands again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from app.options import parse_duration
@@ -15,20 +15,21 @@ from engine.recorder.words import Words
 
 FORMS = (
     "2026-11-25T14:30:07Z, '2026-11-25 14:30:07.250', 2026-11-25 (its midnight), "
-    "14:30:07 (UTC, on its last day), +90s, -5m, or UTC ns"
+    "14:30:07 (on its last day; in {}), +90s, -5m, or UTC ns"
 )
 
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?Z?", re.ASCII)
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z?)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NO_SPAN = re.compile(r"[+-]0+[a-z]*", re.ASCII)
 _STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](.+)", re.ASCII)
 
 
-def parse_time(text: str, tape: Tape) -> int:
+def parse_time(text: str, tape: Tape, zone: tzinfo = UTC) -> int:
     """A moment as UTC ns. `+90s` counts from the journal's first row, `-5m` back from its last, a time of day
-    is that of its last day; all in UTC. Raises `ValueError` with the forms."""
+    is that of its last day; in `zone`, which is that in which the times were shown, and with a Z in UTC.
+    Raises `ValueError` with the forms."""
     text = text.strip()
-    wrong = ValueError(f"'{text}' is no time; write it like {FORMS}")
+    wrong = ValueError(f"'{text}' is no time; write it like {FORMS.format(zone)}")
     if text.isdecimal() and len(text) > 12:
         return int(text)
     if _NO_SPAN.fullmatch(text):
@@ -41,7 +42,8 @@ def parse_time(text: str, tape: Tape) -> int:
         return tape.begins + span if text[0] == "+" else tape.ends - span
     if _DATE.fullmatch(text):
         text += "T00:00"
-    day = datetime.fromtimestamp(tape.ends // NS, UTC).date()
+    zone = UTC if text.endswith("Z") else zone
+    day = datetime.fromtimestamp(tape.ends // NS, zone).date()
     stamp = _STAMP.fullmatch(text)
     try:
         if stamp is not None:
@@ -50,8 +52,10 @@ def parse_time(text: str, tape: Tape) -> int:
         if clock is None:
             raise wrong
         hour, minute, second = (int(part or 0) for part in clock.groups()[:3])
-        midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        whole = int((midnight + timedelta(hours=hour, minutes=minute, seconds=second)).timestamp())
+        # By the clock on the wall: midnight may lie in another offset, and a leap second in the next minute.
+        moment = datetime(day.year, day.month, day.day, tzinfo=zone)
+        moment += timedelta(hours=hour, minutes=minute, seconds=second)
+        whole = int(moment.timestamp())
     except (ValueError, OverflowError):
         raise wrong from None
     if hour > 23 or minute > 59 or second > 60:

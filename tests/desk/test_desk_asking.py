@@ -252,7 +252,7 @@ def test_a_recording_moves_by_keys_on_every_screen_and_kills_nothing() -> None:
             self.moves.append(("event", direction))
             return "there is none"
 
-        def jump(self, text: str) -> str:
+        def jump(self, text: str, zone: str) -> str:
             self.moves.append(text)
             return f"'{text}' is no time"
 

@@ -143,6 +143,20 @@ def test_it_jumps_to_times_and_rows_and_explains_what_is_none(link: ReplayLink) 
     assert stands(link) == here
 
 
+def test_a_time_is_that_of_the_clock_that_the_desk_shows(link: ReplayLink) -> None:
+    """A time as it stood on the screen, in Chicago, was taken for one of UTC, before the journal."""
+    told = ask(link, RowsOf(), RowsTold)
+    for text in ("08:30:01", "2026-01-07 08:30:01", "14:30:01Z", "2026-01-07T14:30:01Z"):
+        assert link.jump("#1") == "" and stands(link) == 1
+        assert link.jump(text, "America/Chicago") == "" and stands(link) > 1, text
+        assert told.begins < ask(link, RowsOf(), RowsTold).ts <= told.begins + 1_000_000_000
+    said = link.jump("08:30:01")
+    assert said == "the journal begins at 2026-01-07 14:30:00 (UTC)" and stands(link) == 1
+    said = link.jump("02:30", "America/Chicago")
+    assert said == "the journal begins at 2026-01-07 08:30:00 (America/Chicago)"
+    assert "in America/Chicago" in link.jump("noon", "America/Chicago")
+
+
 def test_rows_around_the_moment_are_told_with_the_words_of_the_recorder(link: ReplayLink) -> None:
     link.jump("#10")
     stands(link)
