@@ -28,6 +28,7 @@ from engine.lifecycle_types import (
     Code,
     OrderLife,
     Transition,
+    doubt,
     evolve,
     open_again,
     tell,
@@ -84,10 +85,25 @@ def _which(life: OrderLife, event: Replaced) -> int | None:
     return 0
 
 
-def _replaced(life: OrderLife, event: Replaced) -> Transition:
-    if event.replace_id is not None and event.replace_id in life.answered:
+def _replaced_again(life: OrderLife, event: Replaced) -> Transition:
+    """Another answer to a replace that was answered or overtaken. As a rule it is a copy of the first. Other
+    terms, told later than those that the order stands on, are no copy: the line brought the request twice,
+    the second time after a newer one, and the venue works on the older terms. Which of the two stands the
+    venue is asked; until then the larger quantity counts."""
+    if event.ts <= life.termed or is_current(life, event):
         code = Code.OUT_OF_SEQUENCE if event.replace_id != life.answered[-1] else Code.DUPLICATE
         return surprise(life, code, f"replace {event.replace_id} was answered or overtaken before")
+    told, anomalies = tell(life, event.cum, event.ts)
+    either = with_terms(told, max(life.qty, event.qty), event.limit, event.stop)
+    text = f"the venue took {event.replace_id} a second time, after newer terms: "
+    text += f"{event.qty} lots, limit {event.limit}, stop {event.stop}"
+    again = Anomaly(Code.UNSOLICITED_REPLACE, text)
+    return Transition(doubt(open_again(either), text), (again, *anomalies))
+
+
+def _replaced(life: OrderLife, event: Replaced) -> Transition:
+    if event.replace_id is not None and event.replace_id in life.answered:
+        return _replaced_again(life, event)
     which = _which(life, event)
     if which is None and event.replace_id is None and is_current(life, event):
         told, anomalies = tell(life, event.cum, event.ts)
@@ -118,18 +134,19 @@ def _replaced_filled(life: OrderLife, event: Replaced) -> Transition:
 
 
 def _replaced_closed(life: OrderLife, event: Replaced) -> Transition:
-    if event.replace_id is not None and event.replace_id in life.answered:
+    again = event.replace_id is not None and event.replace_id in life.answered
+    if again and event.ts <= life.as_of:
         return surprise(life, Code.DUPLICATE, f"replace {event.replace_id} was answered before")
     if event.ts < life.as_of and not life.presumed:
         return surprise(life, Code.OUT_OF_SEQUENCE, f"replaced before it was {life.status}")
-    if life.presumed:
+    if life.presumed and not again:
         after, anomalies = _replaced(life, event)
         return Transition(
             after, (Anomaly(Code.REOPENED, f"replaced after we ended it: {life.reason}"), *anomalies)
         )
     told, anomalies = tell(life, event.cum, event.ts)
     told = with_terms(told, event.qty, event.limit, event.stop)
-    if event.replace_id is not None:
+    if event.replace_id is not None and not again:
         told = evolve(told, answered=(*told.answered, event.replace_id)[-ANSWERED_KEPT:])
     after, more = contradicted(told, f"replaced after it was {life.status}")
     return Transition(after, more + anomalies)

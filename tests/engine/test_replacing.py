@@ -234,3 +234,44 @@ def test_a_change_that_waits_for_the_disk_is_off_when_the_order_is_cancelled_mea
         assert any("its cancel is on the way" in body for body in await bodies(rig, "not_sent"))
 
     Rig.play(script)
+
+
+@pytest.mark.parametrize("sizes", [(5, 2), (2, 5)])
+def test_a_change_that_reaches_the_venue_again_after_a_newer_one_is_asked_about_at_once(
+    sizes: tuple[int, int],
+) -> None:
+    """Seed 2925: the venue went back to the older terms, its answer was held for a copy of the first one, and
+    until the next comparison the engine stood on the newer terms and counted too little."""
+
+    async def script(rig: Rig) -> None:
+        order = await resting(rig, 3)
+        made: list[Replace] = []
+        arrives = rig.adapter.replace
+
+        def replace(request: Any) -> None:
+            made.append(request.request)
+            arrives(request)
+
+        rig.adapter.replace = replace  # type: ignore[method-assign]
+        for qty, limit in zip(sizes, (23_991, 23_992), strict=True):
+            assert change(rig, order, qty, limit) is None
+            await rig.sleep(0.3)
+        record = rig.engine.core.books.orders.get(order.id)
+        assert record is not None and (record.life.qty, record.life.limit) == (sizes[1], 23_992)
+        counted: list[int] = []
+        asks = rig.adapter.query_order
+
+        async def query(*args: Any) -> Any:
+            counted.append(rig.engine.core.books.orders.exposure("ES")[0])
+            return await asks(*args)
+
+        rig.adapter.query_order = query  # type: ignore[method-assign]
+        rig.exchange.desk.replace(rig.config.account, made[0])
+        await rig.sleep(0.3)
+        assert set(counted) == {5}, "the larger of the two counts until the venue has said which it is"
+        assert rig.status(order) == "WORKING"
+        assert (record.life.qty, record.life.limit) == (sizes[0], 23_991)
+        assert rig.engine.core.books.orders.exposure("ES") == (sizes[0], 0)
+        assert "unsolicited_replace" in rig.alerts() and rig.engine.core.books.orders.in_flight() == 0
+
+    Rig.play(script, config={"reconcile": {"every": 1000.0}})

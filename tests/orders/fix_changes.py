@@ -274,6 +274,8 @@ def sequences() -> list[Case]:
     working = Row(v.ack(), NEW, 10_000, 0, 10_000)
     part = Row(trade(1_000), PART, 10_000, 1_000, 9_000)
     asked_y = Row(ask("Y", 8_000), PART, 10_000, 1_000, 9_000, "r")
+    earlier = v.replaced("Y", 8_000, 1_000)
+    """What the venue did before it took the next one, which is told of first."""
     chained = [
         working,
         part,
@@ -366,7 +368,7 @@ def sequences() -> list[Case]:
             [
                 *chained,
                 Row(v.replaced("Z", 7_000, 1_000), PART, 7_000, 1_000, 6_000),
-                Row(v.replaced("Y", 8_000, 1_000), PART, 7_000, 1_000, 6_000, "", (Code.OUT_OF_SEQUENCE,)),
+                Row(earlier, PART, 7_000, 1_000, 6_000, "", (Code.OUT_OF_SEQUENCE,)),
             ],
         ),
     ]

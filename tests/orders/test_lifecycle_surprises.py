@@ -306,6 +306,44 @@ def test_a_copy_of_an_old_replace_does_not_take_the_newer_terms_back() -> None:
     assert (after.qty, [a.code for a in anomalies]) == (7, [Code.UNSOLICITED_REPLACE])
 
 
+def test_a_replace_that_the_venue_took_a_second_time_is_asked_about_and_the_larger_counts() -> None:
+    """Simulated seed 2925: the line brought a replace twice, the second time after a newer one. The second
+    answer was held for a copy of the first, and the order stood on terms that the venue had left."""
+    v = Venue()
+    two = (
+        *(v.ack(), ReplaceSent(replace=rep("X", 20, limit=99)), v.replaced("X", 20, limit=99)),
+        *(ReplaceSent(replace=rep("Y", 12, limit=98)), v.replaced("Y", 12, limit=98)),
+    )
+    life, codes = run(*two, v.replaced("X", 20, limit=99))
+    assert (life.status, life.in_flight, codes) == (S.UNKNOWN, Request.QUERY, [Code.UNSOLICITED_REPLACE])
+    assert (life.qty, life.limit, life.worst_leaves) == (20, 99, 20)
+    settled, anomalies = transition(life, v.report(S.WORKING, qty=20, limit=99))
+    assert (settled.status, settled.qty, settled.limit, anomalies) == (S.WORKING, 20, 99, ())
+    settled = transition(life, v.report(S.WORKING, qty=12, limit=98)).life
+    assert (settled.status, settled.qty, settled.limit, settled.leaves) == (S.WORKING, 12, 98, 12)
+    # The smaller of two is no reason to count less before the venue has said so.
+    life, _ = run(*two, ReplaceSent(replace=rep("Z", 30)), v.replaced("Z", 30), v.replaced("Y", 12))
+    assert (life.status, life.worst_leaves) == (S.UNKNOWN, 30)
+    # A replace that was refused, and whose second copy was taken.
+    refused = (v.ack(), ReplaceSent(replace=rep("X", 20)), v.replace_rejected("X"))
+    life, _ = run(*refused, v.replaced("X", 20))
+    assert (life.status, life.worst_leaves) == (S.UNKNOWN, 20)
+
+
+def test_a_copy_of_the_answer_to_a_replace_is_only_a_copy() -> None:
+    v = Venue()
+    ack, first, second = v.ack(), v.replaced("X", 20), v.replaced("Y", 12)
+    sent = [ReplaceSent(replace=rep("X", 20)), ReplaceSent(replace=rep("Y", 12))]
+    both = (ack, *sent, first, second)
+    assert run(*both, first) == (run(*both)[0], [Code.OUT_OF_SEQUENCE])
+    life, codes = run(*both, v.restated(9), second)
+    assert (life.status, life.qty, codes) == (S.WORKING, 9, [Code.DUPLICATE])
+    canceled = (ack, sent[0], first, v.canceled())
+    assert run(*canceled, first)[1] == [Code.DUPLICATE]
+    life, codes = run(*canceled, v.replaced("X", 20))  # told after its end: it works, or is asked about
+    assert (life.status, life.worst_leaves, codes) == (S.UNKNOWN, 20, [Code.REOPENED])
+
+
 def test_a_report_with_the_new_terms_answers_the_replace() -> None:
     v = Venue()
     replace = ReplaceSent(replace=rep("Y", 20, limit=99))
