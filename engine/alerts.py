@@ -115,10 +115,11 @@ class AlertBook:
         correlation: str = "",
         cause: str = "",
     ) -> Alert | None:
-        """A new alert, or None when the same text was raised in the last 30 s (it is counted)."""
+        """A new alert, or None when the same text was raised in the last 30 s (it is counted). What is
+        critical and was over meanwhile is told again at once: it must stand as long as it is so."""
         key = (code, symbol, text)
         last = self._last.get(key)
-        if last is not None and 0 <= ts - last < _REPEAT:
+        if last is not None and 0 <= ts - last < _REPEAT and not self._back(severity, code, symbol):
             self.suppressed += 1
             return None
         self._last[key] = ts
@@ -136,6 +137,9 @@ class AlertBook:
             part_of=self._same(ts, severity, code, symbol, cause),
             cause=cause,
         )
+
+    def _back(self, severity: Severity, code: str, symbol: str) -> bool:
+        return severity == "critical" and not is_event(code) and not self.standing(code, symbol)
 
     def _same(self, ts: int, severity: Severity, code: str, symbol: str, cause: str) -> int:
         """The newest alarm of the same cause that stands (or comes and goes), is not shelved and not

@@ -12,12 +12,11 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-import msgspec
-
 from engine import attribution
 from engine import lifecycle_types as life
 from engine.alarmkinds import UNKNOWN_FILL
 from engine.alerts import AlertBook
+from engine.applied import Applied as Applied
 from engine.config import EngineConfig
 from engine.daystart import DayStart
 from engine.facts import (
@@ -30,7 +29,7 @@ from engine.facts import (
 )
 from engine.halts import OVERFILL, Halt, HaltBook
 from engine.holds import HoldBook
-from engine.lifecycle_types import Anomaly, OrderEvent, Request
+from engine.lifecycle_types import OrderEvent, Request
 from engine.model import FLATTENER, ExecutionKey, Fill, Instrument, Side
 from engine.orders import FOREIGN, OrderBook
 from engine.orders_record import OrderRecord, Outcome
@@ -87,26 +86,6 @@ EXTERNAL: Final = FOREIGN
 RESTARTS_KEPT: Final = 100
 """Restarts of a strategy that are remembered: the most that its policy may count."""
 _ONE: Final = Decimal(1)
-
-
-class Applied(msgspec.Struct):
-    """What a record did."""
-
-    record: OrderRecord | None = None
-    """The order that it was about, after the change."""
-    anomalies: tuple[Anomaly, ...] = ()
-    changed: bool = True
-    fill: Fill | None = None
-    """An execution that was booked now, for the first time."""
-    attribution: Attribution = ()
-    was_closed: bool = False
-    symbol: str = ""
-    """Whose position changed by a bust or correction."""
-    only_fee: bool = False
-    """The correction told a commission and left side, quantity and price as they were."""
-    halted: bool = False
-    """More was executed than an order asked for, or something under an id of ours that is not known: the
-    instrument is halted from now on."""
 
 
 class Books:
@@ -265,6 +244,7 @@ class Books:
                     self.alerts.clear(code)
             case Adopted(symbol=symbol, signed=signed, price=price):
                 self.positions.adjust(symbol, signed, price, EXTERNAL)
+                self._held_less(symbol)
                 self._touch(symbol, ts)
             case Claimed(broker_id=broker_id, strategy=strategy):
                 claimed = self.orders.claim(broker_id, strategy)
@@ -368,6 +348,12 @@ class Books:
             case _:
                 return Applied(changed=False)
 
+    def _held_less(self, symbol: str) -> None:
+        """A position has changed: of one that is flat no stop or target is missing."""
+        if not self.positions.qty(symbol):
+            for code in ("unprotected", "no_target", "overclosed"):
+                self.alerts.clear(code, symbol)
+
     def _execution(self, fill: Fill, ts: int) -> Applied:
         known = self.orders.get(fill.order_id) if fill.order_id else None
         was_closed = known is not None and known.life.is_closed
@@ -377,9 +363,7 @@ class Books:
         owners = self._attribution(outcome.record, fill)
         self.positions.book(fill, owners)
         self.fills += 1
-        if not self.positions.qty(fill.symbol):
-            for code in ("unprotected", "no_target", "overclosed"):
-                self.alerts.clear(code, fill.symbol)
+        self._held_less(fill.symbol)
         self.last_execution = max(self.last_execution, fill.ts)
         self.last_fill[fill.symbol] = max(self.last_fill.get(fill.symbol, 0), fill.ts)
         self._touch(fill.symbol, ts)
@@ -394,6 +378,7 @@ class Books:
         symbol = self.positions.find(key) if outcome.outcome in (Outcome.NEW, Outcome.EVICTED) else None
         if symbol is not None:
             self.positions.bust(symbol, key)
+            self._held_less(symbol)
             self._touch(symbol, ts)
         return Applied(outcome.record, outcome.anomalies, changed=symbol is not None, symbol=symbol or "")
 
@@ -414,6 +399,7 @@ class Books:
         if sum(lots for _, lots in owners) != fill.qty:
             owners = attribution.rescaled(owners, fill.qty)
         self.positions.correct(old, symbol, fill, owners)
+        self._held_less(symbol)
         self._touch(symbol, ts)
         self._touch(fill.symbol, ts)
         before = outcome.fill

@@ -40,6 +40,7 @@ from engine.orders_groups import (
     Resize,
     Unprotected,
     bracket_actions,
+    ended_together,
     leg,
     open_lots,
 )
@@ -114,6 +115,9 @@ class Grouper:
             parent_id = record.order.parent
             if parent_id is not None and not record.foreign and self._note(parent_id):
                 self._stuck.restore(record)
+        for parent_id in self._open:
+            for order_id in ended_together(orders.children(parent_id)):
+                _remember(self._ours, order_id)
         self._take_over()
         for key in dict.fromkeys(self._open.values()):
             self._review(*key)

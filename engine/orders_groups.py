@@ -166,6 +166,17 @@ def _followed(children: Sequence[Leg]) -> set[str]:
     return found
 
 
+def ended_together(children: Sequence[OrderRecord]) -> list[str]:
+    """Of a bracket's children those that filled, and those that ended no sooner than another one filled: by
+    their bracket, and by nobody who wanted them gone. After a start nothing else tells."""
+    filled = [c for c in children if c.life.cum and c.first_fill]
+    return [
+        child.order.id
+        for child in children
+        if child in filled or any(child.closed >= other.first_fill for other in filled)
+    ]
+
+
 def _missing(
     children: Sequence[Leg], lots: int, renewable: Collection[str] | None
 ) -> list[Renew | Unprotected]:

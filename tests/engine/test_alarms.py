@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from engine.alerts import Alert, AlertBook
+from engine.alerts import Alert, AlertBook, Severity
 from engine.control.commands import Acknowledge, Adopt, Claim, Flatten, Kill, Pause, Reset, Resume, Shelve
 from engine.control.snapshot import AlertRow
 from engine.model import NS, Side
@@ -247,6 +247,28 @@ def test_clearing_writes_nothing_where_nothing_stands() -> None:
         assert rig.engine.core.journal.seq == seq
 
     Rig.play(script)
+
+
+def test_what_is_critical_and_comes_back_at_once_stands_again() -> None:
+    """A position was closed and its closing taken back: for half a minute nothing stood for its missing stop,
+    because the same words had been said a moment ago."""
+    book = AlertBook()
+
+    def missing(at: float, severity: Severity = "critical", code: str = "unprotected") -> bool:
+        alert = book.make(round(at * NS), severity, code, "2 lots of ES have no stop", symbol="ES")
+        if alert is not None:
+            book.add(alert)
+        return alert is not None
+
+    assert missing(0) and not missing(1), "said once"
+    book.clear("unprotected", "ES")
+    assert missing(2) and book.standing("unprotected", "ES")
+    assert missing(3, "warning", "no_target")
+    book.clear("no_target", "ES")
+    assert not missing(4, "warning", "no_target"), "what is less is not repeated so soon"
+    assert missing(5, "critical", "rejected")
+    book.acknowledge(None)
+    assert not missing(6, "critical", "rejected"), "what happened is over when it is acknowledged"
 
 
 def test_an_alert_that_is_forgotten_leaves_nothing_behind() -> None:

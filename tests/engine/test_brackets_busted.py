@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.model import Side
+from engine.control.commands import Adopt, Cancel
+from engine.model import OrderType, Side
 from tests.engine.rig import Rig
-from tests.engine.test_brackets import OURS, at_venue, enter, same_from_the_journal
+from tests.engine.test_brackets import OURS, at_venue, enter, records, same_from_the_journal
 
 
 async def closed(rig: Rig) -> None:
@@ -24,6 +25,11 @@ async def closed(rig: Rig) -> None:
 def said(rig: Rig) -> dict[str, str]:
     """The newest alarm of each kind."""
     return {row.code: row.text for row in reversed(rig.engine.core.books.alerts.rows())}
+
+
+def lacks(rig: Rig) -> bool:
+    """The alarm stands that a position is without a stop."""
+    return bool(rig.engine.core.books.alerts.standing("unprotected", "ES"))
 
 
 async def bust(rig: Rig) -> None:
@@ -52,9 +58,13 @@ def test_a_bracket_of_the_venues_is_alarmed_with_the_position_and_the_remedy(
         Rig.play(script, directory=tmp_path)
 
 
-def test_a_bracket_of_ours_gets_a_stop_and_a_target_again() -> None:
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "after a restart"])
+def test_a_bracket_of_ours_gets_a_stop_and_a_target_again(later: bool, tmp_path: Path) -> None:
     async def script(rig: Rig) -> None:
-        await closed(rig)
+        if not rig.engine.core.books.fills:
+            await closed(rig)
+            if later:
+                return
         await bust(rig)
         assert at_venue(rig) == [("LMT", 2), ("STP", 2)]
         texts = said(rig)
@@ -62,6 +72,62 @@ def test_a_bracket_of_ours_gets_a_stop_and_a_target_again() -> None:
         rig.move("ES", 23_980)
         await rig.sleep(1)
         assert (rig.position(), rig.venue_position(), at_venue(rig)) == (0, 0, [])
+
+    for _ in range(1 + later):
+        Rig.play(script, directory=tmp_path, config=OURS)
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "after a restart"])
+def test_a_stop_that_a_person_took_away_does_not_come_back_with_the_position(
+    later: bool, tmp_path: Path
+) -> None:
+    async def script(rig: Rig) -> None:
+        if not rig.engine.core.books.fills:
+            await enter(rig)
+            (stop,) = [r for r in records(rig) if r.order.type is OrderType.STOP]
+            await rig.command(Cancel(order_id=stop.order.id))
+            await rig.sleep(1)
+            rig.move("ES", 24_012)
+            await rig.sleep(1)
+            rig.move("ES", 24_000)
+            await rig.sleep(1)
+            assert (rig.position(), at_venue(rig)) == (0, [])
+            if later:
+                return
+        await bust(rig)
+        assert at_venue(rig) == [("LMT", 2)] and lacks(rig)
+
+    for _ in range(1 + later):
+        Rig.play(script, directory=tmp_path, config=OURS)
+
+
+@pytest.mark.parametrize("how", ["bust", "correction", "adopt"])
+def test_of_what_is_flat_no_stop_is_missing_whatever_made_it_flat(how: str) -> None:
+    async def script(rig: Rig) -> None:
+        await enter(rig, take_profit=None)
+        (stop,) = records(rig)
+        await rig.command(Cancel(order_id=stop.order.id))
+        await rig.sleep(1)
+        assert rig.position() == 2 and lacks(rig)
+        (entry,) = rig.exchange.audit(rig.config.account).executions
+        if how == "bust":
+            rig.exchange.bust(entry.key)
+        elif how == "correction":
+            rig.exchange.correct(entry.key, 24_001, qty=1)
+            await rig.sleep(1)
+            assert rig.position() == 1 and lacks(rig)
+            await rig.fill(Side.SELL, 1, "ES")
+        else:
+            # An assignment: lots go without an execution.
+            account = rig.config.account
+            lots = rig.exchange.desk.make_fill(account, "ES", Side.SELL, 2, 24_000, None, None)
+            rig.exchange.books.account(account).book(lots)
+            await rig.sleep(12)
+            answer = await rig.command(Adopt(symbol="ES"))
+            assert answer.ok, answer
+        await rig.sleep(1)
+        assert rig.position() == 0 and not lacks(rig)
+        await same_from_the_journal(rig)
 
     Rig.play(script, config=OURS)
 
