@@ -89,7 +89,10 @@ def _begin(case: CaseResult, timeline: Timeline) -> float:
         ),
         default=0.0,
     )
-    return max(0.0, first - (timeline.span - first) / 12) if first > timeline.span / 4 else 0.0
+    if first <= timeline.span / 4:
+        return 0.0
+    rest = max(timeline.span - first, timeline.span / 50)  # what happens at the very end needs a width too
+    return max(0.0, min(first, timeline.span) - rest / 12)
 
 
 def _since(lines: Sequence[Line], begin: float) -> list[Line]:

@@ -10,6 +10,7 @@ import pytest
 
 from app.drill.agenda import agenda
 from app.drill.case import Agenda, Case
+from app.drill.chart import chart
 from app.drill.context import DrillContext
 from app.drill.running import run_case
 from app.drill.virtual import VirtualDrill
@@ -39,7 +40,7 @@ def test_every_case_in_virtual_time_passes(one: Case, tmp_path: Path) -> None:
     result = run_case(one, context(tmp_path))
     assert result.status == "passed", (result.problem, [c for c in result.checks if not c.ok])
     assert result.checks and result.steps and result.timeline is not None
-    assert result.rows and result.digest
+    assert result.rows and result.digest and chart(result).count('class="did"') == len(result.steps)
     for check in result.checks:
         assert check.saw and not PROGRAM.search(check.saw), f"no person's words: {check.saw}"
 

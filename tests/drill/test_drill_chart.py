@@ -6,6 +6,8 @@ import re
 from itertools import pairwise
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from app.drill.chart import LEFT, NUMBER, WIDTH, chart
 from app.drill.model import CaseResult, Dot, Line, OrderBar, Step, Timeline
@@ -45,6 +47,20 @@ def test_every_step_has_its_number_in_the_picture_beside_the_others(steps: list[
     assert len(places) == len(steps)
     assert all(LEFT <= x <= WIDTH - NUMBER / 2 for x in places)
     assert all(b - a >= NUMBER - 0.2 for a, b in pairwise(places))
+
+
+@given(
+    steps=st.lists(st.floats(0, 130), min_size=1, max_size=12).map(sorted),
+    span=st.floats(0.001, 120),
+)
+@example(steps=[2.0], span=2.0)
+@example(steps=[2.1], span=2.0)
+def test_whatever_happens_when_there_is_a_picture(steps: list[float], span: float) -> None:
+    """A case of which everything fell on its last moment ended the whole drill by a division by zero."""
+    svg = chart(case(steps, span))
+    assert len(numbers(svg)) == len(steps) and "nan" not in svg
+    found = [float(x) for x in re.findall(r' x="(-?[\d.]+)"', svg)]
+    assert all(0 <= x <= WIDTH for x in found)
 
 
 def test_the_picture_begins_shortly_before_the_first_thing_that_happens() -> None:
