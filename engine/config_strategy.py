@@ -63,7 +63,8 @@ class StrategyConfig(Section):
     nothing from the engine."""
     cpu_limit: float | None = Field(None, gt=0, le=64, examples=[0.9])
     """Share of one processor (1: all of it) over five seconds at which it is stopped, so that one that spins
-    does not slow the others. Default: none; what it uses is measured and shown, and its priority is low."""
+    does not slow the others; with cgroup.directory what it has started counts as well. Default: none; what
+    it uses is measured and shown, and its priority is low."""
     cpu_seconds: int | None = Field(None, ge=1, le=31_536_000, examples=[3_600])
     """Seconds of processor, beyond what Python itself needs to start, that its process may use in all; then
     the system itself ends it, whatever it does, and it has failed. A hard stop of last resort behind

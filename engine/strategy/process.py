@@ -154,6 +154,11 @@ class Process:
         `killed`: it has died by SIGKILL."""
         return self.group is not None and self.group.out_of_memory(killed)
 
+    def processor(self, own: float) -> float:
+        """Seconds of processor, at the least, of it and what it has started; without a control group its
+        `own` are all that is known."""
+        return own if self.group is None else max(own, self.group.processor())
+
     def tasks_refused(self) -> int:
         """Processes and threads that its control group has refused it and what it started."""
         return 0 if self.group is None else self.group.tasks_refused()

@@ -316,7 +316,7 @@ class RealtimeHost(StrategyHost):
         process.drain_errors()
         use = process.use()
         if use is not None:
-            self._cpu.look(now, use.cpu)
+            self._cpu.look(now, process.processor(use.cpu))
         limit, share = self.config.cpu_limit, self._cpu.share
         if limit is not None and share is not None and share > limit and self._cpu.whole:
             self._fail(f"processor limit {limit:g}: used {share:.2f} of one over {CPU_WINDOW:g} s")

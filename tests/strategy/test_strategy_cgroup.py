@@ -44,6 +44,7 @@ FILES = {
     "memory.oom.group": "0",
     "pids.max": "max",
     "cpu.max": "max 100000",
+    "cpu.stat": "usage_usec 0\nuser_usec 0\nsystem_usec 0\n",
 }
 
 
@@ -106,7 +107,8 @@ def test_its_process_is_in_its_group_and_limited_before_its_code_is_loaded(
         for name in {list(FILES)!r}: found[name] = (group / name).read_text()
         found["in"] = found.pop("cgroup.procs") == str(os.getpid())
         def on_start(self):
-            self.log(" ".join(f"{{k}}={{v}}" for k, v in self.found.items() if "events" not in k))
+            told = {{k: v for k, v in self.found.items() if "events" not in k and "stat" not in k}}
+            self.log(" ".join(f"{{k}}={{v}}" for k, v in told.items()))
     """
     host = made(tmp_path, delegated, HandClock(), sink, body, memory_mb=100, cpu_limit=0.5, max_tasks=8)
     host.start()
@@ -118,6 +120,41 @@ def test_its_process_is_in_its_group_and_limited_before_its_code_is_loaded(
     host.stop(5.0)
     assert host.state == "stopped"
     assert not groups_in(delegated)
+
+
+def test_what_its_processes_have_used_of_the_processor_is_the_kernels_count(delegated: Path) -> None:
+    group = GroupsV2(delegated).make("trend", Limits(1 << 20, 0.5, 4))
+    assert group.processor() == 0.0
+    (group.paths[0] / "cpu.stat").write_text("usage_usec 2500000\nuser_usec 2000000\nsystem_usec 500000\n")
+    assert group.processor() == 2.5
+
+
+def test_what_it_has_started_counts_for_its_share_of_the_processor(
+    tmp_path: Path, delegated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does nothing itself; the kernel's count for the group is what goes up."""
+    for place in ("figures", "realtime"):
+        monkeypatch.setattr(f"engine.strategy.{place}.CPU_WINDOW", 1.0)
+    body = f"""
+        def on_quote(self, quote):
+            from pathlib import Path
+            group, = [path for path in Path({str(delegated)!r}).iterdir() if path.is_dir()]
+            (group / "cpu.stat").write_text("usage_usec 60000000\\n")
+    """
+
+    async def run() -> None:
+        sink = Remembers()
+        host = made(tmp_path, delegated, LoopClock(), sink, body, cpu_limit=0.5)
+        host.start()
+        await sink.state(host, "running")
+        host.quote(quote())
+        host.flush()
+        await sink.state(host, "failed")
+        assert host.reason.startswith("processor limit 0.5: used "), host.reason
+        async with asyncio.timeout(30):
+            await host.ended()
+
+    asyncio.run(run())
 
 
 LEAVES = """

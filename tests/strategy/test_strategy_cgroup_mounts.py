@@ -240,6 +240,23 @@ def test_a_kernel_that_counts_no_swap_is_asked_to_use_none_and_doctor_says_so(ma
     assert "swapaccount=1" in groups_of("trading").weaker()
 
 
+@pytest.mark.parametrize(
+    ("quota", "throttled", "usage", "expected"),
+    [(0.08, 30, "", 0.3), (None, 30, "", 0.0), (0.08, 30, "1500000000\n", 1.5)],
+    ids=["throttled", "no quota", "counted in the same tree"],
+)
+def test_what_a_group_has_used_of_the_processor_is_never_overstated(
+    machine: Machine, quota: float | None, throttled: int, usage: str, expected: float
+) -> None:
+    group = group_of_files(machine)
+    group.limit(Limits(36 << 20, quota, 4))
+    assert group.processor() == 0.0, "the kernel tells nothing"
+    (group.at["cpu"] / "cpu.stat").write_text(f"nr_periods 50\nnr_throttled {throttled}\nthrottled_time 9\n")
+    if usage:
+        (group.at["cpu"] / "cpuacct.usage").write_text(usage)
+    assert group.processor() == pytest.approx(expected)
+
+
 def test_a_limit_of_swap_that_is_refused_for_another_reason_is_no_limit(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -235,6 +235,25 @@ def test_one_that_spins_is_held_to_its_share_by_the_kernel(
     host.stop(5.0)
 
 
+def test_what_a_group_has_used_is_told_from_what_it_was_held_up_and_never_overstated(
+    delegated: Delegated,
+) -> None:
+    if (delegated.at["cpu"] / "cpuacct.usage").exists():
+        pytest.skip("the kernel counts it in the same tree here")
+    group = groups_of(delegated.name).make("trend", Limits(64 << 20, 0.1, 4))
+    spins = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+    try:
+        group.add(spins.pid)
+        wait_until(lambda: group.processor() > 0.1)
+        told = group.processor()
+        own = Path(f"/proc/{spins.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        used = sum(map(int, own)) / os.sysconf("SC_CLK_TCK")
+        assert told <= used + 0.02, "it is counted in hundredths"
+    finally:
+        group.remove()
+    assert spins.wait(10) == -9
+
+
 FORKS = """
         def on_quote(self, quote):
             import subprocess

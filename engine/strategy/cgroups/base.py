@@ -116,6 +116,11 @@ class Group(ABC):
         for path in self.paths:
             write(path / "cgroup.procs", str(pid))
 
+    @abstractmethod
+    def processor(self) -> float:
+        """Seconds of processor that its processes, those that have ended too, have used together, as far as
+        the kernel tells: never more than they have, and 0 where it tells nothing."""
+
     def tasks_refused(self) -> int:
         """How often the kernel has refused its processes another process or thread."""
         return self._count("pids", "pids.events", "max") or 0

@@ -43,6 +43,8 @@ class GroupV1(Group):
     """A group with the same name in the tree of each controller."""
 
     kills_in = "memory.oom_control"
+    _quota = 0
+    """µs of processor in a period; 0: any number."""
 
     def limit(self, limits: Limits) -> None:
         memory, cpu = self.at["memory"], self.at["cpu"]
@@ -58,6 +60,14 @@ class GroupV1(Group):
         quota, period = limits.quota
         write(cpu / "cpu.cfs_period_us", str(period))
         write(cpu / "cpu.cfs_quota_us", str(-1 if quota is None else quota))
+        self._quota = quota or 0
+
+    def processor(self) -> float:
+        with contextlib.suppress(OSError, ValueError):
+            return int((self.at["cpu"] / "cpuacct.usage").read_text()) / 1e9
+        # The controller that counts is in another tree, unlike on most systems. Of each period in which the
+        # group was held up all of the quota was used.
+        return (self._count("cpu", "cpu.stat", "nr_throttled") or 0) * self._quota / 1e6
 
     def _memory_was_full(self) -> bool:
         # The peak, and not memory.failcnt: whether the latter counts every refusal depends on the kernel.

@@ -48,6 +48,9 @@ class GroupV2(Group):
             with contextlib.suppress(FileNotFoundError):  # a kernel without swap, or an old one
                 write(self.path / name, value)
 
+    def processor(self) -> float:
+        return (self._count("cpu", "cpu.stat", "usage_usec") or 0) / 1e6
+
     def _memory_was_full(self) -> bool:
         return bool(self._count("memory", self.kills_in, "max"))
 
