@@ -88,7 +88,7 @@ class Grouper:
         self._open: dict[str, tuple[str, str]] = {}
         """Entries with a bracket of ours that is not over: strategy and symbol."""
         self._taken: dict[str, None] = {}
-        """Those of them whose bracket was the venue's alone, and outgrew the position."""
+        """Those of them whose bracket was the venue's alone, and outgrew the position or works twice."""
         self._tried: dict[tuple[str, Part], Tried] = {}
         self._due: dict[tuple[str, Part], int] = {}
         """When it is looked at again, monotonic ns; not there once it has been."""
@@ -191,11 +191,15 @@ class Grouper:
     def compared(self, agreed: bool, listed: OpenOrders) -> None:
         """After a comparison: of what the venue lists twice under one id of ours one is to go; where all
         views agree, what it did not know is certainly not there."""
-        names = live_names(listed) if self._open else {}
-        for parent_id, owner in list(self._open.items()):
+        looked_at = [*self._open.items(), *self._at_venue.entries()]
+        names = live_names(listed) if looked_at else {}
+        for parent_id, owner in looked_at:
             for child in self._core.books.orders.children(parent_id):
                 if self._stuck.listed(child, names.get(child.order.id, ())):
                     self._dirty[owner] = None
+                    if parent_id not in self._open:  # the venue's own double: it does not see it as one
+                        self._takes(parent_id, owner)
+                        self._at_venue.forget(parent_id, owner[1])
         if self._dirty:
             self._review(*next(iter(self._dirty)))
         if not agreed:
@@ -229,10 +233,14 @@ class Grouper:
     def _take_over(self) -> None:
         """From now on brackets of the venue's that others' orders leave too large are fitted here."""
         for parent_id, owner in self._at_venue.outgrown(self._kill.covers, tuple(self._open)):
-            self._open[parent_id] = owner
-            self._taken[parent_id] = self._dirty[owner] = None
+            self._takes(parent_id, owner)
         if self._dirty:
             self._review(*next(iter(self._dirty)))
+
+    def _takes(self, parent_id: str, owner: tuple[str, str]) -> None:
+        """What was the venue's to fit is ours from now on."""
+        self._open[parent_id] = owner
+        self._taken[parent_id] = self._dirty[owner] = None
 
     def _never_came(self, child: OrderRecord) -> bool:
         """A protective order that was the venue's to work and ended without ever being there."""

@@ -1,9 +1,10 @@
 """Brackets that the venue works, which fits them to what their own members fill and to nothing else.
 
-Where somebody closes part of their position by other orders (by hand, a strategy, at the broker), their stops
-would stand at their size and turn the position round; and one that a person made larger outlives it. This
-finds them; from then on `engine.grouping` fits them as it fits its own. Nothing of it is in the journal: it
-is found out again after a restart.
+Where somebody closes part of their position by other orders (by hand, a strategy, at the broker), their
+stops would stand at their size and turn the position round; one that a person made larger outlives it; and a
+replace may leave two under one id. This finds the first two, comparisons the third; from then on
+`engine.grouping` fits them as it fits its own. Nothing of it is in the journal: it is found out again after a
+restart.
 """
 
 from __future__ import annotations
@@ -77,6 +78,14 @@ class AtVenue:
             del self._entries[symbol]
             self._seen.pop(symbol, None)
             self._due.pop(symbol, None)
+
+    def entries(self) -> list[tuple[str, Owner]]:
+        """All of them, and whose each is."""
+        return [
+            (entry, (strategy, symbol))
+            for symbol, entries in self._entries.items()
+            for entry, strategy in entries.items()
+        ]
 
     def outgrown(self, busy: Callable[[str], bool], ours: Iterable[str]) -> list[tuple[str, Owner]]:
         """Entries, now forgotten here, of owners that hold less than their brackets protect. `busy`: symbols
