@@ -13,6 +13,7 @@ from app.sentinel.asking import lease_of
 from engine.core import Log
 from engine.journal import AlreadyRunning, StoreRefused
 from engine.journal.files import InstanceLock, beside
+from engine.pidfd import hold, unheld
 from engine.sentinel.lease import Holder
 from engine.sentinel.watch import Ended
 
@@ -25,6 +26,8 @@ class WatchedEngine:
         self._state = state
         self._log = log
         self._known = 0
+        self._unheld = ""
+        """Why the last one could not be held."""
         self._handle = -1
         """Of the process `_known`, which no other process can get into by its number; -1: none is known."""
 
@@ -36,8 +39,14 @@ class WatchedEngine:
         """Keeps a handle on a process, if it is the engine."""
         if pid == self._known:
             return
+        try:
+            handle = hold(pid)
+        except ProcessLookupError:
+            return
+        except OSError as error:
+            self._unheld = unheld(pid, error)
+            return
         with contextlib.suppress(OSError):
-            handle = os.pidfd_open(pid)
             if not self.is_it(pid):  # asked last, so that the handle is on the one that has the journal
                 os.close(handle)
                 return
@@ -48,9 +57,10 @@ class WatchedEngine:
     def end(self) -> Ended:
         """Kills the engine's process; says what came of it."""
         # One that was not heard yet, by this sentinel or at all: its own lock names it.
+        self._unheld = ""
         self.know(self._holder() or self._known)
         if self._handle < 0:
-            return Ended(self._last_ended(), "no process has the engine's journal")
+            return Ended(self._last_ended(), self._unheld or "no process has the engine's journal")
         if _has_ended(self._handle):
             return Ended(True, f"process {self._known} has ended already")
         try:
@@ -71,7 +81,7 @@ class WatchedEngine:
         """Whether it is certain that who had the engine's journal last has ended. Takes no lock: an engine
         that starts must find it free."""
         try:
-            handle = os.pidfd_open(int(beside(journal_path(self._state), ".lock").read_text()))
+            handle = hold(int(beside(journal_path(self._state), ".lock").read_text()))
         except ProcessLookupError:
             return True
         except (OSError, ValueError):

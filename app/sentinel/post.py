@@ -31,6 +31,7 @@ from engine.journal import AlreadyRunning, Row, StoreRefused, schema
 from engine.journal.checking import looking
 from engine.journal.files import InstanceLock
 from engine.journal.livecopy import copy_live
+from engine.pidfd import hold, unheld
 from engine.sentinel.lease import Holder, Leasehold
 from engine.sentinel.leasefile import LeaseFile
 from engine.sentinel.messages import Lines, Said, ToSentinel, line, said
@@ -163,9 +164,11 @@ class SentinelPost(asyncio.Protocol):
             return "nobody answers any more"
         pid, _ = peer_of(self._transport.get_extra_info("socket"))
         try:
-            handle = os.pidfd_open(pid)  # from here on no other process can get into it by its number
-        except OSError:
+            handle = hold(pid)  # from here on no other process can get into it by its number
+        except ProcessLookupError:
             return f"process {pid} has ended already"
+        except OSError as error:
+            return unheld(pid, error)
         try:
             InstanceLock.shared(self._journal).release()
         except AlreadyRunning as running:

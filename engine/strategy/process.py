@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from engine.pidfd import handle
 from engine.strategy.board import STACK_SIGNAL, Board, new_page
 from engine.strategy.cgroups.base import Group
-from engine.strategy.pidfd import handle
 
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 """All that a strategy sees of the environment; secrets may stand in the rest."""

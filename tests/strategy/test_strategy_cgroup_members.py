@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from strategy_kit import alive
 
+from engine.pidfd import handle
 from engine.strategy.cgroups import members
-from engine.strategy.pidfd import handle
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from engine.strategy.pidfd import handle
+from engine.pidfd import handle
 
 _AT_ONCE: Final = 64
 """Processes that are held at once; open files are not many."""

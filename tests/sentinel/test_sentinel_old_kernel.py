@@ -1,0 +1,97 @@
+"""A kernel without handles on processes (before Linux 5.3): nothing is ended, and that is said as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.options import RunOptions
+from app.paths import journal_path, sentinel_socket
+from app.sentinel.engineprocess import WatchedEngine
+from app.sentinel.post import SentinelPost
+from engine.control.wire import reachable
+from engine.pidfd import hold
+from tests.sentinel.test_sentinel_builds import reached
+
+ROOT = Path(__file__).parents[2]
+HOLDS = """
+import sys
+from pathlib import Path
+from engine.journal.files import InstanceLock
+lock = InstanceLock.exclusive(Path(sys.argv[1]))
+print("has it", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(params=["a system call that is not there", "a Python that was built without it"])
+def old(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "Python" in request.param:
+        monkeypatch.delattr(os, "pidfd_open")
+        return
+
+    def absent(pid: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "pidfd_open", absent)
+
+
+def unheld(pid: int) -> str:
+    return (
+        f"process {pid} cannot be ended from here, because the kernel is older than Linux 5.3; end it by "
+        f"hand: kill {pid}"
+    )
+
+
+def engine_of(state: Path) -> subprocess.Popen[bytes]:
+    """A process that has the engine's journal."""
+    state.mkdir()
+    command = [sys.executable, "-c", HOLDS, str(journal_path(state))]
+    engine = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert engine.stdout is not None and engine.stdout.readline() == b"has it\n"
+    return engine
+
+
+def test_the_engine_lives_and_is_not_said_to_be_dead(tmp_path: Path, old: None) -> None:
+    with engine_of(tmp_path / "state") as engine:
+        ended = WatchedEngine(tmp_path / "state", lambda *_, **__: None).end()
+        assert (ended.gone, ended.text) == (False, unheld(engine.pid))
+        assert engine.poll() is None
+        engine.kill()
+
+
+def test_with_a_handle_it_is_ended(tmp_path: Path) -> None:
+    with engine_of(tmp_path / "state") as engine:
+        WatchedEngine(tmp_path / "state", lambda *_, **__: None).end()
+        assert engine.wait(10) == -9
+
+
+def test_a_sentinel_that_answers_is_not_said_to_have_ended(tmp_path: Path, old: None) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+
+    async def script() -> str:
+        with reachable(sentinel_socket(state)) as address:
+            server = await asyncio.start_unix_server(lambda *_: None, address)
+        options = RunOptions(state_dir=state, config=None, feed="exchange:x.sock")
+        post = SentinelPost(options, "off", 5.0, lambda *_, **__: None)
+        await reached(post)
+        text = post.end(by_force=False)
+        await post.close()
+        server.close()
+        return text
+
+    assert asyncio.run(script()) == unheld(os.getpid())
+
+
+def test_a_process_that_is_gone_is_told_from_a_kernel_that_is_old() -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    with pytest.raises(ProcessLookupError):
+        hold(gone.pid)
