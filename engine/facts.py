@@ -149,6 +149,15 @@ class OrderNotFound(OrderFact, frozen=True, tag="order_not_found"):
     """The venue's positive answer that it has no order with this id (never a time-out)."""
 
 
+class Listed(OrderFact, frozen=True, tag="listed"):
+    """A list of what works at the broker names more under this id of ours than one order, or one that is over
+    here. Told by the comparison that read the list; no adapter reports it."""
+
+    names: tuple[tuple[str, int], ...]
+    """The broker's name of each and the lots that it may still trade; empty: there is no more than the one
+    that is known."""
+
+
 class ForeignOrder(Fact, frozen=True, tag="foreign_order", kw_only=True):
     """An order at the account that did not come from this engine (placed by hand or elsewhere)."""
 
@@ -215,6 +224,7 @@ AnyFact = (
     | Triggered
     | OrderReport
     | OrderNotFound
+    | Listed
     | ForeignOrder
     | LinkUp
     | LinkDown

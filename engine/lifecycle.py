@@ -12,7 +12,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.facts import CancelRejected, OrderReport, Rejected, Replaced, ReplaceRejected, Restated
+from engine.facts import (
+    Canceled,
+    CancelRejected,
+    Expired,
+    OrderReport,
+    Rejected,
+    Replaced,
+    ReplaceRejected,
+    Restated,
+)
 from engine.lifecycle_local import LOCAL_ARMS, UNKNOWN, Arm
 from engine.lifecycle_replace import REPLACE_ARMS, is_current
 from engine.lifecycle_report import REPORT_ARMS
@@ -52,6 +61,15 @@ _MAY_BE_OF_ANOTHER: Final = frozenset({Rejected, CancelRejected, ReplaceRejected
 _TELL_TERMS: Final = (Replaced, Restated, OrderReport)
 
 
+def _without_ended(life: OrderLife, event: OrderEvent) -> OrderLife:
+    """Of what works under its id, that which the venue has ended does not count any more."""
+    ended = isinstance(event, Canceled | Expired) or (
+        isinstance(event, OrderReport) and event.status in CLOSED
+    )
+    left = tuple(one for one in life.listed if not (ended and one[0] == event.broker_id))
+    return life if left == life.listed else evolve(life, listed=left)
+
+
 def transition(life: OrderLife, event: OrderEvent) -> Transition:
     """The state after `event`, and every surprise in it. Total and pure."""
     kind = event.__class__
@@ -64,6 +82,9 @@ def transition(life: OrderLife, event: OrderEvent) -> Transition:
     after = result.life
     if after.status is UNKNOWN and after.cum >= after.worst_qty:  # nothing is left to be in doubt about
         after = open_again(evolve(after, pending_cancel=False))
+        result = Transition(after, result.anomalies)
+    if after.listed:
+        after = _without_ended(after, event)
         result = Transition(after, result.anomalies)
     ts = event.ts
     if isinstance(event, _TELL_TERMS) and ts > after.termed and is_current(after, event):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.facts import OrderNotFound, OrderReport, Replaced
+from engine.facts import Listed, OrderNotFound, OrderReport, Replaced
 from engine.lifecycle_local import (
     CANCELED,
     EXPIRED,
@@ -256,6 +256,11 @@ def _not_found_unknown(life: OrderLife, event: OrderNotFound) -> Transition:
     return _not_found(life, event)
 
 
+def _listed(life: OrderLife, event: Listed) -> Transition:
+    """Only what it counts: of which of them the rest tells, a picture or an answer says."""
+    return Transition(life if life.listed == event.names else evolve(life, listed=event.names))
+
+
 REPORT_ARMS: Final[dict[type, dict[OrderStatus, Arm]]] = {
     OrderReport: {
         PENDING_NEW: _report,
@@ -287,4 +292,5 @@ REPORT_ARMS: Final[dict[type, dict[OrderStatus, Arm]]] = {
         EXPIRED: _not_found_closed,
         UNKNOWN: _not_found_unknown,
     },
+    Listed: dict.fromkeys(OrderStatus, _listed),
 }

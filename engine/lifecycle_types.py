@@ -18,6 +18,7 @@ from engine.facts import (
     CancelRejected,
     DoneForDay,
     Expired,
+    Listed,
     OrderNotFound,
     OrderReport,
     PendingCancel,
@@ -168,6 +169,9 @@ class OrderLife(Value, frozen=True, kw_only=True):
     """Venue time of the newest fact applied, ns; older pictures of the order are stale."""
     termed: int = 0
     """Venue time of the newest fact that named the quantity and prices that it stands on, ns; 0: none yet."""
+    listed: tuple[tuple[str, int], ...] = ()
+    """What the venue listed as working under this id, by its names and lots, where that was more than the one
+    order that the rest tells of, as a replace may have left two."""
 
     @property
     def leaves(self) -> int:
@@ -188,13 +192,16 @@ class OrderLife(Value, frozen=True, kw_only=True):
 
     @property
     def worst_leaves(self) -> int:
-        """Most lots that may still reach the position. An ended order counts what is missing of its fills."""
+        """Most lots that may still reach the position. An ended order counts what is missing of its fills,
+        and each what the venue was seen to work under its id."""
         told, cum = self.told, self.cum
+        listed = sum(lots for _, lots in self.listed) if self.listed else 0
         if self.is_closed:
-            return told - cum if told > cum else 0
-        qty = self.qty if not self.replaces else self.worst_qty
-        most = qty if qty > told else told
-        return most - cum if most > cum else 0
+            most = told
+        else:
+            qty = self.qty if not self.replaces else self.worst_qty
+            most = qty if qty > told else told
+        return most - cum if most - cum > listed else listed
 
     @property
     def is_closed(self) -> bool:
@@ -335,6 +342,7 @@ VenueEvent = (
     | OrderReport
     | TwinReport
     | OrderNotFound
+    | Listed
 )
 OrderEvent = VenueEvent | LocalEvent
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterable
 from itertools import islice
 
 import msgspec
@@ -157,6 +158,10 @@ class OrderShelf:
     def at_venue(self) -> list[OrderRecord]:
         """`working` without the children that wait here."""
         return [record for record in self.working() if not record.held]
+
+    def known(self) -> Iterable[OrderRecord]:
+        """Every order in memory, in the order of their creation."""
+        return self._orders.values()
 
     def recent_closed(self, count: int) -> list[OrderRecord]:
         """The orders that closed last, newest first."""

@@ -230,6 +230,9 @@ class Words:
                 return f"the broker says: {status}, {cum} filled, {leaves} left"
             case facts.OrderNotFound():
                 return "the broker says that it has no such order"
+            case facts.Listed(names=names):
+                listed = ", ".join(f"{self.size(symbol, lots)} as {name}" for name, lots in names)
+                return f"the broker works under its id {listed or 'no more than this one'}"
             case facts.ForeignOrder(broker_id=broker_id, symbol=about, side=side, qty=qty, status=status):
                 terms = f"{_VERB[side]} {self.size(about, qty)} {about}"
                 return f"an order placed elsewhere: {broker_id}, {terms}, {status}"

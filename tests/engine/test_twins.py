@@ -7,6 +7,7 @@ import pytest
 from engine.control.commands import Cancel
 from engine.model import NS, Order, Replace, Side
 from tests.engine.rig import Rig
+from tests.engine.test_store_trouble import replayed
 
 
 async def doubled(rig: Rig, limit: int) -> Order:
@@ -105,7 +106,13 @@ def test_a_second_order_whose_name_the_venue_gave_another_is_told_of_for_as_long
         assert refusal is None
         await rig.sleep(1)
         assert (await rig.command(Cancel(order_id=ours.id))).ok
-        await rig.sleep(60)
+        await rig.sleep(6)
+        for _ in range(540):
+            await rig.sleep(0.1)
+            counted = rig.engine.core.books.orders.exposure("ES")
+            assert counted == (1, 1), "it counts between the comparisons as well"
+        record = rig.engine.core.books.orders.get(ours.id)
+        assert record is not None and record.life.is_closed
         there = rig.exchange.books.open_orders(rig.config.account)
         assert [(o.order_id, o.broker_id) for o in there] == [(ours.id, "X000001"), (other.id, "X000001")]
         assert rig.status(other) == "WORKING", "the one that has its name now is left alone"
@@ -114,5 +121,40 @@ def test_a_second_order_whose_name_the_venue_gave_another_is_told_of_for_as_long
         assert (
             len(told) == 1 and f"order {ours.id}: CANCELED here, working at the broker as X000001" in told[0]
         )
+
+    Rig.play(script)
+
+
+def test_two_orders_under_one_id_count_both_until_lists_are_without_them() -> None:
+    """The books followed one of the two, and the lots of the other were in no limit."""
+
+    async def script(rig: Rig) -> None:
+        ours = await doubled(rig, 24_100)
+        rig.exchange.faults.arm("reject_cancel", 3)
+        orders = rig.engine.core.books.orders
+        await rig.sleep(5)
+        seen = []
+        for _ in range(400):
+            await rig.sleep(0.1)
+            there = sum(o.leaves for o in rig.exchange.books.open_orders(rig.config.account))
+            seen.append((there, orders.exposure("ES")[1]))
+        assert all(counted >= there for there, counted in seen), seen
+        assert (2, 2) in seen and seen[-1] == (0, 0)
+        assert (await replayed(rig)).digest() == rig.engine.core.books.digest()
+        assert rig.status(ours) == "CANCELED"
+
+    Rig.play(script)
+
+
+def test_one_list_without_it_is_no_proof_that_a_second_order_is_gone() -> None:
+    async def script(rig: Rig) -> None:
+        ours = await doubled(rig, 24_100)
+        rig.exchange.faults.arm("reject_cancel", 100)
+        orders = rig.engine.core.books.orders
+        await rig.sleep(6)
+        assert orders.exposure("ES") == (0, 2)
+        rig.exchange.faults.arm("partial_snapshot")
+        await rig.sleep(5)
+        assert orders.exposure("ES") == (0, 2) and rig.status(ours) != "CANCELED"
 
     Rig.play(script)

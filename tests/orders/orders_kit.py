@@ -13,6 +13,7 @@ from engine.facts import (
     DoneForDay,
     Expired,
     ForeignOrder,
+    Listed,
     OrderNotFound,
     OrderReport,
     PendingCancel,
@@ -123,6 +124,9 @@ class Venue:
 
     def done(self, cum: int | None = None, ts: int | None = None) -> DoneForDay:
         return DoneForDay(**self._base(ts), cum=cum)
+
+    def listed(self, *names: tuple[str, int], ts: int | None = None) -> Listed:
+        return Listed(**{**self._base(ts), "broker_id": None}, names=names)
 
     def suspended(self, ts: int | None = None) -> Suspended:
         return Suspended(**self._base(ts))

@@ -150,6 +150,7 @@ def events() -> list[OrderEvent]:
         for status in (None, *S):
             made += [v.cancel_rejected(status, ts)]
             made += [v.replace_rejected(i, status, ts) for i in (None, "up", "old", "none such")]
+        made += [v.listed(*names, ts=ts) for names in ((), (("b1", 3), ("b2", 7)))]
         for cum in (None, 3, 20):
             made += [v.canceled(cum, ts), v.expired(cum, ts), v.done(cum, ts)]
             made += [

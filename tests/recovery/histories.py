@@ -22,6 +22,7 @@ from engine.facts import (
     Executed,
     Expired,
     ForeignOrder,
+    Listed,
     OrderNotFound,
     OrderReport,
     Rejected,
@@ -183,6 +184,7 @@ RARE: tuple[Maker, ...] = (
     _fact(lambda o, b, c: Rejected(ts=0, order_id=o, reason="r", duplicate=bool(b % 2))),
     _fact(lambda o, b, c: Expired(ts=0, order_id=o)),
     _fact(lambda o, b, c: OrderNotFound(ts=0, order_id=o)),
+    _fact(lambda o, b, c: Listed(ts=0, order_id=o, names=(("x", 1), (f"b{b}", 2))[: c % 3])),
     _fact(lambda o, b, c: CancelRejected(ts=0, order_id=o, reason="late", status=STATUSES[b % 8])),
     _fact(
         lambda o, b, c: OrderReport(
