@@ -211,15 +211,17 @@ class LiveDrill:
         self.see("the fill", lambda p: _status(p, order_id) == "FILLED")
         return order_id
 
-    def rested(self, side: Side, lots: int, ticks: int = 40) -> str:
-        """Rests an order away from the market and waits until it works; returns its id."""
+    def rested(self, side: Side, lots: int, ticks: int = 40, *, near: bool = False) -> str:
+        """Rests an order away from the market and waits until it works; returns its id. One that is `near`
+        may have been filled before it was seen to work."""
         answer = self.submit(side, lots, self.away(side, ticks))
         word = "buy" if side is Side.BUY else "sell"
         self.did(f"rest an order to {word} {lots} {self.instrument().symbol}, {ticks} ticks away")
         order_id = answer.data.get("order_id", "")
         if not answer.ok:
             raise Broken(f"the order was refused: {answer.text}")
-        self.see("the order works", lambda p: _status(p, order_id) == "WORKING")
+        seen = ("WORKING", "FILLED") if near else ("WORKING",)
+        self.see("the order works", lambda p: _status(p, order_id) in seen)
         return order_id
 
     def kill_switch(self, reason: str = "drill", patience: float = 60.0) -> Answer:

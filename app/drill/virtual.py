@@ -180,7 +180,7 @@ class VirtualDrill:
         self.check(
             "every order at the exchange is ours and arrived once",
             not unknown and not twice,
-            f"{len(ours)} orders, unknown {unknown or 'none'}, sent twice {twice or 'none'}",
+            f"{len(ours)} of our orders; unknown: {words(unknown)}; sent twice: {words(twice)}",
         )
 
     async def proven_flat(self, within: float = 30.0) -> bool:

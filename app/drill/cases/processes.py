@@ -8,7 +8,7 @@ import time
 from app.drill import tmpdisk
 from app.drill.case import Collection
 from app.drill.live import LiveDrill, order_of
-from app.drill.notes import Broken
+from app.drill.notes import Broken, words
 from app.drill.processes import NeverSeen, wait_for
 from engine.control.client import ControlClient
 from engine.control.commands import Cancel, Kill, Modify, Reset
@@ -44,7 +44,7 @@ def sent_once(d: LiveDrill) -> None:
             case _:
                 pass
     twice = [i for i, n in sent.items() if n > 1]
-    saw = f"{len(sent)} sent, before disk {early or 'none'}, twice {twice or 'none'}"
+    saw = f"{len(sent)} sent; before they were on disk: {words(early)}; twice: {words(twice)}"
     d.check("every order was on disk before it was sent, and sent once", not early and not twice, saw)
 
 
@@ -55,7 +55,7 @@ def nothing_unknown(d: LiveDrill) -> None:
     audit = d.exchange.audit()
     unknown = [o.order_id for o in audit.orders if o.order_id not in stored]
     twice = [o.order_id for o in audit.orders if o.copies != 1]
-    saw = f"{len(audit.orders)} orders there, unknown {unknown or 'none'}, arrived twice {twice or 'none'}"
+    saw = f"{len(audit.orders)} orders there; unknown: {words(unknown)}; arrived twice: {words(twice)}"
     d.check("the exchange has no order that the journal does not know", not unknown and not twice, saw)
 
 
@@ -148,17 +148,22 @@ def killed(d: LiveDrill) -> None:
 def filled_meanwhile(d: LiveDrill) -> None:
     d.start()
     d.trading()
-    below, above = d.rested(BUY, 2, 2), d.rested(SELL, 2, 2)
-    d.did("kill -9")
-    begin = d.notes.at()
-    d.engine.kill()
     account = d.context.settings.account
 
     def held() -> int:
         return d.exchange.audit().positions.get(account, {}).get("ES", 0)
 
+    for _ in range(10):  # the market may come to one of them before the engine is dead
+        below, above = d.rested(BUY, 2, 2, near=True), d.rested(SELL, 2, 2, near=True)
+        before = held()
+        works = {o.order_id for o in d.exchange.audit().orders if o.status == "WORKING"}
+        if {below, above} <= works:
+            break
+    d.did("kill -9")
+    begin = d.notes.at()
+    d.engine.kill()
     try:
-        wait_for(held, "one of the orders fills at the exchange", every=0.2, patience=40)
+        wait_for(lambda: held() != before, "one of the orders fills at the exchange", every=0.2, patience=40)
     except NeverSeen as error:
         raise Broken(str(error)) from error
     d.did("the market came to one of the orders, and it filled; start again")
