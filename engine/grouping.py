@@ -204,7 +204,7 @@ class Grouper:
             self._review(*next(iter(self._dirty)))
         if not agreed:
             return
-        self._stuck.agreed()
+        self._stuck.agreed(names)
         orders = self._core.books.orders
         for parent_id in list(self._open):
             new = [c.order.id for c in orders.children(parent_id) if self._never_came(c)]

@@ -9,7 +9,7 @@ Nothing of this is in the journal: after a restart it is found out again.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -204,11 +204,12 @@ class Stuck:
             trouble.until = now + HELD_FOR
         return trouble.until if now < trouble.until else 0
 
-    def agreed(self) -> None:
-        """All views agree: what is not listed does not work."""
-        for trouble in self._known.values():
+    def agreed(self, names: Mapping[str, Sequence[str]]) -> None:
+        """All views agree: what is not listed does not work. `names`: the venue's, by our ids, of what is;
+        one that has just ended here may be among them without a difference being found yet."""
+        for order_id, trouble in self._known.items():
             if trouble.until:
-                trouble.names.clear()
+                trouble.names = dict.fromkeys(names.get(order_id, ()))
 
     def forget(self, order_id: str) -> None:
         self._known.pop(order_id, None)

@@ -83,6 +83,23 @@ def test_a_stop_that_no_change_reaches_gives_way_to_one_of_the_right_size() -> N
     Rig.play(script, config=OURS)
 
 
+def test_another_order_meanwhile_does_not_have_a_third_stop_sent() -> None:
+    """The list showed the second stop while its order had just ended here: no difference yet, so all agreed,
+    and its name was forgotten. Whatever made the bracket be looked at then had another stop sent."""
+
+    async def script(rig: Rig) -> None:
+        rig.exchange.faults.arm("twin_replace")
+        await one_of_three_closed(rig)
+        await rig.sleep(0.2)
+        _, changed = working(rig)
+        for n in range(40):
+            await rig.sleep(0.5)
+            rig.send(Side.BUY, 1, 23_900 - n)
+        assert working(rig) == [changed] and changed.leaves == 2
+
+    Rig.play(script, config=OURS)
+
+
 def test_of_two_live_stops_under_one_id_the_one_with_the_right_size_stays() -> None:
     """Changes are confirmed, and reach the other one of the two alone: that is enough protection."""
 
