@@ -3,11 +3,11 @@ strategies, questions to the broker."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from engine.alarmkinds import UNKNOWN_FILL, UNKNOWN_REPORT
-from engine.books import EXTERNAL, Applied
-from engine.comparing import of_another_journal
+from engine.books import Applied
+from engine.fact_executions import ExecutionNews
+from engine.fact_surprises import Surprises
 from engine.facts import (
     AnyFact,
     BrokerNotice,
@@ -25,37 +25,14 @@ from engine.facts import (
     ReplaceRejected,
     require_readable,
 )
-from engine.holds import AFTER_END, HOLDING
-from engine.intake import anomaly_text
-from engine.lifecycle_types import Anomaly, Code, OrderLife, Request
-from engine.model import Fill, OrderStatus, OrderType, Purpose, Side
-from engine.orders_groups import leg, served
+from engine.lifecycle_report import revived_by_a_picture
+from engine.lifecycle_types import OrderLife, Request
+from engine.model import OrderStatus, Purpose
 from engine.orders_record import OrderRecord
-from engine.reconcile_types import Kind
 from engine.records import FactTaken, LinkLost
 
 if TYPE_CHECKING:
     from engine.engine import Engine
-
-QUIET: Final = frozenset(
-    {
-        Code.DUPLICATE,
-        Code.LATE_ACK,
-        Code.OUT_OF_SEQUENCE,
-        Code.STALE_REPORT,
-        Code.FILL_BEFORE_ACK,
-        Code.FILL_BEFORE_REPLACED,
-        Code.CANCEL_REJECTED_FILLED,
-        Code.CANCEL_REJECTED_CLOSED,
-        Code.NOT_FOUND,
-        Code.LATE_FACT,
-    }
-)
-"""Surprises that a healthy venue produces every day: counted and logged, not alarmed. So is an execution that
-gives no order: it is alarmed as a trade made elsewhere."""
-
-_LOOKED_INTO: Final = HOLDING | {Code.MISSING_FILL, Code.OVERFILL, Code.REOPENED, Code.EXECUTION_DIFFERS}
-"""Surprises after which the broker is compared at once."""
 
 
 def _too_late(fact: ReplaceRejected | CancelRejected) -> bool:
@@ -64,29 +41,14 @@ def _too_late(fact: ReplaceRejected | CancelRejected) -> bool:
     return fact.status is not None and fact.status.is_closed
 
 
-def _works_after_its_end(was: OrderLife | None, applied: Applied, fact: AnyFact) -> bool:
-    """Whether a picture shows for certain that an order works which the venue had said was over: as a rule
-    the second of two that a replace left under its id. Nobody counts on it any more, so it is to go; of
-    protective orders `engine.grouping` decides, and of what somebody made larger at the venue its owner."""
-    record = applied.record
-    if was is None or record is None or not isinstance(fact, OrderReport):
-        return False
-    over = was.is_closed or (was.status is OrderStatus.UNKNOWN and was.ended is not None)
-    works = record.life.status in (OrderStatus.WORKING, OrderStatus.PARTIAL_FILL)
-    codes = {anomaly.code for anomaly in applied.anomalies}
-    raised = was.status is OrderStatus.FILLED and Code.UNSOLICITED_REPLACE in codes
-    told = Code.REOPENED in codes and not raised
-    ordinary = not record.foreign and record.order.purpose is not Purpose.PROTECT
-    return over and not was.presumed and works and told and ordinary
-
-
 class FactHandler:
     """Runs on the engine's thread."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._core = engine.core
-        """When the venue first said that it has no such order (monotonic ns)."""
+        self._surprises = Surprises(engine)
+        self._executions = ExecutionNews(engine)
 
     def take(self, fact: AnyFact) -> None:
         """A report of the adapter's stream."""
@@ -128,16 +90,16 @@ class FactHandler:
         applied = core.commit(FactTaken(fact=fact, source=source), correlation, order_id)
         record = applied.record
         for anomaly in applied.anomalies:
-            self._surprise(anomaly, applied, order_id, correlation)
+            self._surprises.tell(anomaly, applied, order_id, correlation)
         if applied.fill is not None:
-            self._filled(applied, correlation, source)
+            self._executions.filled(applied, correlation, source)
         if record is not None:
             self._follow(record, was, fact, correlation)
-            if before is record and _works_after_its_end(was_life, applied, fact):
+            if before is record and was_life is not None and self._revived(was_life, record, fact, applied):
                 core.story("warning", "it works at the venue after its end: it is cancelled", order_id)
                 self._engine.intake.send_cancel(order_id, correlation)
         if applied.fill is None and applied.symbol:
-            self._revised(applied, correlation, fact)
+            self._executions.revised(applied, correlation, fact)
         if isinstance(fact, ForeignOrder):
             core.metrics.count("foreign_orders")
             core.alarm(
@@ -212,6 +174,13 @@ class FactHandler:
         if record.life.in_flight is Request.QUERY:
             engine.intake.ask(record.order.id)
 
+    @staticmethod
+    def _revived(was: OrderLife, record: OrderRecord, fact: AnyFact, applied: Applied) -> bool:
+        """Whether an order has come back to life that nobody counts on any more, so that it is to go. Of
+        protective ones `engine.grouping` decides, of those placed elsewhere their owner."""
+        ordinary = not record.foreign and record.order.purpose is not Purpose.PROTECT
+        return ordinary and revived_by_a_picture(was, record.life, fact, applied.anomalies)
+
     def moved(
         self,
         record: OrderRecord,
@@ -233,7 +202,7 @@ class FactHandler:
     def stayed(self, record: OrderRecord, was: OrderStatus, applied: Applied, correlation: str) -> None:
         """Something about an order certainly did not leave, which may show executions in another light."""
         for anomaly in applied.anomalies:
-            self._surprise(anomaly, applied, record.order.id, correlation)
+            self._surprises.tell(anomaly, applied, record.order.id, correlation)
         self.moved(record, was)
 
     def link_lost(self, lost: LinkLost) -> None:
@@ -258,157 +227,4 @@ class FactHandler:
             correlation=correlation,
             order_id=order.id,
             cause=reason,
-        )
-
-    def _filled(self, applied: Applied, correlation: str, source: str) -> None:
-        engine, core = self._engine, self._core
-        fill, record = applied.fill, applied.record
-        assert fill is not None
-        core.metrics.count("fills")
-        engine.answers.memories.on_fill(fill, core.clock.now())
-        if record is not None:
-            order = record.order
-            if record.life.cum == fill.qty:
-                if record.sent:
-                    core.metrics.stage("sent→first fill", core.clock.now() - record.sent)
-                if record.acked:
-                    core.metrics.stage("acknowledged→first fill", core.clock.now() - record.acked)
-                core.metrics.count(f"filled.{order.type}")
-            if order.arrival is not None and order.type is not OrderType.STOP:
-                worse = (fill.price - order.arrival) * fill.side.sign
-                core.metrics.slippage(fill.symbol, worse, fill.qty, order.strategy)
-        ours_to_close = record is not None and record.order.purpose is Purpose.FLATTEN
-        if not ours_to_close:
-            for strategy, _ in applied.attribution:
-                engine.controls.on_fill(strategy, fill.symbol, engine.view)
-        core.log(
-            "info",
-            "fill",
-            component="fills",
-            order_id=fill.order_id or "",
-            broker_id=fill.broker_id or "",
-            symbol=fill.symbol,
-            side=str(fill.side),
-            qty=core.size(fill.symbol, fill.qty),
-            price=core.price(fill.symbol, fill.price),
-            position=core.size(fill.symbol, core.books.positions.qty(fill.symbol)),
-            status=str(record.life.status) if record is not None else "UNKNOWN",
-            exec_id=fill.key.exec_id,
-            correlation_id=correlation,
-        )
-        if not ours_to_close and any(strategy == EXTERNAL for strategy, _ in applied.attribution):
-            by_hand = source == "stream" and record is None and not fill.order_id
-            self._traded_elsewhere(fill, by_hand)
-        engine.strategies.on_fill(applied)
-        engine.groups.on_fill(applied)
-
-    def _traded_elsewhere(self, fill: Fill, by_hand: bool) -> None:
-        """An execution that no order of ours explains; it is booked in any case, and told of once.
-
-        `by_hand`: reported as it happened, and of no order that we know. The same policy holds then as for a
-        trade that a comparison with the broker brings to light.
-        """
-        core = self._core
-        sold = "bought" if fill.side is Side.BUY else "sold"
-        size = core.size(fill.symbol, fill.qty)
-        text = f"{sold} {size} by hand or by another program (execution {fill.key.exec_id})"
-        halts = by_hand and core.config.reconcile.on_manual_trade == "halt"
-        if halts and core.books.halts.instrument(fill.symbol) is None:
-            text += f"; 'adopt {fill.symbol}' accepts it, 'flatten {fill.symbol}' closes it"
-            self._engine.halt("instrument", fill.symbol, str(Kind.MANUAL_TRADE), text)
-        else:
-            core.alarm("critical", "foreign_fill", f"{text}; it is booked", symbol=fill.symbol)
-
-    def _revised(self, applied: Applied, correlation: str, fact: AnyFact) -> None:
-        """A bust or a correction changed what had been booked."""
-        core = self._core
-        self._engine.answers.memories.revise(fact, core.clock.now())
-        if applied.only_fee:
-            core.metrics.count("fees_told")
-            return
-        core.metrics.count("revisions")
-        record = applied.record
-        what = record.order.id if record is not None else applied.symbol
-        text = f"{what}: the venue took back or changed an execution; {self._left_open(applied)}"
-        core.alarm("critical", "bust", text, symbol=applied.symbol, correlation=correlation)
-        self._engine.strategies.on_position(applied.symbol)
-        self._engine.reconcile_soon()
-
-    def _left_open(self, applied: Applied) -> str:
-        """What the position is after that, and whether something protects what is open again. Told once all
-        that a bracket of the engine's calls for has been sent."""
-        core, symbol, record = self._core, applied.symbol, applied.record
-        held = core.books.positions.qty(symbol)
-        if not held:
-            return f"{symbol} is flat now"
-        text = f"{symbol} is {'+' if held > 0 else '-'}{core.size(symbol, abs(held))} now"
-        closed = record is None or record.order.side.sign * held < 0
-        if closed and not any(
-            leg(r).is_stop and r.order.side.sign * held < 0 for r in core.books.orders.working(symbol)
-        ):
-            text += f", and no stop works there: protect it, or 'flatten {symbol}' closes it"
-        return text
-
-    def _served(self, record: OrderRecord) -> bool:
-        """What it was for is over: the venue ended it for that, as one that works brackets does every day."""
-        books, order = self._core.books, record.order
-        if order.reduce_only and books.positions.qty(order.symbol) * order.side.sign >= 0:
-            return True
-        parent = None if order.parent is None else books.orders.get(order.parent)
-        if parent is None:
-            return False
-        return served(parent.life, [leg(child) for child in books.orders.children(parent.order.id)])
-
-    def _surprise(self, anomaly: Anomaly, applied: Applied, order_id: str, correlation: str) -> None:
-        core, record = self._core, applied.record
-        core.metrics.count(f"anomaly.{anomaly.code}")
-        quiet = anomaly.code in QUIET or (anomaly.code is Code.UNKNOWN_ORDER and not order_id)
-        if quiet or (anomaly.code is Code.UNSOLICITED_CANCEL and record is not None and self._served(record)):
-            core.log(
-                "info",
-                anomaly_text(anomaly, record),
-                component="orders",
-                order_id=order_id,
-                symbol=record.order.symbol if record is not None else "",
-                status=str(anomaly.code),
-                correlation_id=correlation,
-            )
-        elif anomaly.code in HOLDING and applied.fill is not None:
-            self._held(anomaly, applied, applied.fill, order_id, correlation)
-        else:
-            symbol = record.order.symbol if record is not None else ""
-            halted = anomaly.code is Code.OVERFILL and applied.halted
-            text = anomaly_text(anomaly, record)
-            core.alarm(
-                "critical" if halted else "warning",
-                UNKNOWN_REPORT if anomaly.code is Code.UNKNOWN_ORDER else str(anomaly.code).lower(),
-                f"{symbol} halted: {text}" if halted else text,
-                symbol=symbol,
-                correlation=correlation,
-                order_id=order_id,
-            )
-        if anomaly.code in _LOOKED_INTO:
-            self._engine.reconcile_soon()
-        if anomaly.code is Code.CANCEL_LOST and record is not None:
-            self._engine.intake.send_cancel(record.order.id, correlation)
-
-    def _held(self, anomaly: Anomaly, applied: Applied, fill: Fill, order_id: str, correlation: str) -> None:
-        """The books hold the instrument of an execution that was not meant to be, or have halted it."""
-        core, symbol = self._core, fill.symbol
-        text = anomaly_text(anomaly, applied.record)
-        if anomaly.code in AFTER_END and core.config.reconcile.on_late_fill == "halt":
-            self._engine.halt("instrument", symbol, str(anomaly.code).lower(), text)
-        elif applied.halted:
-            text = f"{symbol} halted: {text}"
-        elif core.books.halts.instrument(symbol) is None:
-            text += f"; nothing opens in {symbol} until the broker agrees"
-        if anomaly.code is Code.UNKNOWN_ORDER:
-            text += of_another_journal(core)
-        core.alarm(
-            "critical" if applied.halted else "warning",
-            UNKNOWN_FILL if anomaly.code is Code.UNKNOWN_ORDER else str(anomaly.code).lower(),
-            text,
-            symbol=symbol,
-            correlation=correlation,
-            order_id=order_id,
         )

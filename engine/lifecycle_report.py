@@ -6,9 +6,10 @@ ask for executions) and an older one never takes anything back (FIX 4.4 vol. 4 a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from engine.facts import Listed, OrderNotFound, OrderReport, Replaced
+from engine.facts import AnyFact, Listed, OrderNotFound, OrderReport, Replaced
 from engine.lifecycle_local import (
     CANCELED,
     EXPIRED,
@@ -211,6 +212,25 @@ def _report_closed(life: OrderLife, event: OrderReport) -> Transition:
     # one picture against one word: neither is believed until the venue was asked again
     after, more = contradicted(told, f"the venue shows {event.status} after it was {life.status}")
     return Transition(after, more + anomalies)
+
+
+def revived_by_a_picture(
+    before: OrderLife, after: OrderLife, event: AnyFact, anomalies: Iterable[Anomaly]
+) -> bool:
+    """The transition from an end by the venue's word to work, by a picture alone: as a rule the second of two
+    orders that a replace left under one id.
+
+    Source: in the FIX 4.4 order state change matrices (vol. 4 app. D) no row leads from Canceled, Rejected or
+    Expired back to New or Partially Filled, and from Filled only a replace that raised the quantity (C.3, D)
+    or an execution taken back does. So what is seen to work after such an end is no state of that order. What
+    we had ended by inference alone is no end, and what was raised at the venue is its owner's will.
+    """
+    if not isinstance(event, OrderReport) or after.status not in (WORKING, PARTIAL):
+        return False
+    over = before.is_closed or (before.status is UNKNOWN and before.ended is not None)
+    codes = {anomaly.code for anomaly in anomalies}
+    raised = before.status is FILLED and Code.UNSOLICITED_REPLACE in codes
+    return over and not before.presumed and Code.REOPENED in codes and not raised
 
 
 def _report_presumed(life: OrderLife, event: OrderReport, *, alive: bool) -> Transition:

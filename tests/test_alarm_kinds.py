@@ -15,7 +15,7 @@ from app.desk.screens import SCREENS
 from app.desk.view.remedies import REMEDIES, remedy
 from app.grammar.verbs import VERBS
 from engine.alarmkinds import ENDS, LINE, Ends, about, family, headline, weight
-from engine.facthandler import QUIET
+from engine.fact_surprises import QUIET
 from engine.holds import HOLDING
 from engine.lifecycle_types import Code
 from engine.reconcile_types import Kind
@@ -30,10 +30,10 @@ LATE = {str(code).lower() for code in HOLDING - {Code.UNKNOWN_ORDER}}
 KINDS = {str(kind) for kind in Kind}
 COMPUTED: dict[tuple[str, str], set[str]] = {
     ("engine/facthandler.py", "code"): {"rejected", "cancel_rejected", "replace_rejected"},
-    ("engine/facthandler.py", "UNKNOWN_REPORT if"): SURPRISES | {"unknown_report"},
-    ("engine/facthandler.py", "UNKNOWN_FILL if"): LATE | {"unknown_fill"},
-    ("engine/facthandler.py", "str(anomaly"): LATE,
-    ("engine/facthandler.py", "str(Kind"): {"manual_trade"},
+    ("engine/fact_surprises.py", "UNKNOWN_REPORT if"): SURPRISES | {"unknown_report"},
+    ("engine/fact_surprises.py", "UNKNOWN_FILL if"): LATE | {"unknown_fill"},
+    ("engine/fact_surprises.py", "str(anomaly"): LATE,
+    ("engine/fact_executions.py", "str(Kind"): {"manual_trade"},
     ("engine/reconciler.py", "str(finding.kind)"): KINDS,
     ("engine/reactions.py", "event.control"): CONTROLS,
     ("engine/reactions.py", "breach.control"): CONTROLS,
@@ -41,7 +41,10 @@ COMPUTED: dict[tuple[str, str], set[str]] = {
     ("engine/grouping_alarms.py", "code"): {"unprotected", "no_target", "overclosed"},
     ("engine/grouping_stuck.py", "WRONG_SIZE"): {"wrong_size"},
     ("engine/killhost.py", "code"): {"halt", "operator_halt", "not_flat", "kill_error"},
-    ("engine/comparing.py", "hold.code"): set(),  # those of facthandler, where the process died before them
+    (
+        "engine/comparing.py",
+        "hold.code",
+    ): set(),  # those of surprises, where the process died before them
     ("engine/status.py", "halt.code"): set(),  # it says what holds, and halts nothing
     ("engine/engine.py", "code"): set(),  # what is handed to `halt`, which is looked at where it is called
 }

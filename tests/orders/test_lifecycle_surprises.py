@@ -22,6 +22,7 @@ from engine.lifecycle import (
     born,
     transition,
 )
+from engine.lifecycle_report import revived_by_a_picture
 from engine.model import OrderType, TimeInForce
 
 
@@ -418,3 +419,24 @@ def test_a_stop_that_triggers_without_acknowledgement_is_working() -> None:
     life = transition(life, v.triggered()).life
     assert (life.status, life.triggered) == (S.WORKING, True)
     assert transition(life, v.ack()).anomalies[0].code is Code.LATE_ACK
+
+
+def test_an_order_is_revived_by_a_picture_only_after_an_end_that_the_venue_had_told_of() -> None:
+    v = Venue()
+
+    def revived(life: OrderLife, event: OrderEvent) -> bool:
+        after, anomalies = transition(life, event)
+        return revived_by_a_picture(life, after, event, anomalies)  # type: ignore[arg-type]
+
+    ended, _ = run(v.ack(), CancelSent(), v.canceled())
+    first = v.report(S.WORKING, qty=10)
+    assert not revived(ended, first), "one picture against one word: it is asked about"
+    doubtful = transition(ended, first).life
+    assert doubtful.status is S.UNKNOWN and revived(doubtful, v.report(S.WORKING, qty=10))
+    assert not revived(doubtful, v.report(S.CANCELED, qty=10))
+    lost, _ = run(Lost(reason="never came"))
+    assert not revived(lost, v.report(S.WORKING, qty=10)), "we had inferred its end"
+    filled, _ = run(v.ack(), FillApplied(qty=10))
+    assert not revived(filled, v.report(S.PARTIAL_FILL, qty=15, cum=10)), "somebody made it larger there"
+    working, _ = run(v.ack())
+    assert not revived(working, v.report(S.WORKING, qty=10))
