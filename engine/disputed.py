@@ -83,6 +83,8 @@ class Disputed:
             names = {name: lots for name, lots in record.life.listed if name in last}
             for name, lots in now.items():
                 names[name] = max(lots, names.get(name, 0)) if last.get(name) != lots else lots
+            if names:
+                self._listed.setdefault(order_id, {})  # the next list decides, whatever it has of it
             if (told := tuple(sorted(names.items()))) != record.life.listed:
                 fact = Listed(ts=listed.as_of, order_id=order_id, names=told)
                 self._core.commit(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from engine.control.commands import Cancel
-from engine.model import NS, Order, Replace, Side
-from tests.engine.rig import Rig
+from engine.model import NS, Order, OrderStatus, Replace, Side
+from tests.engine.rig import START, Rig
 from tests.engine.test_store_trouble import replayed
 
 
@@ -156,5 +158,50 @@ def test_one_list_without_it_is_no_proof_that_a_second_order_is_gone() -> None:
         rig.exchange.faults.arm("partial_snapshot")
         await rig.sleep(5)
         assert orders.exposure("ES") == (0, 2) and rig.status(ours) != "CANCELED"
+
+    Rig.play(script)
+
+
+def test_two_orders_under_one_id_count_by_the_journal_too_and_not_for_ever_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    async def before(rig: Rig) -> str:
+        ours = await doubled(rig, 24_100)
+        rig.exchange.faults.arm("reject_cancel", 100)
+        await rig.sleep(6)
+        assert (await replayed(rig)).orders.exposure("ES") == (0, 2)
+        rig.exchange.faults.arm("drop_report", 2)
+        for order in rig.exchange.books.open_orders(rig.config.account):
+            rig.exchange.desk.end(order, OrderStatus.CANCELED, "gone", unsolicited=True)
+        return ours.id
+
+    async def after(rig: Rig) -> None:  # nobody hears of their end
+        orders = rig.engine.core.books.orders
+        await rig.sleep(20)
+        assert orders.exposure("ES") == (0, 0)
+        record = orders.get(ours)
+        assert record is not None and record.life.is_closed and record.life.listed == ()
+
+    keep = {"orders": {"on_stop": "keep"}}
+    ours = Rig.play(before, directory=tmp_path, config=keep)
+    Rig.play(after, directory=tmp_path, config=keep, start=START + 60 * NS)
+
+
+def test_two_lists_without_it_are_proof_that_a_second_order_is_gone() -> None:
+    """Of the second list nothing was made, and it counted for ever where nobody had told its end."""
+
+    async def script(rig: Rig) -> None:
+        await doubled(rig, 24_100)
+        rig.exchange.faults.arm("reject_cancel", 100)
+        orders = rig.engine.core.books.orders
+        await rig.sleep(6)
+        assert orders.exposure("ES") == (0, 2)
+        rig.exchange.faults.arm("drop_report")
+        older, _ = rig.exchange.books.open_orders(rig.config.account)
+        rig.exchange.desk.end(older, OrderStatus.CANCELED, "gone", unsolicited=True)
+        await rig.sleep(5)
+        assert orders.exposure("ES") == (0, 2), "one list may lack what works"
+        await rig.sleep(5)
+        assert orders.exposure("ES") == (0, 1)
 
     Rig.play(script)
