@@ -60,6 +60,7 @@ from engine.roll_driver import Roller
 from engine.roll_start import RollDesk
 from engine.sentinel.deadman import DeadMan
 from engine.sentinel.keeper import Keeper
+from engine.silence import Silence
 from engine.status import Status
 from engine.strategies import StrategyDesk
 from engine.view import EngineView
@@ -115,6 +116,7 @@ class Engine:
         self.view.margins = self.margins
         self.intake = Intake(self.core, self.gate, self.view, self.kill, self.margins)
         self.replacer = Replacer(self.core, self.gate, self.view, self.intake)
+        self.silence = Silence(self.core, self.intake.cancel)
         self._kill_host.intake = self.intake
         self._kill_host.gate = self.gate
         self._kill_host.reconcile_soon = self.reconcile_soon
@@ -152,9 +154,9 @@ class Engine:
         self.status = Status(self)
         self.picture = Picture(self.core, self.view, self.kill, self.status)
         self.answers = Answers(self)
-        self.intake.on_answer = self.facts.on_answer
-        self.intake.on_silence = self.giving_up.unanswered
-        self.intake.moved = self.facts.moved
+        self.silence.on_answer = self.facts.on_answer
+        self.silence.on_silence = self.giving_up.unanswered
+        self.silence.moved = self.facts.moved
         self.intake.stayed = self.facts.stayed
         self.view.pause_reasons = self._pause_reason
         # The risk loop runs at its period of the host's time, however fast the recording does.
@@ -323,7 +325,7 @@ class Engine:
         self._host.look_at_store(mono)
         self.day.check()
         self.reactions.watch()
-        self.intake.watch()
+        self.silence.watch()
         self.groups.watch()
         self.rolls.watch()
         self.strategies.watch(mono)
@@ -340,7 +342,7 @@ class Engine:
                 self.status.log_health()
             if not self.parts.lockstep:
                 self.publish()
-        parts = (self.intake, self.groups, self.rolls, self.strategies.targets)
+        parts = (self.silence, self.groups, self.rolls, self.strategies.targets)
         dues = [part.next_due() for part in parts]
         return min((d for d in dues if d is not None), default=None)
 
@@ -379,7 +381,7 @@ class Engine:
         self.facts.handle(fact, source)
 
     def ask(self, order_id: str) -> None:
-        self.intake.ask(order_id)
+        self.silence.ask(order_id)
 
     def send_cancel(self, order_id: str) -> str:
         return self.intake.send_cancel(order_id)

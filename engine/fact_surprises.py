@@ -9,7 +9,6 @@ from engine.alarmkinds import UNKNOWN_FILL, UNKNOWN_REPORT
 from engine.books import Applied
 from engine.comparing import of_another_journal
 from engine.holds import AFTER_END, HOLDING
-from engine.intake import anomaly_text
 from engine.lifecycle_types import Anomaly, Code
 from engine.model import Fill
 from engine.orders_groups import leg, served
@@ -53,7 +52,7 @@ class Surprises:
         if quiet or (anomaly.code is Code.UNSOLICITED_CANCEL and record is not None and self._served(record)):
             core.log(
                 "info",
-                anomaly_text(anomaly, record),
+                _text(anomaly, record),
                 component="orders",
                 order_id=order_id,
                 symbol=record.order.symbol if record is not None else "",
@@ -65,7 +64,7 @@ class Surprises:
         else:
             symbol = record.order.symbol if record is not None else ""
             halted = anomaly.code is Code.OVERFILL and applied.halted
-            text = anomaly_text(anomaly, record)
+            text = _text(anomaly, record)
             core.alarm(
                 "critical" if halted else "warning",
                 UNKNOWN_REPORT if anomaly.code is Code.UNKNOWN_ORDER else str(anomaly.code).lower(),
@@ -82,7 +81,7 @@ class Surprises:
     def _held(self, anomaly: Anomaly, applied: Applied, fill: Fill, order_id: str, correlation: str) -> None:
         """The books hold the instrument of an execution that was not meant to be, or have halted it."""
         core, symbol = self._core, fill.symbol
-        text = anomaly_text(anomaly, applied.record)
+        text = _text(anomaly, applied.record)
         if anomaly.code in AFTER_END and core.config.reconcile.on_late_fill == "halt":
             self._engine.halt("instrument", symbol, str(anomaly.code).lower(), text)
         elif applied.halted:
@@ -109,3 +108,8 @@ class Surprises:
         if parent is None:
             return False
         return served(parent.life, [leg(child) for child in books.orders.children(parent.order.id)])
+
+
+def _text(anomaly: Anomaly, record: OrderRecord | None) -> str:
+    """One line for a person."""
+    return f"{record.order.id if record is not None else 'order'}: {anomaly.text}"

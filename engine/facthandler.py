@@ -172,7 +172,7 @@ class FactHandler:
         if record.life.is_closed or isinstance(fact, OrderNotFound | OrderReport):
             return
         if record.life.in_flight is Request.QUERY:
-            engine.intake.ask(record.order.id)
+            engine.silence.ask(record.order.id)
 
     @staticmethod
     def _revived(was: OrderLife, record: OrderRecord, fact: AnyFact, applied: Applied) -> bool:

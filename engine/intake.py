@@ -1,4 +1,4 @@
-"""From an order to the wire: gate, journal, send; then cancel, and what a silent broker calls for.
+"""From an order to the wire: gate, journal, send; then cancel. `engine.silence` asks about the unanswered.
 
 Everything here is plain synchronous code on the engine's thread. The only gap in it is the wait for the
 journal's commit; when that returns, the state of the world is looked at again before anything is sent.
@@ -17,12 +17,11 @@ from engine.control.commands import Answer
 from engine.core import Core
 from engine.journal import Stored, StoreFailed
 from engine.kill import KillSwitch
-from engine.lifecycle_types import Anomaly
 from engine.margins import Margins
 from engine.model import Order, OrderStatus, Purpose, Replace, Side, TimeInForce
 from engine.orders_record import OrderRecord
-from engine.ports import NotSent, QueryFailed
-from engine.records import KINDS, ChildrenHeld, NotSentNote, OrderStored, Refused, Sent, Unanswered
+from engine.ports import NotSent
+from engine.records import KINDS, ChildrenHeld, NotSentNote, OrderStored, Refused, Sent
 from engine.risk.gate import Gate, Refusal
 from engine.sending import Approved
 from engine.view import EngineView
@@ -50,12 +49,10 @@ class Intake:
         all of them are stored."""
         self._ready: dict[str, Callable[[], None]] = {}
         """Entries that may leave as soon as their protection is stored as well."""
-        self._queries: set[asyncio.Task[None]] = set()
         self.new_order: Callable[[Order], None] = lambda _: None
         """Told of each order that passed the gate (order groups, strategies)."""
-        self.moved: Callable[[OrderRecord, OrderStatus], None] = lambda *_: None
-        """Told of an order that changed by what happened here, and of its status before."""
         self.stayed: Callable[[OrderRecord, OrderStatus, Applied, str], None] = lambda *_: None
+        """Told of an order, or a change of one, that certainly did not leave, and of its status before."""
 
     # -- new orders
 
@@ -424,69 +421,5 @@ class Intake:
     def _cancel_later(self, order_id: str, correlation: str) -> None:
         self.send_cancel(order_id, correlation)
 
-    # -- silence
-
-    def watch(self) -> None:
-        """Asks the broker about what was not answered in time. Called by the risk loop's round."""
-        core = self._core
-        orders = core.books.orders
-        now = core.clock.now()
-        next_due = orders.next_due()
-        if next_due is None or next_due > now:
-            return
-        for due in orders.due(now):
-            core.metrics.count("unanswered")
-            record = orders.get(due.order_id)
-            assert record is not None, "what is due is in memory"
-            was = record.life.status
-            note = Unanswered(order_id=due.order_id, what=due.kind.value)
-            core.commit(note, record.order.correlation, due.order_id)
-            core.story("warning", f"{due.kind.value} unanswered: the broker is asked", due.order_id)
-            if record.life.status is not was:
-                self.moved(record, was)
-            self.ask(due.order_id)
-        for order_id in orders.remainders_due(now):
-            self.cancel(order_id)
-        for order_id in orders.expiries_due(now):
-            # Where the venue keeps the date of a GTD order itself, ours is only a reminder to look.
-            if TimeInForce.GTD in core.adapter.capabilities.tifs:
-                self.ask(order_id)
-            else:
-                self.cancel(order_id)
-
-    def ask(self, order_id: str) -> None:
-        """Queries one order; the answer comes back as a fact, a failure leaves it as unknown as it was."""
-        task = asyncio.get_running_loop().create_task(self._ask(order_id), name=f"query {order_id}")
-        self._queries.add(task)
-        task.add_done_callback(self._queries.discard)
-
-    async def _ask(self, order_id: str) -> None:
-        core = self._core
-        record = core.books.orders.get(order_id)
-        if record is None:
-            return
-        try:
-            fact = await core.adapter.query_order(order_id, core.books.orders.broker_name(record))
-        except QueryFailed as error:
-            core.metrics.count("query_failed")
-            core.story("warning", f"query failed: {error}", order_id)
-            self.on_silence(record, str(error))
-            return
-        self.on_answer(fact)
-
-    on_answer: Callable[[object], None] = staticmethod(lambda _: None)
-    """Where the answer to a query goes; the engine sets it to its own `on_fact`."""
-
-    on_silence: Callable[[OrderRecord, str], None] = staticmethod(lambda *_: None)
-    """Told of an order about which a question brought nothing, and why."""
-
     taken_back: Callable[[str], None] = staticmethod(lambda _: None)
     """Told of an order that somebody wants cancelled for good."""
-
-    def next_due(self) -> int | None:
-        return self._core.books.orders.next_due()
-
-
-def anomaly_text(anomaly: Anomaly, record: OrderRecord | None) -> str:
-    """One line for a person."""
-    return f"{record.order.id if record is not None else 'order'}: {anomaly.text}"

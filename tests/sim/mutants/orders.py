@@ -26,13 +26,13 @@ ORDERS: Final = (
                 "engine.intake",
                 '        core.commit(Sent(order_id=order.id, what="submit"), order.correlation, order.id)\n',
                 '        core.commit(Sent(order_id=order.id, what="submit"), order.correlation, order.id)\n'
-                "        self.__dict__.setdefault('kept', {})[order.id] = stored\n",
+                "        core.__dict__.setdefault('kept', {})[order.id] = stored\n",
             ),
             Edit(
-                "engine.intake",
+                "engine.silence",
                 "        for due in orders.due(now):\n",
                 "        for due in orders.due(now):\n"
-                "            again = self.__dict__.setdefault('kept', {}).get(due.order_id)\n"
+                "            again = core.__dict__.setdefault('kept', {}).get(due.order_id)\n"
                 "            if again is not None and due.kind.value == 'submit' and core.link_up:\n"
                 "                core.adapter.submit(again)\n",
             ),
@@ -43,7 +43,7 @@ ORDERS: Final = (
         "an order in doubt is dropped after the second question without an answer",
         (
             Edit(
-                "engine.intake",
+                "engine.silence",
                 "        for due in orders.due(now):\n",
                 "        for due in orders.due(now):\n"
                 "            if due.attempts >= 1:\n"
@@ -58,7 +58,7 @@ ORDERS: Final = (
         "a question that failed counts as 'there is no such order'",
         (
             Edit(
-                "engine.intake",
+                "engine.silence",
                 '            core.metrics.count("query_failed")\n',
                 '            core.metrics.count("query_failed")\n'
                 "            from engine.records import LostOrder\n"

@@ -203,12 +203,12 @@ SAFETY: Final = (
         (
             Edit(
                 "engine.engine",
-                "        self.reactions.watch()\n        self.intake.watch()\n",
+                "        self.reactions.watch()\n        self.silence.watch()\n",
                 "        self.reactions.watch()\n        old = core.books.halts.account()\n"
                 "        if old is not None and core.clock.now() - old.ts > 20 * NS:\n"
                 "            from engine.records import HaltReset\n"
                 "            core.commit(HaltReset(scope='account', target='', who='timer'))\n"
-                "        self.intake.watch()\n",
+                "        self.silence.watch()\n",
             ),
         ),
     ),
