@@ -26,13 +26,13 @@ ORDERS: Final = (
                 "engine.intake",
                 '        core.commit(Sent(order_id=order.id, what="submit"), order.correlation, order.id)\n',
                 '        core.commit(Sent(order_id=order.id, what="submit"), order.correlation, order.id)\n'
-                "        core.__dict__.setdefault('kept', {})[order.id] = stored\n",
+                "        core.books.__dict__.setdefault('kept', {})[order.id] = stored\n",
             ),
             Edit(
                 "engine.silence",
                 "        for due in orders.due(now):\n",
                 "        for due in orders.due(now):\n"
-                "            again = core.__dict__.setdefault('kept', {}).get(due.order_id)\n"
+                "            again = core.books.__dict__.setdefault('kept', {}).get(due.order_id)\n"
                 "            if again is not None and due.kind.value == 'submit' and core.link_up:\n"
                 "                core.adapter.submit(again)\n",
             ),
