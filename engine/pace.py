@@ -27,9 +27,9 @@ class Pace:
         and a pause that reaches beyond shows as its lateness."""
         metrics, perf = self._core.metrics, self._core.clock.perf()
         if period:
-            took = perf - self._perf if self._perf else period
-            metrics.stage("risk period", took)
-            metrics.stage("risk lateness", int(lateness / self._speed))
+            took, stages = perf - self._perf if self._perf else period, metrics.stages
+            stages["risk period"].record(took)
+            stages["risk lateness"].record(int(lateness / self._speed))
             if self._perf:
                 metrics.late_rounds.append(took > self._late)
         self._perf = perf

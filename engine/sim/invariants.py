@@ -32,6 +32,7 @@ from engine.records import (
     ReplaceStored,
     Sent,
 )
+from engine.records_notes import NOTES
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -140,9 +141,23 @@ class Watch:
         return applied
 
     def _look(self, record: AnyRecord, applied: Applied) -> None:
-        before, after = self._halts, self._books.halts.keys()
-        if before != after:
-            self._halts = frozenset(after)
+        if self._books.halts.keys() != self._halts:
+            self._halted(record)
+        if type(record) not in NOTES:
+            self._moved(record, applied)
+        if isinstance(record, DayOpened):
+            self._day = record.trading_day
+        elif isinstance(record, KillBegan):
+            self._asked.append(record)
+        lifted = isinstance(record, HaltReset) and record.scope == "account" and not record.target
+        if isinstance(record, KillEnded) or lifted:
+            self._asked.clear()
+            self._unfinished = False
+
+    def _halted(self, record: AnyRecord) -> None:
+        """The record changed what is halted."""
+        before, after = self._halts, frozenset(self._books.halts.keys())
+        self._halts = after
         gone = before - after
         if gone:
             if not isinstance(record, HaltReset) or gone != {(record.scope, record.target)}:
@@ -151,6 +166,9 @@ class Watch:
                 raise Broken("halt", f"{sorted(gone)} unlatched by {record.who}, who is no person")
         if after - before:
             self.counts.halts += 1
+
+    def _moved(self, record: AnyRecord, applied: Applied) -> None:
+        """The record may move an order, a position or the day."""
         match record:
             case OrderStored(order=order):
                 self._approved(order, order.qty)
@@ -181,14 +199,6 @@ class Watch:
                 self._due.pop(order_id, None)
             case _:
                 pass
-        if isinstance(record, DayOpened):
-            self._day = record.trading_day
-        elif isinstance(record, KillBegan):
-            self._asked.append(record)
-        lifted = isinstance(record, HaltReset) and record.scope == "account" and not record.target
-        if isinstance(record, KillEnded) or lifted:
-            self._asked.clear()
-            self._unfinished = False
 
     def _beyond(self, applied: Applied) -> None:
         """More than was ever asked for stops its instrument in the same breath."""

@@ -61,7 +61,7 @@ class Options:
             crash_bias=rng.choice((0.0, 0.5, 0.9)),
             command_ms=round(10 ** rng.uniform(2.7, 4.0)),
             order_ms=round(10 ** rng.uniform(1.7, 3.3)),
-            skip_idle=rng.random() < 0.9,
+            skip_idle=rng.random() < 0.95,
             screen=rng.random() < 0.1,
         )
 

@@ -15,6 +15,7 @@ import contextvars
 import hashlib
 import inspect
 import random
+from array import array
 from collections.abc import Callable
 from contextvars import copy_context
 from heapq import heappop, heappush
@@ -54,6 +55,8 @@ class SimLoop(VirtualLoop):
         self._digest = hashlib.blake2b(digest_size=16)
         self._noted: list[str] = []
         """What is still to be mixed into the digest: many at once cost a fraction of one by one."""
+        self._times = array("q")
+        """So are the times at which something ran, ns."""
         self._stalled: dict[str, int] = {}
         self._dead: set[str] = set()
         self._pending: dict[str, dict[asyncio.Task[Any], None]] = {}
@@ -123,6 +126,8 @@ class SimLoop(VirtualLoop):
         self._noted.append("")
         self._digest.update("\n".join(self._noted).encode())
         self._noted.clear()
+        self._digest.update(self._times.tobytes())
+        del self._times[:]
 
     # -- errors
 
@@ -134,6 +139,7 @@ class SimLoop(VirtualLoop):
     def _run(self) -> None:
         # All in one body and from local names: this is run a hundred times in a simulated second.
         ready, timers, noted, after = self._ready, self._timers, self._noted, self.after
+        times = self._times
         dead, stalled, shuffle = self._dead, self._stalled, self._shuffle
         batch = 0
         while not self._stopping:
@@ -151,7 +157,7 @@ class SimLoop(VirtualLoop):
                     continue
                 if when > self._now:
                     self._now = when
-                noted.append(str(when))
+                times.append(when)
                 if len(noted) > _NOTED:
                     self._mix()
                 if timers and timers[0][0] <= when:
