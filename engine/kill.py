@@ -153,7 +153,7 @@ class KillSwitch:
     async def _round(self) -> bool:
         """Looks at the broker again and again, and does what follows; True when the final word is said."""
         config, host, scope = self._config, self._host, self._scope
-        reads = 0
+        reads, version = 0, scope.version
         while True:
             self._cancels.orders()
             since = host.clock.mono() - self._started
@@ -162,7 +162,9 @@ class KillSwitch:
             ):
                 await self._wait(self._ns(config.cancel_wait) - since)
                 continue
-            version = scope.version
+            if version != scope.version:
+                # The request grew since the last look, which proves nothing about what was added.
+                reads, version = 0, scope.version
             try:
                 open_orders = await self._read(host.read_open_orders(), "the open orders")
                 positions = await self._read(host.read_positions(), "the positions")
@@ -174,9 +176,7 @@ class KillSwitch:
             fresh = open_orders.as_of > self._shown[0] and positions.as_of > self._shown[1]
             self._shown = (max(open_orders.as_of, self._shown[0]), max(positions.as_of, self._shown[1]))
             if version != scope.version:
-                # The request grew while this was read: it proves nothing about what was added.
-                reads = 0
-                continue
+                continue  # it grew while this was read
             self._cancels.strangers(open_orders)
             if self._act(open_orders, positions, fresh):
                 reads = 0

@@ -151,6 +151,32 @@ def test_a_wider_request_needs_confirmations_of_its_own() -> None:
     Rig.play(script)
 
 
+def test_a_look_before_the_request_grew_confirms_nothing_of_it() -> None:
+    """Seed 6660: one symbol had been seen flat once when everything was asked for; the next look, the first
+    one for that, was taken for the second, and "flat, confirmed twice" was said."""
+
+    async def script(rig: Rig) -> None:
+        kill = rig.engine.kill
+        real, scopes = kill._act, []
+
+        def act(*pictures: Any) -> bool:
+            left = real(*pictures)
+            if not left:
+                scopes.append(kill.progress.scope)
+                if len(scopes) == 1:
+                    rig.clock.call_later(NS // 50, rig.engine.command, Kill(flatten=True), "test")
+            return left
+
+        kill._act = act  # type: ignore[method-assign]
+        rig.engine.command(Flatten(symbol="ES"), "test")
+        await rig.sleep(20)
+        assert kill.progress.verdict.startswith("flat"), kill.progress
+        everything = [scope for scope in scopes if scope != scopes[0]]
+        assert len(everything) == 2, scopes
+
+    Rig.play(script)
+
+
 def test_in_a_limit_locked_market_the_order_keeps_its_place_in_the_queue() -> None:
     async def script(rig: Rig) -> None:
         await rig.fill(Side.BUY, 5)
