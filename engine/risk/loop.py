@@ -8,7 +8,7 @@ time alone may have changed it; so an idle round costs a few comparisons.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from engine.config import Action, RiskLimits
 from engine.model import Value
@@ -191,9 +191,7 @@ class RiskLoop:
                     continue
                 # Orders by hand and netted ones have no configuration, but their executions count as well.
                 group = groups[scope] = _Group(self._kinds["strategy"], scope)
-            place = group.places[control.name]
-            self._look(place, view, mono)
-            due = place.reading.due if place.reading is not None else None
+            due = self._look((group.places[control.name],), view, mono)
             if due is not None and (group.due is None or due < group.due):
                 group.due = due
 
@@ -204,7 +202,7 @@ class RiskLoop:
         for place in group.places.values():
             if place.reading is not None and place.reading.due is not None:
                 if place.reading.due <= mono:
-                    self._look(place, view, mono)
+                    self._look((place,), view, mono)
                 if place.reading.due is not None:
                     dues.append(place.reading.due)
         group.due = min(dues, default=None)
@@ -221,8 +219,14 @@ class RiskLoop:
                 return {"": self._quiet if control.quiet else self._account}
 
     def _evaluate(self, group: _Group, view: RiskView, mono: int) -> None:
+        group.due = self._look(group.places.values(), view, mono)
+
+    # -- controls in their scopes
+
+    def _look(self, places: Iterable[_Place], view: RiskView, mono: int) -> int | None:
+        """Works these figures out anew. Returns the earliest mono at which time alone may change one."""
         due: int | None = None
-        for place in group.places.values():
+        for place in places:
             self.evaluations += 1
             try:
                 reading: Reading | None = place.control.evaluate(view, place.scope)
@@ -235,18 +239,7 @@ class RiskLoop:
                 reading = place.reading
             if reading is not None and reading.due is not None and (due is None or reading.due < due):
                 due = reading.due
-        group.due = due
-
-    # -- one control in one scope
-
-    def _look(self, place: _Place, view: RiskView, mono: int) -> None:
-        self.evaluations += 1
-        try:
-            reading: Reading | None = place.control.evaluate(view, place.scope)
-        except Exception as error:  # noqa: BLE001 - one control that fails must not stop the others
-            reading = None
-            self._failed(place, error, mono)
-        self._judge(place, reading, view, mono)
+        return due
 
     def _failed(self, place: _Place, error: Exception, mono: int) -> None:
         """Its control raised; there is no figure."""

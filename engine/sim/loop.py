@@ -156,20 +156,25 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def _advance(self) -> None:
         """Jumps to the next timers. Raises `DeadLoop` where there are none."""
-        timers, ready = self._timers, self._ready
+        timers = self._timers
         while timers:
             when, _, handle = heappop(timers)
             if handle.callback is None:
                 continue
             if when > self._now:
                 self._now = when
-            ready.append(handle)
-            while timers and timers[0][0] <= when:
-                handle = heappop(timers)[2]
-                if handle.callback is not None:
-                    ready.append(handle)
+            self._due(handle, when)
             return
         raise DeadLoop("virtual time has nothing left to do")
+
+    def _due(self, first: Callback, when: int) -> None:
+        """What goes off at one time: all of it comes before whatever the first of it may call for."""
+        timers, ready = self._timers, self._ready
+        ready.append(first)
+        while timers and timers[0][0] <= when:
+            handle = heappop(timers)[2]
+            if handle.callback is not None:
+                ready.append(handle)
 
     def run_forever(self) -> None:
         if self._running:

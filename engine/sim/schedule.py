@@ -188,15 +188,6 @@ class SimLoop(VirtualLoop):
             if not steps % PATROL:
                 self.patrol()
 
-    def _due(self, first: Callback, when: int) -> None:
-        """Several timers go off at once: they come before whatever the first of them may call for."""
-        timers, ready = self._timers, self._ready
-        ready.append(first)
-        while timers and timers[0][0] <= when:
-            handle = heappop(timers)[2]
-            if handle.callback is not None:
-                ready.append(handle)
-
     def _mix_up(self) -> int:
         """Puts what is ready into a random order. Returns how many that are."""
         ready = self._ready

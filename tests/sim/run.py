@@ -15,8 +15,9 @@ from engine.engine import Engine
 from engine.model import NS, MarketState, OrderStatus, Purpose
 from engine.records import decode
 from engine.sim.guard import inside
-from engine.sim.invariants import Broken, lacking, unlike
+from engine.sim.invariants import Broken
 from engine.sim.options import Options
+from engine.sim.replayed import lacking, unlike
 from tests.sim.agreement import Difference, beliefs, differences, untold, unwell
 from tests.sim.life import Life
 from tests.sim.operator import Operator
