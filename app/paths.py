@@ -110,3 +110,8 @@ def sentinel_socket(state: Path) -> Path:
 def sentinel_log_path(state: Path) -> Path:
     """The sentinel's own log."""
     return state / "log" / "sentinel.jsonl"
+
+
+def confined_path(state: Path) -> Path:
+    """Where control groups of this state directory's strategies were made."""
+    return state / "cgroups.json"

@@ -263,7 +263,7 @@ async def assemble(
             tell=link.told.tell,
             rss_mb=rss_mb,
             import_paths=import_paths(options),
-            host=host_factory(settings, options.virtual, log),
+            host=host_factory(settings, options.virtual, log, options.state_dir),
             feed_name=options.feed,
             feed_progress=feed.progress,
             counters=counters,

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -246,8 +247,9 @@ def test_a_group_that_cannot_be_made_fails_the_strategy_and_nothing_else(
         assert not groups_in(delegated), "half a group is no group"
 
 
-def test_what_a_killed_engine_left_is_removed_at_the_next_start(tmp_path: Path, delegated: Path) -> None:
-    """And nothing of an engine that lives, nor what is not ours."""
+@contextlib.contextmanager
+def killed_engine(delegated: Path) -> Iterator[int]:
+    """One that has made a group and put a process, whose number is given, into it; killed at the end."""
     script = f"""
 import subprocess, sys
 sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[2])]!r}
@@ -264,29 +266,87 @@ sys.stdin.read()
     ) as engine:
         assert engine.stdout is not None
         left = int(engine.stdout.readline())
+        yield left
+        engine.kill()
+        engine.wait()
+        assert alive(left)
+
+
+class Log(list[str]):
+    """What is logged."""
+
+    def __call__(self, level: str, event: str, **fields: object) -> None:
+        self.append(event)
+
+
+def start(state: Path, directory: str) -> Log:
+    """What an engine of this state directory does before its first group, and what it logs."""
+    log = Log()
+    made = host_factory(Settings(cgroup=CgroupConfig(directory=directory)), True, log, state)
+    assert (made is not None) is bool(directory)
+    return log
+
+
+def test_what_a_killed_engine_left_is_removed_at_the_next_start(tmp_path: Path, delegated: Path) -> None:
+    """And nothing of an engine that lives, nor what is not ours."""
+    with killed_engine(delegated) as left:
         (delegated / "somebody-else").mkdir()
         GroupsV2(delegated).sweep()
         assert len(groups_in(delegated)) == 2, "that engine lives"
         assert alive(left)
-        engine.kill()
-        engine.wait()
-        assert alive(left)
-    log: list[str] = []
-    settings = Settings(cgroup=CgroupConfig(directory=str(delegated)))
-    assert host_factory(settings, True, lambda level, event, **fields: log.append(event)) is not None
+    assert not start(tmp_path, str(delegated))
     wait_until(lambda: not alive(left))
     assert groups_in(delegated) == ["somebody-else"]
-    assert not log
 
 
-def test_a_group_that_stays_is_told(delegated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.strategy.cgroups.base._LOOKS", 2)
-    monkeypatch.setattr(StandIn, "remove", lambda self, path: path.rmdir())
+@pytest.mark.parametrize("named", ["elsewhere", ""], ids=["elsewhere", "no groups any more"])
+def test_what_a_killed_engine_left_is_removed_where_the_next_start_makes_its_groups_elsewhere(
+    tmp_path: Path, delegated: Path, named: str
+) -> None:
+    directory = ""
+    if named:
+        elsewhere = delegated.with_name(named)
+        elsewhere.mkdir()
+        directory = str(elsewhere)
+    state = tmp_path / "state"
+    state.mkdir()
+    assert not start(state, str(delegated))
+    with killed_engine(delegated) as left:
+        pass
+    assert not start(state, directory)
+    wait_until(lambda: not alive(left))
+    assert not groups_in(delegated)
     StandIn().make(delegated / "breakwater-1-7-trend-1")
-    log: list[str] = []
-    settings = Settings(cgroup=CgroupConfig(directory=str(delegated)))
-    host_factory(settings, True, lambda level, event, **fields: log.append(event))
-    assert log == ["a control group of an earlier run stays: breakwater-1-7-trend-1: Directory not empty"]
+    assert not start(state, directory)
+    assert groups_in(delegated), "nothing of ours was left there: it is looked at no more"
+
+
+def test_where_something_stays_is_looked_at_again(
+    tmp_path: Path, delegated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.strategy.cgroups.base._LOOKS", 2)
+    assert not start(tmp_path, str(delegated))
+    StandIn().make(delegated / "breakwater-1-7-trend-1")
+    told = [
+        f"a control group of an earlier run stays in {delegated}: breakwater-1-7-trend-1: Directory not empty"
+    ]
+    with monkeypatch.context() as busy:
+        busy.setattr(StandIn, "remove", lambda self, path: path.rmdir())
+        assert start(tmp_path, str(delegated)) == told
+        assert start(tmp_path, "") == told
+        assert start(tmp_path, "") == told
+    assert not start(tmp_path, "")
+    assert not groups_in(delegated)
+
+
+def test_a_note_that_cannot_be_read_or_written_stops_no_start(tmp_path: Path, delegated: Path) -> None:
+    note = tmp_path / "cgroups.json"
+    note.write_text("[1]")
+    (told,) = start(tmp_path, str(delegated))
+    assert told.startswith("it is not known where earlier runs made control groups")
+    assert not start(tmp_path, str(delegated)), "it was written anew"
+    (told,) = start(tmp_path / "absent", str(delegated))
+    assert told.startswith("where control groups are made could not be noted") and "No such file" in told
 
 
 def test_a_directory_that_serves_is_found_out_by_using_it(delegated: Path) -> None:

@@ -141,7 +141,10 @@ class Group(ABC):
                 return
 
     def _kill(self) -> None:
-        """What is started meanwhile is met at the next look."""
+        """Lets no more be born in it, and kills what is there."""
+        for path in self.paths:
+            with contextlib.suppress(OSError):  # of version 1 only one tree has it
+                write(path / "pids.max", "0")
         kill(self.paths)
 
     @abstractmethod

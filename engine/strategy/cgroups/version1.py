@@ -80,11 +80,6 @@ class GroupV1(Group):
             return False
         return peak > most - _BATCH
 
-    def _kill(self) -> None:
-        with contextlib.suppress(OSError):
-            write(self.at["pids"] / "pids.max", "0")
-        super()._kill()
-
     def _wait(self) -> None:
         wait(self.paths, LOOK_MS)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import select
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,9 +35,9 @@ class GroupV2(Group):
 
     kills_in = "memory.events"
 
-    def __init__(self, path: Path, tree: Tree) -> None:
-        super().__init__(dict.fromkeys(CONTROLLERS, path), tree)
-        self.path = path
+    def __init__(self, at: Mapping[str, Path], tree: Tree) -> None:
+        super().__init__(at, tree)
+        (self.path,) = self.paths
 
     def limit(self, limits: Limits) -> None:
         write(self.path / "memory.max", str(limits.group_memory))
@@ -71,6 +71,8 @@ class GroupV2(Group):
 class GroupsV2(Groups):
     """The groups in one directory, which hands its controllers on to them."""
 
+    controllers: Sequence[str] = CONTROLLERS
+    """Those that it hands on: what its groups limit."""
     outside = (
         "the engine itself must run below what is delegated to its user: start it in a sub-group "
         "beside the strategies' (systemd: Delegate=yes with DelegateSubgroup=engine)"
@@ -82,13 +84,13 @@ class GroupsV2(Groups):
         self.where = str(directory)
 
     def delegated(self) -> Mapping[str, Path]:
-        return dict.fromkeys(CONTROLLERS, self.directory)
+        return dict.fromkeys(self.controllers, self.directory)
 
     def weaker(self) -> str:
         return ""
 
     def _group(self, at: Mapping[str, Path]) -> Group:
-        return GroupV2(at[CONTROLLERS[0]], self._tree)
+        return GroupV2(at, self._tree)
 
     def _prepare(self) -> None:
         self._look()
@@ -98,7 +100,7 @@ class GroupsV2(Groups):
         path = self.directory
         found = mounts()
         if not path.is_dir():
-            one = all(name in found.version_1 for name in CONTROLLERS)
+            one = all(name in found.version_1 for name in self.controllers)
             raise Unconfined(
                 f"there is no directory {path}",
                 _VERSION_1 if one else "name one that is delegated to your user",
@@ -107,26 +109,26 @@ class GroupsV2(Groups):
             present = (path / CONTROLLERS_FILE).read_text().split()
         except OSError:
             raise Unconfined(f"{path} is no control group of version 2", _instead(path, found)) from None
-        missing = [name for name in CONTROLLERS if name not in present]
+        missing = [name for name in self.controllers if name not in present]
         if missing and all(name in found.version_1 for name in missing):
             raise Unconfined(
                 f"{path} may not limit {', '.join(missing)}: on this machine version 1 has "
                 f"{'it' if len(missing) == 1 else 'them'}",
-                _VERSION_1 if all(name in found.version_1 for name in CONTROLLERS) else ONE_VERSION,
+                _VERSION_1 if all(name in found.version_1 for name in self.controllers) else ONE_VERSION,
             )
         if missing:
             raise Unconfined(
                 f"{path} may not limit {', '.join(missing)}: the controllers are not delegated to it",
-                "have them delegated (systemd: Delegate=cpu memory pids)",
+                f"have them delegated (systemd: Delegate={' '.join(self.controllers)})",
             )
 
     def _enable(self) -> None:
         """Has the directory hand its controllers on to the groups in it."""
         switch = self.directory / "cgroup.subtree_control"
         try:
-            if set(CONTROLLERS) <= set(switch.read_text().split()):
+            if set(self.controllers) <= set(switch.read_text().split()):
                 return
-            write(switch, " ".join(f"+{name}" for name in CONTROLLERS))
+            write(switch, " ".join(f"+{name}" for name in self.controllers))
         except OSError as error:
             busy = error.errno == errno.EBUSY
             raise Unconfined(
