@@ -150,6 +150,43 @@ async def test_a_restart_while_the_server_is_lost_misses_no_fill(venue: Venue) -
 
 
 @venue_test()
+async def test_a_fill_that_is_under_way_at_a_restart_is_booked_once(venue: Venue) -> None:
+    ib = await venue.connect()
+    await working(venue, ib, orderRef="mine")
+    venue.quote(19_959, 19_960)
+    assert venue.gateway.exchange.audit().executions
+    assert not venue.gateway.executions.by_stem, "it has happened, and the gateway has not heard of it"
+    venue.gateway.restart()
+    again = await venue.connect()
+    await until(lambda: again.fills())
+    (fill,) = await again.reqExecutionsAsync()
+    assert fill.execution.orderRef == "mine" and fill.execution.cumQty == 2
+    sold = again.placeOrder(es(), limit("SELL", 4, 4989.75))
+    await until(lambda: sold.fills and sold.fills[-1].commissionReport.realizedPNL)
+    (one,) = sold.fills
+    assert one.commissionReport.realizedPNL == 2 * -0.25 * 50 - one.commissionReport.commission, (
+        "of two, not four"
+    )
+
+
+@venue_test()
+async def test_an_execution_that_a_restart_forgot_can_be_taken_back(venue: Venue) -> None:
+    ib = await venue.connect()
+    bought = ib.placeOrder(es(), limit("BUY", 1, 5000.25))
+    await until(lambda: bought.fills and bought.orderStatus.status == "Filled")
+    exec_id = bought.fills[0].execution.execId
+    venue.gateway.restart()
+    again = await venue.connect()
+    assert again.fills() == []
+    tap = Tap(again, "execDetails")
+    venue.gateway.bust(exec_id)
+    await until(lambda: tap.calls)
+    told = tap.of("execDetails")[0][2]
+    assert (told.execId, told.shares) == (f"{exec_id[:-2]}02", 0)
+    await until(lambda: [p.position for p in again.positions()] in ([], [0]))
+
+
+@venue_test()
 async def test_an_order_that_is_under_way_at_a_restart_arrives(venue: Venue) -> None:
     ib = await venue.connect()
     ib.placeOrder(es(), limit("BUY", 2, 4990, orderRef="mine", tif="GTC"))

@@ -45,11 +45,14 @@ def stem_of(key: ExecutionKey) -> str:
 
 
 class Executions:
-    """All executions that the gateway remembers."""
+    """All executions that the gateway has booked, and which of them it remembers."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self.by_stem: dict[str, Execution] = {}
+        """All: one that is reported again after it was forgotten has been booked all the same."""
+        self._forgotten: set[str] = set()
+        """Stems of those that no request lists."""
         self._stems: dict[ExecutionKey, str] = {}
         self._store: Store | None = None
 
@@ -60,6 +63,7 @@ class Executions:
         """A new execution, or a new revision of a known one."""
         self.by_stem[execution.stem] = execution
         self._stems[execution.fill.key] = execution.stem
+        self._forgotten.discard(execution.stem)
         if self._store is not None:
             self._store.save_execution(execution)
 
@@ -70,8 +74,8 @@ class Executions:
         self._store = store
 
     def forget(self) -> None:
-        self.by_stem.clear()
-        self._stems.clear()
+        """Requests list none of them any more, until one is heard of again."""
+        self._forgotten.update(self.by_stem)
         if self._store is not None:
             self._store.forget_executions()
 
@@ -122,7 +126,9 @@ class Executions:
             since = max(since, times.read(wanted["time"], gateway.config.zone)[0])
         sides = {"BUY": "BOT", "SELL": "SLD"}
         found = []
-        for execution in self.by_stem.values():
+        for stem, execution in self.by_stem.items():
+            if stem in self._forgotten:
+                continue
             fill = execution.fill
             listed = gateway.contracts.of(fill.symbol)
             if (

@@ -256,6 +256,7 @@ class Reports:
         stem = executions.stem(fill.key)
         known = executions.by_stem.get(stem)
         if known is not None:  # the exchange said it twice: so do we
+            executions.add(known)
             self._tell(known)
             return
         book = gateway.trading.book
@@ -329,6 +330,15 @@ class Reports:
             else:
                 order.fills[old.stem] = (fill.qty, fill.price)
         new = self._execution(old.stem, old.revision + 1, fill or old.fill, order, realized)
+        if order is None:  # forgotten in a restart; whose it was stands in what it had told
+            new = replace(
+                new,
+                perm_id=old.perm_id,
+                client_id=old.client_id,
+                order_id=old.order_id,
+                order_ref=old.order_ref,
+                cum=old.cum - old.fill.qty + (0 if fill is None else fill.qty),
+            )
         new.busted = fill is None
         executions.add(new)
         self._tell(new, order)
