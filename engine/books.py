@@ -57,6 +57,7 @@ from engine.records import (
     LinkLost,
     LinkRestored,
     LostOrder,
+    LostReplace,
     NotSentNote,
     OrderImported,
     OrderStored,
@@ -194,6 +195,8 @@ class Books:
                 return self._event(order_id, life.Unanswered(what=Request(what)), ts)
             case LostOrder(order_id=order_id, reason=reason):
                 return self._event(order_id, life.Lost(reason=reason), ts)
+            case LostReplace(order_id=order_id, replace_ids=ids):
+                return self._halting(self._event(order_id, life.ReplacesLost(ids=ids), ts), ts)
             case LinkLost(reason=reason):
                 for open_order in self.orders.at_venue():
                     self.orders.apply(open_order.order.id, life.LinkLost(reason=reason), ts)

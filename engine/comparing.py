@@ -85,7 +85,7 @@ def own_order(record: OrderRecord) -> OwnOrder:
         stop=life.stop,
         sent=0 if record.foreign else max(record.recorded, record.sent, record.flight_since),
         last_report=record.last_report,
-        pending=life.pending_cancel or bool(life.replaces),
+        pending=life.pending_cancel or bool(life.unanswered),
         foreign=record.foreign and record.order.strategy == FOREIGN,
         held=record.held,
     )

@@ -197,7 +197,8 @@ class OrderConfig(Section):
     lost_after: float = Field(5.0, gt=0, le=600)
     """Seconds between the broker's first and its last "no such order" after which an order that was sent is
     given up, and never less than answer_after, because until then the request may still be under way, and
-    would open a position that nobody expects any more."""
+    would open a position that nobody expects any more. So long counts a change without which the broker has
+    twice shown its order."""
     partial_fill: PartialFillPolicy = PartialFillPolicy.LET_RIDE
     """What happens to the rest of a partly filled order: let_ride or cancel_remainder. let_ride, because the
     rest keeps its place in the queue."""

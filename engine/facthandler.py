@@ -110,6 +110,8 @@ class FactHandler:
             )
         if isinstance(fact, OrderNotFound) and record is not None:
             self._engine.giving_up.not_found(record)
+        if isinstance(fact, OrderReport) and record is not None:
+            self._engine.giving_up.reported(record, fact)
         self._engine.kill.poke()
         return applied
 
@@ -197,6 +199,7 @@ class FactHandler:
         if was is OrderStatus.UNKNOWN and record.life.status is not was:
             engine.giving_up.settled(record)
         if record.life.is_closed:
+            engine.giving_up.ended(record.order.id)
             engine.strategies.targets.on_closed(record)
 
     def stayed(self, record: OrderRecord, was: OrderStatus, applied: Applied, correlation: str) -> None:

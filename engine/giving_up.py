@@ -1,16 +1,17 @@
-"""When an order is given up: the broker has no such order, or a person says that it is gone.
+"""When an order, or a change of one, is given up: the broker has no such order, or a person says it is gone.
 
-Until then an order of which nobody knows what became of it counts in the exposure. An alarm tells of one that
-stays so although the broker answers.
+Until then an order of which nobody knows what became of it counts in the exposure, and so does the change. An
+alarm tells of an order that stays so although the broker answers.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from engine.facts import OrderReport
 from engine.model import NS, OrderStatus, Purpose
 from engine.orders_record import OrderRecord
-from engine.records import LostOrder
+from engine.records import LostOrder, LostReplace
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -29,6 +30,10 @@ class GivingUp:
         self._engine = engine
         self._core = engine.core
         self._missing_since: dict[str, int] = {}
+        orders = self._core.config.orders
+        self._apart = int(max(orders.answer_after, orders.lost_after) * NS)
+        self._late_since: dict[str, dict[str, int]] = {}
+        """Since when each late change of an order is one, monotonic ns, by order and id of the change."""
 
     def not_found(self, record: OrderRecord) -> None:
         """The broker said again that it has no such order: ask for executions, then give it up."""
@@ -38,10 +43,8 @@ class GivingUp:
         now = self._core.clock.mono()
         if record.not_found <= 1:
             self._missing_since[order_id] = now
-        orders = self._core.config.orders
-        apart = int(max(orders.answer_after, orders.lost_after) * NS)
         since = self._missing_since.setdefault(order_id, now)
-        if record.not_found < NOT_FOUND_MEANS_LOST or now - since < apart:
+        if record.not_found < NOT_FOUND_MEANS_LOST or now - since < self._apart:
             return
         del self._missing_since[order_id]
         self._engine.reconciler.executions_first(order_id, self._give_up)
@@ -90,6 +93,33 @@ class GivingUp:
         )
         if applied.record is not None:
             self._engine.facts.moved(applied.record, was)
+
+    # -- changes
+
+    def reported(self, record: OrderRecord, fact: OrderReport) -> None:
+        """The broker showed an order: what it still shows without its late changes after `lost_after` they
+        never reached. Nothing waits for them meanwhile, but a slow line may yet bring them (simulated seed
+        7818)."""
+        life, order = record.life, record.order
+        if not life.late:
+            self._late_since.pop(order.id, None)
+            return
+        now = self._core.clock.mono()
+        before = self._late_since.get(order.id, {})
+        since = self._late_since[order.id] = {r.id: before.get(r.id, now) for r in life.late}
+        gone = tuple(ident for ident, began in since.items() if now - began >= self._apart)
+        if not gone or fact.ts < life.as_of or life.status is OrderStatus.UNKNOWN:
+            return
+        note = LostReplace(order_id=order.id, replace_ids=gone)
+        applied = self._core.commit(note, order.correlation, order.id)
+        self._engine.facts.stayed(record, life.status, applied, order.correlation)
+        if not record.life.late:
+            del self._late_since[order.id]
+
+    def ended(self, order_id: str) -> None:
+        """Nothing of the order is waited for any more."""
+        self._missing_since.pop(order_id, None)
+        self._late_since.pop(order_id, None)
 
     # -- what stays in doubt
 

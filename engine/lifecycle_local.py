@@ -22,6 +22,7 @@ from engine.lifecycle_types import (
     NotSent,
     OrderLife,
     ReplaceSent,
+    ReplacesLost,
     Request,
     Sent,
     Transition,
@@ -76,7 +77,7 @@ def _cancel_sent_closed(life: OrderLife, event: CancelSent) -> Transition:
 
 def _replace_sent(life: OrderLife, event: ReplaceSent) -> Transition:
     change = event.replace
-    if change.id in life.answered or any(r.id == change.id for r in life.replaces):
+    if change.id in life.answered or any(r.id == change.id for r in life.unanswered):
         return surprise(life, Code.DUPLICATE, f"replace {change.id} was sent before")
     return Transition(evolve(life, replaces=(*life.replaces, change), doubts=0))
 
@@ -94,9 +95,10 @@ def _replace_sent_closed(life: OrderLife, event: ReplaceSent) -> Transition:
 
 
 def without(life: OrderLife, gone: tuple[Replace, ...]) -> OrderLife:
-    """The life without these pending replaces; a filled order drops a cancel that was aimed at them."""
+    """The life without these unanswered replaces; a filled order drops a cancel that was aimed at them."""
     left = tuple(r for r in life.replaces if r not in gone)
-    life = evolve(life, replaces=left, doubts=0)
+    late = tuple(r for r in life.late if r not in gone)
+    life = evolve(life, replaces=left, late=late, doubts=life.doubts if left == life.replaces else 0)
     return close_if_filled(life)
 
 
@@ -137,7 +139,7 @@ def _change_not_sent(life: OrderLife, replace_id: str | None) -> Transition:
     if replace_id is None:
         replaces, excused = life.replaces[-1:], life.excused[-1:] if not life.replaces else ()
     else:
-        replaces = tuple(r for r in life.replaces if r.id == replace_id)
+        replaces = tuple(r for r in life.unanswered if r.id == replace_id)
         excused = tuple(r for r in life.excused if r.id == replace_id)
     if not replaces and not excused:
         return Transition(life)
@@ -168,6 +170,15 @@ def _link_lost(life: OrderLife, event: LinkLost) -> Transition:
     if life.in_flight is None:
         return Transition(life)
     return Transition(doubt(life, f"link lost {event.reason}".rstrip()))
+
+
+def _replaces_lost(life: OrderLife, event: ReplacesLost) -> Transition:
+    gone = tuple(r for r in life.late if r.id in event.ids)
+    if not gone:
+        return Transition(life)
+    after = without(life, gone)
+    text = f"replace {', '.join(r.id for r in gone)} never arrived"
+    return Transition(after, (Anomaly(Code.REPLACE_LOST, text), *unexcused(life, after)))
 
 
 def _lost(life: OrderLife, event: Lost) -> Transition:
@@ -346,6 +357,7 @@ LOCAL_ARMS: Final[dict[type, dict[OrderStatus, Arm]]] = {
         EXPIRED: still,
         UNKNOWN: still,
     },
+    ReplacesLost: dict.fromkeys(OrderStatus, _replaces_lost),
     LinkLost: {
         PENDING_NEW: _link_lost,
         WORKING: _link_lost,

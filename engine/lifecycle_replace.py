@@ -48,6 +48,12 @@ def answered(life: OrderLife, upto: int) -> OrderLife:
     )
 
 
+def answered_late(life: OrderLife, which: Replace) -> OrderLife:
+    """Takes a late replace for answered; the others may still be under way, whichever came first."""
+    left = tuple(r for r in life.late if r is not which)
+    return evolve(life, late=left, answered=(*life.answered, which.id)[-ANSWERED_KEPT:])
+
+
 def with_terms(life: OrderLife, qty: int, limit: int | None, stop: int | None) -> OrderLife:
     """The life with other terms; never below what has filled (C.3.b, C.3.c). None leaves a price as it is."""
     return evolve(
@@ -85,6 +91,13 @@ def _which(life: OrderLife, event: Replaced) -> int | None:
     return 0
 
 
+def _which_late(life: OrderLife, event: Replaced) -> Replace | None:
+    """Which late replace was answered: by id; without one by terms that the order does not stand on."""
+    if event.replace_id is not None:
+        return next((r for r in life.late if r.id == event.replace_id), None)
+    return next((r for r in life.late if same_terms(life, r, event) and not is_current(life, event)), None)
+
+
 def _replaced_again(life: OrderLife, event: Replaced) -> Transition:
     """Another answer to a replace that was answered or overtaken. As a rule it is a copy of the first. Other
     terms, told later than those that the order stands on, are no copy: the line brought the request twice,
@@ -104,6 +117,9 @@ def _replaced_again(life: OrderLife, event: Replaced) -> Transition:
 def _replaced(life: OrderLife, event: Replaced) -> Transition:
     if event.replace_id is not None and event.replace_id in life.answered:
         return _replaced_again(life, event)
+    late = _which_late(life, event)
+    if late is not None:
+        return _replaced_late(life, event, late)
     which = _which(life, event)
     if which is None and event.replace_id is None and is_current(life, event):
         told, anomalies = tell(life, event.cum, event.ts)
@@ -122,6 +138,15 @@ def _replaced(life: OrderLife, event: Replaced) -> Transition:
             told = evolve(told, answered=(*told.answered, event.replace_id)[-ANSWERED_KEPT:])
     else:
         told = answered(told, which)
+    return Transition(open_again(with_terms(told, event.qty, event.limit, event.stop)), anomalies)
+
+
+def _replaced_late(life: OrderLife, event: Replaced, late: Replace) -> Transition:
+    """The venue took a replace after all. Terms that it has told since then stand."""
+    told, anomalies = tell(answered_late(life, late), event.cum, event.ts)
+    if event.ts < life.termed:
+        text = f"replace {late.id} was taken before the terms that stand"
+        return Transition(told, (Anomaly(Code.OUT_OF_SEQUENCE, text), *anomalies))
     return Transition(open_again(with_terms(told, event.qty, event.limit, event.stop)), anomalies)
 
 
@@ -153,6 +178,10 @@ def _replaced_closed(life: OrderLife, event: Replaced) -> Transition:
 
 
 def _pending_replace(life: OrderLife, event: PendingReplace) -> Transition:
+    late = next((r for r in life.late if r.id == event.replace_id), None)
+    if late is not None:  # it has arrived: its answer is waited for again
+        left = tuple(r for r in life.late if r is not late)
+        life = evolve(life, late=left, replaces=(late, *life.replaces), doubts=0)
     ours = any(r.id == event.replace_id for r in life.replaces)
     if not ours and event.replace_id not in life.answered:
         text = f"the venue works on a replace that is not ours: {event.replace_id}"
@@ -171,9 +200,9 @@ def _replace_rejected(life: OrderLife, event: ReplaceRejected) -> Transition:
     gone: tuple[Replace, ...]
     if event.replace_id is None:
         # without an id one pending replace can only be the one; of several none is known to be refused
-        gone = life.replaces if len(life.replaces) == 1 else ()
+        gone = life.unanswered if len(life.unanswered) == 1 else ()
     else:
-        gone = tuple(r for r in life.replaces if r.id == event.replace_id)
+        gone = tuple(r for r in life.unanswered if r.id == event.replace_id)
     if gone:
         beyond = unexcused(life, without(life, gone))
         life = without(life, gone)

@@ -21,10 +21,8 @@ from engine.lifecycle_local import (
     WORKING,
     Arm,
     surprise,
-    unexcused,
-    without,
 )
-from engine.lifecycle_replace import answered, same_terms, with_terms
+from engine.lifecycle_replace import answered, answered_late, same_terms, with_terms
 from engine.lifecycle_types import (
     CLOSED,
     Anomaly,
@@ -41,8 +39,8 @@ from engine.lifecycle_types import (
 from engine.lifecycle_venue import IMMEDIATE, contradicted
 from engine.model import OrderStatus
 
-_DOUBTS_TO_DROP: Final = 2
-"""Answers with the old terms, each after a time-out, that prove a replace never arrived."""
+_DOUBTS_TO_GO_ON: Final = 2
+"""Answers with the old terms, each after a time-out, after which nothing waits for a replace any more."""
 
 
 def _stale(life: OrderLife, event: OrderReport) -> Transition:
@@ -108,7 +106,7 @@ def _report_of_fill(
         return Transition(doubt(with_terms(told, full, event.limit, event.stop), text), anomalies)
     told = with_terms(told, full, event.limit, event.stop)
     if life.status is UNKNOWN:
-        told = evolve(told, replaces=(), pending_cancel=False)
+        told = evolve(told, replaces=(), late=(), pending_cancel=False)
     return Transition(open_again(told), anomalies)
 
 
@@ -126,20 +124,21 @@ def _report_of_work(life: OrderLife, event: OrderReport, anomalies: tuple[Anomal
     current = Replaced(ts=0, order_id="", replace_id=None, qty=life.qty, limit=life.limit, stop=life.stop)
     if not same_terms(life, current, terms):
         which = next((i for i, r in enumerate(life.replaces) if same_terms(life, r, terms)), None)
+        late = next((r for r in life.late if same_terms(life, r, terms)), None)
         if which is not None:
             life = answered(life, which)
+        elif late is not None:
+            life = answered_late(life, late)
         else:
             text = f"the venue shows other terms: {event.qty} lots, limit {event.limit}, stop {event.stop}"
             anomalies = (*anomalies, Anomaly(Code.UNSOLICITED_REPLACE, text))
         life = with_terms(life, event.qty, event.limit, event.stop)
     elif asked_about and life.replaces:
-        if life.doubts + 1 >= _DOUBTS_TO_DROP:
-            ids = ", ".join(r.id for r in life.replaces)
-            lost, before = Anomaly(Code.REPLACE_LOST, f"replace {ids} never arrived"), life
-            life = without(life, life.replaces)
-            anomalies = (*anomalies, lost, *unexcused(before, life))
-        else:  # it may be slow rather than lost: its exposure stays until a second answer says the same
-            life = evolve(life, doubts=life.doubts + 1)
+        # It may be slow rather than lost: its exposure stays until the engine gives it up. What waits for it
+        # (the next change, a new size of a bracket) goes on after the second answer that says the same.
+        life = evolve(life, doubts=life.doubts + 1)
+        if life.doubts >= _DOUBTS_TO_GO_ON:
+            life = evolve(life, late=life.unanswered, replaces=(), doubts=0)
     if asked_about and life.pending_cancel:
         anomalies = (*anomalies, Anomaly(Code.CANCEL_LOST, "the venue works it, our cancel never arrived"))
         life = evolve(life, pending_cancel=False)
@@ -271,7 +270,7 @@ def _not_found_closed(life: OrderLife, _event: OrderNotFound) -> Transition:
 def _not_found_unknown(life: OrderLife, event: OrderNotFound) -> Transition:
     if life.uncertain in CLOSED and event.ts >= life.as_of:
         if life.uncertain is FILLED:
-            return Transition(open_again(evolve(life, replaces=(), pending_cancel=False)))
+            return Transition(open_again(evolve(life, replaces=(), late=(), pending_cancel=False)))
         return Transition(close(life, life.uncertain, life.reason))
     return _not_found(life, event)
 

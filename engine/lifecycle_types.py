@@ -94,7 +94,7 @@ class Code(StrEnum):
     CANCEL_LOST = "CANCEL_LOST"
     """The venue works the order as if our cancel had never arrived: send it again if still wanted."""
     REPLACE_LOST = "REPLACE_LOST"
-    """Two answers show the old terms: the replace never arrived."""
+    """Answers over `orders.lost_after` showed the order without the replace: it never arrived."""
     NOT_FOUND = "NOT_FOUND"
     """The venue says that it has no such order."""
     LOST_WITH_FILLS = "LOST_WITH_FILLS"
@@ -146,6 +146,9 @@ class OrderLife(Value, frozen=True, kw_only=True):
     pending_cancel: bool = False
     replaces: tuple[Replace, ...] = ()
     """Replaces asked for and not answered, oldest first."""
+    late: tuple[Replace, ...] = ()
+    """Replaces of which two answers in a row showed nothing, oldest first: nothing waits for them any more,
+    but they may still be under way, and what they ask for counts until they are given up."""
     excused: tuple[Replace, ...] = ()
     """Unanswered replaces that alone explain why more than `qty` has filled; all that they asked for has."""
     suspended: bool = False
@@ -162,7 +165,7 @@ class OrderLife(Value, frozen=True, kw_only=True):
     told: int = 0
     """Filled quantity by the venue's latest count, lots; above `cum` while executions are missing."""
     doubts: int = 0
-    """Answers in a row that showed the old terms although a replace went unanswered."""
+    """Answers in a row that showed the old terms although one of `replaces` went unanswered."""
     answered: tuple[str, ...] = ()
     """Ids of the replaces answered last."""
     as_of: int = 0
@@ -185,10 +188,15 @@ class OrderLife(Value, frozen=True, kw_only=True):
 
     @property
     def worst_qty(self) -> int:
-        """Largest total quantity that may be live: the present one, or that of any pending replace."""
-        if not self.replaces:
+        """Largest total quantity that may be live: the present one, or that of any unanswered replace."""
+        if not self.replaces and not self.late:
             return self.qty
-        return max(self.qty, max(r.qty for r in self.replaces))
+        return max(self.qty, *(r.qty for r in self.unanswered))
+
+    @property
+    def unanswered(self) -> tuple[Replace, ...]:
+        """Every replace that may still be taken by the venue, in the order in which they were asked for."""
+        return (*self.late, *self.replaces) if self.late else self.replaces
 
     @property
     def worst_leaves(self) -> int:
@@ -199,7 +207,7 @@ class OrderLife(Value, frozen=True, kw_only=True):
         if self.is_closed:
             most = told
         else:
-            qty = self.qty if not self.replaces else self.worst_qty
+            qty = self.worst_qty if self.replaces or self.late else self.qty
             most = qty if qty > told else told
         return most - cum if most - cum > listed else listed
 
@@ -217,7 +225,7 @@ class OrderLife(Value, frozen=True, kw_only=True):
             return Request.SUBMIT
         if self.pending_cancel:
             return Request.CANCEL
-        if self.replaces:
+        if self.replaces or self.late:
             return Request.REPLACE
         return Request.QUERY if self.status is OrderStatus.UNKNOWN else None
 
@@ -274,6 +282,12 @@ class Unanswered(Local, frozen=True, tag="unanswered"):
     what: Request = Request.SUBMIT
 
 
+class ReplacesLost(Local, frozen=True, tag="replaces_lost"):
+    """Decided after asking: these late replaces never arrived."""
+
+    ids: tuple[str, ...]
+
+
 class LinkLost(Local, frozen=True, tag="link_lost"):
     """The link to the broker was lost; what was in flight is not known any more."""
 
@@ -317,6 +331,7 @@ LocalEvent = (
     | ReplaceSent
     | NotSent
     | Unanswered
+    | ReplacesLost
     | LinkLost
     | Lost
     | FillApplied
@@ -361,17 +376,20 @@ evolve = msgspec.structs.replace
 def open_again(life: OrderLife) -> OrderLife:
     """The life with the status that its quantities say, overlays kept: what the venue works as of now.
 
-    Filled up, it keeps only replaces that would raise the quantity beyond what has filled.
+    Filled up, it keeps only replaces that would raise the quantity beyond what has filled; late ones are
+    waited for again, because nothing else keeps it open.
     """
     if life.cum >= life.qty:
-        raising = tuple(r for r in life.replaces if r.qty > life.cum) if life.replaces else ()
+        asked = life.unanswered
+        raising = tuple(r for r in asked if r.qty > life.cum) if asked else ()
         excused = life.excused
-        if life.replaces and life.cum > life.qty:
-            excused += tuple(r for r in life.replaces if life.qty < r.qty <= life.cum)
+        if asked and life.cum > life.qty:
+            excused += tuple(r for r in asked if life.qty < r.qty <= life.cum)
         return evolve(
             life,
             status=OrderStatus.FILLED,
             replaces=raising,
+            late=(),
             excused=excused,
             pending_cancel=life.pending_cancel and bool(raising),
             suspended=life.suspended and bool(raising),
@@ -399,6 +417,7 @@ def close(life: OrderLife, status: OrderStatus, reason: str, *, presumed: bool =
         reason="" if filled else reason,
         pending_cancel=False,
         replaces=(),
+        late=(),
         suspended=False,
         done_for_day=False,
         uncertain=None,

@@ -62,7 +62,7 @@ class LostOrders:
         """Before the order is given up: True where it may be sent again, and is kept for that."""
         order, life = record.order, record.life
         asked_back = life.pending_cancel or order.id in self._unwanted
-        wanted = not (asked_back or life.replaces or life.cum or life.missing)
+        wanted = not (asked_back or life.unanswered or life.cum or life.missing)
         plain = (
             order.purpose is Purpose.TRADE
             and order.type in (OrderType.LIMIT, OrderType.STOP_LIMIT)

@@ -344,7 +344,7 @@ def _has_terms(record: OrderRecord, fact: ForeignOrder) -> bool:
     stated = (fact.qty, fact.limit, fact.stop)
     life = record.life
     return stated == (life.qty, life.limit, life.stop) or any(
-        stated == (r.qty, r.limit, r.stop) for r in life.replaces
+        stated == (r.qty, r.limit, r.stop) for r in life.unanswered
     )
 
 

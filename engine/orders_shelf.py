@@ -267,9 +267,10 @@ class OrderShelf:
             return None
         if order.type is OrderType.STOP_LIMIT and not life.triggered:
             return None
-        if not life.replaces:
+        asked = life.unanswered
+        if not asked:
             return limit
-        limits = [limit, *(r.limit for r in life.replaces if r.limit is not None)]
+        limits = [limit, *(r.limit for r in asked if r.limit is not None)]
         return max(limits) if order.side is Side.BUY else min(limits)
 
     # -- deadlines

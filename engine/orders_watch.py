@@ -50,7 +50,7 @@ class Watch:
                 due = min(due, before)
             if flight is Request.REPLACE and before is not None and not asked:
                 # What came between has been answered; the replace has waited since it was asked for.
-                due = max(now, min(due, *(r.created + self._answer_after for r in record.life.replaces)))
+                due = max(now, min(due, *(r.created + self._answer_after for r in record.life.unanswered)))
             self._flights.arm(record.order.id, due)
 
     @property

@@ -128,7 +128,7 @@ def overlays(life: OrderLife) -> str:
     """What is under way with an order on top of its status, in words; see `OrderRow.overlay`."""
     words = {
         "cancel?": life.pending_cancel,
-        "replace?": life.replaces,
+        "replace?": life.unanswered,
         "suspended": life.suspended,
         "done-for-day": life.done_for_day,
     }

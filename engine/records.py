@@ -145,6 +145,13 @@ class LostOrder(Record, frozen=True, tag="lost"):
     reason: str
 
 
+class LostReplace(Record, frozen=True, tag="lost_replace"):
+    """Answers over `orders.lost_after` showed the order without these changes: they are given up."""
+
+    order_id: str
+    replace_ids: tuple[str, ...]
+
+
 class SentAgain(Record, frozen=True, tag="sent_again"):
     """A lost order goes to the gate once more, under a new id."""
 
@@ -419,6 +426,7 @@ AnyRecord = (
     | LinkLost
     | LinkRestored
     | LostOrder
+    | LostReplace
     | SentAgain
     | FactTaken
     | Intended

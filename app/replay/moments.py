@@ -132,7 +132,7 @@ def _symbol(moment: Moment) -> str:
 
 def _order(record: OrderRecord, words: Words) -> dict[str, Any]:
     life, order = record.life, record.current()
-    asked = [what for what, there in (("cancel", life.pending_cancel), ("change", life.replaces)) if there]
+    asked = [what for what, there in (("cancel", life.pending_cancel), ("change", life.unanswered)) if there]
     return {
         "id": order.id,
         "what": words.order(order),

@@ -107,6 +107,8 @@ class Words:
                 return f"all that was in flight is in doubt: {reason}"
             case records.LostOrder(reason=reason):
                 return f"given up as lost: {reason}"
+            case records.LostReplace(replace_ids=ids):
+                return f"change given up as lost: {', '.join(ids)}"
             case records.FactTaken(fact=fact, source=source):
                 told = self.fact(fact, symbol)
                 return told if source == "stream" else f"{told} (answer to the {source} query)"

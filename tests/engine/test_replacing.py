@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from brokers.exchange.messages import Action, Change
+from brokers.exchange.session import Session
 from engine.control.commands import Submit
 from engine.facts import Canceled, Executed
-from engine.model import Order, OrderType, Purpose, Replace, ReplacePolicy, Side
+from engine.model import NS, Order, OrderType, Purpose, Replace, ReplacePolicy, Side
 from engine.orders_record import OrderRecord
 from engine.ports import NotSent
 from engine.strategy.messages import StrategyOrder
@@ -275,3 +277,60 @@ def test_a_change_that_reaches_the_venue_again_after_a_newer_one_is_asked_about_
         assert "unsolicited_replace" in rig.alerts() and rig.engine.core.books.orders.in_flight() == 0
 
     Rig.play(script, config={"reconcile": {"every": 1000.0}})
+
+
+LOSING: dict[str, Any] = {"orders": {"answer_after": 1, "lost_after": 5}}
+
+
+def counted(rig: Rig) -> int:
+    """Lots that may still be bought, as the engine reckons."""
+    return rig.engine.core.books.orders.exposure("ES")[0]
+
+
+def test_a_change_that_the_line_holds_back_counts_until_it_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated seed 7818: two answers showed the old size, the change was taken for lost, and came then."""
+
+    async def script(rig: Rig) -> None:
+        order = await resting(rig)
+        usual = rig.exchange.handle
+
+        def slow(session: Session, request: Action) -> None:
+            wait = 4 * NS if isinstance(request, Change) else 0
+            rig.clock.call_later(wait, usual, session, request)
+
+        monkeypatch.setattr(rig.exchange, "handle", slow)
+        assert change(rig, order, 8, 23_990) is None
+        for _ in range(60):
+            (works,) = rig.exchange.books.open_orders(rig.config.account)
+            assert counted(rig) >= works.leaves
+            await rig.sleep(0.1)
+        assert (works.leaves, counted(rig)) == (8, 8)
+        life = rig.engine.core.books.orders.get(order.id).life  # type: ignore[union-attr]
+        assert (life.qty, life.unanswered, life.in_flight) == (8, (), None)
+
+    Rig.play(script, config=LOSING)
+
+
+def test_nothing_waits_for_a_lost_change_that_still_counts() -> None:
+    """Its size counts for `lost_after` from when the broker has twice shown the order without it; the next
+    change goes meanwhile, and so does a cancel."""
+
+    async def script(rig: Rig) -> None:
+        order, other = await resting(rig), await resting(rig, 4)
+        for one in (order, other):
+            rig.exchange.faults.arm("lose_request")
+            assert change(rig, one, 8, 23_990) is None
+        assert change(rig, order, 6, 23_990) is None
+        await rig.sleep(3)
+        life = rig.engine.core.books.orders.get(order.id).life  # type: ignore[union-attr]
+        assert (life.qty, life.replaces, counted(rig)) == (6, (), 16)
+        assert rig.engine.intake.cancel(other.id) == ""
+        await rig.sleep(0.5)
+        assert (rig.status(other), counted(rig)) == ("CANCELED", 8)
+        await rig.sleep(12)
+        assert (rig.status(order), counted(rig)) == ("WORKING", 6)
+        (lost,) = await bodies(rig, "lost_replace")
+        assert order.id in lost
+        assert "replace_lost" in rig.alerts()
+
+    Rig.play(script, config=LOSING)

@@ -17,6 +17,7 @@ from engine.lifecycle import (
     OrderEvent,
     OrderLife,
     ReplaceSent,
+    ReplacesLost,
     Request,
     Unanswered,
     born,
@@ -279,17 +280,51 @@ def test_an_unanswered_cancel_is_unknown_and_may_turn_out_lost() -> None:
     assert [a.code for a in anomalies] == [Code.CANCEL_LOST]
 
 
-def test_an_unanswered_replace_keeps_its_exposure_until_two_answers_agree() -> None:
+def test_an_unanswered_replace_keeps_its_exposure_until_it_is_given_up() -> None:
+    """Simulated seed 7818: two answers with the old terms were taken for the proof that a replace never
+    arrived, and it had been held up by the line."""
     v = Venue()
     replace = ReplaceSent(replace=rep("Y", 20))
     life, codes = run(v.ack(), replace, timeout(Request.REPLACE), v.report(S.WORKING, qty=10))
     assert (life.status, life.worst_leaves, codes) == (S.WORKING, 20, [])
     life = transition(life, timeout(Request.REPLACE)).life
     life, anomalies = transition(life, v.report(S.WORKING, qty=10))
-    assert (life.status, life.worst_leaves) == (S.WORKING, 10)
-    assert [a.code for a in anomalies] == [Code.REPLACE_LOST]
-    late, anomalies = transition(life, v.replaced("Y", 20))
+    assert (life.status, life.worst_leaves, life.replaces) == (S.WORKING, 20, ()), "nothing waits for it"
+    assert (life.in_flight, anomalies) == (Request.REPLACE, ()), "it is asked about until it is given up"
+    for event, qty, worst, answer in (
+        (v.replaced("Y", 20), 20, 20, []),
+        (v.report(S.WORKING, qty=20), 20, 20, []),
+        (v.replace_rejected("Y"), 10, 10, []),
+        (v.replace_rejected(None), 10, 10, []),
+        (ReplacesLost(ids=("Y",)), 10, 10, [Code.REPLACE_LOST]),
+        (ReplacesLost(ids=("other",)), 10, 20, []),
+        (v.canceled(), 10, 0, [Code.UNSOLICITED_CANCEL]),
+        (FillApplied(qty=15), 15, 5, [Code.FILL_BEFORE_REPLACED]),
+    ):
+        after, anomalies = transition(life, event)
+        assert (max(after.qty, after.cum), after.worst_leaves) == (qty, worst)
+        assert [a.code for a in anomalies] == answer
+    gone = transition(life, ReplacesLost(ids=("Y",))).life
+    late, anomalies = transition(gone, v.replaced("Y", 20))
     assert (late.qty, [a.code for a in anomalies]) == (20, [Code.UNSOLICITED_REPLACE])
+
+
+def test_the_answer_to_a_newer_replace_does_not_end_the_doubt_about_a_late_one() -> None:
+    v = Venue()
+    ack, doubts = v.ack(), (timeout(Request.REPLACE), v.report(S.WORKING, qty=10)) * 2
+    life, _ = run(ack, ReplaceSent(replace=rep("Y", 20)), *doubts, ReplaceSent(replace=rep("Z", 12)))
+    early = v.replaced("Y", 20)
+    life = transition(life, v.replaced("Z", 12)).life
+    assert (life.qty, life.worst_leaves, life.replaces) == (12, 20, ())
+    overtaken, anomalies = transition(life, early)
+    assert (overtaken.qty, overtaken.worst_leaves) == (12, 12)
+    assert [a.code for a in anomalies] == [Code.OUT_OF_SEQUENCE]
+    taken = transition(life, v.replaced("Y", 20)).life
+    assert (taken.qty, taken.worst_leaves, taken.in_flight) == (20, 20, None)
+    arrived = transition(life, v.pending_replace("Y")).life
+    assert ([r.id for r in arrived.replaces], arrived.late, arrived.worst_leaves) == (["Y"], (), 20)
+    filled = transition(life, FillApplied(qty=12)).life
+    assert (filled.status, filled.worst_leaves, filled.is_closed) == (S.FILLED, 8, False)
 
 
 def test_a_copy_of_an_old_replace_does_not_take_the_newer_terms_back() -> None:

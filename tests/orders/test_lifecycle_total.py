@@ -25,6 +25,7 @@ from engine.lifecycle import (
     OrderEvent,
     OrderLife,
     ReplaceSent,
+    ReplacesLost,
     Request,
     Sent,
     Unanswered,
@@ -36,7 +37,12 @@ from engine.model import Replace, TimeInForce
 
 QTY = 10
 UP, DOWN, SAME = rep("up", 15), rep("down", 4), rep("same", QTY, limit=101)
-CHAINS: tuple[tuple[Replace, ...], ...] = ((), (UP,), (DOWN,), (DOWN, UP), (SAME, DOWN))
+CHAINS: tuple[tuple[tuple[Replace, ...], tuple[Replace, ...]], ...] = (
+    *(((), pending) for pending in ((), (UP,), (DOWN,), (DOWN, UP), (SAME, DOWN))),
+    *(((UP,), pending) for pending in ((), (DOWN,))),
+    ((DOWN, SAME), ()),
+)
+"""Late replaces, and pending ones."""
 CLOSED = (S.FILLED, S.CANCELED, S.REJECTED, S.EXPIRED)
 
 
@@ -51,6 +57,7 @@ def complaint(life: OrderLife) -> str:
         "worst case below leaves": life.worst_leaves < life.leaves,
         "closed with overlays": (life.is_closed or life.status in CLOSED[1:])
         and bool(life.pending_cancel or life.replaces or life.suspended or life.done_for_day),
+        "over, and something late": life.status in CLOSED and life.late,
         "doubt without memory": (life.status is S.UNKNOWN) != (life.uncertain is not None),
         "remembers nothing": life.uncertain is S.UNKNOWN,
         "doubt about nothing": life.status is S.UNKNOWN and life.cum >= life.worst_qty,
@@ -90,7 +97,7 @@ def lives() -> Iterator[OrderLife]:
         (None, 5, True, TimeInForce.IOC),
         ("b1", 0, True, TimeInForce.GTC),
     )
-    for (status, was), cum, chain, canceling, held_by, (broker, told, presumed, tif) in product(
+    for (status, was), cum, (late, chain), canceling, held_by, (broker, told, presumed, tif) in product(
         statuses, (0, 3, QTY, 12), CHAINS, (False, True), ("", "suspended", "done_for_day"), memories
     ):
         fields = {held_by: True} if held_by else {}
@@ -104,6 +111,7 @@ def lives() -> Iterator[OrderLife]:
             broker_id=broker,
             pending_cancel=canceling,
             replaces=chain,
+            late=late,
             uncertain=was,
             ended=ended,
             presumed=presumed,
@@ -131,6 +139,7 @@ def events() -> list[OrderEvent]:
         Unanswered(what=Request.CANCEL),
         LinkLost(reason="gone"),
         Lost(reason="twice not found"),
+        ReplacesLost(ids=("up", "none such")),
         FillApplied(qty=1),
         FillApplied(qty=QTY),
         FillApplied(qty=30),

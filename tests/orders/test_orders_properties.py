@@ -76,7 +76,7 @@ def limits(record: OrderRecord) -> list[int]:
     life = record.life
     if record.held or life.limit is None:
         return []
-    return [life.limit, *(r.limit for r in life.replaces if r.limit is not None)]
+    return [life.limit, *(r.limit for r in life.unanswered if r.limit is not None)]
 
 
 @st.composite

@@ -72,8 +72,8 @@ ORDERS: Final = (
         (
             Edit(
                 "engine.giving_up",
-                "        if record.not_found < NOT_FOUND_MEANS_LOST or now - since < apart:\n            return\n",
-                "        del apart\n",
+                "        if record.not_found < NOT_FOUND_MEANS_LOST or now - since < self._apart:\n            return\n",
+                "        del since\n",
             ),
             Edit(
                 "engine.giving_up",

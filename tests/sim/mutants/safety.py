@@ -141,7 +141,7 @@ SAFETY: Final = (
         (
             Edit(
                 "engine.lifecycle_types",
-                "        return max(self.qty, max(r.qty for r in self.replaces))\n",
+                "        return max(self.qty, *(r.qty for r in self.unanswered))\n",
                 "        return self.qty\n",
             ),
         ),
