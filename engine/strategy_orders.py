@@ -5,7 +5,7 @@ A strategy knows its orders by refs of its own; the table between refs and order
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from engine.config import StrategyConfig
@@ -51,6 +51,7 @@ class StrategyOrders:
         replacer.succeeded = self._succeeded
         replacer.fell = self._fell
         self._targets = targets
+        targets.turned_down = self._turned_down
         self._configs = configs
         self._told = told
         self._refs: dict[tuple[str, int], str] = {}
@@ -210,6 +211,12 @@ class StrategyOrders:
         if refusal is not None:
             self._told(name, _refusal(new, ref, f"{refusal.control}: {refusal.text}"))
 
+    def _turned_down(self, order: Order, reason: str, wanted_by: Iterable[str]) -> None:
+        """What strategies have declared cannot be had: each that needs it hears it as a rejected order."""
+        for name in wanted_by:
+            if name in self._configs:
+                self._told(name, _refusal(order, None, reason))
+
     def _fell(self, record: OrderRecord) -> None:
         """A change that waited was refused: its owner hears how the order stands."""
         if record.order.id in self._ref_of:
@@ -255,7 +262,7 @@ class StrategyOrders:
         self._targets.intend(symbol, Cause(correlation, origin.arrived, origin.bid, origin.ask))
 
 
-def _refusal(order: Order, ref: int, reason: str) -> StrategyOrder:
+def _refusal(order: Order, ref: int | None, reason: str) -> StrategyOrder:
     return StrategyOrder(
         symbol=order.symbol,
         side=order.side,

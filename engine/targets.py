@@ -2,12 +2,13 @@
 
 One symbol at a time; never overshoots, because everything in flight counts. What our gate refuses is looked
 at again after a second; what the broker rejects is not sent again until somebody wants something else, except
-that a position which is to be closed is tried again after a while.
+that a position which is to be closed is tried again after a while. Of both the strategies are told that want
+the position: who goes on wanting what is refused has it refused each second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from engine.books import NET
@@ -16,7 +17,7 @@ from engine.intake import Intake
 from engine.model import NS, Order, OrderStatus, OrderType, TimeInForce
 from engine.orders_record import OrderRecord
 from engine.records import Transferred
-from engine.strategy.netting import Working, cross, plan
+from engine.strategy.netting import Working, cross, needs, plan
 from engine.view import EngineView
 
 _RETRY: Final = NS
@@ -48,6 +49,12 @@ class Targets:
         asked for again until somebody wants something else."""
         self._causes: dict[str, Cause] = {}
         """What led to the newest intention of a symbol; whatever is sent for it later belongs to it."""
+        self._refused: dict[str, str] = {}
+        """Symbols in which our gate refuses the order towards the target, with the control; the strategies
+        have been told."""
+        self.turned_down: Callable[[Order, str, Iterable[str]], None] = lambda *_: None
+        """Told of an order towards a target that was refused or rejected, of why, and of the strategies that
+        need it."""
         self.transferred: Callable[[str], None] = lambda _: None
         """Told of a symbol in which lots passed from one strategy to another."""
 
@@ -55,6 +62,7 @@ class Targets:
         """A strategy declared a position: from now on orders in the symbol are for this cause."""
         self._causes[symbol] = cause
         self._rejected.pop(symbol, None)
+        self._refused.pop(symbol, None)
         self.serve(symbol, cause.arrived)
 
     def release(self, symbol: str) -> None:
@@ -123,25 +131,32 @@ class Targets:
             return
         wanted = step.order
         seen = cause.ask if wanted.side.sign > 0 else cause.bid
-        refusal = self._intake.submit(
-            Order(
-                id=core.ids.order_id(NET),
-                strategy=NET,
-                account=core.config.account,
-                symbol=symbol,
-                side=wanted.side,
-                qty=wanted.qty,
-                type=OrderType.LIMIT,
-                limit=wanted.limit,
-                tif=TimeInForce.DAY,
-                created=now,
-                correlation=correlation,
-                # What it costs to follow the market is slippage too: the price that the strategy saw counts.
-                arrival=wanted.limit if seen is None else seen,
-            ),
-            arrived,
+        order = Order(
+            id=core.ids.order_id(NET),
+            strategy=NET,
+            account=core.config.account,
+            symbol=symbol,
+            side=wanted.side,
+            qty=wanted.qty,
+            type=OrderType.LIMIT,
+            limit=wanted.limit,
+            tif=TimeInForce.DAY,
+            created=now,
+            correlation=correlation,
+            # What it costs to follow the market is slippage too: the price that the strategy saw counts.
+            arrival=wanted.limit if seen is None else seen,
         )
+        refusal = self._intake.submit(order, arrived)
         self._due[symbol] = core.clock.mono() + (_RETRY if refusal is not None else _LOOK)
+        if refusal is None:
+            self._refused.pop(symbol, None)
+        elif self._refused.get(symbol) != refusal.control:
+            self._refused[symbol] = refusal.control
+            self._turn_down(order, f"{refusal.control}: {refusal.text}")
+
+    def _turn_down(self, order: Order, reason: str) -> None:
+        intended = self._core.books.positions.get(order.symbol).intended
+        self.turned_down(order, reason, needs(order.side, intended, self._held(order.symbol)))
 
     def _held(self, symbol: str) -> dict[str, int]:
         books = self._core.books.positions
@@ -171,6 +186,7 @@ class Targets:
             self._due.pop(order.symbol, None)
             self._rejected[order.symbol] = life.reason
             what = "nothing more is sent until an intention changes or a strategy is resumed"
+        self._turn_down(order, life.reason)
         self._core.alarm(
             "warning",
             "target_held",

@@ -78,7 +78,11 @@ class Strategy:
         """An execution of its own; never dropped. `position` holds it already."""
 
     def on_order(self, order: StrategyOrder) -> None:
-        """One of its own orders changed (accepted, rejected, cancelled …); never dropped."""
+        """One of its own orders changed (accepted, rejected, cancelled …); never dropped.
+
+        Of the orders towards an intended position it hears those that were refused or rejected, without a
+        ref; while the same control refuses and nothing else is declared, once.
+        """
 
     def on_timer(self, name: str) -> None:
         """A timer from `set_timer` ran out."""
@@ -180,7 +184,8 @@ class Strategy:
         """Declares the position that it wants from now on; the engine trades towards it.
 
         Intentions of several strategies are netted. Asking for the same again does nothing. A kill or flatten
-        that ends flat sets it to 0.
+        that ends flat sets it to 0. What a control refuses is tried again each second as long as it is
+        wanted: a strategy that hears so in `on_order` should declare what it can have.
         """
         self._running.intend(symbol, lots)
 

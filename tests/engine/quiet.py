@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.strategy.api import Strategy
+from engine.strategy.api import Strategy, StrategyOrder
 
 
 class Keeper(Strategy):
@@ -38,3 +38,22 @@ class Looks(Strategy):
     def on_timer(self, name: str) -> None:
         self.saved["seen"] = [self.position("CL"), self.intended("CL")]
         self.set_timer(1, name)
+
+
+class Hears(Strategy):
+    """Intends nine lots at its start, and from the tenth second on eight; notes what it hears of orders."""
+
+    def on_start(self) -> None:
+        self.saved["heard"] = []
+        self.intend("CL", 9)
+        self.seconds = 0
+        self.set_timer(1, "next")
+
+    def on_timer(self, name: str) -> None:
+        self.seconds += 1
+        if self.seconds == 10:
+            self.intend("CL", 8)
+        self.set_timer(1, name)  # what is saved is kept at the end of a callback, once a second
+
+    def on_order(self, order: StrategyOrder) -> None:
+        self.saved["heard"].append([order.status, order.ref, order.qty, order.reason])

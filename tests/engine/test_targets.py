@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from engine.model import Side
 from engine.records import Intended
 from engine.targets import Cause
@@ -61,3 +63,34 @@ def test_opposite_wishes_meet_inside_and_only_the_rest_is_sent() -> None:
         assert [(f.side, f.qty) for f in fills] == [(Side.BUY, 3), (Side.SELL, 1)]
 
     Rig.play(script)
+
+
+def heard(rig: Rig) -> list[list[object]]:
+    """Status, ref, lots, control."""
+    found = json.loads(rig.engine.core.books.saved["own"])["heard"]
+    return [[*order, reason.partition(":")[0]] for *order, reason in found]
+
+
+def test_a_strategy_hears_once_that_what_it_intends_is_refused() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.sleep(9)
+        assert heard(rig) == [["REJECTED", None, 9, "max_position"]]
+        assert rig.engine.metrics.counters["refused"] > 5, "it is tried again as long as it is wanted"
+        await rig.sleep(9)
+        assert heard(rig)[1:] == [["REJECTED", None, 8, "max_position"]], "it has declared something else"
+
+    own = {"module": "tests.engine.quiet:Hears", "name": "own", "symbols": ("CL",)}
+    Rig.play(script, config={"strategies": (own,), "risk": {"max_position": 5}})
+
+
+def test_a_strategy_hears_that_the_broker_rejected_what_it_intends() -> None:
+    async def script(rig: Rig) -> None:
+        await rig.sleep(5)
+        assert rig.position("CL") == 9 and heard(rig) == []
+        rig.exchange.faults.arm("reject_new")
+        await rig.sleep(10)
+        (told,) = heard(rig)
+        assert told[:3] == ["REJECTED", None, 1], "of the nine it wants eight by then"
+
+    own = {"module": "tests.engine.quiet:Hears", "name": "own", "symbols": ("CL",)}
+    Rig.play(script, config={"strategies": (own,)})

@@ -30,7 +30,7 @@ from engine.strategy.messages import (
     StrategyOrder,
     Timer,
 )
-from engine.strategy.netting import Working, plan
+from engine.strategy.netting import Wanted, Working, plan
 from engine.strategy.runtime import Runtime
 
 REVERSION = "engine.strategy.samples.meanrev:MeanReversion"
@@ -47,6 +47,9 @@ class Venue:
         self.quote: Quote | None = None
         self.position = 0
         self.most = 0
+        self.allowed: int | None = None
+        """Lots that no position may exceed; what would is refused, and refused again at each look."""
+        self.told: tuple[int, Side] | None = None
         self.counts: Counter[str] = Counter()
         self.now = now
         self.target: int | None = None
@@ -134,10 +137,39 @@ class Venue:
         made = plan(self.target, self.position, alive, self.quote)
         for ident in made.cancels:
             self.close(self.orders[int(ident)], OrderStatus.CANCELED)
-        if made.order is not None:
+        if made.order is not None and self.refuses(made.order):
+            self.counts["refused"] += 1
+        elif made.order is not None:
             self.own_refs -= 1
             self.counts["netted"] += 1
             self.add(self.own_refs, made.order.side, made.order.qty, made.order.limit)
+
+    def refuses(self, order: Wanted) -> bool:
+        """A refusal is told once, as long as nothing else is declared."""
+        reached = self.position + order.side.sign * order.qty
+        if self.allowed is None or abs(reached) <= self.allowed:
+            return False
+        if self.told != (self.counts["Intend"], order.side):
+            self.told = (self.counts["Intend"], order.side)
+            self.refuse(
+                order.side, f"max_position: worst case {reached:+d} lots, the limit is {self.allowed}"
+            )
+        return True
+
+    def refuse(self, side: Side, reason: str) -> None:
+        """Tells it that an order towards what it has declared is refused."""
+        self.waiting.append(
+            StrategyOrder(
+                symbol=self.symbol,
+                side=side,
+                type=OrderType.LIMIT,
+                qty=1,
+                cum=0,
+                leaves=0,
+                status=OrderStatus.REJECTED,
+                reason=reason,
+            )
+        )
 
     def add(self, ref: int, side: Side, qty: int, limit: int) -> None:
         order = StrategyOrder(
@@ -198,6 +230,12 @@ def swings(hours: int) -> Iterator[Quote]:
         yield Quote("GCM3", DAY + second * NS, bid, 5, bid + 1, 5)
 
 
+def climb() -> Iterator[Quote]:
+    """A market that goes up a tick a second, for an hour from three in the morning."""
+    for second in range(3 * 3_600, 4 * 3_600):
+        yield Quote("GCM3", DAY + second * NS, 20_000 + second, 5, 20_001 + second, 5)
+
+
 def bars(quotes: Iterator[Quote], span: int) -> Iterator[Quote | Bar]:
     for quote in quotes:
         yield quote
@@ -251,6 +289,53 @@ def test_trend_holds_what_the_averages_say_and_leaves_flat() -> None:
     assert 10 <= venue.counts["Intend"] <= 100
     venue.stop()
     assert (venue.position, venue.orders) == (0, {})
+
+
+@pytest.mark.parametrize("allowed", [0, 1, 2, 3])
+def test_trend_wants_what_it_can_have_and_tries_for_more_after_a_while(allowed: int) -> None:
+    venue = Venue(TREND, GOLD, DAY, size=5, again=60.0)
+    venue.allowed = allowed
+    sides: set[int] = set()
+    for event in bars(swings(3), 30 * NS):
+        venue.feed(event)
+        sides.add(venue.position)
+    most = {0: 0, 1: 1, 2: 2, 3: 2}[allowed]
+    assert sides == {-most, 0, most}, "it halves until it passes"
+    assert venue.counts["refused"] <= 1_200, "a few a minute, not one at each of 10,800 quotes"
+    venue.allowed = None
+    for event in bars(climb(), 30 * NS):
+        venue.feed(event)
+    assert venue.position == 5, "all of it, once it is let"
+
+
+def test_trend_wants_no_more_for_a_while_where_fewer_lots_would_not_help() -> None:
+    venue = Venue(TREND, GOLD, DAY, size=5, again=300.0)
+    market = bars(climb(), 30 * NS)
+    while not venue.position:
+        venue.feed(next(market))
+    venue.position, venue.target = 2, None  # three are still missing
+    venue.runtime.session.positions["GCM3"] = 2
+    venue.refuse(Side.BUY, "spread: 9 ticks wide")
+    venue.deliver()
+    assert venue.position == venue.target == 2, "what it holds it keeps"
+    refused = venue.now
+    while venue.position == 2:
+        venue.feed(next(market))
+    assert venue.position == 5 and venue.now >= refused + 300 * NS
+
+
+@pytest.mark.parametrize("wanted", [0, 5])
+def test_trend_goes_on_wanting_what_closes(wanted: int) -> None:
+    venue = Venue(TREND, GOLD, DAY, size=5)
+    market = bars(climb(), 30 * NS)
+    while not venue.position:
+        venue.feed(next(market))
+    session = venue.runtime.session
+    session.positions["GCM3"], session.intents["GCM3"] = -5, wanted
+    venue.target = None
+    venue.refuse(Side.BUY, "max_position: any")
+    venue.deliver()
+    assert venue.target is None and session.intents["GCM3"] == wanted
 
 
 @pytest.mark.parametrize("module", [REVERSION, TREND])
