@@ -68,6 +68,7 @@ from engine.records import (
     RunEnded,
     RunStarted,
     Sent,
+    SentAgain,
     SentinelImported,
     StrategyChanged,
     StrategyRestarted,
@@ -175,6 +176,11 @@ class Books:
                     if self.orders.rehold(child, ts) is None:
                         self.orders.add(child, ts, held=True)
                     self._touch(child.symbol, ts)
+            case SentAgain(lost=waited, order_id=order_id):
+                renamed = self.orders.rename(waited, order_id, ts)
+                if renamed is not None:
+                    self._touch(renamed.order.symbol, ts)
+                return Applied(renamed, changed=renamed is not None)
             case Sent(order_id=order_id, what="submit"):
                 return self._event(order_id, life.Sent(), ts)
             case Sent(order_id=order_id, what="cancel"):

@@ -132,6 +132,7 @@ class Engine:
         self._kill_host.hurry_link = self.link.hurry
         self.lost = LostOrders(self.core, self.intake, self.view, self.strategies)
         self.groups = Grouper(self.core, self.intake, self.replacer, self.kill, self.reconcile_soon)
+        self.groups.renamed = self.strategies.rebind
         self.facts = FactHandler(self)
         self.giving_up = GivingUp(self)
         self.seats = Seats(self.core, config.screen, self, parts.speed)

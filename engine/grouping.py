@@ -46,6 +46,7 @@ from engine.orders_groups import (
 )
 from engine.orders_record import OrderRecord
 from engine.replacing import Replacer
+from engine.records import SentAgain
 from engine.risk.gate import Refusal
 
 _FIRST_WAIT: Final = NS
@@ -103,6 +104,8 @@ class Grouper:
         """What a kill or flatten had in hand when it was to be looked at."""
         self._busy = False
         self._dirty: dict[tuple[str, str], None] = {}
+        self.renamed: Callable[[str, str], None] = lambda *_: None
+        """Told of the old and the new id of a child that waited since an earlier run, when it is sent."""
         self._later: dict[str, OrderRecord] | None = None
         """Orders that change while `at_once` holds; None: it does not."""
         follow = intake.taken_back
@@ -448,7 +451,7 @@ class Grouper:
     def _made(self, child: OrderRecord, qty: int, *, new: bool) -> Order:
         core, order = self._core, child.current()
         alone = {s for s, part in core.books.positions.get(order.symbol).parts.items() if part.qty}
-        return msgspec.structs.replace(
+        made: Order = msgspec.structs.replace(
             order,
             id=core.ids.order_id(order.strategy) if new else order.id,
             qty=qty,
@@ -457,6 +460,13 @@ class Grouper:
             # The venue looks at the account's position: where others hold of it too, it may be another's.
             reduce_only=core.adapter.capabilities.reduce_only and alone <= {order.strategy},
         )
+        if core.ids.gave(made.id) or self._intake.objection(made) is not None:
+            return made
+        # What waits since an earlier run may wait in an older copy of the state, and the venue have had it.
+        again: Order = msgspec.structs.replace(made, id=core.ids.order_id(order.strategy))
+        core.commit(SentAgain(lost=made.id, order_id=again.id), made.correlation, again.id)
+        self.renamed(made.id, again.id)
+        return again
 
     def _change(self, child: OrderRecord, qty: int) -> Replace:
         life = child.life

@@ -48,6 +48,10 @@ class Ids:
         self._orders += 1
         return f"{strategy}-{self._infix}-{base36(self._orders)}"
 
+    def gave(self, order_id: str) -> bool:
+        """Whether an order id was given in this run."""
+        return order_id.rpartition("-")[0].endswith(f"-{self._infix}")
+
     def correlation(self) -> str:
         self._correlations += 1
         return f"{self._infix}:{base36(self._correlations)}"

@@ -155,6 +155,17 @@ class OrderShelf:
         self._moved(record, life, now)
         return record
 
+    def rename(self, old: str, new: str, now: int) -> OrderRecord | None:
+        """A held child goes on under another id; None where there is no such child, or the id is taken."""
+        record = self._orders.get(old)
+        if record is None or not record.held or new in self._orders:
+            return None
+        local_expiry = old in self._local_expiry
+        self._index.discard(record)
+        self._watch.ended(record)
+        self._remove(record)
+        return self.add(evolve(record.order, id=new), now, held=True, local_expiry=local_expiry)
+
     def at_venue(self) -> list[OrderRecord]:
         """`working` without the children that wait here."""
         return [record for record in self.working() if not record.held]

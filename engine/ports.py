@@ -203,6 +203,9 @@ class IdSource(Protocol):
 
     def order_id(self, strategy: str) -> str: ...
 
+    def gave(self, order_id: str) -> bool:
+        """Whether it was given in this run."""
+
     def correlation(self) -> str: ...
 
 

@@ -171,8 +171,8 @@ class Words:
                 return f"the change to {self._terms(replace, symbol)} waits for the cancel of the old order"
             case records.LinkRestored(connection=connection, down_for=down_for):
                 return f"the link is usable again by {connection}, after {down_for / NS:.1f} s"
-            case records.SentAgain(order_id=again):
-                return f"the lost order goes to the gate once more, as {again}"
+            case records.SentAgain(lost=before, order_id=again):
+                return f"what was {before} goes to the gate under a new id, as {again}"
             case records.RollStarted(source=source, target=target, lots=lots, within=within, who=who):
                 size = self.size(source, lots)
                 return f"{who} rolls {size} {source} to {target}, within {within} ticks of the touch"

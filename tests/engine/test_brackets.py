@@ -337,6 +337,36 @@ def test_a_stop_of_the_engine_leaves_no_entry_whose_protection_would_go_with_it(
     Rig.play(script, config={"orders": {"brackets": "engine", "on_stop": "keep"}})
 
 
+def test_what_waits_since_an_earlier_run_is_sent_under_an_id_of_this_one(tmp_path: Path) -> None:
+    """Simulated seed 931: an engine that starts on an older copy of its state finds stop and target waiting
+    that a lost run had sent. The venue has seen their ids, and refuses them or takes them for copies."""
+    waited: dict[str, str] = {}
+
+    async def waiting(rig: Rig) -> None:
+        await enter(rig, limit="5999.00", tif=TimeInForce.GTC)
+        waited.update({r.order.id: r.order.correlation for r in records(rig) if r.held})
+        rig.engine._stopping = "died"
+
+    async def filled(rig: Rig) -> None:
+        await rig.sleep(2)
+        assert {r.order.id for r in records(rig) if r.held} == waited.keys(), "only what is sent is renamed"
+        rig.move("ES", 23_994)
+        await rig.sleep(1)
+        sent = [r.order for r in records(rig) if r.order.purpose is Purpose.PROTECT]
+        assert legs(rig) == {"target": 2, "stop": 2}
+        assert not waited.keys() & {o.order_id for o in rig.exchange.audit(rig.config.account).orders}
+        assert all(rig.engine.core.ids.gave(order.id) for order in sent)
+        assert {order.correlation for order in sent} == set(waited.values()), "one story"
+        rows = [msgspec.json.decode(body) for body in await bodies(rig, "sent_again")]
+        assert {row["lost"]: row["order_id"] for row in rows} == {
+            old: new.id for old, new in zip(waited, sent, strict=True)
+        }
+        await same_from_the_journal(rig)
+
+    for script in (waiting, filled):
+        Rig.play(script, directory=tmp_path, config=OURS)
+
+
 def test_a_stop_that_waits_can_be_moved_and_is_released_where_it_was_moved_to(tmp_path: Path) -> None:
     async def moves(rig: Rig) -> None:
         await enter(rig, limit="5999.00", tif=TimeInForce.GTC)

@@ -75,6 +75,7 @@ from engine.records import (
     RunEnded,
     RunStarted,
     Sent,
+    SentAgain,
     SentinelImported,
     StrategyChanged,
     StrategyRestarted,
@@ -168,6 +169,7 @@ ORDINARY: tuple[Maker, ...] = (
 """What most of a day is made of."""
 RARE: tuple[Maker, ...] = (
     lambda a, b, c: ChildrenHeld(orders=(order(a | 3, b), order(a | 7, c))),
+    lambda a, b, c: SentAgain(lost=order(a | 3).id, order_id=f"{order(a | 3).id}-{b}"),
     lambda a, b, c: Sent(order_id=order(a).id, what="cancel"),
     lambda a, b, c: ReplaceStored(
         replace=Replace(id=f"r{b}", order_id=order(a).id, qty=1 + c % 4, limit=99 + c % 3, created=c)

@@ -54,8 +54,6 @@ class Venue(Exchange):
         self._protective: set[str] = set()
         self._seen: set[str] = set()
         self._forgotten: set[str] = set()
-        self._past: set[str] = set()
-        """Ids of orders that came before the history of the engine was lost last."""
         self._changes: set[str] = set()
         self.redone: set[str] = set()
         """Orders of which the line has brought a change a second time, perhaps after a newer one: the venue
@@ -72,7 +70,7 @@ class Venue(Exchange):
         self.arrived += 1
         if isinstance(request, New):
             # A fault of the line may double a request; the engine never sends one twice.
-            if request.order.id in self._seen and not self.doubles and not self._lost(request.order.id):
+            if request.order.id in self._seen and not self.doubles:
                 self.failed(Broken("resent", f"{request.order.id} arrived a second time"))
             self._seen.add(request.order.id)
             if request.order.purpose is Purpose.PROTECT:
@@ -91,13 +89,6 @@ class Venue(Exchange):
         what = request.order_id if isinstance(request, Cancel) else msgspec.json.encode(request).decode()
         self.note(f"{self.clock.now()} arrives {what}")
         super().handle(session, request)
-
-    def _lost(self, order_id: str) -> bool:
-        """Whether an engine on an older state cannot know that this order was sent: it came before that state
-        was taken up again, and is over without a fill, perhaps by the loss of the session with it. A child of
-        a bracket that waits in that state is then sent under its id (seed 931)."""
-        mine = [o for o in self.books.orders.values() if o.order_id == order_id]
-        return order_id in self._past and all(o.closed and not o.cum for o in mine)
 
     def _require(self, request: str, *, flatten: bool = False) -> None:
         """Committed before it arrives. A flattening order may go ahead of its row where the store fails."""
@@ -134,7 +125,6 @@ class Venue(Exchange):
         orders = self.books.orders.values()
         alive = {o.order_id for o in orders if o.order_id and (not o.closed or o.cum)}
         self._forgotten |= self._seen - alive
-        self._past |= self._seen
 
     def held(self) -> dict[str, int]:
         """Positions that are not zero, signed lots."""
