@@ -45,8 +45,8 @@ from engine.orders_groups import (
     open_lots,
 )
 from engine.orders_record import OrderRecord
-from engine.replacing import Replacer
 from engine.records import SentAgain
+from engine.replacing import Replacer
 from engine.risk.gate import Refusal
 
 _FIRST_WAIT: Final = NS

@@ -153,8 +153,7 @@ class LostReplace(Record, frozen=True, tag="lost_replace"):
 
 
 class SentAgain(Record, frozen=True, tag="sent_again"):
-    """A lost order, or a protective one that has waited here since an earlier run, goes to the gate under a new
-    id."""
+    """A lost order, or a protective one that waits since an earlier run, goes to the gate under a new id."""
 
     lost: str
     order_id: str
