@@ -25,6 +25,14 @@ async def doubled(rig: Rig, limit: int) -> Order:
     return ours
 
 
+async def kept(rig: Rig, refusals: int, seconds: float) -> Order:
+    """Two orders under one id; so many times the cancel of one is refused. So many seconds have passed."""
+    ours = await doubled(rig, 24_100)
+    rig.exchange.faults.arm("reject_cancel", refusals)
+    await rig.sleep(seconds)
+    return ours
+
+
 @pytest.mark.parametrize("older", ["filled", "cancelled"])
 def test_the_second_of_two_orders_under_one_id_is_counted_and_cancelled_when_the_first_is_over(
     older: str,
@@ -83,9 +91,7 @@ def test_what_the_venue_works_twice_is_cancelled_and_a_person_is_told(limit: int
 
 def test_a_second_order_that_no_cancel_reaches_is_told_of() -> None:
     async def script(rig: Rig) -> None:
-        ours = await doubled(rig, 24_100)
-        rig.exchange.faults.arm("reject_cancel", 100)
-        await rig.sleep(25)
+        ours = await kept(rig, 100, 25)
         assert len(rig.exchange.books.open_orders(rig.config.account)) == 2
         alerts = rig.engine.core.books.alerts
         assert alerts.standing("status_differs", "ES"), alerts.rows()
@@ -131,10 +137,8 @@ def test_two_orders_under_one_id_count_both_until_lists_are_without_them() -> No
     """The books followed one of the two, and the lots of the other were in no limit."""
 
     async def script(rig: Rig) -> None:
-        ours = await doubled(rig, 24_100)
-        rig.exchange.faults.arm("reject_cancel", 3)
+        ours = await kept(rig, 3, 5)
         orders = rig.engine.core.books.orders
-        await rig.sleep(5)
         seen = []
         for _ in range(400):
             await rig.sleep(0.1)
@@ -150,10 +154,8 @@ def test_two_orders_under_one_id_count_both_until_lists_are_without_them() -> No
 
 def test_one_list_without_it_is_no_proof_that_a_second_order_is_gone() -> None:
     async def script(rig: Rig) -> None:
-        ours = await doubled(rig, 24_100)
-        rig.exchange.faults.arm("reject_cancel", 100)
+        ours = await kept(rig, 100, 6)
         orders = rig.engine.core.books.orders
-        await rig.sleep(6)
         assert orders.exposure("ES") == (0, 2)
         rig.exchange.faults.arm("partial_snapshot")
         await rig.sleep(5)
@@ -166,9 +168,7 @@ def test_two_orders_under_one_id_count_by_the_journal_too_and_not_for_ever_after
     tmp_path: Path,
 ) -> None:
     async def before(rig: Rig) -> str:
-        ours = await doubled(rig, 24_100)
-        rig.exchange.faults.arm("reject_cancel", 100)
-        await rig.sleep(6)
+        ours = await kept(rig, 100, 6)
         assert (await replayed(rig)).orders.exposure("ES") == (0, 2)
         rig.exchange.faults.arm("drop_report", 2)
         for order in rig.exchange.books.open_orders(rig.config.account):
@@ -191,10 +191,8 @@ def test_two_lists_without_it_are_proof_that_a_second_order_is_gone() -> None:
     """Of the second list nothing was made, and it counted for ever where nobody had told its end."""
 
     async def script(rig: Rig) -> None:
-        await doubled(rig, 24_100)
-        rig.exchange.faults.arm("reject_cancel", 100)
+        await kept(rig, 100, 6)
         orders = rig.engine.core.books.orders
-        await rig.sleep(6)
         assert orders.exposure("ES") == (0, 2)
         rig.exchange.faults.arm("drop_report")
         older, _ = rig.exchange.books.open_orders(rig.config.account)

@@ -27,6 +27,7 @@ from engine.journal.files import InstanceLock
 from engine.sentinel.lease import Holder
 from engine.sentinel.machine import Phase
 from engine.sentinel.messages import FORMAT, Beat, Goodbye, Said, heard, line, said
+from tests.sentinel.posts import reached, told_of_a_squatter
 
 NEWER = b'{"say":"beat","n":1,"epoch":1,"seq":1,"mood":"calm"}'
 
@@ -139,17 +140,6 @@ asyncio.run(main())
 """
 
 
-async def reached(post: SentinelPost) -> None:
-    """Until it is connected; it goes by the clock, as it does when it is tended."""
-    for _ in range(500):
-        if post._transport is not None and not post._transport.is_closing():
-            return
-        post._due = 0.0
-        post.tend()
-        await asyncio.sleep(0.02)
-    raise AssertionError(post.problem)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", [BEFORE, '{"phase":"dreaming"}'])
 @pytest.mark.parametrize("stays", ["leaves", "stays"])
@@ -201,15 +191,6 @@ def test_a_process_that_only_sits_on_the_socket_is_not_ended(state: Path) -> Non
     """It answers, and has no sentinel's journal: whoever that is, it is not ours to end."""
     state.mkdir()
 
-    async def script() -> str:
-        with reachable(sentinel_socket(state)) as address:
-            server = await asyncio.start_unix_server(lambda *_: None, address)
-        options = RunOptions(state_dir=state, config=None, feed="exchange:x.sock")
-        post = SentinelPost(options, "off", 5.0, lambda *_, **__: None)
-        await reached(post)
-        text = post.end(by_force=False)
-        await post.close()
-        server.close()
-        return text
-
-    assert asyncio.run(script()) == f"process {os.getpid()} answers and has no sentinel's journal"
+    assert asyncio.run(told_of_a_squatter(state)) == (
+        f"process {os.getpid()} answers and has no sentinel's journal"
+    )

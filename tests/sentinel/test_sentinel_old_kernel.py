@@ -11,13 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app.options import RunOptions
-from app.paths import journal_path, sentinel_socket
+from app.paths import journal_path
 from app.sentinel.engineprocess import WatchedEngine
-from app.sentinel.post import SentinelPost
-from engine.control.wire import reachable
 from engine.pidfd import hold
-from tests.sentinel.test_sentinel_builds import reached
+from tests.sentinel.posts import told_of_a_squatter
 
 ROOT = Path(__file__).parents[2]
 HOLDS = """
@@ -75,19 +72,7 @@ def test_with_a_handle_it_is_ended(tmp_path: Path) -> None:
 def test_a_sentinel_that_answers_is_not_said_to_have_ended(tmp_path: Path, old: None) -> None:
     state = tmp_path / "state"
     state.mkdir()
-
-    async def script() -> str:
-        with reachable(sentinel_socket(state)) as address:
-            server = await asyncio.start_unix_server(lambda *_: None, address)
-        options = RunOptions(state_dir=state, config=None, feed="exchange:x.sock")
-        post = SentinelPost(options, "off", 5.0, lambda *_, **__: None)
-        await reached(post)
-        text = post.end(by_force=False)
-        await post.close()
-        server.close()
-        return text
-
-    assert asyncio.run(script()) == unheld(os.getpid())
+    assert asyncio.run(told_of_a_squatter(state)) == unheld(os.getpid())
 
 
 def test_a_process_that_is_gone_is_told_from_a_kernel_that_is_old() -> None:

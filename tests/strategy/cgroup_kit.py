@@ -12,7 +12,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ import pytest
 from strategy_kit import INSTRUMENTS, HandClock, Remembers, config, write_strategy
 
 from app.confine import try_out
-from engine.strategy.cgroups.base import CONTROLLERS, Group, Tree
+from engine.strategy.cgroups.base import CONTROLLERS, Group, Groups, Tree
 from engine.strategy.cgroups.directory import groups_of
 from engine.strategy.cgroups.mounts import MOUNTINFO, mounts
 from engine.strategy.cgroups.version1 import GroupV1
@@ -167,8 +167,39 @@ def _made(delegated: Delegated) -> Iterator[Delegated]:
             path.rmdir()
 
 
-def said(script: str) -> str:
-    """What a Python of its own prints that runs this beside our code."""
+_AS_NOBODY = """
+import os, subprocess, sys
+sys.path.insert(0, {folder!r})
+from pathlib import PosixPath
+from engine.strategy.cgroups.base import Unconfined
+from {module} import {name}
+groups = {name}({directory!r})
+if {beside!r}:
+    PosixPath({beside!r}, "cgroup.procs").write_text(str(os.getpid()))
+os.setgid({nobody}); os.setuid({nobody})
+idle = subprocess.Popen(["sleep", "600"])
+try:
+    groups.probe(idle.pid)
+except Unconfined as error:
+    print(error, error.remedy, sep="; ")
+else:
+    print("served")
+finally:
+    idle.kill()
+"""
+
+
+def tried_by_nobody(groups: Callable[..., Groups], directory: str | Path, beside: Path | None = None) -> str:
+    """What a user without privileges is told who tries these groups; `served` where he can make them. Only
+    root can ask. `beside`: the group that his process is in."""
+    script = _AS_NOBODY.format(
+        folder=str(Path(__file__).parent),
+        module=groups.__module__,
+        name=groups.__name__,
+        directory=directory,
+        beside=str(beside or ""),
+        nobody=NOBODY,
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from cgroup_kit import NOBODY, Delegated, said, version_1
+from cgroup_kit import NOBODY, Delegated, tried_by_nobody, version_1
 from strategy_kit import config
 
 from app.confine import try_out, unconfined
@@ -84,34 +84,14 @@ def test_a_share_above_that_of_the_group_around_it_is_refused(delegated: Delegat
     assert delegated.empty()
 
 
-AS_NOBODY = """
-import os, subprocess, sys
-from engine.strategy.cgroups.base import Unconfined
-from engine.strategy.cgroups.directory import groups_of
-os.setgid({nobody}); os.setuid({nobody})
-idle = subprocess.Popen(["sleep", "600"])
-try:
-    groups_of({name!r}).probe(idle.pid)
-except Unconfined as error:
-    print(error, error.remedy, sep="; ")
-else:
-    print("served")
-finally:
-    idle.kill()
-"""
-
-
 def test_a_user_without_privileges_needs_the_groups_to_be_his_and_nothing_else(delegated: Delegated) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can become nobody")
 
-    def probe() -> str:
-        return said(AS_NOBODY.format(nobody=NOBODY, name=delegated.name))
-
     first = next(iter(delegated.at.values()))
     expected = f"no control group can be made in {first}: Permission denied; give it to your user (chown)"
-    assert probe() == expected
+    assert tried_by_nobody(groups_of, delegated.name) == expected
     for path in delegated.at.values():
         os.chown(path, NOBODY, NOBODY)
-    assert probe() == "served"
+    assert tried_by_nobody(groups_of, delegated.name) == "served"
     assert delegated.empty()

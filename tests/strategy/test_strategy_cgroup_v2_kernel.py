@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from cgroup_kit import NOBODY, name_of_own, said, tree, version_2
+from cgroup_kit import NOBODY, name_of_own, tree, tried_by_nobody, version_2
 from strategy_kit import alive
 
 from app.confine import try_out
@@ -205,55 +205,24 @@ def test_a_limit_that_is_met_is_counted_by_the_kernel(given: Given) -> None:
     group.remove()
 
 
-AS_NOBODY = """
-import os, subprocess, sys
-sys.path.insert(0, {folder!r})
-from pathlib import Path
-from test_strategy_cgroup_v2_kernel import GroupsV2, LargePagesOnly, Unconfined
-directory = Path({directory!r})
-if {beside!r}:
-    (directory / {beside!r} / "cgroup.procs").write_text(str(os.getpid()))
-os.setgid({nobody}); os.setuid({nobody})
-idle = subprocess.Popen(["sleep", "600"])
-try:
-    {kind}(directory).probe(idle.pid)
-except Unconfined as error:
-    print(error, error.remedy, sep="; ")
-else:
-    print("served")
-finally:
-    idle.kill()
-"""
-
-
 def test_a_user_without_privileges_needs_what_a_service_manager_delegates(given: Given) -> None:
     """The directory and two files in it, and that its own process is in a group beside the strategies'."""
     if os.getuid() != 0:
         pytest.skip("only root can become nobody")
     directory = given.directory
 
-    def probe(beside: str = "") -> str:
-        return said(
-            AS_NOBODY.format(
-                folder=str(Path(__file__).parent),
-                directory=str(directory),
-                beside=beside,
-                nobody=NOBODY,
-                kind=type(given.groups).__name__,
-            )
-        )
-
-    assert probe() == (
+    kind = type(given.groups)
+    assert tried_by_nobody(kind, directory) == (
         f"{directory} does not hand its controllers on: Permission denied; "
         "have it delegated to your user (systemd: Delegate=yes)"
     )
     for path in (directory, directory / "cgroup.procs", directory / "cgroup.subtree_control"):
         os.chown(path, NOBODY, NOBODY)
-    assert probe() == (
+    assert tried_by_nobody(kind, directory) == (
         f"no process can be put into a group in {directory}: Permission denied; {given.groups.outside}"
     )
     beside = directory / "engine"
     beside.mkdir()
-    assert probe("engine") == "served"
+    assert tried_by_nobody(kind, directory, beside) == "served"
     beside.rmdir()
     assert not given.groups_inside()
