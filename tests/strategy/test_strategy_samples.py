@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import math
 import os
 from collections import Counter, deque
@@ -50,6 +51,8 @@ class Venue:
         self.allowed: int | None = None
         """Lots that no position may exceed; what would is refused, and refused again at each look."""
         self.told: tuple[int, Side] | None = None
+        self.shut: list[int] | None = None
+        """The times at which what is placed was rejected; None: nothing is."""
         self.counts: Counter[str] = Counter()
         self.now = now
         self.target: int | None = None
@@ -184,6 +187,10 @@ class Venue:
             order_id=str(ref),
             limit=limit,
         )
+        if self.shut is not None:
+            self.shut.append(self.now)
+            self.waiting.append(structs.replace(order, status=OrderStatus.REJECTED, leaves=0))
+            return
         self.orders[ref] = order
         if ref > 0:
             self.waiting.append(order)
@@ -279,6 +286,38 @@ def test_mean_reversion_gives_up_when_it_goes_the_wrong_way() -> None:
     assert entry - 13 <= min(held) <= entry - 9
 
 
+@pytest.mark.parametrize("held", [False, True], ids=["to get in", "to get out"])
+def test_mean_reversion_asks_ever_more_seldom_for_what_is_refused(held: bool) -> None:
+    venue = Venue(REVERSION, GOLD, DAY, rest=0.0, hold=60.0)
+    market = swings(3)
+    for quote in market:
+        venue.feed(quote)
+        if venue.runtime.session.now > DAY + 1_800 * NS and (venue.position != 0) is held:
+            break
+    venue.shut = []
+    for _ in range(600):
+        venue.feed(next(market))
+    asked = [(after - before) // NS for before, after in itertools.pairwise(venue.shut)]
+    assert asked[:3] == [1, 2, 4] and len(asked) > 5
+    assert max(asked[:5]) == (4 if held else 16)
+
+
+def test_mean_reversion_asks_again_at_once_after_one_that_was_let_through() -> None:
+    venue = Venue(REVERSION, GOLD, DAY, rest=0.0, hold=60.0)
+    market = swings(3)
+    venue.shut = []
+    while len(venue.shut) < 5:
+        venue.feed(next(market))
+    venue.shut = None
+    while not venue.position:
+        venue.feed(next(market))
+    venue.shut = []
+    while len(venue.shut) < 3:
+        venue.feed(next(market))
+    first, second, third = venue.shut
+    assert ((second - first) // NS, (third - second) // NS) == (1, 2)
+
+
 def test_trend_holds_what_the_averages_say_and_leaves_flat() -> None:
     venue = Venue(TREND, GOLD, DAY, size=2)
     sides: set[int] = set()
@@ -324,16 +363,20 @@ def test_trend_wants_no_more_for_a_while_where_fewer_lots_would_not_help() -> No
     assert venue.position == 5 and venue.now >= refused + 300 * NS
 
 
-@pytest.mark.parametrize("wanted", [0, 5])
-def test_trend_goes_on_wanting_what_closes(wanted: int) -> None:
+@pytest.mark.parametrize(
+    ("held", "wanted", "reason"),
+    [(-5, 5, "max_position: any"), (-5, 0, "max_position: any"), (0, 5, "duplicate: of one a moment ago")],
+    ids=["a turn's first half", "closing", "what passes soon"],
+)
+def test_trend_goes_on_wanting(held: int, wanted: int, reason: str) -> None:
     venue = Venue(TREND, GOLD, DAY, size=5)
     market = bars(climb(), 30 * NS)
     while not venue.position:
         venue.feed(next(market))
     session = venue.runtime.session
-    session.positions["GCM3"], session.intents["GCM3"] = -5, wanted
+    session.positions["GCM3"], session.intents["GCM3"] = held, wanted
     venue.target = None
-    venue.refuse(Side.BUY, "max_position: any")
+    venue.refuse(Side.BUY, reason)
     venue.deliver()
     assert venue.target is None and session.intents["GCM3"] == wanted
 

@@ -2,7 +2,8 @@
 
 When the middle of the market is `entry` ticks away from its average it joins the near touch, expecting the
 way back. It leaves with a limit at the average; when the price goes `stop` ticks the wrong way, or it takes
-longer than `hold` seconds, it leaves at once with a limit through the far touch. One order at a time.
+longer than `hold` seconds, it leaves at once with a limit through the far touch. One order at a time. What
+is refused it asks for ever more seldom: each refusal is a row of the journal.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import NamedTuple
 from pydantic import Field
 
 from engine.strategy.api import NS, OrderStatus, Quote, Side, Strategy, StrategyFill, StrategyOrder
+
+LONGEST_ENTRY, LONGEST_EXIT = 30 * NS, 4 * NS
+"""Time after a rejection before it asks again, at the most: to get in, and to get out."""
 
 
 class Wish(NamedTuple):
@@ -37,6 +41,8 @@ class Market:
     """No new entry before this time."""
     retry_at: int = 0
     """After a rejection: no new order at all before this time."""
+    patience: int = NS
+    """How long that is after the next one; twice as long after each further one in a row."""
 
 
 class MeanReversion(Strategy):
@@ -73,8 +79,13 @@ class MeanReversion(Strategy):
             market.entry_price, market.entry_time = fill.price, fill.ts
 
     def on_order(self, order: StrategyOrder) -> None:
+        market = self.markets[order.symbol]
         if order.status is OrderStatus.REJECTED:
-            self.markets[order.symbol].retry_at = self.now + NS
+            longest = LONGEST_EXIT if self.position(order.symbol) else LONGEST_ENTRY
+            market.retry_at = self.now + min(market.patience, longest)
+            market.patience = min(2 * market.patience, LONGEST_ENTRY)
+        elif order.status is not OrderStatus.PENDING_NEW:
+            market.patience = NS
 
     def on_timer(self, name: str) -> None:
         self.closing = True

@@ -15,7 +15,9 @@ from pydantic import Field
 from engine.strategy.api import Bar, OrderStatus, Strategy, StrategyOrder
 
 SMALLER_MAY_PASS = ("max_position", "order_qty", "order_notional", "gross", "net", "margin")
-"""Controls that measure lots: what they refuse is said in their name before a colon."""
+"""Controls that measure lots. What refuses stands before the colon of the reason."""
+PASS_SOON = ("duplicate", "order_rate")
+"""Controls that let the same order through after a moment, as the second half of a turn."""
 
 
 class Trend(Strategy):
@@ -63,6 +65,8 @@ class Trend(Strategy):
         if order.status is not OrderStatus.REJECTED or not wanted or held * order.side.sign < 0:
             return  # what closes goes on being wanted
         control = order.reason.partition(":")[0]
+        if control in PASS_SOON:
+            return
         lots = abs(wanted) // 2 if control in SMALLER_MAY_PASS else 0
         self.most[order.symbol] = max(lots, abs(held))
         self.log("wants less", symbol=order.symbol, lots=self.most[order.symbol], reason=order.reason)
