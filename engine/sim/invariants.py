@@ -111,7 +111,10 @@ class Watch:
         """Cancels that were taken and have not left: order id → monotonic ns."""
         self._asked = list(self._books.kills)
         """What was asked of the kill procedure since it ended last."""
-        self._most: dict[str, dict[str, int]] = {}
+        self._most: dict[str, dict[str, int]] = {
+            record.order.id: {change.id: change.qty for change in record.life.unanswered}
+            for record in self._books.orders.working()
+        }
         """Lots that each replace asked for which was not refused, by order and id of the replace."""
         self._unfinished = bool(self._books.kills)
         """A kill or flatten of an earlier run is to be taken up again."""

@@ -28,6 +28,8 @@ class Options:
     """Mean time that a strategy needs for an answer."""
     quote_ms: float = 200.0
     """Mean time between two quotes of an instrument."""
+    packets: bool = False
+    """Quotes of all instruments come together, in one batch, as in the snapshots of some brokers."""
     crash_bias: float = 0.0
     """Share of the crashes that wait for a moment with something in flight."""
     command_ms: float = 4_000.0
@@ -60,9 +62,10 @@ class Options:
             quote_ms=rng.choice((100.0, 200.0, 500.0)),  # as recorded: index futures 9 a second, gold 2
             crash_bias=rng.choice((0.0, 0.5, 0.9)),
             command_ms=round(10 ** rng.uniform(2.7, 4.0)),
-            order_ms=round(10 ** rng.uniform(1.7, 3.3)),
+            order_ms=round(10 ** rng.uniform(2.0, 3.5)),  # more a second are mostly over the rate limit
             skip_idle=rng.random() < 0.95,
             screen=rng.random() < 0.1,
+            packets=rng.random() < 0.5,
         )
 
     def narrow(
@@ -103,8 +106,9 @@ class Options:
         lines = [
             f"seed {self.seed}, {self.seconds:g} s with faults, schedule {self.schedule}",
             f"  line {self.latency_ms:g} ms, commit {self.commit_ms:g} ms, strategy {self.think_ms:g} ms, "
-            f"quotes every {self.quote_ms:g} ms, orders every {self.order_ms:g} ms, "
-            f"commands every {self.command_ms:g} ms, crash bias {self.crash_bias:g}, "
+            f"quotes every {self.quote_ms:g} ms{' in packets' if self.packets else ''}, "
+            f"orders every {self.order_ms:g} ms, commands every {self.command_ms:g} ms, "
+            f"crash bias {self.crash_bias:g}, "
             f"{'idle rounds left out' if self.skip_idle else 'every round of the risk loop'}",
             "  faults: " + (", ".join(f"{n} {r:g}" for n, r in self.rates.items()) or "none"),
         ]

@@ -98,9 +98,7 @@ def _finish(task: asyncio.Task[None], done: asyncio.Future[None]) -> None:
 
 
 async def _story(world: World) -> None:
-    for walk in world.walks:
-        walk.start(world.clock, world.exchange, world.feed)
-        world.exchange.on_quote(walk.quote())
+    world.open_market()
     Dice.resting = False
     if world.watched is not None:
         world.watched.boot()

@@ -46,9 +46,7 @@ def test_an_engine_that_dies_before_its_stop_began_leaves_nothing_unawaited(tmp_
     world = World(Options.draw(1, 30.0).narrow(only=()), tmp_path)
 
     async def story() -> None:
-        for walk in world.walks:
-            walk.start(world.clock, world.exchange, world.feed)
-            world.exchange.on_quote(walk.quote())
+        world.open_market()
         world.boot()
         await world.clock.sleep(5 * NS)
         assert world.life is not None and world.life.started

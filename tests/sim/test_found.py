@@ -21,6 +21,11 @@ from tests.engine.rig import Rig
 from tests.sim.run import play
 
 
+def as_found(seed: int, *, order_ms: float) -> Options:
+    """A world as it was drawn when the bug showed in it."""
+    return dataclasses.replace(Options.draw(seed), order_ms=order_ms, packets=False)
+
+
 @pytest.mark.parametrize("pace", [0.5, 3.0])
 def test_a_cancel_refused_for_an_unknown_order_is_no_sign_of_life(pace: float) -> None:
     """Seed 2: a lost order was cancelled again and again; every refusal ("unknown order") put the question
@@ -151,19 +156,27 @@ def test_cancels_of_an_order_in_doubt_do_not_put_the_question_off() -> None:
 def test_an_overfill_behind_a_replace_that_may_have_taken_effect_is_no_breach() -> None:
     """Seed 650: the venue executed one lot more than ordered while a replace to a larger size was under way;
     the check held that against the old size, though the new one may stand at the venue already."""
-    result = play(Options.draw(650).narrow(seconds=25.0))
+    result = play(as_found(650, order_ms=216.0).narrow(seconds=25.0))
     assert not result.failure, result.failure
 
 
 def test_a_start_whose_last_question_was_lost_has_its_time_to_ask_again() -> None:
     """Seed 32, with half of all questions lost and a process that stalls: the last round of faults hit the
     start, and the check wanted trading on before the next comparison was due."""
-    options = Options.draw(32).narrow(only=("query_lost", "stall"), seconds=10.0)
+    options = as_found(32, order_ms=59.0).narrow(only=("query_lost", "stall"), seconds=10.0)
     result = play(dataclasses.replace(options, rates={"query_lost": 0.5, "stall": 12.0}))
     assert not result.failure, result.failure
 
 
 def test_protection_that_two_live_orders_dispute_is_told_of() -> None:
     """Seed 9326: a stop whose newer twin was cancelled stood at its old size, and nobody was told."""
-    result = play(Options.draw(9326))
+    result = play(as_found(9326, order_ms=1_583.0))
+    assert not result.failure, result.failure
+
+
+def test_a_check_knows_the_changes_that_an_engine_of_before_had_under_way() -> None:
+    """Seed 9326 in a later draw: an engine that took up an older state learned of an execution of four
+    lots behind a replace from two to four, which stood in its journal as unanswered; the check took it for
+    more than was ever asked for."""
+    result = play(as_found(9326, order_ms=2_545.0))
     assert not result.failure, result.failure

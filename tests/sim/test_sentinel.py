@@ -88,9 +88,7 @@ def test_after_the_engines_death_the_venue_is_flat_in_seconds(
     assert watched is not None
 
     async def story() -> tuple[float, float]:
-        for walk in world.walks:
-            walk.start(world.clock, world.exchange, world.feed)
-            world.exchange.on_quote(walk.quote())
+        world.open_market()
         watched.boot()
         world.boot()
         Operator(world)

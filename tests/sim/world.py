@@ -36,7 +36,7 @@ from engine.sim.schedule import PROCESS, SimClock, SimLoop
 from engine.sim.store import Disk, LateStore
 from tests.sim.agreement import LIES, unseen
 from tests.sim.life import Feed, Life, WatchedAdapter
-from tests.sim.market import Walk
+from tests.sim.market import Packets, Walk
 from tests.sim.sentinel import Watched, WorldPost
 from tests.sim.setting import ACCOUNT, EngineSettings, account_config, exchange_config
 from tests.sim.venue import Venue
@@ -133,7 +133,7 @@ class World:
         self.exchange.doubles = options.rate("duplicate_request") > 0.0
         self.exchange.note = self.note
         self.walks = [
-            Walk(symbol, middle, self._rng(f"walk {symbol}"), int(options.quote_ms * 1e6))
+            Walk(symbol, middle, self._rng(f"walk {symbol}"))
             for symbol, middle in (("ES", 24_000), ("CL", 7_000))
         ]
         self.life: Life | None = None
@@ -458,7 +458,13 @@ class World:
         if self.exchange.market(symbol).state is MarketState.OPEN:
             self.exchange.set_state(symbol, state, until=until)
 
-    # -- the engine's feed
+    # -- the market
+
+    def open_market(self) -> None:
+        """From now on prices move: of each instrument by itself, or of all in the same packets."""
+        apart = [[walk] for walk in self.walks]
+        for walks in [self.walks] if self.options.packets else apart:
+            Packets(walks, int(self.options.quote_ms * 1e6)).start(self.clock, self.exchange, self.feed)
 
     def feed(self) -> Feed | None:
         life = self.life
