@@ -83,11 +83,13 @@ def unseen(engine: Engine, venue: Venue) -> str:
     orders = engine.core.books.orders
     for order in venue.books.open_orders(venue.name):
         # A flattening order may go ahead of its row, so that an engine which dies then does not know it.
-        if not order.order_id or order.order_id.startswith("flatten-") or order.order_id in venue.redone:
+        if not order.order_id or order.order_id.startswith("flatten-"):
             continue
         record = orders.get(order.order_id)
         counted = 0 if record is None else record.life.cum + record.life.worst_leaves
-        if counted < order.cum + order.leaves:
+        if record is not None and record.life.cum + record.life.leaves >= order.cum + order.leaves:
+            venue.redone.discard(order.order_id)  # it has heard
+        elif counted < order.cum + order.leaves and order.order_id not in venue.redone:
             status = "unknown" if record is None else f"{record.life.status}"
             text = f"{order.order_id} works at the venue, {order.cum} lots filled and {order.leaves} left"
             return f"{text}; the engine has it as {status} and counts {counted}"

@@ -56,8 +56,8 @@ class Venue(Exchange):
         self._forgotten: set[str] = set()
         self._changes: set[str] = set()
         self.redone: set[str] = set()
-        """Orders of which the line has brought a change a second time, perhaps after a newer one: the venue
-        then works on terms that the engine can only hear of (seed 2925)."""
+        """Orders that a change has made larger which the line brought a second time, after it was refused or a
+        newer one taken: of that the engine can only hear (seed 2925), and until it has they are left out."""
         self.arrived = 0
         self._reads: dict[type, deque[Read]] = {
             QueryOpenOrders: deque(maxlen=8),
@@ -78,9 +78,6 @@ class Venue(Exchange):
             self._require(request.order.id, flatten=request.order.purpose == "flatten")
         elif isinstance(request, Change):
             self._require(request.replace.id)
-            if request.replace.id in self._changes:
-                self.redone.add(request.replace.order_id)
-            self._changes.add(request.replace.id)
             if request.replace.order_id in self._protective and self.twins():
                 self.twins = lambda: False
                 self.faults.arm("twin_replace")
@@ -88,7 +85,23 @@ class Venue(Exchange):
             self.reached()
         what = request.order_id if isinstance(request, Cancel) else msgspec.json.encode(request).decode()
         self.note(f"{self.clock.now()} arrives {what}")
+        if isinstance(request, Change):
+            self._changed(session, request)
+        else:
+            super().handle(session, request)
+
+    def _changed(self, session: Session, request: Change) -> None:
+        order_id, replace_id = request.replace.order_id, request.replace.id
+        before = self._lots(order_id)
         super().handle(session, request)
+        if replace_id in self._changes and self._lots(order_id) > before:
+            self.redone.add(order_id)
+        self._changes.add(replace_id)
+
+    def _lots(self, order_id: str) -> int:
+        """The largest size, filled lots included, of what works under this id."""
+        open_ = self.books.open_orders(self.name)
+        return max((o.cum + o.leaves for o in open_ if o.order_id == order_id), default=0)
 
     def _require(self, request: str, *, flatten: bool = False) -> None:
         """Committed before it arrives. A flattening order may go ahead of its row where the store fails."""
