@@ -326,10 +326,11 @@ class Intake:
                 return f"its entry {order.parent} was not taken: {parent.life.reason}"
         if self._kill.covers(order.symbol):
             return "kill or flatten began before it was sent"
-        # Behind an account's halt nothing leaves, as the gate has it, not even what reduces.
+        # Behind an account's halt nothing leaves but protection that only reduces, as the gate has it.
         reason = self._view.halted()
         if reason:
-            return f"{reason} before it was sent"
+            protects = self._gate.protects(request, self._view)
+            return "" if protects else f"{reason} before it was sent"
         reason = self._view.opening_blocked(order.symbol, order.strategy)
         if not reason and asked is not None:
             reason = "the engine stopped" if asked.cancelled() else asked.result()

@@ -86,6 +86,13 @@ class Gate:
         except Exception:  # noqa: BLE001 - what cannot be proven to reduce does not
             return False
 
+    def protects(self, request: Order | Replace, view: RiskView) -> bool:
+        """Whether what was approved before, and counts in the books, is protection that still only reduces."""
+        try:
+            return Ask(request, view, counts_already=True).protects
+        except Exception:  # noqa: BLE001 - as in `is_reducing`
+            return False
+
     def held(self, request: Order | Replace, view: RiskView) -> str:
         """Why what was approved a while ago must not leave after all; empty where it may. Storing it may have
         taken seconds: a trip in the meantime counts, and so does data that went stale. Charges nothing."""

@@ -74,6 +74,8 @@ class Counts:
     books: int = 0
     sends: int = 0
     openings: int = 0
+    protections: int = 0
+    """Protective orders that left behind a halt of the account."""
     flats: int = 0
     halts: int = 0
 
@@ -297,7 +299,32 @@ class Watch:
         held = self._books.positions.qty(order.symbol)
         if held * order.side.sign >= 0:
             return False
-        return self.exposure(order.symbol, order.side, without=order.id) + lots <= abs(held)
+        alike: list[OrderRecord] = []
+        others: list[OrderRecord] = []
+        for record in self._counting(order.symbol):
+            if record.order.id == order.id:
+                continue
+            group = (record.order.oco, record.order.strategy) == (order.oco, order.strategy)
+            (alike if order.oco is not None and group else others).append(record)
+        together = max(lots, self._lots(alike, order.side))
+        return self._lots(others, order.side) + together <= abs(held)
+
+    def _protects(self, order: Order, request: Order | Replace, lots: int) -> None:
+        """Behind an account's halt protection leaves only where it provably reduces, at the prices it has."""
+        halt = self._books.halts.account()
+        if halt is None or order.purpose is not Purpose.PROTECT:
+            return
+        self.counts.protections += 1
+        record = self._books.orders.get(order.id)
+        if isinstance(request, Replace) and record is not None:
+            now = record.life
+            if (request.limit, request.stop) != (now.limit, now.stop):
+                raise Broken("halted", f"the prices of {order.id} are changed although {halt.reason}")
+            if request.qty <= now.qty:
+                return
+            lots = max(lots, now.worst_leaves)
+        if not self._reduces(order, lots):
+            raise Broken("halted", f"{order.id} may raise the position and was sent although {halt.reason}")
 
     def _exempt(self, order: Order, lots: int) -> bool:
         return order.purpose is not Purpose.TRADE or self._reduces(order, lots)
@@ -354,6 +381,7 @@ class Watch:
                 return  # it only makes the order smaller
         if order.purpose is Purpose.FLATTEN:
             return
+        self._protects(order, request, lots)
         if seq <= 0:
             raise Broken("journal", f"{order.id} is no flattening order and left without a row")
         if self._exempt(order, lots):

@@ -205,6 +205,28 @@ def test_a_stop_that_the_gate_holds_back_is_tried_again() -> None:
     Rig.play(script, config=OURS)
 
 
+def test_what_fills_behind_a_halt_gets_its_stop_and_nothing_more_leaves() -> None:
+    """A limit that halts the account cancels nothing by itself: its entries may fill on, and a position
+    without a stop waited for a person."""
+
+    async def script(rig: Rig) -> None:
+        await enter(rig, 2, limit="5999.00")
+        rig.engine.halt("account", "", "daily_loss", "the day's loss reached its limit")
+        rig.move("ES", 23_994)
+        await rig.sleep(2)
+        assert (rig.position(), legs(rig)) == (2, {"target": 2, "stop": 2})
+        assert "unprotected" not in rig.alerts()
+        (stop,) = [r for r in records(rig) if r.order.type is OrderType.STOP]
+        for asked in (
+            Submit(symbol="ES", side=Side.SELL, size=D(2), limit=D("5998.00")),
+            Modify(order_id=stop.order.id, stop=D("5990.00")),
+        ):
+            answer = await rig.command(asked)
+            assert not answer.ok and "trading is halted" in answer.text, answer
+
+    Rig.play(script, config=OURS)
+
+
 def test_a_bracket_whose_stop_would_be_refused_is_refused_whole() -> None:
     async def script(rig: Rig) -> None:
         answer = await enter(rig, stop_loss=D("4000.00"))

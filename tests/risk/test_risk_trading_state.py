@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from fakeview import BUY, SELL, Bench
+from typing import Any
+
+from fakeview import BUY, SELL, STP, Bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from engine.model import Purpose, Replace
 
 
 class TestTradingState:
@@ -14,8 +18,34 @@ class TestTradingState:
         bench.view.the_halt = "killed by operator"
         assert "killed by operator" in bench.text(bench.order())
         assert bench.refusal(bench.order(SELL, 2)) == "trading_state"
+        assert bench.refusal(bench.order(SELL, 2, reduce_only=True)) == "trading_state"
         bench.tick()
         assert bench.state("trading_state") == "TRIPPED"
+
+    def test_halt_lets_protection_pass_that_only_reduces(self) -> None:
+        bench = Bench()
+        bench.view.put_position("ES", 5)
+        bench.view.the_halt = "daily loss"
+        stop: dict[str, Any] = {"type": STP, "limit": None, "stop": 19990, "purpose": Purpose.PROTECT}
+        assert bench.refusal(bench.order(SELL, 5, **stop)) == ""
+        assert bench.refusal(bench.order(SELL, 6, **stop)) == "trading_state"
+        assert bench.refusal(bench.order(BUY, 1, **{**stop, "stop": 20010})) == "trading_state"
+        bench.view.put_exposure("ES", 0, 3)
+        assert bench.refusal(bench.order(SELL, 2, **stop)) == ""
+        assert bench.refusal(bench.order(SELL, 3, **stop)) == "trading_state"
+        bench.view.put_position("ES", 5, broker=4)
+        assert bench.refusal(bench.order(SELL, 2, **stop)) == "trading_state"
+
+    def test_halt_lets_the_size_of_protection_follow_and_its_price_stay(self) -> None:
+        bench = Bench()
+        bench.view.put_position("ES", 5)
+        stop = bench.order(SELL, 3, type=STP, limit=None, stop=19990, purpose=Purpose.PROTECT)
+        bench.view.book(stop)
+        bench.view.the_halt = "daily loss"
+        for qty, price, answer in ((5, 19990, ""), (2, 19990, ""), (6, 19990, "trading_state")):
+            assert bench.refusal(Replace(id="r", order_id=stop.id, qty=qty, stop=price)) == answer
+        for price in (19980, 19995):
+            assert bench.refusal(Replace(id="r", order_id=stop.id, qty=2, stop=price)) == "trading_state"
 
     def test_before_recovery_and_while_flattening(self) -> None:
         bench = Bench()

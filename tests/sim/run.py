@@ -70,6 +70,7 @@ def play(options: Options, told: Callable[[str], None] | None = None) -> Result:
             "executions": len(world.exchange.books.executions),
             "sends checked": counts.sends,
             "openings checked": counts.openings,
+            "protected while halted": counts.protections,
             "verdicts checked": counts.flats,
             "halts": counts.halts,
         }

@@ -22,6 +22,11 @@ TRANSFERS = 0.3
 
 TWINS = (0.0, 0.0, 0.2, 0.5)
 """Where a replace may leave two live orders at all: how likely one of a protective order does; once."""
+HALTS = 0.15
+"""Share of the seeds in which what watches over the account halts it now and then and cancels nothing: what
+works there goes on and may fill."""
+HALT_EVERY = 12.0
+"""Mean time between two such halts, seconds."""
 BY_HAND = 0.1
 """Share of the seeds with a person who trades brackets by hand; there is one wherever twins are aimed."""
 
@@ -54,6 +59,9 @@ class Trouble:
         hand = world._rng("hand")
         if hand.random() < BY_HAND or share:
             Hand(world, hand)
+        self._halts = world._rng("halts of the account")
+        if self._halts.random() < HALTS:
+            self._halt_later()
         watched = world.watched
         if watched is not None:
             # As often as the engine stalls, and sometimes where nothing else goes wrong at all.
@@ -75,6 +83,19 @@ class Trouble:
         self._world.note(f"{self._world.loop.now_ns} fault {name}")
         strike()
         self._arm(name, rate, strike)
+
+    def _halt_later(self) -> None:
+        self._world.later(self._halts.expovariate(1.0 / HALT_EVERY), self._halt_account)
+
+    def _halt_account(self) -> None:
+        if self._over:
+            return
+        life = self._world.life
+        if life is not None and life.engine is not None and life.started:
+            self._world.count("account_halt")
+            self._world.note(f"{self._world.loop.now_ns} the account is halted")
+            life.wire.into_engine(life.engine.halt, "account", "", "screen_lost", "no screen looks on")
+        self._halt_later()
 
     def stop(self) -> None:
         """All faults end: the line is up, the disk is well, markets are open, quotes are true."""

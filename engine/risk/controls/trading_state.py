@@ -8,9 +8,10 @@ from engine.risk.view import RiskView
 
 
 class TradingState(Control):
-    """After the kill switch, before recovery is done, and where the flatten procedure works, nothing leaves
-    but that procedure's own orders: a second hand closing the same position would turn it round. Halts of
-    one instrument and pauses stop what opens and let pass what reduces."""
+    """Before recovery is done, and where the flatten procedure works, nothing leaves but that procedure's own
+    orders: a second hand closing the same position would turn it round. Behind a halt of the account protection
+    that only reduces leaves as well: what was filled before it, or late, is not to stay without its stop until
+    a person comes. Halts of one instrument and pauses stop what opens and let pass what reduces."""
 
     name = "trading_state"
     title = "Trading state"
@@ -18,7 +19,7 @@ class TradingState(Control):
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         why = view.halted()
-        if why:
+        if why and not ask.protects:
             return self.refusal(f"trading is halted ({why}); use flatten to close, reset to trade again")
         if not view.trading_enabled():
             return self.refusal("recovery has not finished; wait until the three positions agree")

@@ -136,6 +136,17 @@ SAFETY: Final = (
         lambda o: o.order_ms < 500 and faults("no_ack", "lose_request", "lose_report", "half_open")(o),
     ),
     Mutant(
+        "halt_passes_any_protection",
+        "behind a halt of the account protection leaves that may raise the position",
+        (
+            Edit(
+                "engine.risk.ask",
+                "        return self.reducing and self.purpose is Purpose.PROTECT and not moved\n",
+                "        return self.purpose is Purpose.PROTECT and not moved\n",
+            ),
+        ),
+    ),
+    Mutant(
         "position_limit_ignores_replace",
         "a replace upwards under way does not count in the exposure",
         (
