@@ -179,8 +179,8 @@ class Ask:
 
     @property
     def protects(self) -> bool:
-        """True for a protective order that provably reduces, and for a change of its size to one that does: what
-        beside the flatten procedure may leave behind an account's halt. Its prices stay where they are then."""
+        """True for a protective order that provably reduces, and for a change of its size to one that does:
+        what beside the flatten procedure may leave behind an account's halt. Its prices stay then."""
         old = None if self.standing is None else self.standing.order
         moved = old is not None and (self.limit, self.stop) != (old.limit, old.stop)
         return self.reducing and self.purpose is Purpose.PROTECT and not moved

@@ -87,7 +87,7 @@ class Gate:
             return False
 
     def protects(self, request: Order | Replace, view: RiskView) -> bool:
-        """Whether what was approved before, and counts in the books, is protection that still only reduces."""
+        """Whether what was approved before, and counts in the books, is protection that only reduces."""
         try:
             return Ask(request, view, counts_already=True).protects
         except Exception:  # noqa: BLE001 - as in `is_reducing`

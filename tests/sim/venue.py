@@ -56,8 +56,8 @@ class Venue(Exchange):
         self._forgotten: set[str] = set()
         self._changes: set[str] = set()
         self.redone: set[str] = set()
-        """Orders that a change has made larger which the line brought a second time, after it was refused or a
-        newer one taken: of that the engine can only hear (seed 2925), and until it has they are left out."""
+        """Orders that a change has made larger which the line brought a second time, after it was refused or
+        a newer one taken: of that the engine can only hear (seed 2925); until then they are left out."""
         self.arrived = 0
         self._reads: dict[type, deque[Read]] = {
             QueryOpenOrders: deque(maxlen=8),

@@ -9,9 +9,10 @@ from engine.risk.view import RiskView
 
 class TradingState(Control):
     """Before recovery is done, and where the flatten procedure works, nothing leaves but that procedure's own
-    orders: a second hand closing the same position would turn it round. Behind a halt of the account protection
-    that only reduces leaves as well: what was filled before it, or late, is not to stay without its stop until
-    a person comes. Halts of one instrument and pauses stop what opens and let pass what reduces."""
+    orders: a second hand closing the same position would turn it round. Behind a halt of the account
+    protection that only reduces leaves as well: what was filled before it, or late, is not to stay without
+    its stop until a person comes. Halts of one instrument and pauses stop what opens and let pass what
+    reduces."""
 
     name = "trading_state"
     title = "Trading state"
