@@ -240,7 +240,19 @@ class KillSwitch:
         left = self._scope.left(broker, self._host.executed())
         for symbol, target in left.items():
             self._drive(symbol, target, broker.get(symbol, 0), fresh)
+        if fresh:
+            self._withdraw([o for o in self._cancels.in_scope() if o.symbol not in left])
         return bool(left) or self._cancels.working(open_orders)
+
+    def _withdraw(self, orders: list[LiveOrder]) -> None:
+        """Cancels flattening orders where the target is reached: one that a person has changed, or that an
+        earlier run has left, leads away from it now (simulated seed 2218)."""
+        for order in orders:
+            if order.purpose is Purpose.FLATTEN and self._scope.closes(order.symbol):
+                problem = self._cancels.one(order.id, order.broker_id)
+                if problem is not None:
+                    text = f"{order.symbol} is at its target: cancel {order.id}"
+                    self._step(text + (f": {problem}" if problem else ""))
 
     def _drive(self, symbol: str, target: int, broker: int, fresh: bool) -> None:
         """Brings one symbol closer: prices anew, waits, or says why it cannot."""

@@ -6,11 +6,12 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.control.commands import Flatten, Kill
 from engine.facts import Canceled, Positions
-from engine.model import NS, OrderType, Purpose, Quote, Side
+from engine.model import FLATTENER, NS, OrderType, Purpose, Quote, Side
 from engine.orders_groups import bracket
 from tests.engine.kill_kit import ROOMY, flatten_orders, hear_cancels, live_at_venue
 from tests.engine.rig import Rig
@@ -323,6 +324,31 @@ def test_somebody_else_trades_the_position_meanwhile(by_hand: tuple[Side, int]) 
         assert rig.engine.kill.progress.verdict.startswith("flat"), progress
 
     Rig.play(script, venue={"depth_levels": 0})
+
+
+@pytest.mark.parametrize("request_", [Kill(), Flatten(symbol="ES")], ids=["kill", "flatten"])
+def test_a_flattening_order_that_outlived_its_need_is_cancelled(request_: Kill | Flatten) -> None:
+    """Simulated seed 2218: a person had changed an order of an earlier flatten, and its position was closed
+    otherwise. The next kill took it for its own, had nothing to send, and said NOT FLAT for good."""
+
+    async def script(rig: Rig) -> None:
+        await rig.fill(Side.BUY, 2)
+        left = msgspec.structs.replace(
+            rig.order(Side.SELL, 2, 24_050),
+            id=rig.engine.core.ids.order_id(FLATTENER),
+            strategy=FLATTENER,
+            purpose=Purpose.FLATTEN,
+        )
+        assert rig.engine.intake.submit(left) is None
+        await rig.sleep(0.2)
+        await rig.fill(Side.SELL, 2)
+        assert len(live_at_venue(rig)) == 1 and rig.venue_position() == 0
+        answer = await rig.command(request_, wait=20)
+        assert answer.ok and answer.text.startswith("flat, confirmed twice"), answer
+        assert live_at_venue(rig) == [] and rig.venue_position() == 0
+        assert any(left.id in step for step in rig.engine.kill.progress.steps)
+
+    Rig.play(script)
 
 
 def test_a_bracket_at_the_venue_goes_with_its_position() -> None:
