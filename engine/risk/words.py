@@ -198,7 +198,7 @@ def halt(scope: str, target: str, code: str, reason: str) -> tuple[str, str]:
         return f"{target} is stopped: {said}", f"{target} opens nothing until a person resumes it"
     if target:
         return _capital(said), "nothing opens until a person resumes"
-    return _capital(said), "no order leaves until a person resets the halt"
+    return _capital(said), "nothing leaves but protection until a person resets the halt"
 
 
 def hold(symbol: str, code: str, reason: str) -> tuple[str, str]:

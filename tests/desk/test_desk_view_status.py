@@ -137,7 +137,8 @@ def test_a_halted_instrument_is_said_with_its_reason_and_remedy() -> None:
     assert cell_len(said) <= 80, "with what to do on the smallest screen"
     everything = snapshot(paused=(told,), halted=True, halt_reason="operator")
     assert words(everything) == " HALTED "
-    assert text(status.why(everything)).strip() == "HALTED  operator: no order leaves until :reset halt"
+    said = text(status.why(everything)).strip()
+    assert said == "HALTED  operator: only protection leaves until :reset halt"
 
 
 def test_one_reason_of_many_instruments_is_said_once() -> None:

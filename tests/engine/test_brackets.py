@@ -421,6 +421,8 @@ def test_a_kill_that_keeps_the_position_says_that_its_stop_is_gone() -> None:
         assert (await rig.command(Kill(flatten=False))).ok
         await rig.sleep(1)
         assert (rig.position(), legs(rig)) == (2, {}) and "unprotected" in rig.alerts()
+        await rig.sleep(60)  # a halt lets protection pass, and what the kill has cancelled stays away
+        assert legs(rig) == {}
 
     async def flattens(rig: Rig) -> None:
         await enter(rig)
