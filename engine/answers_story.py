@@ -19,16 +19,8 @@ from engine.positions import PositionBook
 from engine.recorder.recent import RecentRows
 from engine.recorder.story import Line, Story, alarm_rows, drive, gather
 from engine.recorder.words import Words
-from engine.records import (
-    AlertRaised,
-    CommandTaken,
-    FactTaken,
-    Intended,
-    OrderImported,
-    OrderStored,
-    Refused,
-    Sent,
-)
+from engine.records import AlertRaised, CommandTaken, FactTaken, Intended, OrderStored, Refused, Sent
+from engine.records_sentinel import OrderImported
 
 GATHERED: Final = 500
 """Rows after which a story is looked no further for."""

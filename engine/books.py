@@ -14,7 +14,6 @@ from typing import Final
 
 from engine import attribution
 from engine import lifecycle_types as life
-from engine.alarmkinds import UNKNOWN_FILL
 from engine.alerts import AlertBook
 from engine.applied import Applied as Applied
 from engine.config import EngineConfig
@@ -27,7 +26,8 @@ from engine.facts import (
     ForeignOrder,
     OrderFact,
 )
-from engine.halts import OVERFILL, Halt, HaltBook
+from engine.halts import Halt, HaltBook
+from engine.halts_called import called_for
 from engine.holds import HoldBook
 from engine.lifecycle_types import OrderEvent, Request
 from engine.model import FLATTENER, ExecutionKey, Fill, Instrument, Side
@@ -59,7 +59,6 @@ from engine.records import (
     LostOrder,
     LostReplace,
     NotSentNote,
-    OrderImported,
     OrderStored,
     PeakSeen,
     ReplaceStored,
@@ -69,7 +68,6 @@ from engine.records import (
     RunStarted,
     Sent,
     SentAgain,
-    SentinelImported,
     StrategyChanged,
     StrategyRestarted,
     StrategySaved,
@@ -77,6 +75,7 @@ from engine.records import (
     Unanswered,
 )
 from engine.records_notes import NOTES
+from engine.records_sentinel import OrderImported, SentinelImported
 from engine.risk.override import Override
 from engine.roll import RollBook
 from engine.strategy.netting import needs
@@ -325,17 +324,7 @@ class Books:
     def _halting(self, applied: Applied, ts: int) -> Applied:
         """Latches the halts of an instrument that the surprises call for: with what told of them, so that no
         crash comes between the two."""
-        record, fill = applied.record, applied.fill
-        for anomaly in applied.anomalies:
-            if anomaly.code is life.Code.OVERFILL and record is not None and not record.foreign:
-                text = f"{record.order.id}: {anomaly.text}"
-                halt = Halt(scope="instrument", target=record.order.symbol, code=OVERFILL, reason=text, ts=ts)
-            elif anomaly.code is life.Code.UNKNOWN_ORDER and fill is not None and fill.order_id:
-                halt = Halt(
-                    scope="instrument", target=fill.symbol, code=UNKNOWN_FILL, reason=anomaly.text, ts=ts
-                )
-            else:
-                continue
+        for halt in called_for(applied, ts):
             applied.halted = self.halts.latch(halt)
         return applied
 

@@ -28,15 +28,8 @@ from engine.orders_fills import Day
 from engine.orders_shelf import OrdersImage
 from engine.positions import Bookings, PositionImage
 from engine.positions_booked import Entry
-from engine.records import (
-    ControlTripped,
-    DayOpened,
-    KillBegan,
-    RunEnded,
-    RunStarted,
-    SentinelImported,
-    StrategyChanged,
-)
+from engine.records import ControlTripped, DayOpened, KillBegan, RunEnded, RunStarted, StrategyChanged
+from engine.records_sentinel import SentinelImported
 from engine.risk.override import Override
 from engine.roll import Roll
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final
 
 import msgspec
 
@@ -24,11 +24,12 @@ from engine.core import Core
 from engine.facts import AnyFact, OpenOrders
 from engine.grouping_alarms import tell
 from engine.grouping_stuck import Stuck, live_names
+from engine.grouping_tries import Part, Tries
 from engine.grouping_venue import AtVenue, protectable
 from engine.intake import Intake
 from engine.kill import KillSwitch
 from engine.lifecycle_types import OrderLife
-from engine.model import NS, Order, OrderStatus, Replace, Side
+from engine.model import Order, OrderStatus, Replace, Side
 from engine.orders_groups import (
     TAKEN_PLACE,
     CancelLeg,
@@ -49,23 +50,8 @@ from engine.records import SentAgain
 from engine.replacing import Replacer
 from engine.risk.gate import Refusal
 
-_FIRST_WAIT: Final = NS
-"""ns until the same thing is tried again; doubled each time."""
-_LONGEST_WAIT: Final = 30 * NS
 _REMEMBERED: Final = 10_000
 """Children that ended and are remembered; more than ever work at a time."""
-
-
-Part = Literal["entry", "stop", "target", "old"]
-"""`old`: an order that works beside the one that took its place."""
-
-
-class Tried(NamedTuple):
-    """What was last tried for a part of a bracket: the same again not before `due` (monotonic ns)."""
-
-    qty: int
-    due: int
-    wait: int
 
 
 class Grouper:
@@ -90,9 +76,7 @@ class Grouper:
         """Entries with a bracket of ours that is not over: strategy and symbol."""
         self._taken: dict[str, None] = {}
         """Those of them whose bracket was the venue's alone, and outgrew the position or works twice."""
-        self._tried: dict[tuple[str, Part], Tried] = {}
-        self._due: dict[tuple[str, Part], int] = {}
-        """When it is looked at again, monotonic ns; not there once it has been."""
+        self._tries = Tries()
         self._ours: dict[str, None] = {}
         """Children that we sent or cancelled ourselves: one that ended by that may be followed by another."""
         self._unwanted: dict[str, None] = {}
@@ -175,10 +159,7 @@ class Grouper:
         self._take_over()
         if not self._open:
             return
-        now, versions = self._core.clock.mono(), self._core.books.versions
-        late = [which for which, due in self._due.items() if due <= now]
-        for which in late:
-            del self._due[which]
+        late, versions = self._tries.fall_due(self._core.clock.mono()), self._core.books.versions
         for strategy, symbol in dict.fromkeys(self._open.values()):
             version = versions.get(symbol, 0)
             waits = (strategy, symbol) in self._put_off and not self._kill.covers(symbol)
@@ -188,7 +169,7 @@ class Grouper:
 
     def next_due(self) -> int | None:
         """When something is tried again, monotonic ns."""
-        dues = (*self._due.values(), self._at_venue.next_due())
+        dues = (self._tries.next_due(), self._at_venue.next_due())
         return min((due for due in dues if due is not None), default=None)
 
     def compared(self, agreed: bool, listed: OpenOrders) -> None:
@@ -349,9 +330,7 @@ class Grouper:
         self._stuck.fitted(children, ())
         for child in children:
             self._stuck.forget(child.order.id)
-        for part in get_args(Part):
-            self._tried.pop((parent_id, part), None)
-            self._due.pop((parent_id, part), None)
+        self._tries.forget(parent_id)
 
     # -- what is done
 
@@ -428,25 +407,14 @@ class Grouper:
                 alike = [c for c in children if (c.order.id in targets) is (part == "target")]
                 until = max(self._stuck.hold(c) for c in alike)
             if until:
-                self._due[parent.order.id, part] = until
+                self._tries.look_at(parent.order.id, part, until)
                 self._compare_soon()
             else:
                 kept.append(action)
         return kept
 
     def _may_try(self, parent_id: str, part: Part, qty: int) -> bool:
-        """True at once for something new, for the same thing again only after a wait that grows."""
-        which = (parent_id, part)
-        now, last = self._core.clock.mono(), self._tried.get(which)
-        if last is None or last.qty != qty:
-            wait = _FIRST_WAIT
-        elif now < last.due:
-            return False
-        else:
-            wait = min(2 * last.wait, _LONGEST_WAIT)
-        self._tried[which] = Tried(qty, now + wait, wait)
-        self._due[which] = now + wait
-        return True
+        return self._tries.may_try(parent_id, part, qty, self._core.clock.mono())
 
     def _made(self, child: OrderRecord, qty: int, *, new: bool) -> Order:
         core, order = self._core, child.current()

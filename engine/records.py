@@ -13,12 +13,10 @@ import msgspec
 from engine.alerts import Alert
 from engine.control.commands import AnyCommand
 from engine.facts import AnyFact
-from engine.model import Instrument, Order, Replace, Side, Value
+from engine.model import Instrument, Order, Replace, Side
+from engine.record import Record
+from engine.records_sentinel import OrderImported, SentinelImported, SentinelNote
 from engine.risk.override import Override
-
-
-class Record(Value, frozen=True, tag_field="kind", kw_only=True):
-    """Base of all records; the tag is the row's kind."""
 
 
 class RunStarted(Record, frozen=True, tag="run_started"):
@@ -370,44 +368,6 @@ class RollEnded(Record, frozen=True, tag="roll_ended"):
     closed: int
     opened: int
     text: str
-
-
-class SentinelNote(Record, frozen=True, tag="sentinel"):
-    """What the sentinel saw, decided and did, in its own journal."""
-
-    event: Literal[
-        "started",
-        "watching",
-        "silent",
-        "back",
-        "fenced",
-        "proven",
-        "undone",
-        "trouble",
-        "released",
-        "unpaged",
-        "paged",
-    ]
-    """`unpaged`: what it had to say did not reach a person; `paged`: afterwards it did."""
-    text: str
-    epoch: int = 0
-    """Of the lease that it holds; 0: none."""
-    journal: str = ""
-    """Mark of its journal, in the rows of `started`: rows are counted within it."""
-
-
-class SentinelImported(Record, frozen=True, tag="sentinel_imported"):
-    """The engine has taken over what the sentinel did, up to row `seq` of the sentinel's journal."""
-
-    journal: str
-    seq: int
-    text: str
-
-
-class OrderImported(Record, frozen=True, tag="order_imported"):
-    """An order that the sentinel stored and sent: ours, under the id that it carries at the broker."""
-
-    order: Order
 
 
 AnyRecord = (

@@ -14,6 +14,7 @@ from engine.journal.rows import Row
 from engine.model import NS, Instrument
 from engine.recorder.words import Words
 from engine.records import AnyRecord, decode
+from engine.records_sentinel import OrderImported
 
 T = TypeVar("T")
 
@@ -141,7 +142,7 @@ def _follow(reading: _Reading, row: Row, order_id: str, status: str) -> None:
 def _note(reading: _Reading, row: Row, record: AnyRecord, books: Books) -> None:
     at, words = reading.at(row), reading.words
     match record:
-        case records.OrderStored(order=order) | records.OrderImported(order=order):
+        case records.OrderStored(order=order) | OrderImported(order=order):
             reading.symbols[order.id] = order.symbol
             bar = OrderBar(id=order.id, label=words.order(order), begin=at, end=None, status="PENDING_NEW")
             reading.bars[order.id] = bar

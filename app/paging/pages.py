@@ -16,7 +16,8 @@ from engine.control.news import Event
 from engine.control.snapshot import AlertRow
 from engine.core import utc_text
 from engine.model import NS
-from engine.records import AlertAcknowledged, AlertCleared, AlertRaised, AlertShelved, KillEnded, SentinelNote
+from engine.records import AlertAcknowledged, AlertCleared, AlertRaised, AlertShelved, KillEnded
+from engine.records_sentinel import SentinelNote
 
 PAGER: Final = "pager"
 """Code of the alarm that a page could not be delivered; it never pages itself."""

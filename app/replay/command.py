@@ -24,7 +24,8 @@ from engine.journal.rows import Row
 from engine.model import Instrument
 from engine.recorder import Recorder, Story, Tape, open_tape, tell
 from engine.recorder.words import Words
-from engine.records import OrderImported, OrderStored, Refused, decode
+from engine.records import OrderStored, Refused, decode
+from engine.records_sentinel import OrderImported
 
 
 def run(args: argparse.Namespace) -> int:

@@ -17,10 +17,10 @@ from engine.records import (
     FactTaken,
     Halted,
     KillBegan,
-    OrderImported,
     OrderStored,
     Refused,
 )
+from engine.records_sentinel import OrderImported
 
 SHOWN: Final = 400
 """Events on a timeline, at the most."""

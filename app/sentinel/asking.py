@@ -11,7 +11,8 @@ from app.paths import sentinel_journal_path, sentinel_lease_path, sentinel_socke
 from app.sentinel.post import rows_of
 from engine.control.wire import reachable
 from engine.journal import StoreRefused
-from engine.records import KINDS, SentinelNote
+from engine.records import KINDS
+from engine.records_sentinel import SentinelNote
 from engine.sentinel.lease import SIZE, Holder, Lease
 from engine.sentinel.machine import HOLDS, Phase
 from engine.sentinel.messages import Beat, HandBack, Said, line, said

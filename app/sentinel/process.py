@@ -33,7 +33,8 @@ from engine.ids import Ids, draw_install, draw_mark
 from engine.journal import Journal, StoreFailed
 from engine.model import NS
 from engine.ports import NotSent, QueryFailed
-from engine.records import EMERGENCY, KINDS, SentinelNote
+from engine.records import EMERGENCY, KINDS
+from engine.records_sentinel import SentinelNote
 from engine.sentinel.acting import Emergency, Ground, Tools
 from engine.sentinel.lease import Holder, Leasehold
 from engine.sentinel.leasefile import LeaseFile

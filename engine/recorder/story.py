@@ -8,7 +8,8 @@ from typing import Final
 
 from engine.journal.rows import Row
 from engine.recorder.tape import Tape
-from engine.records import KINDS, AlertRaised, AnyRecord, OrderImported, OrderStored, Refused, decode
+from engine.records import KINDS, AlertRaised, AnyRecord, OrderStored, Refused, decode
+from engine.records_sentinel import OrderImported
 
 
 @dataclass(frozen=True, slots=True)

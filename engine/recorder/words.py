@@ -12,6 +12,7 @@ from engine.core import utc_text
 from engine.facts import AnyFact
 from engine.model import NS, Fill, Instrument, Order, Purpose, Replace, Side
 from engine.records import AnyRecord
+from engine.records_sentinel import OrderImported, SentinelImported, SentinelNote
 
 _VERB: Final = {Side.BUY: "buy", Side.SELL: "sell"}
 _PAST: Final = {Side.BUY: "bought", Side.SELL: "sold"}
@@ -181,11 +182,11 @@ class Words:
             case records.Transferred(symbol=about, seller=seller, buyer=buyer, lots=lots, price=price):
                 moved = f"{self.size(about, lots)} {about} at {self.price(about, price)}"
                 return f"{seller} hands {moved} to {buyer} inside; no order was needed"
-            case records.SentinelNote(event=event, text=text):
+            case SentinelNote(event=event, text=text):
                 return f"sentinel, {event}: {text}"
-            case records.SentinelImported(seq=seq, text=text):
+            case SentinelImported(seq=seq, text=text):
                 return f"what the sentinel did is taken over, up to its row {seq}: {text}"
-            case records.OrderImported(order=order):
+            case OrderImported(order=order):
                 return f"the sentinel had stored {self.order(order)}"
 
     def fact(self, fact: AnyFact, symbol: str = "") -> str:

@@ -24,7 +24,8 @@ from engine.facts import OpenOrders, Positions
 from engine.journal import Journal, StoreFailed, StoreRefused
 from engine.model import NS, Instrument, Mode
 from engine.ports import Adapter, Clock, IdSource, QueryFailed
-from engine.records import KINDS, AnyRecord, KillBegan, RunStarted, SentinelNote, decode
+from engine.records import KINDS, AnyRecord, KillBegan, RunStarted, decode
+from engine.records_sentinel import SentinelNote
 from engine.sentinel.lease import Fence
 from engine.sentinel.machine import Event
 from engine.sessions import calendar

@@ -11,18 +11,8 @@ import msgspec
 from engine.facts import Busted, Corrected, Executed, OrderFact, OrderNotFound, OrderReport
 from engine.journal import Row, StoreRefused
 from engine.kill_shares import leave_none
-from engine.records import (
-    AnyRecord,
-    FactTaken,
-    KillEnded,
-    NotSentNote,
-    OrderImported,
-    OrderStored,
-    Sent,
-    SentinelImported,
-    SentinelNote,
-    decode,
-)
+from engine.records import AnyRecord, FactTaken, KillEnded, NotSentNote, OrderStored, Sent, decode
+from engine.records_sentinel import OrderImported, SentinelImported, SentinelNote
 
 if TYPE_CHECKING:
     from engine.engine import Engine

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from engine.model import NS
 from engine.ports import Clock, TimerHandle
-from engine.records import SentinelNote
+from engine.records_sentinel import SentinelNote
 from engine.sentinel.lease import Holder, Leasehold
 from engine.sentinel.machine import HOLDS, Effect, Event, Phase, Rules, begin, step
 from engine.sentinel.messages import Beat, Goodbye, HandBack, ToSentinel

@@ -18,15 +18,8 @@ from engine.alerts import Alert
 from engine.control.news import Event, News
 from engine.control.snapshot import AlertRow
 from engine.model import NS
-from engine.records import (
-    AlertAcknowledged,
-    AlertCleared,
-    AlertRaised,
-    AlertShelved,
-    AnyRecord,
-    KillEnded,
-    SentinelNote,
-)
+from engine.records import AlertAcknowledged, AlertCleared, AlertRaised, AlertShelved, AnyRecord, KillEnded
+from engine.records_sentinel import SentinelNote
 from tests.control.control_harness import until
 
 WHO = Who(mode="LIVE", account="U7", host="box")

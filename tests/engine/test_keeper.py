@@ -12,7 +12,8 @@ from engine.control.commands import Kill
 from engine.facts import Canceled
 from engine.journal import Row
 from engine.model import NS, OrderStatus, Side
-from engine.records import KINDS, AnyRecord, FactTaken, Intended, KillEnded, Sent, SentinelNote
+from engine.records import KINDS, AnyRecord, FactTaken, Intended, KillEnded, Sent
+from engine.records_sentinel import SentinelNote
 from engine.sentinel.keeper import Keeper
 from engine.sentinel.lease import Holder, Leasehold
 from engine.sentinel.leasefile import LeaseFile

@@ -76,13 +76,13 @@ from engine.records import (
     RunStarted,
     Sent,
     SentAgain,
-    SentinelImported,
     StrategyChanged,
     StrategyRestarted,
     StrategySaved,
     Transferred,
     Unanswered,
 )
+from engine.records_sentinel import SentinelImported
 from engine.risk.override import Override
 from tests.engine.rig import CL, ES
 

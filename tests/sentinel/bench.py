@@ -25,7 +25,8 @@ from app.sentinel.post import rows_of
 from engine.control.commands import Kill, Reset, Submit
 from engine.control.snapshot import Snapshot
 from engine.model import Side
-from engine.records import KINDS, KillEnded, SentinelNote, decode
+from engine.records import KINDS, KillEnded, decode
+from engine.records_sentinel import SentinelNote
 from engine.sentinel.machine import Phase
 from engine.sentinel.messages import Said
 

@@ -13,7 +13,8 @@ from app.sentinel.post import rows_of
 from engine.clock import RealClock
 from engine.config import JournalConfig
 from engine.journal import Journal, StoreRefused
-from engine.records import EMERGENCY, KINDS, KillEnded, SentinelNote
+from engine.records import EMERGENCY, KINDS, KillEnded
+from engine.records_sentinel import SentinelNote
 from engine.sentinel.acting import since_fenced
 from engine.sentinel.takeover import journal_of, read
 

@@ -43,7 +43,7 @@ def change(root: Path, file: str, before: str, after: str) -> None:
 MESSAGES = "engine/sentinel/messages.py"
 LOWER = (MESSAGES, f"FORMAT: Final = {FORMAT}\n", f"FORMAT: Final = {FORMAT - 1}\n")
 WORDS = (
-    ("engine/records.py", '        "started",\n', '        "started",\n        "begun",\n'),
+    ("engine/records_sentinel.py", '        "started",\n', '        "started",\n        "begun",\n'),
     ("engine/sentinel/watch.py", 'Literal["started"', 'Literal["begun", "started"'),
     ("engine/sentinel/watch.py", '_write("started"', '_write("begun"'),
 )

@@ -10,7 +10,7 @@ import pytest
 
 from engine.model import NS
 from engine.ports import TimerHandle
-from engine.records import SentinelNote
+from engine.records_sentinel import SentinelNote
 from engine.sentinel.lease import Holder, Leasehold
 from engine.sentinel.leasefile import LeaseFile
 from engine.sentinel.machine import Event, Phase, Rules

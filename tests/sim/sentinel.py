@@ -18,7 +18,8 @@ from engine.ids import Ids, draw_install, draw_mark
 from engine.journal import Journal, Row
 from engine.journal.connection import Batch
 from engine.model import NS, Order, Replace
-from engine.records import EMERGENCY, KINDS, SentinelNote
+from engine.records import EMERGENCY, KINDS
+from engine.records_sentinel import SentinelNote
 from engine.sending import Recorded
 from engine.sentinel.acting import Emergency, Ground, Tools
 from engine.sentinel.lease import Holder, Lease, Leasehold

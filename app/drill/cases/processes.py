@@ -15,7 +15,8 @@ from engine.control.commands import Cancel, Kill, Modify, Reset
 from engine.control.snapshot import Snapshot
 from engine.journal.files import written
 from engine.model import MarketState, Side
-from engine.records import OrderImported, OrderStored, Sent, decode
+from engine.records import OrderStored, Sent, decode
+from engine.records_sentinel import OrderImported
 
 BUY, SELL = Side.BUY, Side.SELL
 
