@@ -121,11 +121,12 @@ def shadowing(
     script: Callable[[ShadowAtIb], Awaitable[None]],
     tmp_path: Path,
     tws: Mapping[str, Any] | None = None,
-    start: int | None = None,
+    start: int = WEDNESDAY,
     **ib: Any,
 ) -> None:
     """Runs a script over a shadow of a fresh gateway, and looks at what came over the wire. `tws`: settings
-    of the gateway; `start`: UTC ns at which its clock begins; others: settings of the adapter."""
+    of the gateway; `start`: UTC ns at which its clock begins, by default in the middle of a session, because
+    on a holiday nothing would trade; others: settings of the adapter."""
     recording = tmp_path / "wire.jsonl"
 
     async def run() -> None:
@@ -269,4 +270,4 @@ def test_a_halt_that_tws_tells_and_its_end(tmp_path: Path) -> None:
         take(resolved, quote)
         assert market.state is MarketState.OPEN
 
-    shadowing(script, tmp_path, start=WEDNESDAY)
+    shadowing(script, tmp_path)
