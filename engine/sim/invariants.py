@@ -7,9 +7,8 @@ of the venue's side come in through `Truth`. A violation raises `Broken`, whose 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.books import Applied, Books
@@ -17,7 +16,6 @@ from engine.facts import Busted, Corrected, Executed, ReplaceRejected
 from engine.journal import StoreState
 from engine.kill_scope import Aim
 from engine.model import NS, ExecutionKey, Fill, Order, Purpose, Replace, Side
-from engine.orders_record import OrderRecord
 from engine.positions import Position
 from engine.records import (
     AnyRecord,
@@ -32,6 +30,7 @@ from engine.records import (
     Sent,
 )
 from engine.records_notes import NOTES
+from engine.sim.recount import Recount, lots_of
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -40,9 +39,6 @@ CANCEL_WITHIN: Final = 20 * NS
 """Time within which a cancel that was taken has to leave, ns."""
 PERSONS: Final = ("sim", "test", "operator")
 """Who may lift a halt."""
-
-
-_EXPOSED: Final = attrgetter("exposed")
 
 
 class Broken(AssertionError):
@@ -102,8 +98,7 @@ class Watch:
         self._due_look = False
         """The books have changed, and will be looked at."""
         self._versions: dict[str, int] = {}
-        self._counted: tuple[int, str, list[OrderRecord]] = (-1, "", [])
-        """Version of the books, symbol, and the orders that counted as of it."""
+        self._recount = Recount(self._books)
         self._held: dict[str, tuple[int, int, int]] = {}
         """What was held when the bookings were summed last: a sum over all of them takes its time."""
         self._day = self._books.day.trading_day if self._books.day is not None else ""
@@ -265,50 +260,6 @@ class Watch:
 
     # -- the way out
 
-    def exposure(self, symbol: str, side: Side, *, without: str = "") -> int:
-        """Lots that may still be traded on one side, counted order by order (of an OCO group the largest)."""
-        return self._lots((r for r in self._counting(symbol) if r.order.id != without), side)
-
-    def _counting(self, symbol: str) -> list[OrderRecord]:
-        """Orders that may still be executed. Closed ones too: of some the venue told more executions than
-        have come."""
-        version, orders = self._books.version, self._books.orders
-        if self._counted[:2] != (version, symbol):
-            closed = [r for r in filter(_EXPOSED, orders.recent_closed(400)) if r.order.symbol == symbol]
-            self._counted = version, symbol, [*orders.working(symbol), *closed]
-        return self._counted[2]
-
-    @staticmethod
-    def _lots(records: Iterable[OrderRecord], side: Side) -> int:
-        lots = 0
-        groups: dict[tuple[str, str], int] = {}
-        for record in records:
-            if record.order.side is not side or record.held:
-                continue
-            leaves = record.life.worst_leaves
-            group = record.order.oco
-            if group is None:
-                lots += leaves
-            else:
-                key = (group, record.order.strategy)
-                groups[key] = max(groups.get(key, 0), leaves)
-        return lots + sum(groups.values())
-
-    def _reduces(self, order: Order, lots: int) -> bool:
-        """No sequence of fills lets it raise the position."""
-        held = self._books.positions.qty(order.symbol)
-        if held * order.side.sign >= 0:
-            return False
-        alike: list[OrderRecord] = []
-        others: list[OrderRecord] = []
-        for record in self._counting(order.symbol):
-            if record.order.id == order.id:
-                continue
-            group = (record.order.oco, record.order.strategy) == (order.oco, order.strategy)
-            (alike if order.oco is not None and group else others).append(record)
-        together = max(lots, self._lots(alike, order.side))
-        return self._lots(others, order.side) + together <= abs(held)
-
     def _protects(self, order: Order, request: Order | Replace, lots: int) -> None:
         """Behind an account's halt protection leaves only where it provably reduces, at the prices it has."""
         halt = self._books.halts.account()
@@ -323,11 +274,11 @@ class Watch:
             if request.qty <= now.qty:
                 return
             lots = max(lots, now.worst_leaves)
-        if not self._reduces(order, lots):
+        if not self._recount.reduces(order, lots):
             raise Broken("halted", f"{order.id} may raise the position and was sent although {halt.reason}")
 
     def _exempt(self, order: Order, lots: int) -> bool:
-        return order.purpose is not Purpose.TRADE or self._reduces(order, lots)
+        return order.purpose is not Purpose.TRADE or self._recount.reduces(order, lots)
 
     def _approved(self, order: Order, lots: int) -> None:
         """Counted in the books a moment ago: no limit may be exceeded by it."""
@@ -335,7 +286,7 @@ class Watch:
             return
         self.counts.openings += 1
         held = self._books.positions.qty(order.symbol) * order.side.sign
-        worst = held + self.exposure(order.symbol, order.side)
+        worst = held + self._recount.exposure(order.symbol, order.side)
         limits = self._engine.limits.current
         own = limits.instruments.get(order.symbol)
         most = own.max_position if own is not None and own.max_position is not None else limits.max_position
@@ -498,9 +449,9 @@ class Watch:
             if record.life.cum > record.life.worst_qty and not record.foreign:
                 text = f"{record.order.id} is open with {record.life.cum} of {record.life.qty} lots filled"
                 raise Broken("overfill", text)
-        counting = self._counting(symbol)
+        counting = self._recount.counting(symbol)
         for side, kept in zip((Side.BUY, Side.SELL), books.orders.exposure(symbol), strict=True):
-            counted = self._lots(counting, side)
+            counted = lots_of(counting, side)
             if kept != counted:
                 text = f"{symbol} may {side.name.lower()} {counted} lots more, {kept} are reckoned with"
                 raise Broken("exposure", text)
