@@ -138,7 +138,7 @@ def test_a_halted_instrument_is_said_with_its_reason_and_remedy() -> None:
     everything = snapshot(paused=(told,), halted=True, halt_reason="operator")
     assert words(everything) == " HALTED "
     said = text(status.why(everything)).strip()
-    assert said == "HALTED  operator: only protection leaves until :reset halt"
+    assert said == "HALTED  operator: protection only until :reset halt"
 
 
 def test_one_reason_of_many_instruments_is_said_once() -> None:

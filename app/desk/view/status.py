@@ -79,7 +79,7 @@ def stance(snapshot: Snapshot, sends: bool) -> Cells:
     return (Cell(" ARMED ", "armed") if sends else Cell(" SAFE ", "heading"),)
 
 
-_UNTIL_RESET: Final = "only protection leaves until :reset halt"
+_UNTIL_RESET: Final = "protection only until :reset halt"
 
 
 def _holds(snapshot: Snapshot) -> tuple[Hold, ...]:
