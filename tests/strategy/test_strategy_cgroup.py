@@ -137,19 +137,21 @@ def test_what_it_has_started_counts_for_its_share_of_the_processor(
     for place in ("figures", "realtime"):
         monkeypatch.setattr(f"engine.strategy.{place}.CPU_WINDOW", 1.0)
     body = f"""
-        def on_quote(self, quote):
+        used = 0
+        def on_start(self):
+            self.set_timer(0.1, "more")
+        def on_timer(self, name):
             from pathlib import Path
             group, = [path for path in Path({str(delegated)!r}).iterdir() if path.is_dir()]
-            (group / "cpu.stat").write_text("usage_usec 60000000\\n")
+            self.used += 60_000_000
+            (group / "cpu.stat").write_text(f"usage_usec {{self.used}}\\n")
+            self.set_timer(0.1, name)
     """
 
     async def run() -> None:
         sink = Remembers()
         host = made(tmp_path, delegated, LoopClock(), sink, body, cpu_limit=0.5)
         host.start()
-        await sink.state(host, "running")
-        host.quote(quote())
-        host.flush()
         await sink.state(host, "failed")
         assert host.reason.startswith("processor limit 0.5: used "), host.reason
         async with asyncio.timeout(30):
