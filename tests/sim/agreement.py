@@ -87,9 +87,10 @@ def unseen(engine: Engine, venue: Venue) -> str:
             continue
         record = orders.get(order.order_id)
         counted = 0 if record is None else record.life.cum + record.life.worst_leaves
-        if record is not None and record.life.cum + record.life.leaves >= order.cum + order.leaves:
+        works = order.cum + order.leaves
+        if record is not None and record.life.cum + record.life.leaves >= works:
             venue.redone.discard(order.order_id)  # it has heard
-        elif counted < order.cum + order.leaves and order.order_id not in venue.redone:
+        if counted < works and order.order_id not in venue.redone:
             status = "unknown" if record is None else f"{record.life.status}"
             text = f"{order.order_id} works at the venue, {order.cum} lots filled and {order.leaves} left"
             return f"{text}; the engine has it as {status} and counts {counted}"
