@@ -24,7 +24,7 @@ from engine.records import Halted, HaltReset, Intended, StrategyChanged, Strateg
 from engine.replacing import Replacer
 from engine.strategy.host import StrategyHost
 from engine.strategy.lockstep import LockstepHost
-from engine.strategy.messages import AnyAction, Earlier, StrategyFill
+from engine.strategy.messages import AnyAction, Earlier, StrategyFill, StrategyOrder
 from engine.strategy.netting import split_money
 from engine.strategy.realtime import RealtimeHost
 from engine.strategy.reports import Acted, Origin, State
@@ -83,7 +83,7 @@ class StrategyDesk:
             replacer,
             self.targets,
             self._configs,
-            lambda name, report: self._hosts[name].order(report),
+            self._tell,
         )
 
         self._restarts = Restarts(core, self._start_again, self._not_again)
@@ -305,6 +305,13 @@ class StrategyDesk:
         host = self._hosts.get(record.order.strategy)
         if host is not None:
             host.order(self._orders.report(record, refused))
+
+    def _tell(self, name: str, report: StrategyOrder) -> None:
+        """Hands a report to a strategy's host. News of an earlier run's orders may come before there is one:
+        what still works it is told at its start, and intentions it declares anew."""
+        host = self._hosts.get(name)
+        if host is not None:
+            host.order(report)
 
     def knows(self, strategy: str) -> bool:
         """It is one of ours, and runs."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from engine.model import Side
+from engine.orders_record import OrderRecord
 from engine.records import Intended
 from engine.targets import Cause
 from tests.engine.rig import Rig
@@ -91,6 +94,30 @@ def test_a_strategy_hears_that_the_broker_rejected_what_it_intends() -> None:
         await rig.sleep(10)
         (told,) = heard(rig)
         assert told[:3] == ["REJECTED", None, 1], "of the nine it wants eight by then"
+
+    own = {"module": "tests.engine.quiet:Hears", "name": "own", "symbols": ("CL",)}
+    Rig.play(script, config={"strategies": (own,)})
+
+
+# Found by the simulation with a planted bug, seed 22: the report was not followed, and no alarm told of it.
+def test_a_rejection_that_comes_before_the_strategies_start_is_followed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def script(rig: Rig) -> None:
+        await rig.sleep(5)
+        rig.exchange.faults.arm("reject_new")
+        strategies = rig.engine.strategies
+        usual = strategies.targets.on_closed
+
+        def before_the_start(record: OrderRecord) -> None:
+            with monkeypatch.context() as patch:
+                patch.setattr(strategies, "_hosts", {})
+                usual(record)
+
+        monkeypatch.setattr(strategies.targets, "on_closed", before_the_start)
+        await rig.sleep(10)
+        assert "target_held" in rig.alerts() and heard(rig) == []
+        assert not rig.engine.metrics.counters.get("fact_errors")
 
     own = {"module": "tests.engine.quiet:Hears", "name": "own", "symbols": ("CL",)}
     Rig.play(script, config={"strategies": (own,)})
