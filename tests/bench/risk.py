@@ -148,7 +148,7 @@ def play(
         }
         if bursts:
             port = stack.enter_context(flooding(bursts, begin, end))
-            contracts = {"ES": {"exchange": "CME", "expiry": "front"}}
+            contracts = {"ES": {"exchange": "CME", "expiry": "front", "calendar": "always"}}
             job |= {"feed": "ib", "ib": {"port": port, "contracts": contracts}}
         (folder / "state").mkdir(mode=0o700)
         control = folder / "control.json"
