@@ -62,7 +62,7 @@ class Options:
             quote_ms=rng.choice((100.0, 200.0, 500.0)),  # as recorded: index futures 9 a second, gold 2
             crash_bias=rng.choice((0.0, 0.5, 0.9)),
             command_ms=round(10 ** rng.uniform(2.7, 4.0)),
-            order_ms=round(10 ** rng.uniform(2.0, 3.5)),  # more a second find no more, and cost as much
+            order_ms=round(10 ** rng.uniform(2.0, 3.5)),  # more a second cost more and find no more
             skip_idle=rng.random() < 0.95,
             screen=rng.random() < 0.1,
             packets=rng.random() < 0.5,
