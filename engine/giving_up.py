@@ -114,7 +114,7 @@ class GivingUp:
         applied = self._core.commit(note, order.correlation, order.id)
         self._engine.facts.stayed(record, life.status, applied, order.correlation)
         if not record.life.late:
-            del self._late_since[order.id]
+            self._late_since.pop(order.id, None)  # where that ended the order it is gone already
 
     def ended(self, order_id: str) -> None:
         """Nothing of the order is waited for any more."""
