@@ -27,12 +27,14 @@ class Queries:
         self._faults = faults
         self._marks = marks
         self._before: dict[tuple[str, str], Answer] = {}
+        self.last: Answer | None = None
+        """What is true of what was asked for last (not of a single order), whatever a fault made of it."""
 
     def answer(self, account: str, query: Query, now: int) -> Answer:
         """The answer as of `now` (venue time, ns)."""
         if isinstance(query, QueryOrder):
             return self._order(account, query, now)
-        answer = self._true(account, query, now)
+        answer = self.last = self._true(account, query, now)
         key = (account, type(query).__name__)
         stale, self._before[key] = self._before.get(key), answer
         if self._faults.hit("stale_snapshot") and stale is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,6 +21,7 @@ from brokers.exchange.messages import (
 )
 from brokers.exchange.orders import VenueOrder
 from brokers.exchange.session import Session
+from engine.facts import BrokerPosition, Positions
 from engine.kill_scope import Aim
 from engine.model import NS, ExecutionKey, Fill, Purpose, Side
 from engine.sim.invariants import Broken
@@ -31,9 +32,10 @@ class Read(NamedTuple):
 
     ts: int
     honest: bool
-    open: tuple[tuple[str, str], ...]
-    """(id, symbol) of the orders that worked."""
-    held: Mapping[str, int]
+    open: tuple[tuple[str, str], ...] = ()
+    """(id, symbol) of the orders that worked, where it was asked for orders."""
+    held: tuple[BrokerPosition, ...] = ()
+    """What was held, where it was asked for positions."""
 
 
 class Venue(Exchange):
@@ -114,9 +116,13 @@ class Venue(Exchange):
         answer = super().answer(account, query)
         reads = self._reads.get(type(query))
         if reads is not None:
-            true = self._queries._true(account, query, self.clock.now())
-            open_ = tuple((o.order_id or o.broker_id, o.symbol) for o in self.books.open_orders(account))
-            reads.append(Read(self.clock.now(), answer == true, open_, self.held()))
+            now, true = self.clock.now(), self._queries.last
+            honest = answer is true or answer == true
+            if isinstance(true, Positions):
+                reads.append(Read(now, honest, held=true.positions))
+            else:
+                open_ = self.books.open_orders(account)
+                reads.append(Read(now, honest, tuple((o.order_id or o.broker_id, o.symbol) for o in open_)))
         return answer
 
     # -- what is true
@@ -180,10 +186,11 @@ class Venue(Exchange):
     def _left(aim: Aim, read: Read) -> list[str]:
         if not read.honest:
             return []
-        targets = dict.fromkeys(read.held, 0) if aim.flat else dict(aim.targets)
+        lots = {p.symbol: p.qty for p in read.held}
+        targets = dict.fromkeys(lots, 0) if aim.flat else dict(aim.targets)
         out = []
         for symbol, target in targets.items():
-            held = read.held.get(symbol, 0)
+            held = lots.get(symbol, 0)
             if held and (abs(held) > abs(target) or (held > 0) != (target > 0)):
                 out.append(f"{symbol} {held:+d}")
         return out
