@@ -31,6 +31,8 @@ _AWAITS: Final = 20
 """How often a coroutine may wait on its way out."""
 _NOTED: Final = 1_000
 """So many notes at the most wait to be mixed into the trace."""
+_TASKS: Final = 50
+"""So many tasks more than were still running when they were looked at last wait to be looked at again."""
 PATROL: Final = 50
 """Callbacks between two calls of `SimLoop.patrol`."""
 PROCESS: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("simulated_process", default="")
@@ -59,7 +61,10 @@ class SimLoop(VirtualLoop):
         """So are the times at which something ran, ns."""
         self._stalled: dict[str, int] = {}
         self._dead: set[str] = set()
-        self._pending: dict[str, dict[asyncio.Task[Any], None]] = {}
+        self._tasks: list[asyncio.Task[Any]] = []
+        """Held for as long as they run: one of a dead process must not be finalised in the middle of a run."""
+        self._sift = _TASKS
+        """At so many the ones that are done are let go."""
 
     # -- processes
 
@@ -74,21 +79,25 @@ class SimLoop(VirtualLoop):
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Any = None, **_: Any) -> Any:
         task = super().create_task(coro, name=name, context=context)
-        process = context.get(PROCESS, "") if context is not None else PROCESS.get()
-        # Held for as long as they run: a task of a dead process must not be finalised in the middle of a run.
-        pending = self._pending.setdefault(process, {})
-        pending[task] = None
-        task.add_done_callback(lambda done: pending.pop(done, None))
+        self._tasks.append(task)
+        if len(self._tasks) >= self._sift:
+            self.let_go()
         return task
+
+    def let_go(self) -> None:
+        """Tasks that are done are held no longer: of one that failed and that nobody looked at, `failed` is
+        told now."""
+        self._tasks = [task for task in self._tasks if not task.done()]
+        self._sift = 2 * len(self._tasks) + _TASKS
 
     def close(self) -> None:
         """Drops everything; what dead processes left behind is closed without a word."""
         super().close()
-        for pending in self._pending.values():
-            for task in list(pending):
+        for task in self._tasks:
+            if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 _bury(task.get_coro())
-        self._pending.clear()
+        self._tasks.clear()
 
     # -- time
 

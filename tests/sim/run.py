@@ -58,6 +58,9 @@ def play(options: Options, told: Callable[[str], None] | None = None) -> Result:
                 world._bury(world.life)
             if world.watched is not None:
                 world.watched.die("is no longer needed")
+            world.loop.let_go()
+            if world.failure is not None and not result.failure:
+                result.failure, result.rule = str(world.failure), world.failure.rule
             world.loop.close()
         result.trace = world.loop.trace()
         result.simulated = (world.loop.now_ns - world.start) / NS

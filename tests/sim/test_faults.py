@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from engine.model import NS
 from engine.sim.faults import EXCHANGE, KINDS, Kind
 from engine.sim.options import Options
+from tests.sim import run
 from tests.sim.run import play
 from tests.sim.world import World
 
@@ -62,3 +64,24 @@ def test_an_engine_that_dies_before_its_stop_began_leaves_nothing_unawaited(tmp_
     finally:
         sys.unraisablehook = before
     assert not unraisable, unraisable
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["early", "at the end"])
+def test_a_task_that_fails_and_that_nobody_looks_at_fails_the_run(
+    last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its loop lets go of it after the verdict."""
+    story = run._story
+
+    async def fails() -> None:
+        raise ZeroDivisionError("nobody saw it")
+
+    async def with_one_that_fails(world: World) -> None:
+        if last:
+            await story(world)
+        world.loop.create_task(fails())
+        await (asyncio.sleep(0) if last else story(world))
+
+    monkeypatch.setattr(run, "_story", with_one_that_fails)
+    result = play(CALM)
+    assert result.rule == "error" and "nobody saw it" in result.failure, result.failure

@@ -143,7 +143,8 @@ class World:
         self.counts = Counts()
         self.told: Callable[[str], None] | None = None
         """Told of everything worth reading, line by line."""
-        self._failure: Broken | None = None
+        self.failure: Broken | None = None
+        """What failed first."""
         self._done: asyncio.Future[None] | None = None
         self.crash_armed = ""
         """A crash waits for a moment with something in flight; why."""
@@ -178,8 +179,8 @@ class World:
 
     def fail(self, broken: Broken) -> None:
         """Ends the run; the first failure counts."""
-        if self._failure is None:
-            self._failure = broken
+        if self.failure is None:
+            self.failure = broken
             if self._done is not None and not self._done.done():
                 self._done.set_exception(broken)
 
