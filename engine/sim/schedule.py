@@ -62,7 +62,7 @@ class SimLoop(VirtualLoop):
         self._stalled: dict[str, int] = {}
         self._dead: set[str] = set()
         self._tasks: list[asyncio.Task[Any]] = []
-        """Held for as long as they run: one of a dead process must not be finalised in the middle of a run."""
+        """Held while they run: one of a dead process must not be finalised in the middle of a run."""
         self._sift = _TASKS
         """At so many the ones that are done are let go."""
 
