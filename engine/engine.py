@@ -177,6 +177,7 @@ class Engine:
         self._chore_rounds = Chores(clock, period, self._chores, longest, self._chores_failed)
         self._tasks: list[asyncio.Task[None]] = []
         self.started = clock.mono()
+        self._frame = int(NS / config.screen.frame_rate)
         self._frame_due = 0
         self._health_due = clock.mono() + HEALTH_EVERY
         self._stopping = ""
@@ -256,8 +257,8 @@ class Engine:
     # -- what comes in
 
     def on_quote(self, quote: Quote) -> None:
-        now = self.core.clock.now()
-        perf = self.core.clock.perf()
+        clock = self.core.clock
+        now, perf = clock.now(), clock.perf()
         if self.markets.on_quote(quote, now, perf):
             self.strategies.on_quote(quote, perf)
 
@@ -326,12 +327,12 @@ class Engine:
         self._host.look_at_store(mono)
         self.day.check()
         self.reactions.watch()
-        self.silence.watch()
+        asks = self.silence.watch()
         self.groups.watch()
         self.rolls.watch()
         self.strategies.watch(mono)
         if mono >= self._frame_due:
-            self._frame_due = mono + int(NS / core.config.screen.frame_rate)
+            self._frame_due = mono + self._frame
             self.day.note_peak()
             self.answers.sample()
             self.strategies.on_time(core.clock.now())
@@ -343,8 +344,7 @@ class Engine:
                 self.status.log_health()
             if not self.parts.lockstep:
                 self.publish()
-        parts = (self.silence, self.groups, self.rolls, self.strategies.targets)
-        dues = [part.next_due() for part in parts]
+        dues = (asks, self.groups.next_due(), self.rolls.next_due(), self.strategies.targets.next_due())
         return min((d for d in dues if d is not None), default=None)
 
     def _chores_failed(self, error: Exception) -> None:

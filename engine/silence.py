@@ -30,14 +30,25 @@ class Silence:
         self.on_silence: Callable[[OrderRecord, str], None] = lambda *_: None
         """Told of an order about which a question brought nothing, and why."""
 
-    def watch(self) -> None:
-        """Asks the broker about what was not answered in time. Called by the risk loop's round."""
+    def watch(self) -> int | None:
+        """Asks the broker about what was not answered in time. Called with the engine's chores. Returns when
+        the next question or deadline falls due, monotonic ns; None where nothing waits."""
         core = self._core
         orders = core.books.orders
+        due = orders.next_due()
+        if due is None:
+            return None
         now = core.clock.now()
-        next_due = orders.next_due()
-        if next_due is None or next_due > now:
-            return
+        if due <= now:
+            self._act(now)
+            due = orders.next_due()
+        # Orders keep engine time, chores come by the monotonic clock.
+        return None if due is None else core.clock.mono() + due - now
+
+    def _act(self, now: int) -> None:
+        """Does what is due at `now`, engine time in ns."""
+        core = self._core
+        orders = core.books.orders
         for due in orders.due(now):
             core.metrics.count("unanswered")
             record = orders.get(due.order_id)
@@ -77,6 +88,3 @@ class Silence:
             self.on_silence(record, str(error))
             return
         self.on_answer(fact)
-
-    def next_due(self) -> int | None:
-        return self._core.books.orders.next_due()

@@ -214,12 +214,12 @@ SAFETY: Final = (
         (
             Edit(
                 "engine.engine",
-                "        self.reactions.watch()\n        self.silence.watch()\n",
+                "        self.reactions.watch()\n        asks = self.silence.watch()\n",
                 "        self.reactions.watch()\n        old = core.books.halts.account()\n"
                 "        if old is not None and core.clock.now() - old.ts > 20 * NS:\n"
                 "            from engine.records import HaltReset\n"
                 "            core.commit(HaltReset(scope='account', target='', who='timer'))\n"
-                "        self.silence.watch()\n",
+                "        asks = self.silence.watch()\n",
             ),
         ),
     ),
