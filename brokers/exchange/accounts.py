@@ -45,8 +45,7 @@ class Holding(msgspec.Struct, kw_only=True):
     def average(self) -> Decimal | None:
         if self.qty == 0:
             return None
-        average = self.cost / self.qty
-        return Decimal(average.numerator) / Decimal(average.denominator)
+        return Decimal(self.cost_num) / Decimal(self.cost_den * self.qty)
 
 
 class Account:

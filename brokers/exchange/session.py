@@ -10,6 +10,7 @@ import contextlib
 import random
 from collections import deque
 from collections.abc import Callable
+from math import log
 from typing import Final, Protocol
 
 from brokers.exchange.faults import FaultPlan
@@ -79,7 +80,7 @@ class Session:
         self._faults = venue.faults
         self._sink = sink
         self._latency = latency
-        self._rng = rng
+        self._random = rng.random
         self._limit = message_limit
         self._limit_cancels = limit_cancels
         self._separate = separate_queries
@@ -261,7 +262,9 @@ class Session:
     def _delay(self, base: int, jitter: int) -> int:
         if jitter <= 0:
             return base
-        return base + min(int(self._rng.expovariate(1.0 / jitter)), 10 * jitter)
+        # Drawn as the library draws from an exponential distribution, which calls for it several times.
+        drawn = int(-log(1.0 - self._random()) * jitter)
+        return base + (drawn if drawn < 10 * jitter else 10 * jitter)
 
     def _arrive_later(self, action: Callable[[], None]) -> None:
         due = self._clock.mono() + self._delay(self._latency[0], self._latency[1])

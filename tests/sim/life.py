@@ -35,6 +35,8 @@ class Life:
     stopping: bool = False
     sends: Callable[[object], None] = lambda _: None
     """Told of everything that is handed to the exchange, before it is."""
+    feed: Feed | None = None
+    """Its market data, once some has come."""
 
 
 class WatchedAdapter(PaperAdapter):

@@ -471,7 +471,9 @@ class World:
         life = self.life
         if life is None or life.engine is None or not life.started or life.stopping:
             return None if self.watched is None else Feed(None, self.watched.feed_into)
-        return Feed(life) if self.watched is None else Feed(life, self.watched.feed_into)
+        if life.feed is None:
+            life.feed = Feed(life, None if self.watched is None else self.watched.feed_into)
+        return life.feed
 
 
 def _with_calendar(instrument: Instrument, name: str) -> Instrument:
