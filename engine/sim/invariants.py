@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.books import Applied, Books
-from engine.facts import Busted, Corrected, Executed, ReplaceRejected
+from engine.facts import AnyFact, Busted, Corrected, Executed, ReplaceRejected
 from engine.journal import StoreState
 from engine.kill_scope import Aim
 from engine.model import NS, ExecutionKey, Fill, Order, Purpose, Replace, Side
@@ -169,33 +169,40 @@ class Watch:
     def _moved(self, record: AnyRecord, applied: Applied) -> None:
         """The record may move an order, a position or the day."""
         match record:
+            case FactTaken(fact=fact):
+                self._heard(fact, applied)
+            case Sent(order_id=order_id, what="cancel"):
+                self._due.pop(order_id, None)
             case OrderStored(order=order):
                 self._approved(order, order.qty)
             case ReplaceStored(replace=change):
                 self._replaced(change)
             case KillEnded():
                 self._proven(record)
-            case FactTaken() if applied.fill is not None:
-                self._real(applied.fill)
-                self._beyond(applied)
-                self._late(applied.fill, applied)
-            case FactTaken(fact=ReplaceRejected(order_id=order_id, replace_id=replace_id)):
-                self._most.get(order_id, {}).pop(replace_id or "", None)
-                self._beyond(applied)
-            case FactTaken(fact=Executed(fill=fill)) if fill.qty > 0 and not self._books.orders.knows(
-                fill.key
-            ):
-                raise Broken("dropped", f"{fill.key.exec_id} was taken in and is nowhere: {applied!r}")
-            case FactTaken(fact=Busted(key=key)) if self._books.positions.find(key) is not None:
-                raise Broken("bust", f"{key.exec_id} was taken back by the venue and is booked still")
-            case FactTaken(fact=Corrected(fill=fill)) if fill.qty > 0:
-                self._corrected(fill)
             case DayOpened(trading_day=day, why=why) if why in ("start", "session") and day == self._day:
                 raise Broken("day", f"{day} was opened a second time ({why}): its loss is forgotten")
             case NotSentNote(order_id=order_id, what="submit") if self._truth.has_seen(order_id):
                 raise Broken("not sent", f"{order_id} is noted as never sent, and it reached the venue")
-            case Sent(order_id=order_id, what="cancel"):
-                self._due.pop(order_id, None)
+            case _:
+                pass
+
+    def _heard(self, fact: AnyFact, applied: Applied) -> None:
+        """The broker said something."""
+        if applied.fill is not None:
+            self._real(applied.fill)
+            self._beyond(applied)
+            self._late(applied.fill, applied)
+            return
+        match fact:
+            case ReplaceRejected(order_id=order_id, replace_id=replace_id):
+                self._most.get(order_id, {}).pop(replace_id or "", None)
+                self._beyond(applied)
+            case Executed(fill=fill) if fill.qty > 0 and not self._books.orders.knows(fill.key):
+                raise Broken("dropped", f"{fill.key.exec_id} was taken in and is nowhere: {applied!r}")
+            case Busted(key=key) if self._books.positions.find(key) is not None:
+                raise Broken("bust", f"{key.exec_id} was taken back by the venue and is booked still")
+            case Corrected(fill=fill) if fill.qty > 0:
+                self._corrected(fill)
             case _:
                 pass
 

@@ -83,6 +83,11 @@ class Wire:
         if not self.dead:
             self.loop.call_soon(callback, *args, context=self.context)
 
+    def sets_out(self, callback: Callable[..., object], *args: Any) -> None:
+        """What the engine has handed to its system is out of its process, whatever becomes of that. When this
+        returns the venue's end of the line has put it in its queue, no more: it arrives after its latency."""
+        contextvars.Context().run(callback, *args)
+
     def into_world(self, delay: int, callback: Callable[..., object], *args: Any) -> None:
         self.loop.call_at_ns(self.loop.now_ns + delay, callback, *args, context=contextvars.Context())
 
@@ -126,10 +131,12 @@ class WiredSession:
             raise NotSent("the session is down; wait for LinkUp")
         if wire.hits("send_error"):
             raise NotSent("the line refused the message")
-        delay = 1
+        delay = 0
         if wire.hits("delay_request"):
-            delay += min(int(wire.rng.expovariate(1.0) * NS), LATEST)
-        wire.into_world(delay, self._arrive, request)
+            delay = min(int(wire.rng.expovariate(1.0) * NS), LATEST)
+            wire.into_world(delay, self._arrive, request)
+        else:
+            wire.sets_out(self._arrive, request)
         if wire.hits("duplicate_request"):
             wire.into_world(delay + int(wire.rng.random() * NS // 2), self._arrive, request)
 
@@ -141,12 +148,12 @@ class WiredSession:
     def ask(self, query: Query, answered: Callable[[Answer], None]) -> None:
         if not self.up:
             raise NotSent("the session is down; wait for LinkUp")
-        self._wire.into_world(1, self._ask, query, answered)
+        self._wire.sets_out(self._ask, query, answered)
 
     def ping(self, answered: Callable[[], None]) -> None:
         if not self.up:
             raise NotSent("the session is down; wait for LinkUp")
-        self._wire.into_world(1, self._ping, answered)
+        self._wire.sets_out(self._ping, answered)
 
     def _ping(self, answered: Callable[[], None]) -> None:
         if self.real.up:
