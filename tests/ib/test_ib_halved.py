@@ -16,7 +16,7 @@ from brokers.loopback.tws.order import TwsOrder
 from engine.control.commands import Submit
 from engine.model import OrderType, Side
 from tests.ib.kit import needs_library
-from tests.ib.test_ib_processes import beside_a_gateway, trades
+from tests.ib.test_ib_processes import beside_a_gateway, settings, trades
 
 pytestmark = [needs_library, pytest.mark.slow]
 
@@ -67,7 +67,8 @@ def click(gateway: Gateway) -> None:
 
 
 def test_after_a_kill_half_a_bracket_is_taken_back_and_one_that_filled_is_protected() -> None:
-    with beside_a_gateway(churns=False) as (venue, engine):
+    # However slow the host: the engine that is to be killed does not give up what has not arrived.
+    with beside_a_gateway(churns=False, lost_after=600) as (venue, engine):
         trades(engine, "at first")
         send_half(venue, engine, "4990", 2)
         send_half(venue, engine, "5010", 1)
@@ -75,6 +76,8 @@ def test_after_a_kill_half_a_bracket_is_taken_back_and_one_that_filled_is_protec
         assert not any(order.transmitted for order in venue.call(orders))
         venue.call(click)
         wait_for(lambda: len(venue.call(orders)) == 2 or None, "the entry at the market filled")
+        assert engine.config is not None
+        engine.config.write_text(settings(venue.port, churns=False))
         engine.begin()
 
         def protected(gateway: Gateway) -> bool:

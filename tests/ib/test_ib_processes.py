@@ -107,16 +107,19 @@ class GatewayProcess:
         self._process.stdout.close()
 
 
-def settings(port: int, *, churns: bool) -> str:
+def settings(port: int, *, churns: bool, lost_after: float = 5) -> str:
+    """`lost_after`: seconds after which the engine takes what TWS does not show for lost."""
     text = CONFIG if churns else CONFIG.partition("[[strategies]]")[0]
-    return text.format(port=port)
+    return text.format(port=port).replace("[orders]\n", f"[orders]\nlost_after = {lost_after}\n")
 
 
 @contextmanager
-def engine_at(folder: Path, port: int, *, churns: bool = True) -> Iterator[EngineProcess]:
+def engine_at(
+    folder: Path, port: int, *, churns: bool = True, lost_after: float = 5
+) -> Iterator[EngineProcess]:
     """An engine whose broker is the gateway on this port. `churns`: with a strategy that never rests."""
     config = folder / "breakwater.toml"
-    config.write_text(settings(port, churns=churns))
+    config.write_text(settings(port, churns=churns, lost_after=lost_after))
     engine = EngineProcess(folder / "state", config, "", env=_environment(folder))
     engine.begin()
     try:
@@ -143,12 +146,14 @@ def running() -> Iterator[tuple[GatewayProcess, EngineProcess]]:
 
 
 @contextmanager
-def beside_a_gateway(*, churns: bool = True) -> Iterator[tuple[GatewayThread, EngineProcess]]:
+def beside_a_gateway(
+    *, churns: bool = True, lost_after: float = 5
+) -> Iterator[tuple[GatewayThread, EngineProcess]]:
     """The gateway in this process, to be reached into; it understood everything that the engine said."""
     with (
         short_folder() as folder,
         GatewayThread(feed=Walk("ES,NQ@25", INSTRUMENTS, random.Random(3))) as venue,
-        engine_at(folder, venue.port, churns=churns) as engine,
+        engine_at(folder, venue.port, churns=churns, lost_after=lost_after) as engine,
     ):
         yield venue, engine
         assert not venue.call(lambda gateway: list(gateway.problems))
