@@ -267,16 +267,16 @@ class Session:
         return base + (drawn if drawn < 10 * jitter else 10 * jitter)
 
     def _arrive_later(self, action: Callable[[], None]) -> None:
-        due = self._clock.mono() + self._delay(self._latency[0], self._latency[1])
-        self._inbox.append((due, action))
+        delay = self._delay(self._latency[0], self._latency[1])
+        self._inbox.append((self._clock.mono() + delay, action))
         if self._in_timer is None:
-            self._in_timer = self._clock.call_later(due - self._clock.mono(), self._pump_in)
+            self._in_timer = self._clock.call_later(delay, self._pump_in)
 
     def _leave_later(self, action: Callable[[], None]) -> None:
-        due = self._clock.mono() + self._delay(self._latency[2], self._latency[3])
-        self._outbox.append((due, action))
+        delay = self._delay(self._latency[2], self._latency[3])
+        self._outbox.append((self._clock.mono() + delay, action))
         if self._out_timer is None:
-            self._out_timer = self._clock.call_later(due - self._clock.mono(), self._pump_out)
+            self._out_timer = self._clock.call_later(delay, self._pump_out)
 
     def _pump_in(self) -> None:
         self._in_timer = None
