@@ -58,7 +58,7 @@ def _upper(bucket: int) -> int:
 class Histogram:
     """Counts of durations in ns."""
 
-    __slots__ = ("_counts", "_octaves", "_summed", "_sums", "count", "max", "total")
+    __slots__ = ("_counts", "_octaves", "_shown", "_summed", "_sums", "count", "max", "total")
 
     def __init__(self) -> None:
         self._counts = [0] * _BUCKETS
@@ -70,6 +70,8 @@ class Histogram:
         self._sums: list[int] = []
         """Durations up to each bucket, as of the count `_summed`: once for all shares that are asked for."""
         self._summed = 0
+        self._shown: Percentiles | None = None
+        """As it was asked for last: most stages have nothing new from one picture to the next."""
 
     def record(self, value: int) -> None:
         """Adds one duration, ns; negative ones count as 0."""
@@ -102,7 +104,10 @@ class Histogram:
         return tuple(self._octaves[: (self.max // 1000).bit_length() + 1]) if self.count else ()
 
     def percentiles(self, stage: str) -> Percentiles:
-        return Percentiles(
+        shown = self._shown
+        if shown is not None and shown.count == self.count and shown.stage == stage:
+            return shown
+        self._shown = shown = Percentiles(
             stage=stage,
             count=self.count,
             p50=self.quantile(0.50) / 1000,
@@ -111,6 +116,7 @@ class Histogram:
             max=self.max / 1000,
             spread=self.spread(),
         )
+        return shown
 
 
 def _average(found: tuple[int, int] | None) -> float | None:

@@ -27,3 +27,16 @@ def test_a_spread_has_each_duration_once_and_agrees_with_the_largest(values: lis
         assert spread[-1], "it ends with the longest"
         assert (histogram.max // 1000).bit_length() == len(spread) - 1
     assert histogram.percentiles("x").spread == spread
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.booleans()), max_size=50))
+def test_what_was_shown_once_is_what_was_recorded_up_to_now(values: list[tuple[int, bool]]) -> None:
+    often = Histogram()
+    for n, (value, looked_at) in enumerate(values, 1):
+        often.record(value)
+        if looked_at:
+            once = Histogram()
+            for before, _ in values[:n]:
+                once.record(before)
+            assert often.percentiles("x") == once.percentiles("x")
+            assert often.percentiles("y").stage == "y"
