@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from engine.journal import schema
 from engine.journal.checking import BUSY_TIMEOUT, UNREADABLE, is_empty, looking, verify
@@ -49,7 +51,7 @@ KeyLine = tuple[str, str, str, str, int, int]
 """A line of the execution table."""
 
 
-class Batch(NamedTuple):
+class Batch(msgspec.Struct, frozen=True):
     """What one commit writes, and who is told."""
 
     rows: Sequence[Row]
@@ -79,15 +81,15 @@ class JournalConnection(sqlite3.Connection):
 
     def put(self, batch: Batch) -> int:
         """`write` as far as COMMIT. The batch is on disk when it returns, and `witness` is owed."""
-        ignored = 0
+        ignored, rows = 0, batch.rows
         if self.watch is not None:  # here too: what was cut off grows again by writing
             self.watch.look()
-        if 0 < len(batch.rows) <= _IN_ONE and not batch.keys and not batch.meta:
-            self._insert(batch.rows)  # a statement by itself is all or nothing, and on disk when it ends
+        if 0 < len(rows) <= _IN_ONE and not batch.keys and not batch.meta:
+            self._insert(rows)  # a statement by itself is all or nothing, and on disk when it ends
             return 0
         self.execute("BEGIN IMMEDIATE")
         try:
-            self._insert(batch.rows)
+            self._insert(rows)
             if batch.keys:
                 ignored = len(batch.keys) - self.executemany(schema.INSERT_EXECUTION, batch.keys).rowcount
             if batch.meta:
@@ -101,6 +103,9 @@ class JournalConnection(sqlite3.Connection):
     def _insert(self, rows: Sequence[Row]) -> None:
         """Many rows to a statement: for each statement the interpreter is let go, and to get it back from a
         thread that works takes up to its switch interval."""
+        if len(rows) == 1:  # by far the most frequent; SQLite's values are fetched fastest from a plain tuple
+            self.execute(schema.INSERT_LOG, tuple(rows[0]))
+            return
         for done in range(0, len(rows), _IN_ONE):
             some = rows[done : done + _IN_ONE]
             self.execute(schema.insert_log(len(some)), tuple(chain.from_iterable(some)))

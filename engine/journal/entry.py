@@ -16,6 +16,8 @@ from engine.sending import Approved, Recorded, take_seal
 
 _seal: Final = take_seal("record", "engine.journal")
 _encoder: Final = msgspec.json.Encoder()
+_row: Final = tuple.__new__
+"""Makes a `Row`, as its own constructor does in twice the time."""
 
 Body = msgspec.Struct | bytes | str
 """What a record carries: a value that is encoded as JSON, or text (as bytes: UTF-8) that is kept as it is."""
@@ -50,26 +52,23 @@ class Entry:
         correlation: str,
         order_id: str,
         key: ExecutionKey | None,
-        *,
         emergency: bool,
         told: Callable[[Any], None] | None,
+        *,
         approved: Approved[Any] | None = None,
         stays: bool = False,
     ) -> None:
         """`told` hears once how it ended: the row's number, with `approved` the proof, or `StoreFailed`."""
         if not isinstance(ts, int) or not -(1 << 63) <= ts < 1 << 63:
             raise ValueError(f"ts must be whole nanoseconds that fit 64 bits, not {ts!r}")
-        raw = (
-            body.encode()
-            if isinstance(body, str)
-            else body
-            if isinstance(body, bytes)
-            else _encoder.encode(body)
-        )
+        if isinstance(body, str):
+            raw, self.body = body.encode(), body
+        else:
+            raw = body if isinstance(body, bytes) else _encoder.encode(body)
+            self.body = raw.decode()
         if key is not None:
             key_checksum(key.venue, key.account, key.trading_day, key.exec_id, 0)
         self.kind = kind
-        self.body = body if isinstance(body, str) else raw.decode()
         self.ts = int(ts)
         self.correlation = correlation
         self.order_id = order_id
@@ -93,8 +92,9 @@ class Entry:
 
     def row(self, previous: int, seq: int) -> Row:
         """The row that this record becomes as number `seq`, after a row with checksum `previous`."""
-        crc = checksum(previous, seq, self.ts, *self._bytes)
-        return Row(seq, self.ts, self.kind, self.correlation, self.order_id, self.body, crc)
+        ts, (kind, correlation, order_id, body) = self.ts, self._bytes
+        crc = checksum(previous, seq, ts, kind, correlation, order_id, body)
+        return _row(Row, (seq, ts, self.kind, self.correlation, self.order_id, self.body, crc))
 
     def settle(self, seq: int) -> None:
         """It is committed as `seq`. Whoever waits hears of it here and now: a further turn of the loop would

@@ -225,6 +225,8 @@ class Tail:
     """
 
     _FORM: Final = struct.Struct("<8sQQI")
+    _HEAD: Final = struct.Struct("<8sQQ")
+    _CHECKSUM: Final = struct.Struct("<I")
     _MAGIC: Final = b"BWTAIL01"
 
     def __init__(self, path: Path) -> None:
@@ -233,9 +235,9 @@ class Tail:
         """Why the marker could not be written; empty while all is well. Rows do not depend on it."""
 
     def write(self, seq: int, crc: int) -> None:
-        head = self._FORM.pack(self._MAGIC, seq, crc, 0)[:-4]
+        head = self._HEAD.pack(self._MAGIC, seq, crc)
         try:
-            os.pwrite(self._fd, head + struct.pack("<I", zlib.crc32(head)), 0)
+            os.pwrite(self._fd, head + self._CHECKSUM.pack(zlib.crc32(head)), 0)
             self.error = ""
         except OSError as error:
             self.error = f"tail marker not written: {error.strerror}"

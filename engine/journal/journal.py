@@ -123,9 +123,7 @@ class Journal(Writer):
         """
         future: asyncio.Future[int] = self._loop.create_future()
         told = partial(_resolve, future)
-        self._take(
-            Entry(kind, body, ts, correlation, order_id, key, emergency=kind in self._emergency, told=told)
-        )
+        self._take(Entry(kind, body, ts, correlation, order_id, key, kind in self._emergency, told))
         return future
 
     def append_nowait(
@@ -139,9 +137,7 @@ class Journal(Writer):
         key: ExecutionKey | None = None,
     ) -> None:
         """Like `append` for a record that nobody waits for; a refusal is counted in `health`."""
-        self._take(
-            Entry(kind, body, ts, correlation, order_id, key, emergency=kind in self._emergency, told=None)
-        )
+        self._take(Entry(kind, body, ts, correlation, order_id, key, kind in self._emergency, None))
 
     def record(
         self,
@@ -168,8 +164,8 @@ class Journal(Writer):
             correlation or request.correlation,
             order_id,
             None,
-            emergency=flatten,
-            told=told,
+            flatten,
+            told,
             approved=approved,
             stays=isinstance(request, Replace),
         )

@@ -161,10 +161,14 @@ class Writer:
 
     def _commit_next(self) -> None:
         self._woken = False
-        if self._batch or not self._queue or self._lane is _Lane.CLOSED:
+        queue, most = self._queue, self._config.max_batch
+        if self._batch or not queue or self._lane is _Lane.CLOSED:
             return
-        count = min(len(self._queue), self._config.max_batch)
-        self._batch = [self._queue.popleft() for _ in range(count)]
+        if len(queue) <= most:
+            self._batch = list(queue)
+            queue.clear()
+        else:
+            self._batch = [queue.popleft() for _ in range(most)]
         self._formed = form(self._batch, self._seq, self._crc)
         self._began = self._clock.mono()
         self._began_perf = self._clock.perf()

@@ -57,13 +57,16 @@ class Disk:
 
     def delay(self) -> int:
         """Time of one commit; a hanging disk answers when it hangs no more."""
-        usual = min(int(self.rng.expovariate(1.0) * self.latency), 50 * self.latency) + 1
-        return max(usual, self.slow_until - self._now())
+        usual, most = int(self.rng.expovariate(1.0) * self.latency), 50 * self.latency
+        hangs = self.slow_until - self._now() if self.slow_until else 0
+        return max((usual if usual < most else most) + 1, hangs)
 
     def comes_to(self, cut: Literal["cut_before", "cut_after"]) -> bool:
         """Counts one commit; True where power is to be cut at it."""
         left: int = getattr(self, cut)
-        setattr(self, cut, max(0, left - 1))
+        if not left:
+            return False
+        setattr(self, cut, left - 1)
         return left == 1
 
     def refuse_full(self, batch: Batch) -> int:  # noqa: ARG002
@@ -138,9 +141,10 @@ class LateStore:
             self._next()
 
     def _next(self) -> None:
-        self._running = bool(self._jobs)
-        if self._running:
-            self._clock.call_later(self._disk.delay(), self._jobs.popleft())
+        jobs = self._jobs
+        self._running = bool(jobs)
+        if jobs:
+            self._clock.call_later(self._disk.delay(), jobs.popleft())
 
     def _commit(self, batch: Batch, done: Done) -> None:
         disk = self._disk
@@ -151,16 +155,16 @@ class LateStore:
             disk.fail_before()
             ignored = disk.refuse_full(batch) if disk.no_room else self._connection.write(batch)
         except sqlite3.Error as error:
-            self._later(partial(done, 0, error))
+            self._later(done, 0, error)
             return
         disk.committed(batch)
         if disk.comes_to("cut_after"):
             disk.cut()
         elif disk.broken_after > 0:
             disk.broken_after -= 1
-            self._later(partial(done, 0, failure("disk I/O error", sqlite3.SQLITE_IOERR)))
+            self._later(done, 0, failure("disk I/O error", sqlite3.SQLITE_IOERR))
         else:
-            self._later(partial(done, ignored, None))
+            self._later(done, ignored, None)
 
     def _do(
         self, job: Callable[[JournalConnection], Any], future: asyncio.Future[Any], *, well: bool = False
@@ -175,15 +179,15 @@ class LateStore:
             finally:
                 self._connection.__dict__.pop("write", None)
         except Exception as error:  # noqa: BLE001 - the awaiting task gets it, as from a real thread
-            self._later(partial(_fail, future, error))
+            self._later(_fail, future, error)
         else:
-            self._later(partial(_settle, future, result))
+            self._later(_settle, future, result)
 
-    def _later(self, tell: Callable[[], None]) -> None:
+    def _later(self, tell: Callable[..., None], *answer: object) -> None:
         """The answer takes its way back to the loop; meanwhile the next job may begin."""
 
         def arrive() -> None:
-            tell()
+            tell(*answer)
             self._next()
 
         self._clock.call_later(1 + self._disk.rng.randrange(NS // 20_000), arrive)
