@@ -20,7 +20,7 @@ from engine.strategy.messages import (
     Message,
     Start,
     Stop,
-    frame,
+    body_of,
     read_instruction,
     read_reply,
 )
@@ -28,8 +28,8 @@ from engine.strategy.process import Process
 from engine.strategy.runtime import Runtime
 from engine.strategy.session import Session
 
-_HEAD: Final = 4
-"""Bytes of a frame before its body."""
+_LONGEST: Final = NS // 4
+"""Most that a strategy takes for an answer, ns."""
 
 
 class Inside:
@@ -63,13 +63,18 @@ class InsideHost(StrategyHost):
     def start(self, earlier: Earlier = NOTHING) -> None:
         self._begin()
         self._lives += 1
-        message = read_instruction(_body(self._start_message(earlier)))
+        message = read_instruction(body_of(self._start_message(earlier)))
         assert isinstance(message, Start)
         runtime = self._runtime = Runtime(message)
-        self._later(lambda: self._step(runtime, lambda: runtime.start(0)))
+        self._later(self._step, runtime, runtime.start, 0)
 
     def flush(self) -> None:
-        if self._busy or not (self._mail or self._stopping) or not self.live or self.state == "starting":
+        if (
+            self._busy
+            or not (self._mail.waiting or self._stopping)
+            or not self.live
+            or self.state == "starting"
+        ):
             return
         instruction = self._next_instruction()
         runtime = self._runtime
@@ -78,7 +83,7 @@ class InsideHost(StrategyHost):
         self._busy = True
         if self.name in self._inside.die:
             self._inside.die.discard(self.name)
-            self._later(lambda: self._fail("killed by SIGKILL (not by the engine)"))
+            self._later(self._fail, "killed by SIGKILL (not by the engine)")
             return
         if self.name in self._inside.hang:
             self._inside.hang.discard(self.name)
@@ -86,13 +91,11 @@ class InsideHost(StrategyHost):
             text = f"hung: took no event for {self.config.hang_timeout:.1f} s"
             self._watch = self._clock.call_later(timeout, self._fail, text)
             return
-        message = read_instruction(_body(instruction))
-        if isinstance(message, Stop):
-            stop = message
-            self._later(lambda: self._step(runtime, lambda: runtime.stop(stop)))
-        elif isinstance(message, Batch):
-            batch = message
-            self._later(lambda: self._step(runtime, lambda: runtime.take(batch)))
+        message = read_instruction(body_of(instruction))
+        if isinstance(message, Batch):
+            self._later(self._step, runtime, runtime.take, message)
+        elif isinstance(message, Stop):
+            self._later(self._step, runtime, runtime.stop, message)
 
     def stop(self, timeout: float, reason: str = "stop") -> None:
         if not self.live or self._stopping:
@@ -113,23 +116,23 @@ class InsideHost(StrategyHost):
     def _conflates(self) -> bool:
         return self._busy or self.state == "starting"
 
-    def _later(self, act: Callable[[], None]) -> None:
+    def _later(self, act: Callable[..., None], *args: Any) -> None:
         life = self._lives
-        delay = min(int(self._inside.rng.expovariate(1.0) * self._inside.think), NS // 4)
+        delay = int(self._inside.rng.expovariate(1.0) * self._inside.think)
 
         def arrive() -> None:
             if life == self._lives and self.live:
-                act()
+                act(*args)
                 self.flush()
 
-        self._clock.call_later(1 + delay, arrive)
+        self._clock.call_later(1 + (delay if delay < _LONGEST else _LONGEST), arrive)
 
-    def _step(self, runtime: Runtime, work: Callable[[], Message]) -> None:
+    def _step(self, runtime: Runtime, work: Callable[[Any], Message], given: Any) -> None:
         try:
-            reply = work()
+            reply = work(given)
         except Exception as error:  # noqa: BLE001 - the author's code; told as its process would tell it
             reply = runtime.failure(error, self.config.memory_mb)
-        self._answered(read_reply(_body(reply)))
+        self._answered(read_reply(body_of(reply)))
 
     def _end(self, *args: Any, **kwargs: Any) -> None:
         if self._watch is not None:
@@ -140,7 +143,3 @@ class InsideHost(StrategyHost):
 
     def _release(self, process: Process, graceful: bool) -> None:  # noqa: ARG002
         raise AssertionError("a strategy inside the run has no process")
-
-
-def _body(message: Message) -> bytes:
-    return frame(message)[_HEAD:]

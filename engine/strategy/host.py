@@ -184,15 +184,15 @@ class StrategyHost(ABC):
 
     def quote(self, quote: Quote, arrived: int = 0) -> None:
         """`arrived`: host's performance counter when it reached the engine, ns. Taken at the next `flush`."""
-        if self._takes_market:
+        if self.live and not self._stopping:
             self._mail.quote(quote, arrived or self._clock.perf(), self._conflates)
 
     def trade(self, trade: Trade, arrived: int = 0) -> None:
-        if self._takes_market:
+        if self.live and not self._stopping:
             self._mail.print(trade, arrived or self._clock.perf())
 
     def bar(self, bar: Bar, arrived: int = 0) -> None:
-        if self._takes_market:
+        if self.live and not self._stopping:
             self._mail.print(bar, arrived or self._clock.perf())
 
     def fill(self, fill: StrategyFill) -> None:
@@ -240,10 +240,6 @@ class StrategyHost(ABC):
     def _conflates(self) -> bool:
         """True while a quote that waits may be replaced by a newer one."""
         return False
-
-    @property
-    def _takes_market(self) -> bool:
-        return self.live and not self._stopping
 
     @abstractmethod
     def _release(self, process: Process, graceful: bool) -> None:
@@ -304,7 +300,7 @@ class StrategyHost(ABC):
     def _next_instruction(self) -> Batch | Stop | None:
         """What to send next, now that no answer is outstanding; None when nothing waits."""
         self._seq += 1
-        if self._mail and not self._quiet:
+        if self._mail.waiting and not self._quiet:
             self._in_flight = self._mail.take()
             self._counts["batches"] += 1
             self._counts["events"] += len(self._in_flight)
@@ -318,6 +314,13 @@ class StrategyHost(ABC):
     def _answered(self, reply: Reply) -> None:
         """Deals with one message of the process: checks it, then hands its actions on."""
         match reply:
+            case Done() if self._busy and reply.seq == self._seq and self.state != "starting":
+                self._busy = False
+                taken, self._in_flight = self._in_flight, ()
+                if not reply.spent or self._timely(self._letters(taken), reply.spent):
+                    self._act(reply, taken)
+                if self._stop_sent and self.live:
+                    self._end("stopped", self._stopping, graceful=True)
             case Failed():
                 self._lines(reply.logs, reply.dropped)
                 self._fail(reply.reason, reply.trace)
@@ -328,20 +331,14 @@ class StrategyHost(ABC):
                 self._enter("paused" if self._paused else "running", self._paused)
                 if self._timely("s", reply.spent):
                     self._act(reply, ())
-            case Done() if self._busy and reply.seq == self._seq and self.state != "starting":
-                self._busy = False
-                taken, self._in_flight = self._in_flight, ()
-                kinds = (
-                    "e"
-                    if self._stop_sent and not self._quiet
-                    else "".join([LETTERS[type(item.event)] for item in taken])
-                )
-                if self._timely(kinds, reply.spent):
-                    self._act(reply, taken)
-                if self._stop_sent and self.live:
-                    self._end("stopped", self._stopping, graceful=True)
             case _:
                 self._fail(f"broke the protocol: {type(reply).__name__} out of turn")
+
+    def _letters(self, taken: tuple[Waiting, ...]) -> str:
+        """What was called back for these events, or for the stop, by letters."""
+        if self._stop_sent and not self._quiet:
+            return "e"
+        return "".join([LETTERS[type(item.event)] for item in taken])
 
     def _timely(self, kinds: str, spent: Sequence[int]) -> bool:
         """Takes down how long each callback took; False where one has broken its hard deadline."""
@@ -359,7 +356,8 @@ class StrategyHost(ABC):
         return True
 
     def _act(self, reply: Ready | Done, taken: tuple[Waiting, ...]) -> None:
-        self._lines(reply.logs, reply.dropped)
+        if reply.logs or reply.dropped:
+            self._lines(reply.logs, reply.dropped)
         if reply.saved is not None:
             wrong = saved_objection(reply.saved)
             if wrong or not self._save_rate.take(self._clock.mono(), 1):
@@ -390,7 +388,7 @@ class StrategyHost(ABC):
         symbol = action.symbol if isinstance(action, Intend | Place) else ""
         if not 0 <= action.cause < len(taken):
             return Origin("stop" if self._stop_sent else "start", symbol, 0, 0, action.bid, action.ask)
-        event, arrived = taken[action.cause]
+        event, arrived = taken[action.cause].event, taken[action.cause].arrived
         stamp = getattr(event, "ts", 0) or (event.start + event.span if isinstance(event, Bar) else 0)
         symbol = getattr(event, "symbol", symbol)
         return Origin(KIND_NAMES[type(event)], symbol, stamp, arrived, action.bid, action.ask)

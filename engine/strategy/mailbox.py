@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
-from typing import Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from engine.model import Bar, Quote, Trade
 from engine.strategy.messages import (
+    COLUMNS,
     LETTERS,
     Batch,
     Event,
@@ -29,7 +32,7 @@ MAX_BATCH: Final = 128
 """Events in one batch; the hang time-out counts for a batch."""
 
 
-class Waiting(NamedTuple):
+class Waiting(msgspec.Struct, frozen=True):
     """One event. `arrived`: host's performance counter when it reached the engine, ns, 0 if not told."""
 
     event: Event
@@ -46,7 +49,8 @@ class Mailbox:
     def __init__(self, symbols: Collection[str], max_prints: int = 2_000) -> None:
         self._symbols = frozenset(symbols)
         self._max_prints = max_prints
-        self._events: dict[int, Waiting] = {}
+        self.waiting: dict[int, Waiting] = {}
+        """What is there, by number; for others to look at only."""
         self._next = 0
         self._quote_at: dict[str, int] = {}
         self._prints: deque[int] = deque()
@@ -58,18 +62,18 @@ class Mailbox:
         """Prints and bars that were dropped because too many waited."""
 
     def __len__(self) -> int:
-        return len(self._events)
+        return len(self.waiting)
 
     def oldest(self) -> int | None:
         """When the oldest event that waits arrived, host's performance counter, ns."""
-        return next(iter(self._events.values())).arrived if self._events else None
+        return next(iter(self.waiting.values())).arrived if self.waiting else None
 
     def want(self, kinds: Collection[Kind]) -> None:
         """From now on only these kinds of market event are kept; all quotes still update the touch."""
         self._wants = frozenset(kinds)
         if "quote" not in self._wants:
             for symbol, key in self._quote_at.items():
-                event = self._events.pop(key).event
+                event = self.waiting.pop(key).event
                 assert isinstance(event, Quote)
                 self._marks[symbol] = event
             self._quote_at.clear()
@@ -85,7 +89,7 @@ class Mailbox:
         if conflate:
             old = self._quote_at.pop(symbol, None)
             if old is not None:
-                del self._events[old]
+                del self.waiting[old]
                 self.conflated += 1
             self._quote_at[symbol] = self._next
         self._add(quote, arrived)
@@ -95,7 +99,7 @@ class Mailbox:
         if kind not in self._wants or event.symbol not in self._symbols:
             return
         if len(self._prints) >= self._max_prints:
-            del self._events[self._prints.popleft()]
+            del self.waiting[self._prints.popleft()]
             self.dropped += 1
         self._prints.append(self._next)
         self._add(event, arrived)
@@ -107,22 +111,22 @@ class Mailbox:
     @property
     def full(self) -> bool:
         """Whether more waits of what may not be dropped than a strategy that keeps up would ever leave."""
-        return len(self._events) - len(self._prints) > MAX_OWN
+        return len(self.waiting) - len(self._prints) > MAX_OWN
 
     def _add(self, event: Event, arrived: int) -> None:
-        self._events[self._next] = Waiting(event, arrived)
+        self.waiting[self._next] = Waiting(event, arrived)
         self._next += 1
 
     def take(self, limit: int = MAX_BATCH) -> tuple[Waiting, ...]:
         """Removes and returns up to `limit` of the oldest events."""
-        if len(self._events) <= limit:
-            taken = tuple(self._events.values())
-            self._events = {}
+        if len(self.waiting) <= limit:
+            taken = tuple(self.waiting.values())
+            self.waiting = {}
             self._quote_at.clear()
             self._prints.clear()
             return taken
-        keys = [key for key, _ in zip(self._events, range(limit), strict=False)]
-        taken = tuple(self._events.pop(key) for key in keys)
+        keys = [key for key, _ in zip(self.waiting, range(limit), strict=False)]
+        taken = tuple(self.waiting.pop(key) for key in keys)
         self._quote_at = {symbol: key for symbol, key in self._quote_at.items() if key > keys[-1]}
         while self._prints and self._prints[0] <= keys[-1]:
             self._prints.popleft()
@@ -137,10 +141,13 @@ class Mailbox:
 
 def batch(seq: int, now: int, waiting: Collection[Waiting], marks: tuple[Quote, ...]) -> Batch:
     """The message that carries these events, each in the tuple of its kind."""
+    if len(waiting) == 1:  # by far the most frequent
+        (only,) = waiting
+        letter = LETTERS[type(only.event)]
+        column: dict[str, Any] = {COLUMNS[letter]: (only.event,)}
+        return Batch(seq, now, letter, marks, **column)
     kinds = "".join([LETTERS[type(item.event)] for item in waiting])
-    if kinds == "q" * len(kinds):  # by far the most frequent
-        return Batch(seq, now, kinds, marks, tuple([item.event for item in waiting]))  # type: ignore[misc]
-    columns: dict[str, list[Event]] = {letter: [] for letter in LETTERS.values()}
+    columns: dict[str, list[Any]] = {COLUMNS[letter]: [] for letter in kinds}
     for item, kind in zip(waiting, kinds, strict=True):
-        columns[kind].append(item.event)
-    return Batch(seq, now, kinds, marks, *map(tuple, columns.values()))  # type: ignore[arg-type]
+        columns[COLUMNS[kind]].append(item.event)
+    return Batch(seq, now, kinds, marks, **{name: tuple(events) for name, events in columns.items()})

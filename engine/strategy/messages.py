@@ -9,10 +9,10 @@ while decoding, and `objection` looks at every action again before the engine ac
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -188,6 +188,15 @@ class Batch(Message, frozen=True, tag="batch"):
     positions: tuple[PositionSet, ...] = ()
     pauses: tuple[Pause, ...] = ()
 
+    def events(self) -> Sequence[Any]:
+        """The events in order of time, each of the type for which its letter in `kinds` stands."""
+        kinds = self.kinds
+        if len(kinds) == 1:  # by far the most frequent
+            column: Sequence[Any] = getattr(self, COLUMNS[kinds])
+            return column
+        columns = {letter: iter(getattr(self, COLUMNS[letter])) for letter in set(kinds)}
+        return [next(columns[letter]) for letter in kinds]
+
 
 class Stop(Message, frozen=True, tag="stop"):
     """Last message: `on_stop` runs, its actions come back, the process ends. `quiet`: another process takes
@@ -209,6 +218,17 @@ LETTERS: Final[dict[type, str]] = {
     PositionSet: "p",
     Pause: "h",
 }
+COLUMNS: Final = {
+    "q": "quotes",
+    "t": "trades",
+    "b": "bars",
+    "f": "fills",
+    "o": "orders",
+    "w": "timers",
+    "p": "positions",
+    "h": "pauses",
+}
+"""The field of a batch that holds the events of a letter."""
 
 
 # --- strategy → engine ------------------------------------------------------------------------------------
@@ -328,6 +348,11 @@ _to_child: Final[msgspec.msgpack.Decoder[Instruction]] = msgspec.msgpack.Decoder
 _to_engine: Final[msgspec.msgpack.Decoder[Reply]] = msgspec.msgpack.Decoder(Ready | Done | Failed)
 
 
+def body_of(message: Message) -> bytes:
+    """A message as it stands in a frame."""
+    return _encoder.encode(message)
+
+
 def frame(message: Message) -> bytes:
     """A message with its length in front, ready to be written."""
     body = _encoder.encode(message)
@@ -382,9 +407,9 @@ def objection(
     `events`: number of events in the batch that it answers. The strategy's own side of the API has refused
     all of this already, so that an objection means that the process is broken.
     """
-    if not -1 <= action.cause < max(events, 1):
+    if not -1 <= action.cause < (events or 1):
         return f"cause {action.cause} names no event"
-    if not all(_believable(price) for price in (action.bid, action.ask)):
+    if not (_believable(action.bid) and _believable(action.ask)):
         return "a touch beyond belief"
     match action:
         case SetTimer():
@@ -426,7 +451,7 @@ def _order_objection(order: Place, instrument: Instrument) -> str:
         return f"ref {order.ref}"
     if not 0 < order.qty <= MAX_LOTS:
         return f"quantity {order.qty}"
-    if not all(_believable(price) for price in prices):
+    if not all(map(_believable, prices)):
         return "a price beyond belief"
     if not instrument.nonpositive_price and any(price is not None and price <= 0 for price in prices):
         return f"{instrument.symbol} cannot trade at or below zero"

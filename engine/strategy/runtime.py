@@ -66,42 +66,35 @@ class Runtime:
         session.now = batch.now
         for mark in batch.marks:
             session.quotes[mark.symbol] = mark
-        quotes, trades, bars = iter(batch.quotes), iter(batch.trades), iter(batch.bars)
-        fills, orders, timers = iter(batch.fills), iter(batch.orders), iter(batch.timers)
-        positions, pauses = iter(batch.positions), iter(batch.pauses)
         watch = self._watch
+        events = batch.events()
         for index, letter in enumerate(batch.kinds):
+            event = events[index]
             session.cause = index
             self.where = CALLBACKS.get(letter, "the engine's own part")
             if watch is not None:
                 watch.begin(letter)
             match letter:
                 case "q":
-                    quote = next(quotes)
-                    session.quotes[quote.symbol] = quote
-                    strategy.on_quote(quote)
+                    session.quotes[event.symbol] = event
+                    strategy.on_quote(event)
                 case "t":
-                    strategy.on_trade(next(trades))
+                    strategy.on_trade(event)
                 case "b":
-                    strategy.on_bar(next(bars))
+                    strategy.on_bar(event)
                 case "f":
-                    fill = next(fills)
-                    session.positions[fill.symbol] = fill.position
-                    strategy.on_fill(fill)
+                    session.positions[event.symbol] = event.position
+                    strategy.on_fill(event)
                 case "o":
-                    order = next(orders)
-                    session.see_order(order)
-                    strategy.on_order(order)
+                    session.see_order(event)
+                    strategy.on_order(event)
                 case "w":
-                    timer = next(timers)
-                    session.timer_fired(timer.name)
-                    strategy.on_timer(timer.name)
+                    session.timer_fired(event.name)
+                    strategy.on_timer(event.name)
                 case "p":
-                    held = next(positions)
-                    session.position_set(held)
+                    session.position_set(event)
                 case "h":
-                    pause = next(pauses)
-                    session.paused = (pause.reason or "paused") if pause.paused else ""
+                    session.paused = (event.reason or "paused") if event.paused else ""
             if watch is not None:
                 watch.end()
         session.cause = -1

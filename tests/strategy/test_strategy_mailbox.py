@@ -6,9 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategy_kit import quote, trade
 
-from engine.model import Bar, Quote, Trade
+from engine.model import Bar, OrderStatus, OrderType, Quote, Side, Trade
 from engine.strategy.mailbox import MAX_BATCH, Mailbox, Waiting, batch
-from engine.strategy.messages import Batch, Event, PositionSet, Timer, frame, read_instruction
+from engine.strategy.messages import (
+    LETTERS,
+    Batch,
+    Event,
+    Pause,
+    PositionSet,
+    StrategyFill,
+    StrategyOrder,
+    Timer,
+    frame,
+    read_instruction,
+)
 
 SYMBOLS = ("GCM3", "ESH4")
 
@@ -60,15 +71,37 @@ def test_against_the_simplest_model(script: list[Event | None], prints: int, siz
     assert len(mail) == 0
 
 
+OWN = st.one_of(
+    st.builds(PositionSet, st.sampled_from(SYMBOLS), st.integers(-9, 9)),
+    st.builds(Pause, st.booleans(), st.text(max_size=3)),
+    st.builds(
+        lambda qty: StrategyFill(symbol="GCM3", side=Side.BUY, qty=qty, price=5, ts=7, position=qty),
+        st.integers(1, 9),
+    ),
+    st.builds(
+        lambda qty: StrategyOrder(
+            symbol="GCM3",
+            side=Side.SELL,
+            type=OrderType.MARKET,
+            qty=qty,
+            cum=0,
+            leaves=qty,
+            status=OrderStatus.WORKING,
+        ),
+        st.integers(1, 9),
+    ),
+)
+
+
 @settings(max_examples=100, deadline=None)
-@given(st.lists(EVENTS, max_size=30))
+@given(st.lists(st.one_of(EVENTS, OWN), max_size=30))
 def test_a_batch_arrives_as_it_was_sent(events: list[Event]) -> None:
     made = batch(7, 9, [Waiting(event, 0) for event in events], ())
     got = read_instruction(frame(made)[4:])
     assert got == made
     assert isinstance(got, Batch)
-    columns = {"q": iter(got.quotes), "t": iter(got.trades), "b": iter(got.bars), "w": iter(got.timers)}
-    assert [next(columns[kind]) for kind in got.kinds] == events
+    assert list(got.events()) == events
+    assert [LETTERS[type(event)] for event in events] == list(got.kinds)
 
 
 def test_all_quotes_stay_when_nothing_is_conflated() -> None:
