@@ -111,6 +111,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         heappush(self._timers, (when if when > self._now else self._now, count, handle))
         return handle
 
+    def call_after_ns(self, delay: int, callback: Callable[..., object], *args: Any) -> Callback:
+        """As `call_at_ns`, in so many ns from now; at once where they are none."""
+        return self.call_at_ns(self._now + delay, callback, *args)
+
     def _delayed(self, when: int) -> int:
         """When a timer that is set for `when` goes off on a loop with `lateness`."""
         return when
@@ -273,6 +277,8 @@ class VirtualClock:
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
         self._origin = loop.now_ns
+        self.call_later: Callable[..., TimerHandle] = loop.call_after_ns
+        self.call_soon: Callable[..., TimerHandle] = loop.call_soon
 
     def begin_at(self, ts: int) -> None:
         """Jumps to `ts` (UTC ns) before the run starts. Raises `ValueError` for a time that has passed."""
@@ -291,12 +297,6 @@ class VirtualClock:
 
     def offset(self) -> int:
         return 0
-
-    def call_later(self, delay: int, callback: Callable[..., object], *args: Any) -> TimerHandle:
-        return self._loop.call_at_ns(self._loop._now + max(delay, 0), callback, *args)
-
-    def call_soon(self, callback: Callable[..., object], *args: Any) -> TimerHandle:
-        return self._loop.call_soon(callback, *args)
 
     async def sleep(self, delay: int) -> None:
         future: asyncio.Future[None] = self._loop.create_future()

@@ -180,11 +180,8 @@ class SimLoop(VirtualLoop):
             if stalled and self._waits(handle):
                 continue
             self.steps = steps = self.steps + 1
-            try:
-                label: str = callback.__qualname__
-            except AttributeError:
-                label = type(callback).__name__
-            noted.append(label)
+            label = getattr(callback, "__qualname__", None)
+            noted.append(label if label is not None else type(callback).__name__)
             try:
                 handle.context.run(callback, *handle.args)
             except BaseException as error:  # noqa: BLE001 - see `_raised`
