@@ -9,6 +9,7 @@ one cause (`engine.alarmkinds`) are one: while nobody has acknowledged it, furth
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -98,6 +99,8 @@ class AlertBook:
         """The alarm that an alert is counted in, by number."""
         self._acknowledged: set[int] = set()
         self._cleared: set[int] = set()
+        self._stand: dict[int, _Standing] = {}
+        """Those that are not cleared, and no good news: few, and asked for all the time."""
         self._shelved: dict[int, tuple[int, str]] = {}
         """Until when (UTC ns) and why, by alert."""
         self._last: dict[tuple[str, str, str], int] = {}
@@ -166,31 +169,37 @@ class AlertBook:
             self._parts[alert.id] = alert.part_of
             if recurs(alert.code):
                 self._cleared.discard(alert.part_of)
+            self._look(alert.part_of, whole)
             return
-        self._alerts[alert.id] = _Standing(alert, alert)
+        held = self._alerts[alert.id] = _Standing(alert, alert)
+        self._look(alert.id, held)
         while len(self._alerts) > _KEEP:
             gone, _ = self._alerts.popitem(last=False)
             self._parts = {part: whole for part, whole in self._parts.items() if whole != gone}
             self._acknowledged.discard(gone)
             self._cleared.discard(gone)
+            self._stand.pop(gone, None)
             self._shelved.pop(gone, None)
 
     def standing(self, code: str, symbol: str = "") -> list[int]:
         """Alarms of a code and a symbol whose cause is not known to be over."""
-        return [
-            number
-            for number, held in self._alerts.items()
-            if held.face.code == code
-            and held.face.symbol == symbol
-            and held.face.severity != "info"
-            and number not in self._cleared
-        ]
+        return [n for n, held in self._stand.items() if held.face.code == code and held.face.symbol == symbol]
+
+    def _look(self, number: int, held: _Standing) -> None:
+        """Whether it stands now."""
+        if number not in self._cleared and held.face.severity != "info":
+            self._stand[number] = held
 
     def clear(self, code: str, symbol: str = "") -> int:
         """What these alarms tell of is over. Returns how many stood; they still wait to be acknowledged."""
         standing = self.standing(code, symbol)
-        self._cleared.update(standing)
+        self._end(standing)
         return len(standing)
+
+    def _end(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self._cleared.add(number)
+            self._stand.pop(number, None)
 
     def shelve(self, alert_id: int, until: int, reason: str) -> bool:
         """Keeps an alarm still until then, UTC ns; no longer, if that is past. False: there is none."""
@@ -206,7 +215,7 @@ class AlertBook:
         wanted = [self._parts.get(alert_id, alert_id)] if alert_id is not None else list(self._alerts)
         new = [i for i in wanted if i in self._alerts and i not in self._acknowledged]
         self._acknowledged.update(new)
-        self._cleared.update(number for number in new if is_event(self._alerts[number].face.code))
+        self._end(number for number in new if is_event(self._alerts[number].face.code))
         return len(new)
 
     def image(self) -> AlertsImage:
@@ -231,6 +240,8 @@ class AlertBook:
         )
         self._parts, self._shelved, self._next = dict(image.parts), dict(image.shelved), image.next
         self._acknowledged, self._cleared = set(image.acknowledged), set(image.cleared)
+        for number, held in self._alerts.items():
+            self._look(number, held)
 
     def rows(self, now: int = 0, limit: int = 100) -> tuple[AlertRow, ...]:
         """Newest first, as they are at `now`, UTC ns; with 0 no shelf has ended."""
