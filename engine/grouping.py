@@ -169,8 +169,10 @@ class Grouper:
 
     def next_due(self) -> int | None:
         """When something is tried again, monotonic ns."""
-        dues = (self._tries.next_due(), self._at_venue.next_due())
-        return min((due for due in dues if due is not None), default=None)
+        again, left = self._tries.next_due(), self._at_venue.next_due()
+        if again is None or left is None:
+            return left if again is None else again
+        return min(again, left)
 
     def compared(self, agreed: bool, listed: OpenOrders) -> None:
         """After a comparison: of what the venue lists twice under one id of ours one is to go; where all
@@ -216,7 +218,7 @@ class Grouper:
 
     def _take_over(self) -> None:
         """From now on brackets of the venue's that others' orders leave too large are fitted here."""
-        for parent_id, owner in self._at_venue.outgrown(self._kill.covers, tuple(self._open)):
+        for parent_id, owner in self._at_venue.outgrown(self._kill.covers, self._open):
             self._takes(parent_id, owner)
         if self._dirty:
             self._review(*next(iter(self._dirty)))

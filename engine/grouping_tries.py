@@ -56,7 +56,7 @@ class Tries:
         return bool(late)
 
     def next_due(self) -> int | None:
-        return min(self._due.values(), default=None)
+        return min(self._due.values()) if self._due else None
 
     def forget(self, parent_id: str) -> None:
         for part in get_args(Part):

@@ -9,7 +9,7 @@ restart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from engine.books import EXTERNAL
@@ -87,11 +87,13 @@ class AtVenue:
             for entry, strategy in entries.items()
         ]
 
-    def outgrown(self, busy: Callable[[str], bool], ours: Iterable[str]) -> list[tuple[str, Owner]]:
+    def outgrown(self, busy: Callable[[str], bool], ours: Collection[str]) -> list[tuple[str, Owner]]:
         """Entries, now forgotten here, of owners that hold less than their brackets protect. `busy`: symbols
         at which it looks later; `ours`: entries whose brackets are the engine's."""
-        versions, found = self._core.books.versions, []
-        now = self._core.clock.mono()
+        found: list[tuple[str, Owner]] = []
+        if not self._entries:
+            return found
+        versions, now = self._core.books.versions, self._core.clock.mono()
         for symbol in list(self._entries):
             version = versions.get(symbol, 0)
             seen = self._seen.get(symbol) == version and now < self._due.get(symbol, now + 1)
@@ -106,9 +108,9 @@ class AtVenue:
 
     def next_due(self) -> int | None:
         """When it is looked again although nothing has changed, monotonic ns."""
-        return min(self._due.values(), default=None)
+        return min(self._due.values()) if self._due else None
 
-    def _look(self, symbol: str, now: int, ours: Iterable[str]) -> dict[str, str]:
+    def _look(self, symbol: str, now: int, ours: Collection[str]) -> dict[str, str]:
         """Whose each entry is, of those whose brackets are larger than what they protect."""
         found: dict[str, str] = {}
         left_over: dict[str, str] = {}

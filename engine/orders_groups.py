@@ -21,6 +21,7 @@ from engine.model import Order, OrderStatus, OrderType, Purpose, Side, TimeInFor
 from engine.orders_record import OrderRecord
 
 RESIZABLE: Final = frozenset({OrderStatus.WORKING, OrderStatus.PARTIAL_FILL})
+_STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 _LASTS: Final = {
     TimeInForce.IOC: TimeInForce.DAY,
     TimeInForce.FOK: TimeInForce.DAY,
@@ -41,7 +42,7 @@ class Leg(Value, frozen=True, kw_only=True):
 
     @property
     def is_stop(self) -> bool:
-        return self.order.type in (OrderType.STOP, OrderType.STOP_LIMIT)
+        return self.order.type in _STOPS
 
     @property
     def ended(self) -> bool:
@@ -115,7 +116,11 @@ def served(parent: OrderLife, children: Sequence[Leg]) -> bool:
 
 
 def _closed_out(children: Sequence[Leg]) -> int:
-    return sum(c.life.cum for c in children if c.life is not None)
+    lots = 0
+    for child in children:
+        if child.life is not None:
+            lots += child.life.cum
+    return lots
 
 
 def bracket_actions(
@@ -232,6 +237,8 @@ def in_order(
 ) -> str:
     """What is wrong with a bracket's levels (ticks): the names of two that stand on the wrong side of one
     another, in words; empty where nothing is. `price` makes a person's price of ticks."""
+    if profit is None and loss is None:
+        return ""
     levels = [("stop_loss", loss), ("limit", entry), ("take_profit", profit)]
     given = [(name, level) for name, level in levels if level is not None]
     for (low_name, low), (high_name, high) in pairwise(given):

@@ -8,32 +8,33 @@ from engine.orders_record import OrderRecord
 class _Row:
     """Open orders under one name. An order that opens again takes its old place: sorted when next read."""
 
-    __slots__ = ("_dirty", "_newest", "_records")
+    __slots__ = ("_dirty", "_newest", "orders")
 
     def __init__(self) -> None:
-        self._records: dict[str, OrderRecord] = {}
+        self.orders: dict[str, OrderRecord] = {}
+        """By id; in no order until `records` has been asked for."""
         self._newest = 0
         self._dirty = False
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self.orders)
 
     def add(self, record: OrderRecord) -> None:
         if record.seq < self._newest:
             self._dirty = True
         else:
             self._newest = record.seq
-        self._records[record.order.id] = record
+        self.orders[record.order.id] = record
 
     def discard(self, order_id: str) -> None:
-        self._records.pop(order_id, None)
+        self.orders.pop(order_id, None)
 
     def records(self) -> list[OrderRecord]:
         if self._dirty:
-            ordered = sorted(self._records.values(), key=lambda r: r.seq)
-            self._records = {r.order.id: r for r in ordered}
+            ordered = sorted(self.orders.values(), key=lambda r: r.seq)
+            self.orders = {r.order.id: r for r in ordered}
             self._dirty = False
-        return list(self._records.values())
+        return list(self.orders.values())
 
 
 class OpenIndex:
@@ -64,22 +65,19 @@ class OpenIndex:
             row.discard(order_id)
 
     def __contains__(self, order_id: str) -> bool:
-        return order_id in self._all._records
+        return order_id in self._all.orders
 
     def records(
         self, symbol: str | None = None, strategy: str | None = None, account: str | None = None
     ) -> list[OrderRecord]:
         """Open orders that fit, oldest first; a list of its own, safe to change the book while walking it."""
-        rows = self._fitting(symbol, strategy, account)
-        if not rows:
-            return self._all.records()
-        rows.sort(key=len)
-        found = rows[0].records()
-        if len(rows) == 1:
-            return found
+        row = self._only(symbol, strategy, account)
+        if row is not None:
+            return row.records()
+        fewest = min(self._fitting(symbol, strategy, account), key=len)
         return [
             r
-            for r in found
+            for r in fewest.records()
             if (symbol is None or r.order.symbol == symbol)
             and (strategy is None or r.order.strategy == strategy)
             and (account is None or r.order.account == account)
@@ -89,10 +87,16 @@ class OpenIndex:
         self, symbol: str | None = None, strategy: str | None = None, account: str | None = None
     ) -> int:
         """How many are open; by one name without a scan."""
-        rows = self._fitting(symbol, strategy, account)
-        if not rows:
-            return len(self._all)
-        return len(rows[0]) if len(rows) == 1 else len(self.records(symbol, strategy, account))
+        row = self._only(symbol, strategy, account)
+        return len(row.orders if row is not None else self.records(symbol, strategy, account))
+
+    def _only(self, symbol: str | None, strategy: str | None, account: str | None) -> _Row | None:
+        """The row of all that fit; None where more than one name is given."""
+        if symbol is not None:
+            return _row(self._symbols, symbol) if strategy is None and account is None else None
+        if strategy is not None:
+            return _row(self._strategies, strategy) if account is None else None
+        return self._all if account is None else _row(self._accounts, account)
 
     def _fitting(self, symbol: str | None, strategy: str | None, account: str | None) -> list[_Row]:
         rows = []

@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from engine.lifecycle_types import Anomaly, OrderLife, Request, evolve
 from engine.model import ExecutionKey, Fill, Order, Value
 
@@ -229,7 +231,7 @@ class Outcome(StrEnum):
     """An execution of no positive quantity; not taken."""
 
 
-class OrderOutcome(NamedTuple):
+class OrderOutcome(msgspec.Struct, frozen=True):
     """What an event did to an order. `before` and `life` are None where the order is not in memory."""
 
     outcome: Outcome

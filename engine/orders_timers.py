@@ -47,9 +47,12 @@ class Timers:
     def next(self) -> int | None:
         """The earliest deadline, ns; None where nothing is armed."""
         heap = self._heap
-        while heap and self._at.get(heap[0][2]) != heap[0][:2]:
+        while heap:
+            at, n, order_id = heap[0]
+            if self._at.get(order_id) == (at, n):
+                return at
             heapq.heappop(heap)
-        return heap[0][0] if heap else None
+        return None
 
     def armed(self) -> list[str]:
         """Ids with a deadline, in the order in which they were armed."""

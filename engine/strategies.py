@@ -370,7 +370,8 @@ class StrategyDesk:
             for action, origin in acted:
                 self._orders.carry_out(name, action, origin)
             return
-        self._asked.extend((name, action, origin) for action, origin in acted)
+        for action, origin in acted:
+            self._asked.append((name, action, origin))
         if not self._working:
             self._work_off()
 

@@ -48,6 +48,8 @@ class Inside:
 class InsideHost(StrategyHost):
     """`StrategyHost` over a `Runtime` in this process."""
 
+    _conflates = True
+
     def __init__(self, *args: Any, inside: Inside, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._inside = inside
@@ -111,10 +113,6 @@ class InsideHost(StrategyHost):
     async def ended(self) -> None:
         while self.live:
             await self._clock.sleep(NS // 100)
-
-    @property
-    def _conflates(self) -> bool:
-        return self._busy or self.state == "starting"
 
     def _later(self, act: Callable[..., None], *args: Any) -> None:
         life = self._lives

@@ -58,6 +58,8 @@ class StrategyHost(ABC):
 
     nice: int = 0
     """Added to the process's niceness."""
+    _conflates = False
+    """Whether a quote that waits while the strategy is busy may be replaced by a newer one."""
     _enforces = False
     """Whether hard deadlines count: not where the host's time must decide nothing."""
 
@@ -185,7 +187,8 @@ class StrategyHost(ABC):
     def quote(self, quote: Quote, arrived: int = 0) -> None:
         """`arrived`: host's performance counter when it reached the engine, ns. Taken at the next `flush`."""
         if self.live and not self._stopping:
-            self._mail.quote(quote, arrived or self._clock.perf(), self._conflates)
+            conflate = self._conflates and (self._busy or self.state == "starting")
+            self._mail.quote(quote, arrived or self._clock.perf(), conflate)
 
     def trade(self, trade: Trade, arrived: int = 0) -> None:
         if self.live and not self._stopping:
@@ -235,11 +238,6 @@ class StrategyHost(ABC):
         )
 
     # --- for the two kinds of host --------------------------------------------------------------------
-
-    @property
-    def _conflates(self) -> bool:
-        """True while a quote that waits may be replaced by a newer one."""
-        return False
 
     @abstractmethod
     def _release(self, process: Process, graceful: bool) -> None:

@@ -42,6 +42,7 @@ class RealtimeHost(StrategyHost):
     """
 
     nice = 5
+    _conflates = True
     _enforces = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -175,10 +176,6 @@ class RealtimeHost(StrategyHost):
             timeout, lambda: self.kill(f"{reason}; did not end within {timeout:g} s and was killed")
         )
         self.flush()
-
-    @property
-    def _conflates(self) -> bool:
-        return self._busy or self.state == "starting"
 
     # --- the socket -----------------------------------------------------------------------------------
 

@@ -293,6 +293,7 @@ UNSAVED = {
     "AlertBook": {"_last", "suppressed"},
     "OrderRecord": {"attempts", "compared", "drawn"},
     "OwnPrices": {"_heaps"},
+    "ClosedOrders": {"_newest"},
     "_Row": {"_newest", "_dirty"},
 }
 """By class: what is no part of a fold, or follows from the rest."""
@@ -347,7 +348,7 @@ def _is_nothing(entry: Any) -> bool:
     if isinstance(entry, list):
         return not any(entry)
     if isinstance(entry, tuple) and entry[0] == "_Row":
-        return not entry[1]["_records"]
+        return not entry[1]["orders"]
     if isinstance(entry, tuple) and entry[0] == "Position":
         return not entry[1]["booked"] and not entry[1]["intended"]
     return False

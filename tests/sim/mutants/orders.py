@@ -172,7 +172,7 @@ ORDERS: Final = (
         (
             Edit(
                 "engine.grouping",
-                "        for parent_id, owner in self._at_venue.outgrown(self._kill.covers, tuple(self._open)):\n",
+                "        for parent_id, owner in self._at_venue.outgrown(self._kill.covers, self._open):\n",
                 "        for parent_id, owner in ():\n",
             ),
         ),

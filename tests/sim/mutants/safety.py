@@ -129,7 +129,7 @@ SAFETY: Final = (
         (
             Edit(
                 "engine.lifecycle_types",
-                "        if self.is_closed:\n            most = told\n",
+                "        if self.status in CLOSED and not self.replaces:  # as `is_closed`\n            most = told\n",
                 "        if self.is_closed or self.status is OrderStatus.UNKNOWN:\n            return 0\n",
             ),
         ),
