@@ -26,6 +26,10 @@ class Run:
     real_time: bool
     begin: int
     end: int
+    boot: str = ""
+    """Which start of the host it ran in; empty: not known."""
+    uptime: int = 0
+    """ns from there to `begin`, by a clock that nobody sets."""
 
 
 @dataclass(slots=True)
@@ -39,8 +43,8 @@ class Record:
     def days(self, stage: str, hours: float) -> list[date]:
         """UTC days on which engines of this stage ran for so many hours, oldest first."""
         spans = [
-            (run.begin, run.end)
-            for run in self.runs
+            (begin, begin + run.end - run.begin)
+            for run, begin in self._dated()
             if run.stage == stage
             and run.real_time
             and (run.broker not in PAPER_BROKERS or stage in ("paper", "shadow"))
@@ -53,6 +57,17 @@ class Record:
                 served[day] = served.get(day, 0) + span
             counted = max(counted, end)
         return sorted(day for day, span in served.items() if span >= hours * 3600 * NS and span > 0)
+
+    def _dated(self) -> Iterator[tuple[Run, int]]:
+        """The runs, and when each began, UTC ns. Of those within one start of the host the first is dated by
+        the host's clock and the others by the time that has passed since, so that a clock set between two of
+        them neither makes a day nor takes one away."""
+        started: dict[str, int] = {}
+        for run in sorted(self.runs, key=lambda run: run.uptime):
+            if not run.boot:
+                yield run, run.begin
+            else:
+                yield run, started.setdefault(run.boot, run.begin - run.uptime) + run.uptime
 
 
 def _by_day(begin: int, end: int) -> Iterator[tuple[date, int]]:
@@ -91,4 +106,4 @@ def _runs(tape: Tape) -> Iterator[Run]:
         assert isinstance(started, RunStarted)
         last = tape.row(starts[number + 1].seq - 1 if number + 1 < len(starts) else tape.last)
         end = max(last.ts, row.ts) if last is not None else row.ts
-        yield Run(started.stage, started.broker, started.real_time, row.ts, end)
+        yield Run(started.stage, started.broker, started.real_time, row.ts, end, started.boot, started.uptime)

@@ -23,6 +23,7 @@ from app.sentinel.policy import address_of, exchange_addresses, policy_of
 from app.sentinel.post import SentinelPost
 from app.settings import Settings, reload_limits
 from app.shadow import shadow_exchange
+from app.uptime import since_boot
 from brokers.exchange.config import AccountConfig
 from brokers.exchange.depth import ExchangeDepth
 from brokers.exchange.exchange import Exchange
@@ -273,6 +274,8 @@ async def assemble(
             lots_cap=settings.promotion.pilot_lots if settings.stage == "pilot" else None,
         )
     )
+    real_time = not options.virtual and options.speed == 1.0 and not is_replay(options)
+    boot, uptime = since_boot() if real_time else ("", 0)
     engine.core.commit(
         RunStarted(
             install=install,
@@ -282,7 +285,9 @@ async def assemble(
             broker=adapter.name,
             feed=feed.name,
             stage=settings.stage,
-            real_time=not options.virtual and options.speed == 1.0 and not is_replay(options),
+            real_time=real_time,
+            boot=boot,
+            uptime=uptime,
             instruments=tuple(feed.instruments),
         )
     )

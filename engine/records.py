@@ -30,6 +30,10 @@ class RunStarted(Record, frozen=True, tag="run_started"):
     """How far this trader has come: paper, shadow, pilot or live."""
     real_time: bool = False
     """Engine time ran as the host's did: only such a run counts as days served."""
+    boot: str = ""
+    """Which start of the host this was, by its kernel; empty where it does not say, and in virtual time."""
+    uptime: int = 0
+    """ns since that start, time asleep included: a clock that nobody sets."""
     instruments: tuple[Instrument, ...] = ()
     """What was listed: prices in the rows are ticks of these."""
 

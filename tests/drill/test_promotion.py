@@ -21,6 +21,7 @@ from app.drill.results import build_fingerprint, config_fingerprint, place_for, 
 from app.promotion import GateClosed, checklist, missing, pass_gate, phrase
 from app.served import record_of
 from app.settings import Settings
+from app.uptime import since_boot
 from engine.config import InstrumentLimits, JournalConfig, RiskLimits
 from engine.control.commands import Reload, Submit
 from engine.journal import Journal
@@ -145,6 +146,26 @@ def test_an_hour_of_two_engines_or_of_a_copied_journal_is_one_hour(tmp_path: Pat
     serve(other, [(NOON + 20 * 60 * NS, NOON + HOUR, {})])  # 20 minutes of it beside the first
     assert len(record_of([tmp_path, other]).days("paper", 1)) == 1, "60 and 10 minutes"
     assert not record_of([tmp_path, other]).days("paper", 1.2)
+
+
+def test_a_clock_that_is_set_between_two_runs_makes_no_day_and_takes_none_away(tmp_path: Path) -> None:
+    """Two hours each, one after the other, with the host's clock set a day ahead between them."""
+    up = [{"boot": "first", "uptime": 5 * DAY + n * 2 * HOUR} for n in range(14)]
+    hurried = [(begin, end, up[n]) for n, (begin, end, _) in enumerate(days(14))]
+    serve(tmp_path / "ahead", hurried)
+    assert [str(d) for d in record_of([tmp_path / "ahead"]).days("paper", 1)] == ["2026-03-02", "2026-03-03"]
+    # Set back to the same noon each day: that was 14 days, and here the host was started anew after seven.
+    served = [
+        (NOON + n * HOUR, NOON + n * HOUR + HOUR, {"boot": f"{n // 7}", "uptime": (n % 7) * DAY + HOUR})
+        for n in range(14)
+    ]
+    serve(tmp_path / "back", served)
+    assert len(record_of([tmp_path / "back"]).days("paper", 1)) == 7, (
+        "nobody knows how far two starts are apart"
+    )
+    apart = [(b + 20 * DAY * int(f["boot"]), e + 20 * DAY * int(f["boot"]), f) for b, e, f in served]
+    serve(tmp_path / "apart", apart)
+    assert len(record_of([tmp_path / "apart"]).days("paper", 1)) == 14
 
 
 def test_a_rehearsal_on_paper_is_no_day_of_a_pilot(tmp_path: Path) -> None:
@@ -340,6 +361,8 @@ def test_a_pilot_runs_only_when_overridden_is_capped_and_the_journal_keeps_it() 
             assert any("14 days" in text for text in record.missing)
             (start,) = (decode(r.kind, r.body) for r in tape.of_kind("run_started"))
             assert isinstance(start, RunStarted) and start.stage == "pilot" and start.real_time
+            boot, now = since_boot()
+            assert start.boot == boot and start.uptime <= now and bool(boot) == (start.uptime > 0)
 
 
 @pytest.mark.parametrize(
