@@ -8,6 +8,7 @@ from typing import Final
 from engine.feeds.watchdog import DataState, Watchdog
 from engine.model import Instrument, MarketState, Quote, Trade
 from engine.risk.view import DataState as RiskData
+from engine.risk.view import Market as Rules
 from engine.sessions import Calendar
 
 _UNKNOWN: Final = MarketState.UNKNOWN
@@ -27,6 +28,7 @@ class Market:
         "quote",
         "quote_perf",
         "reference",
+        "rules",
         "valued",
         "venue_state",
         "version",
@@ -45,6 +47,8 @@ class Market:
         self.venue_state = MarketState.UNKNOWN
         self.low_limit: int | None = None
         self.high_limit: int | None = None
+        self.rules = Rules(_UNKNOWN)
+        """The venue's state and limits in the form that controls read."""
         self.mark_twice: int | None = None
         """Bid + ask of the last two-sided, uncrossed quote, or twice the last trade: marks profit."""
         self.reference: int | None = None
@@ -64,8 +68,9 @@ class Market:
 
     def risk_data(self, now: int) -> RiskData:
         """The watchdog's word in the form that controls read."""
-        word, age, _ = self.watchdog.look(now)
-        return RiskData(word, age, self.watchdog.age_limit())
+        watchdog = self.watchdog
+        word, age, _ = watchdog.look(now)
+        return RiskData(word, age, watchdog.limit)
 
 
 class MarketBook:
@@ -138,6 +143,7 @@ class MarketBook:
             return False
         changed = (market.venue_state, market.low_limit, market.high_limit) != (state, low, high)
         market.venue_state, market.low_limit, market.high_limit = state, low, high
+        market.rules = Rules(state, low, high)
         market.watchdog.on_market_state(state, now)
         market.version += 1
         self.version += 1

@@ -171,6 +171,9 @@ class PositionBook:
         self._positions: dict[str, Position] = {}
         self.version = 0
         """Counts the changes of what is held; what is intended, or confirmed by the broker, is none."""
+        self.confirmed = 0
+        """Counts what the broker said that no figure follows yet: another position than before, or than
+        ours."""
         self._notes = 0
         """Bookings without an execution so far."""
         self._alike: dict[Legs, Legs] = {}
@@ -293,6 +296,8 @@ class PositionBook:
     def confirm(self, symbol: str, qty: int, as_of: int) -> None:
         """Notes what the broker said, signed lots."""
         position = self.get(symbol)
+        if qty != position.broker or qty != position.held.qty:
+            self.confirmed += 1
         position.broker = qty
         position.broker_as_of = as_of
 

@@ -22,8 +22,10 @@ from engine.risk.controls.daily_loss import loss_limit
 from engine.risk.limits import LimitsBook
 from engine.risk.view import DataState, Market, OrderStanding, Reference
 
-_NO_MARKET = Market(MarketState.UNKNOWN)
+_UNKNOWN = MarketState.UNKNOWN
+_NO_MARKET = Market(_UNKNOWN)
 _NO_DATA = DataState("none", None, 0)
+_NOTHING = Decimal(0)
 
 
 class Versioned(Protocol):
@@ -39,21 +41,71 @@ class _Never:
 class EngineView:
     """Implements `RiskView`. Read on the engine's thread only."""
 
+    # Slots, because the interpreter looks names up anew each time in an object of 30 attributes and more.
+    __slots__ = (
+        "_account",
+        "_account_at",
+        "_account_read",
+        "_account_ts",
+        "_account_until",
+        "_account_version",
+        "_books",
+        "_carried",
+        "_carried_at",
+        "_clock",
+        "_day_pnl",
+        "_equity",
+        "_limits",
+        "_loss_limited",
+        "_margin_bound",
+        "_margin_of",
+        "_markets",
+        "_names",
+        "_peak",
+        "_profit_of",
+        "_profits",
+        "_strategies",
+        "_symbols",
+        "_symbols_key",
+        "_total",
+        "believed",
+        "covers",
+        "doubt",
+        "enabled",
+        "figures",
+        "margins",
+        "mono",
+        "now",
+        "pause_reasons",
+        "per_lot",
+    )
+
     def __init__(self, books: Books, markets: MarketBook, clock: Clock, limits: LimitsBook) -> None:
         self._books = books
         self._markets = markets
         self._clock = clock
         self._limits = limits
         self._strategies = {s.name: s for s in books.config.strategies}
+        self._names = tuple(self._strategies)
+        self._loss_limited = frozenset(s.name for s in books.config.strategies if s.max_loss is not None)
         self._symbols: tuple[str, ...] = ()
         self._symbols_key = (-1, -1)
-        self._profit_of: tuple[object, ...] = ()
-        """What total, day's profit and equity were reckoned of."""
+        self._profit_of: tuple[int, int, object] = (-1, -1, None)
+        """What total, day's profit and equity were reckoned of: versions of positions and prices, the day."""
+        self._profits: dict[str, tuple[int | None, Decimal]] = {}
+        """Of each instrument the doubled mark (0 where nothing is held) and the profit at it, for the
+        positions as of `_profit_of`."""
         self._total: Decimal | None = None
         self._day_pnl: Decimal | None = None
         self._equity: Decimal | None = None
         self._account: AccountValues | None = None
         self._account_at = self._account_ts = 0
+        self._account_until = -1
+        """Mono up to which the broker's figures are believed."""
+        self._margin_of = (-1, -1)
+        """Versions of positions and margins that `_margin_bound` was summed up of."""
+        self._margin_bound: Decimal | None = None
+        """What the positions bind by our own reckoning."""
         self.believed = int(max(3 * books.config.reconcile.every, 10.0) * NS)
         """ns for which what the broker said when it was asked is taken for how it stands."""
         self._account_version = 0
@@ -92,28 +144,23 @@ class EngineView:
         return self._strategies.get(name)
 
     def strategies(self) -> Sequence[str]:
-        return tuple(self._strategies)
+        return self._names
 
     # versions
 
     def symbols(self) -> Sequence[str]:
-        key = (self._books.symbols_version, len(self._markets.by_symbol))
-        if key != self._symbols_key:
-            self._symbols_key = key
+        known, by_symbol = self._books.symbols_version, self._markets.by_symbol
+        if self._symbols_key != (known, len(by_symbol)):
+            self._symbols_key = (known, len(by_symbol))
             self._symbols = tuple(
-                sorted(
-                    {
-                        *self._markets.by_symbol,
-                        *(p.symbol for p in self._books.positions),
-                        *self._books.symbol_touched,
-                    }
-                )
+                sorted({*by_symbol, *(p.symbol for p in self._books.positions), *self._books.symbol_touched})
             )
         return self._symbols
 
     def stamp(self) -> tuple[object, ...]:
         return (
             self._books.figures,
+            self._books.positions.confirmed,
             self._markets.version,
             self.margins.version,
             self._limits.version,
@@ -121,33 +168,42 @@ class EngineView:
             self.enabled,
         )
 
+    def worth_version(self) -> int:
+        books, markets = self._books, self._markets
+        return books.figures + markets.valued + self.margins.version + len(markets.by_symbol)
+
     def value_version(self, symbol: str) -> int:
         market = self._markets.by_symbol.get(symbol)
         own = self._books.versions.get(symbol, 0) + self.margins.version
         return own if market is None else own + market.valued
 
     def version(self, symbol: str) -> int:
+        books = self._books
         market = self._markets.by_symbol.get(symbol)
-        own = self._books.versions.get(symbol, 0) + self.margins.version
+        own = books.versions.get(symbol, 0) + books.positions.confirmed + self.margins.version
         return own if market is None else own + market.version
+
+    def booked_version(self, symbol: str) -> int:
+        books = self._books
+        if not symbol:
+            return 2 * books.figures + self.enabled
+        return books.versions.get(symbol, 0) + books.positions.confirmed
 
     def account_version(self) -> int:
         """Prices count only where something is held or may still be: others change no figure."""
         books = self._books
-        if books.figures != self._carried_at:
-            self._carried_at = books.figures
+        figures = books.figures
+        if figures != self._carried_at:
+            self._carried_at = figures
             self._carried = tuple(
                 market
                 for symbol, market in self._markets.by_symbol.items()
                 if books.positions.qty(symbol) or any(books.orders.exposure(symbol))
             )
-        read = (
-            books.figures,
-            sum([market.valued for market in self._carried]),
-            self.account(),
-            self.margins.version,
-            self.enabled,
-        )
+        valued = 0
+        for market in self._carried:
+            valued += market.valued
+        read = (figures, valued, self.account(), self.margins.version, self.enabled)
         if read != self._account_read:
             self._account_read = read
             self._account_version += 1
@@ -155,10 +211,8 @@ class EngineView:
 
     def strategy_version(self, strategy: str) -> int:
         """Prices count only where a loss is limited: no other figure of a strategy follows them."""
-        config = self._strategies.get(strategy)
-        if config is None or config.max_loss is None:
-            return self._books.figures
-        return self._books.figures + self._markets.valued
+        figures = self._books.figures
+        return figures + self._markets.valued if strategy in self._loss_limited else figures
 
     # instruments and money
 
@@ -259,13 +313,15 @@ class EngineView:
         market = self._markets.by_symbol.get(symbol)
         if market is None:
             return None
-        quote = market.quote
-        now = self._clock.now()
-        if market.reference is None:
+        price = market.reference
+        if price is None:
             return None
+        quote = market.quote
         if quote is not None and quote.bid is not None and quote.ask is not None:
-            return Reference(market.reference, max(0, now - quote.ts))
-        return Reference(market.reference, max(0, now - market.last_ts))
+            age = self._clock.now() - quote.ts
+        else:
+            age = self._clock.now() - market.last_ts
+        return Reference(price, age if age > 0 else 0)
 
     def data_state(self, symbol: str) -> DataState:
         market = self._markets.by_symbol.get(symbol)
@@ -275,7 +331,10 @@ class EngineView:
         market = self._markets.by_symbol.get(symbol)
         if market is None:
             return _NO_MARKET
-        return Market(market.state(self._clock.now()), market.low_limit, market.high_limit)
+        rules = market.rules
+        if rules.state is not _UNKNOWN:
+            return rules
+        return Market(market.state(self._clock.now()), rules.low, rules.high)
 
     def data_age(self) -> float | None:
         """Seconds since the newest quote of any open market; None before the first."""
@@ -296,6 +355,7 @@ class EngineView:
         """The broker's own figures; they age."""
         self._account = values
         self._account_at, self._account_ts = mono, self._clock.now()
+        self._account_until = mono + self.believed
 
     @property
     def account_at(self) -> int:
@@ -309,9 +369,7 @@ class EngineView:
     def account(self) -> AccountValues | None:
         """The broker's figures while they are fresh: three reconciliations old at the most."""
         values = self._account
-        if values is None or self.mono() - self._account_at > self.believed:
-            return None
-        return values
+        return None if values is None or self.mono() > self._account_until else values
 
     def total_pnl(self) -> Decimal | None:
         """Realised + open − fees since the journal began; None where a held position has no mark."""
@@ -320,26 +378,37 @@ class EngineView:
 
     def _reckon(self) -> None:
         """Brings the figures of profit up to date: each order asks for them five times."""
-        books = self._books
-        day = books.day
-        of = (books.positions.version, self._markets.valued, day)
-        if of == self._profit_of:
+        books, markets = self._books, self._markets
+        held, day = books.positions.version, books.day
+        before = self._profit_of
+        if before[1] == markets.valued and before[0] == held and before[2] is day:
             return
-        self._profit_of = of
-        total: Decimal | None = Decimal(0)
-        for position in books.positions:
-            market = self._markets.by_symbol.get(position.symbol)
-            one = books.profit(position.symbol, market.mark_twice if market is not None else None)
-            if one is None:
-                total = None
-                break
-            assert total is not None
-            total += one
-        self._total = total
+        self._profit_of = (held, markets.valued, day)
+        if before[0] != held:
+            self._profits.clear()
+        self._total = total = self._summed()
         self._day_pnl = self._equity = None
         if total is not None and day is not None:
             self._day_pnl = total - day.baseline
             self._equity = day.opening_equity + self._day_pnl
+
+    def _summed(self) -> Decimal | None:
+        """The profit of all instruments. Only those are reckoned anew whose mark is another one."""
+        total, profits, by_symbol = _NOTHING, self._profits, self._markets.by_symbol
+        for position in self._books.positions:
+            symbol = position.symbol
+            mark: int | None = 0  # what is flat follows no price
+            if position.held.qty:
+                market = by_symbol.get(symbol)
+                mark = market.mark_twice if market is not None else None
+            known = profits.get(symbol)
+            if known is None or known[0] != mark:
+                one = self._books.profit(symbol, mark)
+                if one is None:
+                    return None
+                known = profits[symbol] = (mark, one)
+            total += known[1]
+        return total
 
     def day_pnl(self) -> Decimal | None:
         self._reckon()
@@ -348,6 +417,8 @@ class EngineView:
     def broker_day_pnl(self) -> Decimal | None:
         """His day may begin at another time than ours. What he had lost before ours began does not count; a
         gain of before is not taken off, so that a new day of his cannot look like a loss."""
+        if self._account is None or self._account.day_pnl is None:
+            return None
         values, day = self.account(), self._books.day
         if values is None or values.day_pnl is None:
             return None
@@ -380,9 +451,11 @@ class EngineView:
         own, values = self.equity(), self.account()
         if own is None or values is None or values.equity is None:
             return own
-        return min(own, values.equity)
+        return values.equity if values.equity < own else own
 
     def margin_ahead(self) -> tuple[Decimal, int] | None:
+        if self._account is None or self._account.next_margin is None:
+            return None
         values = self.account()
         if values is None or values.next_margin is None or values.next_change is None:
             return None
@@ -399,14 +472,22 @@ class EngineView:
             bound = max(bound, values.equity - values.excess_liquidity)
         elif self.tells("excess_liquidity"):
             return None
-        own = Decimal(0)
-        for position in self._books.positions:
-            if position.held.qty:
-                needed = self.margin_needed(position.symbol, abs(position.held.qty))
-                if needed is None:
-                    return None
-                own += needed
-        return max(own, bound)
+        own = self._margin_own()
+        if own is None:
+            return None
+        return bound if bound > own else own
+
+    def _margin_own(self) -> Decimal | None:
+        of = (self._books.positions.version, self.margins.version)
+        if of != self._margin_of:
+            self._margin_of = of
+            own: Decimal | None = _NOTHING
+            for position in self._books.positions:
+                if position.held.qty and own is not None:
+                    needed = self.margin_needed(position.symbol, abs(position.held.qty))
+                    own = None if needed is None else own + needed
+            self._margin_bound = own
+        return self._margin_bound
 
     def trading_day(self) -> str:
         return self._books.day.trading_day if self._books.day is not None else ""

@@ -27,7 +27,6 @@ class JumpFilter:
     """The believed level and range of one instrument, and what is doubted at the moment."""
 
     __slots__ = (
-        "_doubts",
         "_hi",
         "_lo",
         "_moved",
@@ -37,6 +36,7 @@ class JumpFilter:
         "_suspect",
         "confirmed",
         "doubted",
+        "doubts",
         "refuted",
     )
 
@@ -51,17 +51,14 @@ class JumpFilter:
         self._hi = self._lo = 0
         self._moved = 0
         self._suspect = self._print_suspect = 0
-        self._doubts = self._print_doubts = 0
-
-    @property
-    def pending(self) -> bool:
-        """True while a jump of the quotes is neither confirmed nor refuted."""
-        return self._doubts > 0
+        self.doubts = self._print_doubts = 0
+        """Quotes in a row that were refused (and prints): above 0 while a jump of the quotes is neither
+        confirmed nor refuted."""
 
     def reset(self) -> None:
         """The next level is believed whatever it is: a session opens."""
         self._ref = None
-        self._doubts = self._print_doubts = 0
+        self.doubts = self._print_doubts = 0
 
     def believes(self, mid: int, spread: int, now: int) -> bool:
         """Judges a two-sided quote. A wide spread may move the mid by half of it for no reason."""
@@ -70,16 +67,16 @@ class JumpFilter:
             self._settle(mid, now)
             return True
         if abs(mid - ref) <= self._room(ref) + spread:
-            if self._doubts:
+            if self.doubts:
                 self.refuted += 1
             self._follow(mid, now)
             return True
-        if self._doubts and (self._doubts >= DOUBTS or self._near(mid, self._suspect, spread)):
+        if self.doubts and (self.doubts >= DOUBTS or self._near(mid, self._suspect, spread)):
             self.confirmed += 1
             self._settle(mid, now)
             return True
         self._suspect = mid
-        self._doubts += 1
+        self.doubts += 1
         self.doubted += 1
         return False
 
@@ -99,7 +96,7 @@ class JumpFilter:
             return True
         if (
             (self._print_doubts and self._near(price, self._print_suspect, spread))
-            or (self._doubts and self._near(price, self._suspect, spread))
+            or (self.doubts and self._near(price, self._suspect, spread))
             or self._print_doubts >= DOUBTS
         ):
             self.confirmed += 1
@@ -129,7 +126,7 @@ class JumpFilter:
 
     def _follow(self, mid: int, now: int) -> None:
         self._ref = mid
-        self._doubts = 0
+        self.doubts = 0
         passed = now - self._moved
         hi, lo = self._hi, self._lo
         if passed >= RANGE_WINDOW:
@@ -144,5 +141,5 @@ class JumpFilter:
     def _settle(self, mid: int, now: int) -> None:
         """A new level: the range starts there."""
         self._ref = self._hi = self._lo = mid
-        self._doubts = 0
+        self.doubts = 0
         self._moved = now

@@ -57,7 +57,6 @@ class Watchdog:
         "_bid",
         "_flip",
         "_jumps",
-        "_limit",
         "_open",
         "_opened",
         "_quiet",
@@ -72,6 +71,7 @@ class Watchdog:
         "crossed",
         "future",
         "instrument",
+        "limit",
         "locked",
         "nonpositive",
         "one_sided",
@@ -121,7 +121,8 @@ class Watchdog:
         self._flip = 0
         self._jumps = JumpFilter()
         self._quiet = self.stale_after / 2
-        self._limit = self.stale_after
+        self.limit = self.stale_after
+        """Silence, in ns, beyond which this instrument counts as stale."""
 
     # -- records
 
@@ -192,7 +193,7 @@ class Watchdog:
     def state(self, now: int) -> DataState:
         """How good the data is at `now`."""
         word, age, detail = self.look(now)
-        return DataState(word=_SHOWN[word], age=age, limit=self._limit, detail=detail)
+        return DataState(word=_SHOWN[word], age=age, limit=self.limit, detail=detail)
 
     def look(self, now: int) -> tuple[Finding, int | None, str]:
         """What is found, its age and detail, for those who ask with every order."""
@@ -203,15 +204,15 @@ class Watchdog:
             return "closed", age, self._why_closed(now)
         if not self._quoted or age is None:
             return "none", age, "no quote yet"
-        silent = now - max(self._seen, self._opened)
-        if silent > self._limit:
-            allowed = f"silent for {silent / NS:.1f} s, its rhythm allows {self._limit / NS:.1f} s"
+        silent = now - (self._seen if self._seen > self._opened else self._opened)
+        if silent > self.limit:
+            allowed = f"silent for {silent / NS:.1f} s, its rhythm allows {self.limit / NS:.1f} s"
             return "stale", age, allowed
         if now < self._seen - NS:
             return "stale", age, "the clock stepped back, nothing came since"
         if self._behind > self.stale_after:
             return "behind", age, f"feed is {self._behind / NS:.1f} s behind"
-        if self._jumps.pending:
+        if self._jumps.doubts:
             return "jump", age, "a jump in price is not confirmed yet"
         if self._bid is None or self._ask is None:
             missing = "no bid" if self._ask is not None else "no offer"
@@ -223,14 +224,10 @@ class Watchdog:
             return ("crossed", age, f"crossed by {by} ticks") if by else ("locked", age, "locked")
         return "live", age, ""
 
-    def age_limit(self) -> int:
-        """Silence, in ns, beyond which this instrument counts as stale."""
-        return self._limit
-
     def set_stale_after(self, stale_after: float) -> None:
         """Takes over a changed limit (seconds); what was learned of the rhythm stays."""
         self.stale_after = int(stale_after * NS)
-        self._limit = self._limited()
+        self.limit = self._limited()
 
     def next_deadline(self, now: int) -> int | None:
         """First moment after `now` at which `state` may change by time alone; None where it will not."""
@@ -239,7 +236,7 @@ class Watchdog:
         flip = self._flip if self._flip < _NEVER else None
         if not self._open or not self._quoted:
             return flip
-        due = max(self._seen, self._opened) + self._limit + 1
+        due = max(self._seen, self._opened) + self.limit + 1
         if due <= now:
             return flip
         return due if flip is None else min(due, flip)
@@ -271,15 +268,21 @@ class Watchdog:
             if gap > 0:
                 quiet = self._quiet
                 quiet -= quiet * gap / FORGET if gap < FORGET else quiet
-                learned = gap if gap < self._limit else self._limit
+                learned = gap if gap < self.limit else self.limit
                 self._quiet = learned if learned > quiet else quiet
-                self._limit = self._limited()
+                self.limit = self._limited()
         if now < self._seen and self._opened > now:
             self._opened = now  # the clock stepped back
         self._seen = now
 
     def _limited(self) -> int:
-        return min(max(int(2 * self._quiet), self.stale_after), max(self.stale_max, self.stale_after))
+        least, most = self.stale_after, self.stale_max
+        if most < least:
+            most = least
+        limit = int(2 * self._quiet)
+        if limit < least:
+            return least
+        return limit if limit < most else most
 
     def _measure_lag(self, offset: int, now: int) -> None:
         """`offset`: engine time − stamp. The least seen is the clocks' skew, what is beyond it is lag."""
@@ -294,7 +297,9 @@ class Watchdog:
             skew = offset
         else:
             # Follows a clock that drifts, by at most 1 ms a second and not at all through silences.
-            skew += min(max(min(now - self._seen, NS), 0) // 1000, offset - skew)
+            passed = now - self._seen
+            follows = 0 if passed <= 0 else (passed if passed < NS else NS) // 1000
+            skew = skew + follows if follows < offset - skew else offset
         self._skew = skew
         self._behind = offset - skew
 

@@ -8,7 +8,8 @@ time alone may have changed it; so an idle round costs a few comparisons.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from typing import Final
 
 from engine.config import Action, RiskLimits
 from engine.model import Value
@@ -16,6 +17,9 @@ from engine.risk import words
 from engine.risk.control import Control, Reading, ScopeKind
 from engine.risk.controls import ControlSet
 from engine.risk.view import RiskView
+
+_NEVER: Final = 1 << 62
+"""Mono at which what time alone does not change falls due."""
 
 
 class RiskEvent(Value, frozen=True, kw_only=True):
@@ -70,7 +74,8 @@ class _Group:
 
     def __init__(self, controls: Sequence[Control], scope: str) -> None:
         self.version = -1
-        self.due: int | None = None
+        self.due = _NEVER
+        """Earliest mono at which time alone may change a figure."""
         self.places = {c.name: _Place(c, scope) for c in controls}
 
 
@@ -81,9 +86,16 @@ class RiskLoop:
         self.controls = controls
         kinds: tuple[ScopeKind, ...] = ("account", "symbol", "strategy", "class")
         self._kinds = {kind: tuple(c for c in controls.all if c.kind == kind) for kind in kinds}
-        self._account = _Group([c for c in self._kinds["account"] if not c.quiet], "")
+        loud = [c for c in self._kinds["account"] if not c.quiet]
+        self._account = _Group([c for c in loud if c.follows_market], "")
+        self._orders = _Group([c for c in loud if not c.follows_market], "")
+        """Of the account what orders and halts alone decide."""
         self._quiet = _Group([c for c in self._kinds["account"] if c.quiet], "")
+        self._of_market = [c for c in self._kinds["symbol"] if c.follows_market]
+        self._of_books = [c for c in self._kinds["symbol"] if not c.follows_market]
         self._symbols: dict[str, _Group] = {}
+        self._booked: dict[str, _Group] = {}
+        """By symbol what follows no quotes: the same symbols as in `_symbols`."""
         self._strategies: dict[str, _Group] = {}
         self._classes: dict[str, _Group] = {}
         self._limits_version: int | None = None
@@ -92,7 +104,7 @@ class RiskLoop:
         self._events: list[RiskEvent] = []
         self._stamp: object = None
         """Of the view in the last round that looked at anything."""
-        self._due: int | None = None
+        self._due = _NEVER
         """Earliest mono at which time alone may bring something new, as of that round."""
         self.rounds = 0
         self.evaluations = 0
@@ -104,7 +116,7 @@ class RiskLoop:
         self.rounds += 1
         mono = view.mono()
         stamp = view.stamp()
-        if stamp == self._stamp and (self._due is None or mono < self._due) and not self._any_touched():
+        if stamp == self._stamp and mono < self._due and not self._any_touched():
             return ()  # most rounds: nothing moved, and nothing falls due
         self._stamp = None  # of a round that fails nothing is known
         version = view.limits_version()
@@ -112,42 +124,53 @@ class RiskLoop:
             self._limits_version = version
             self._limits = view.limits()
             self._forget_versions(view)
-        symbols = view.symbols()
         dropped = False
+        symbols, groups = view.symbols(), self._symbols
         for symbol in symbols:
-            group = self._symbols.get(symbol)
+            group = groups.get(symbol)
             if group is None:
-                group = self._symbols[symbol] = _Group(self._kinds["symbol"], symbol)
-            now = view.version(symbol)
-            if now != group.version:
+                group = groups[symbol] = _Group(self._of_market, symbol)
+                self._booked[symbol] = _Group(self._of_books, symbol)
+            now, booked = view.version(symbol), self._booked[symbol]
+            if now != group.version and (held := view.booked_version(symbol)) != booked.version:
+                booked.version = held
+                self._evaluate(booked, view, mono)
+            elif mono >= booked.due:
+                self._evaluate(booked, view, mono)
+            if now != group.version or mono >= group.due:
                 group.version = now
                 self._evaluate(group, view, mono)
-            elif group.due is not None and mono >= group.due:
-                self._evaluate(group, view, mono)
-        if len(symbols) != len(self._symbols):
-            self._drop(self._symbols, symbols)
+        if len(symbols) != len(groups):
+            self._drop(groups, symbols)
+            self._drop(self._booked, symbols)
             dropped = True
-        configured = view.strategies()
+        configured, groups = view.strategies(), self._strategies
         for name in configured:
-            group = self._strategies.get(name)
+            group = groups.get(name)
             if group is None:
-                group = self._strategies[name] = _Group(self._kinds["strategy"], name)
+                group = groups[name] = _Group(self._kinds["strategy"], name)
             now = view.strategy_version(name)
-            if now != group.version or (group.due is not None and mono >= group.due):
+            if now != group.version or mono >= group.due:
                 group.version = now
                 self._evaluate(group, view, mono)
-        for name, group in self._strategies.items():
-            if group.due is not None and mono >= group.due and name not in configured:
-                self._overdue(group, view, mono)
+        if len(configured) != len(groups):
+            for name, group in groups.items():
+                if mono >= group.due and name not in configured:
+                    self._overdue(group, view, mono)
+        group = self._orders
+        now = view.booked_version("")
+        if now != group.version or mono >= group.due:
+            group.version = now
+            self._evaluate(group, view, mono)
         group = self._account
         now = view.account_version()
-        if dropped or now != group.version or (group.due is not None and mono >= group.due):
+        if dropped or now != group.version or mono >= group.due:
             group.version = now
             self._evaluate(group, view, mono)
             for other in self._classes.values():
                 self._evaluate(other, view, mono)
         group = self._quiet
-        if group.version < 0 or (group.due is not None and mono >= group.due):
+        if group.version < 0 or mono >= group.due:
             group.version = 0
             self._evaluate(group, view, mono)
         if self._any_touched():
@@ -163,8 +186,8 @@ class RiskLoop:
 
     def _forget_versions(self, view: RiskView) -> None:
         """New limits: every figure is stale, and other asset classes may have limits now."""
-        self._account.version = self._quiet.version = -1
-        for group in (*self._symbols.values(), *self._strategies.values()):
+        self._account.version = self._orders.version = self._quiet.version = -1
+        for group in (*self._symbols.values(), *self._booked.values(), *self._strategies.values()):
             group.version = -1
         wanted = sorted(view.limits().max_gross_by_class)
         self._drop(self._classes, wanted)
@@ -192,52 +215,59 @@ class RiskLoop:
                 # Orders by hand and netted ones have no configuration, but their executions count as well.
                 group = groups[scope] = _Group(self._kinds["strategy"], scope)
             due = self._look((group.places[control.name],), view, mono)
-            if due is not None and (group.due is None or due < group.due):
+            if due < group.due:
                 group.due = due
 
     def _overdue(self, group: _Group, view: RiskView, mono: int) -> None:
         """Owners without a configuration, whose orders by hand or netted were counted: what was touched is
         looked at again when its time has come. Left alone, it would call for a round at once for ever."""
-        dues = []
+        due = _NEVER
         for place in group.places.values():
             if place.reading is not None and place.reading.due is not None:
                 if place.reading.due <= mono:
                     self._look((place,), view, mono)
                 if place.reading.due is not None:
-                    dues.append(place.reading.due)
-        group.due = min(dues, default=None)
+                    due = min(due, place.reading.due)
+        group.due = due
 
     def _groups(self, control: Control) -> dict[str, _Group]:
         match control.kind:
             case "symbol":
-                return self._symbols
+                return self._symbols if control.follows_market else self._booked
             case "strategy":
                 return self._strategies
             case "class":
                 return self._classes
             case _:
-                return {"": self._quiet if control.quiet else self._account}
+                loud = self._account if control.follows_market else self._orders
+                return {"": self._quiet if control.quiet else loud}
 
     def _evaluate(self, group: _Group, view: RiskView, mono: int) -> None:
         group.due = self._look(group.places.values(), view, mono)
 
     # -- controls in their scopes
 
-    def _look(self, places: Iterable[_Place], view: RiskView, mono: int) -> int | None:
+    def _look(self, places: Collection[_Place], view: RiskView, mono: int) -> int:
         """Works these figures out anew. Returns the earliest mono at which time alone may change one."""
-        due: int | None = None
+        due = _NEVER
+        self.evaluations += len(places)
         for place in places:
-            self.evaluations += 1
+            control, before = place.control, place.reading
             try:
-                reading: Reading | None = place.control.evaluate(view, place.scope)
+                reading: Reading | None = control.evaluate(view, place.scope)
             except Exception as error:  # noqa: BLE001 - one control that fails must not stop the others
                 reading = None
                 self._failed(place, error, mono)
-            # Most figures are what they were, of controls without trouble.
-            if reading is not place.reading or place.holds or place.broken or place.control.fault:
+            if place.holds or place.broken or control.fault or before is None or reading is None:
                 self._judge(place, reading, view, mono)
                 reading = place.reading
-            if reading is not None and reading.due is not None and (due is None or reading.due < due):
+            elif reading is not before:
+                # Most figures are what they were, or where they were: of controls without trouble.
+                if reading.state == before.state and reading.action == before.action:
+                    place.reading = reading
+                else:
+                    self._judge(place, reading, view, mono)
+            if reading is not None and reading.due is not None and reading.due < due:
                 due = reading.due
         return due
 
@@ -402,17 +432,19 @@ class RiskLoop:
         touched; None where only a change can bring something new."""
         if self._any_touched():
             return view.mono()
-        return self._earliest() if self._stamp is None else self._due
+        due = self._earliest() if self._stamp is None else self._due
+        return due if due < _NEVER else None
 
     def _any_touched(self) -> bool:
         return any(self._all_touched)
 
-    def _earliest(self) -> int | None:
-        groups = [self._account, self._quiet]
-        for more in (self._symbols, self._strategies, self._classes):
-            groups += more.values()
-        dues = [group.due for group in groups if group.due is not None]
-        return min(dues) if dues else None
+    def _earliest(self) -> int:
+        due = min(self._account.due, self._orders.due, self._quiet.due)
+        for groups in (self._symbols, self._booked, self._strategies, self._classes):
+            for group in groups.values():
+                if group.due < due:
+                    due = group.due
+        return due
 
 
 def _as_tripped(reading: Reading, why: str) -> Reading:

@@ -40,6 +40,7 @@ class RiskTicker:
             raise ValueError(f"the risk period must be above 0 ns, not {period}")
         self._clock = clock
         self._loop = loop
+        self._health = loop.controls.health
         self._view = view
         self._sink = sink
         self._period = period
@@ -69,7 +70,7 @@ class RiskTicker:
         self._timer = None
         self._due = None
         self._last = None
-        self._loop.controls.health.stopped()
+        self._health.stopped()
 
     def wake(self) -> None:
         """Something changed: with `skip_idle` makes sure that the next round on the grid takes place."""
@@ -87,9 +88,10 @@ class RiskTicker:
             self._timer.cancel()
             self._timer = None
         self._due = at
-        self._loop.controls.health.promise(at)
+        self._health.promise(at)
         if at is not None:
-            self._timer = self._clock.call_later(max(0, at - self._clock.mono()), self._round)
+            delay = at - self._clock.mono()
+            self._timer = self._clock.call_later(delay if delay > 0 else 0, self._round)
 
     def _round(self) -> None:
         self._timer = None
@@ -101,7 +103,8 @@ class RiskTicker:
             self._undelivered.extend(self._loop.tick(self._view))
         except Exception as error:  # noqa: BLE001 - a failed round is the worst breach, not the end of rounds
             self._failed(error)
-        self._deliver()
+        if self._undelivered:
+            self._deliver()
         if self._hook is not None:
             try:
                 self._hook(period, mono - due)

@@ -94,6 +94,14 @@ class RiskView(Protocol):
     def version(self, symbol: str) -> int:
         """Changes whenever any answer about the symbol changes other than an age."""
 
+    def booked_version(self, symbol: str) -> int:
+        """Changes whenever position (by our count or the broker's), exposure or margin of the symbol change;
+        without a symbol whenever orders, halts or `trading_enabled` of the account do. Another `version`, or
+        `account_version`, goes with it; quotes alone change it not."""
+
+    def worth_version(self) -> int:
+        """Changes whenever `symbols` or any `value_version` does."""
+
     def value_version(self, symbol: str) -> int:
         """Changes whenever position, exposure, margin or `reference` price of the symbol change."""
 

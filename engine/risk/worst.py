@@ -6,7 +6,6 @@ needs the totals for each order. Money is account currency, exact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -15,22 +14,35 @@ from engine.risk.ask import Ask
 from engine.risk.view import Reference, RiskView
 
 ZERO: Final = Decimal(0)
+Ends = tuple[int, int]
+"""Highest and lowest position, signed lots, that fills can bring."""
 
 
-@dataclass(slots=True)
 class Line:
     """One symbol. `up` and `down` are the two ends that its position can reach, as signed notional."""
 
-    version: int
-    asset_class: str = ""
-    unit: Decimal | None = None
-    """|price| of one lot; None where price, rate or instrument is not known."""
-    position: int = 0
-    gross: Decimal | None = ZERO
-    up: Decimal = ZERO
-    down: Decimal = ZERO
-    margin: Decimal | None = ZERO
-    """Margin that the working orders could need beyond that of the position."""
+    __slots__ = ("asset_class", "down", "gross", "margin", "up", "version")
+
+    def __init__(self, version: int, asset_class: str) -> None:
+        self.version = version
+        self.asset_class = asset_class
+        self.gross: Decimal | None = ZERO
+        """None where price, rate or instrument is not known."""
+        self.up = self.down = ZERO
+        self.margin: Decimal | None = ZERO
+        """Margin that the working orders could need beyond that of the position."""
+
+    def fill(self, view: RiskView, symbol: str, unit: Decimal | None, position: int, ends: Ends) -> None:
+        """Values the two ends that the position can reach. `unit`: |price| of one lot."""
+        high, low = ends
+        worst = high if high > -low else -low  # high is never below low
+        extra = worst - abs(position)
+        if extra > 0:
+            self.margin = view.margin_needed(symbol, extra)
+        if unit is None:
+            self.gross = None
+        else:
+            self.gross, self.up, self.down = worst * unit, high * unit, low * unit
 
 
 class After(NamedTuple):
@@ -48,6 +60,8 @@ class WorstCase:
 
     def __init__(self) -> None:
         self._lines: dict[str, Line] = {}
+        self._version = -1
+        """The view's `worth_version` up to which all lines are counted."""
         self.gross: Decimal = ZERO
         self.up: Decimal = ZERO
         self.down: Decimal = ZERO
@@ -61,19 +75,25 @@ class WorstCase:
 
     @property
     def net(self) -> Decimal:
-        return max(abs(self.up), abs(self.down))
+        return _larger(self.up, self.down)
 
     def refresh(self, view: RiskView, but: str = "") -> None:
         """Counts what changed since the last call. `but`: a symbol whose line may stay as it was counted,
         where it had a value."""
+        now = view.worth_version()
+        if now == self._version:
+            return
+        self._version = -1  # of a count that fails nothing is known
         symbols = view.symbols()
         lines = self._lines
+        current = True
         changed = False
         for symbol in symbols:
             line = lines.get(symbol)
-            if symbol == but and line is not None and line.gross is not None and line.margin is not None:
-                continue
             version = view.value_version(symbol)
+            if symbol == but and line is not None and line.gross is not None and line.margin is not None:
+                current = current and line.version == version
+                continue
             if line is None or line.version != version:
                 lines[symbol] = self._line(view, symbol, version)
                 changed = True
@@ -84,15 +104,17 @@ class WorstCase:
             changed = True
         if changed:
             self._sum()
+        if current:
+            self._version = now
 
     def _line(self, view: RiskView, symbol: str, version: int) -> Line:
         position = view.position(symbol)
         buy, sell = view.exposure(symbol)
         instrument = view.instrument(symbol)
-        asset_class = "" if instrument is None else instrument.asset_class
-        line = Line(version, asset_class, _unit(instrument, view.reference(symbol), view), position)
+        line = Line(version, "" if instrument is None else instrument.asset_class)
         if position or buy or sell:
-            _fill(line, view, symbol, position + buy, position - sell)
+            unit = _unit(instrument, view.reference(symbol), view)
+            line.fill(view, symbol, unit, position, (position + buy, position - sell))
         return line
 
     def _sum(self) -> None:
@@ -127,14 +149,14 @@ class WorstCase:
         high = ask.position + (ask.others + ask.lots if ask.sign > 0 else ask.opposite)
         low = ask.position - (ask.others + ask.lots if ask.sign < 0 else ask.opposite)
         unit = _unit(ask.instrument, ask.reference(view), view)
-        new = Line(old.version, old.asset_class, unit, ask.position)
-        _fill(new, view, symbol, high, low)
+        new = Line(old.version, old.asset_class)
+        new.fill(view, symbol, unit, ask.position, (high, low))
         unknown = self.unvalued or (symbol if new.gross is None else "")
         if unknown or old.gross is None or new.gross is None:
             gross = net = in_class = None
         else:
             gross = self.gross - old.gross + new.gross
-            net = max(abs(self.up - old.up + new.up), abs(self.down - old.down + new.down))
+            net = _larger(self.up - old.up + new.up, self.down - old.down + new.down)
             in_class = self.by_class.get(old.asset_class, ZERO) - old.gross + new.gross
         margin = None
         if not self.unmargined and old.margin is not None and new.margin is not None:
@@ -151,13 +173,7 @@ def _unit(instrument: Instrument | None, reference: Reference | None, view: Risk
     return None if rate is None else instrument.money(abs(reference.price)) * rate
 
 
-def _fill(line: Line, view: RiskView, symbol: str, high: int, low: int) -> None:
-    """Values the two ends that the position can reach."""
-    worst = max(abs(high), abs(low))
-    extra = worst - abs(line.position)
-    line.margin = view.margin_needed(symbol, extra) if extra > 0 else ZERO
-    unit = line.unit
-    if unit is None:
-        line.gross = None
-    else:
-        line.gross, line.up, line.down = worst * unit, high * unit, low * unit
+def _larger(up: Decimal, down: Decimal) -> Decimal:
+    """The larger size."""
+    up, down = abs(up), abs(down)
+    return down if down > up else up

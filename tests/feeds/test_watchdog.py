@@ -66,11 +66,11 @@ def test_limit_follows_the_rhythm_and_forgets() -> None:
     for _ in range(20):
         now += 4 * NS
         watch.on_quote(quote(now), now)
-    assert 7 * NS < watch.age_limit() <= 8 * NS
+    assert 7 * NS < watch.limit <= 8 * NS
     for _ in range(36_000):
         now += 100 * MS
         watch.on_quote(quote(now), now)
-    assert watch.age_limit() == 5 * NS, "after an hour of quick quotes the slow ones are forgotten"
+    assert watch.limit == 5 * NS, "after an hour of quick quotes the slow ones are forgotten"
 
 
 def test_an_outage_teaches_at_most_a_doubling_and_never_beyond_the_maximum() -> None:
@@ -81,7 +81,7 @@ def test_an_outage_teaches_at_most_a_doubling_and_never_beyond_the_maximum() -> 
     for _ in range(6):
         now += 3600 * NS
         watch.on_quote(quote(now), now)
-        limits.append(watch.age_limit() / NS)
+        limits.append(watch.limit / NS)
     assert limits == [10.0, 20.0, 40.0, 60.0, 60.0, 60.0]
 
 
@@ -226,7 +226,7 @@ def test_closed_is_not_stale_and_the_age_counts_from_the_opening() -> None:
     opening = ns("2024-05-12T22:00")
     assert word(watch, opening + NS) == "live", "no alarm before it had time to speak"
     assert word(watch, opening + 6 * NS) == "stale"
-    assert watch.age_limit() == 5 * NS, "the weekend is no part of its rhythm"
+    assert watch.limit == 5 * NS, "the weekend is no part of its rhythm"
 
 
 def test_crossed_pre_open_and_a_gap_at_the_opening_are_normal() -> None:
@@ -322,7 +322,7 @@ def test_between_deadlines_the_word_does_not_change(steps: list[Any], hours: str
         elif kind == "state":
             watch.on_market_state(state, now)
         here = watch.state(now)
-        assert watch.age_limit() >= 5 * NS
+        assert watch.limit >= 5 * NS
         due = watch.next_deadline(now)
         assert due is None or due > now
         later = now + 30 * 24 * 3600 * NS if due is None else due - 1

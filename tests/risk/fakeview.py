@@ -208,6 +208,12 @@ class FakeView:
     def value_version(self, symbol: str) -> int:
         return self.versions[symbol]
 
+    def booked_version(self, symbol: str) -> int:
+        return self.versions[symbol] if symbol else self.account_version()
+
+    def worth_version(self) -> int:
+        return sum(self.versions.values()) + len(self.instruments)
+
     def stamp(self) -> tuple[object, ...]:
         return (
             self.the_limits_version,

@@ -143,6 +143,7 @@ LOOP_ONLY = {
     "strategies",
     "limits_version",
     "account_version",
+    "booked_version",
     "strategy_version",
     "trading_day",
 }

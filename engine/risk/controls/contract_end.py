@@ -46,6 +46,7 @@ class ContractEnd(Control):
     name = "contract_end"
     title = "Contract end"
     kind = "symbol"
+    follows_market = False
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         instrument = ask.instrument

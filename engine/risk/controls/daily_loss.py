@@ -47,6 +47,12 @@ class DailyLoss(Control):
     title = "Daily loss"
     latches = True
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._limit_of: tuple[RiskLimits | None, Decimal | None] = (None, None)
+        self._limit: Decimal | None = None
+        """`loss_limit` of the limits and the opening equity in `_limit_of`."""
+
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         loss, note = day_loss(view, ask.limits)
         limit = loss_limit(ask.limits, view.opening_equity())
@@ -66,15 +72,18 @@ class DailyLoss(Control):
     def evaluate(self, view: RiskView, scope: str) -> Reading:
         limits = view.limits()
         loss, note = day_loss(view, limits)
-        limit = loss_limit(limits, view.opening_equity())
+        opening = view.opening_equity()
+        if limits is not self._limit_of[0] or opening is not self._limit_of[1]:
+            self._limit_of, self._limit = (limits, opening), loss_limit(limits, opening)
+        limit = self._limit
         if loss is None or limit is None:
             what = note if loss is None else "opening equity"
             return self.reading(limits, scope, "UNKNOWN", None, limit, detail=f"{what} not known")
         state: State = "ACTIVE"
         if loss >= limit:
             state = "TRIPPED"
-        elif warns(loss, limit, limits.warn_pct):
+        elif loss > _NONE and warns(loss, limit, limits.warn_pct):
             state = "WARN"
         day = view.trading_day()
         detail = f"{day}; {note}" if day and note else day or note
-        return self.reading(limits, scope, state, loss if loss > 0 else _NONE, limit, detail=detail)
+        return self.reading(limits, scope, state, loss if loss > _NONE else _NONE, limit, detail=detail)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from engine.config import Action, RiskLimits
 from engine.risk.ask import Ask
 from engine.risk.control import Control, Reading, Refusal, State, warns
 from engine.risk.view import RiskView
 
+_NOTHING: Final = Decimal(0)
+_HUNDRED: Final = Decimal(100)
+
 
 def _fallen(view: RiskView) -> tuple[Decimal, Decimal] | None:
     """(fall × 100, peak); None where it cannot be told."""
     equity, peak = view.equity(), view.peak_equity()
-    if equity is None or peak is None or peak <= 0:
+    if equity is None or peak is None or peak <= _NOTHING:
         return None
-    return max(peak - equity, Decimal(0)) * 100, peak
+    fall = peak - equity
+    return (_NOTHING if fall < _NOTHING else fall) * _HUNDRED, peak
 
 
 class Drawdown(Control):
@@ -47,9 +52,10 @@ class Drawdown(Control):
         if fallen is None:
             return self.reading(limits, scope, "UNKNOWN", None, cap, "%", "equity or its peak not known")
         fall, peak = fallen
+        enough = cap * peak
         state: State = "ACTIVE"
-        if fall >= cap * peak:
+        if fall >= enough:
             state = "TRIPPED"
-        elif warns(fall, cap * peak, limits.warn_pct):
+        elif fall > _NOTHING and warns(fall, enough, limits.warn_pct):
             state = "WARN"
         return self.reading(limits, scope, state, fall / peak, cap, "%")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from engine.config import RiskLimits
 from engine.risk.ask import Ask
-from engine.risk.control import Control, Reading, Refusal, State, warns
+from engine.risk.control import Control, Number, Reading, Refusal, State, warns_from
 from engine.risk.view import RiskView
 from engine.risk.worst import ZERO, After, WorstCase
 
@@ -19,6 +19,9 @@ class Exposure(Control):
     def __init__(self, worst: WorstCase) -> None:
         super().__init__()
         self._worst = worst
+        self._bounds_of: RiskLimits | None = None
+        self._bounds: dict[str, tuple[Decimal | None, Number]] = {}
+        """By scope the cap, and the total that warns, by the limits `_bounds_of`."""
 
     def cap(self, limits: RiskLimits, scope: str) -> Decimal | None:
         """The limit in account currency; None where there is none."""
@@ -45,7 +48,15 @@ class Exposure(Control):
 
     def evaluate(self, view: RiskView, scope: str) -> Reading:
         limits = view.limits()
-        cap = self.cap(limits, scope)
+        if limits is not self._bounds_of:
+            self._bounds_of = limits
+            self._bounds.clear()
+        bounds = self._bounds.get(scope)
+        if bounds is None:
+            cap = self.cap(limits, scope)
+            bounds = (cap, ZERO if cap is None else warns_from(cap, limits.warn_pct))
+            self._bounds[scope] = bounds
+        cap, warning = bounds
         if cap is None:
             return self.reading(limits, scope, "ACTIVE", detail="no limit")
         worst = self._worst
@@ -58,7 +69,7 @@ class Exposure(Control):
         state: State = "ACTIVE"
         if total > cap:
             state = "TRIPPED"
-        elif warns(total, cap, limits.warn_pct):
+        elif total >= warning and total > ZERO:
             state = "WARN"
         return self.reading(limits, scope, state, total, cap)
 

@@ -10,9 +10,9 @@ from typing import Final
 from engine.config import Action, RiskLimits
 from engine.model import NS, Side, Value
 from engine.risk.ask import Ask
-from engine.risk.control import Control, Reading, Refusal, State, warns
+from engine.risk.control import Control, Number, Reading, Refusal, State, warns_from
 from engine.risk.view import RiskView
-from engine.risk.worst import WorstCase
+from engine.risk.worst import ZERO, WorstCase
 
 HUNDRED: Final = Decimal(100)
 
@@ -39,6 +39,9 @@ class Margin(Control):
         super().__init__()
         self._worst = worst
         self._above = False
+        self._warns_of: RiskLimits | None = None
+        self._warns_from: Number = ZERO
+        """Percent from which on it warns, by the limits `_warns_of`."""
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         used, equity = view.margin_used(), view.margin_equity()
@@ -88,21 +91,23 @@ class Margin(Control):
         limits = view.limits()
         used, equity = view.margin_used(), view.margin_equity()
         trigger, target = limits.margin_flatten_pct, limits.margin_target_pct
-        if used is None or equity is None or (equity <= 0 and used <= 0):
+        if used is None or equity is None or (equity <= ZERO and used <= ZERO):
             return self.reading(limits, scope, "UNKNOWN", None, trigger, "%", "margin or equity not known")
         pledged = used * HUNDRED
-        if equity <= 0 or pledged >= trigger * equity:
+        if equity <= ZERO or pledged >= trigger * equity:
             self._above = True
-        elif pledged <= target * equity:
+        elif self._above and pledged <= target * equity:
             self._above = False
-        percent = pledged / equity if equity > 0 else None
+        percent = pledged / equity if equity > ZERO else None
         detail = ""
         state: State = "ACTIVE"
         if self._above:
             state, detail = "TRIPPED", f"reducing to {target}%"
         else:
             detail = _ahead(view, equity, trigger)
-            if detail or (percent is not None and warns(percent, trigger, limits.warn_pct)):
+            if limits is not self._warns_of:
+                self._warns_of, self._warns_from = limits, warns_from(trigger, limits.warn_pct)
+            if detail or (percent is not None and percent > ZERO and percent >= self._warns_from):
                 state = "WARN"
         return self.reading(limits, scope, state, percent, trigger, "%", detail)
 

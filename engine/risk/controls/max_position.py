@@ -26,6 +26,7 @@ class MaxPosition(Control):
     name = "max_position"
     title = "Max position"
     kind = "symbol"
+    follows_market = False
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         base = ask.position * ask.sign
@@ -49,10 +50,10 @@ class MaxPosition(Control):
         position = view.position(scope)
         broker = view.broker_position(scope)
         buy, sell = view.exposure(scope)
-        cap = cap_of(limits, scope)
-        key = (position, broker, buy, sell, cap, limits.max_position_action, limits.warn_pct)
+        key = (position, broker, buy, sell, limits)
         if (before := self.as_before(scope, key)) is not None:
             return before
+        cap = cap_of(limits, scope)
         other = position if broker is None else broker
         worst = max(position + buy, other + buy, sell - position, sell - other)
         state: State = "ACTIVE"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.config import Action, RiskLimits
-from engine.model import MarketState, Quote
+from engine.model import MarketState
 from engine.risk.ask import Ask
 from engine.risk.control import Control, Reading, Refusal, State, ns, warns
 from engine.risk.view import RiskView
@@ -21,11 +21,10 @@ def _cap(limits: RiskLimits, symbol: str) -> int:
     return limits.max_spread_ticks
 
 
-def _fault(quote: Quote, cap: int) -> str:
+def _fault(spread: int | None, cap: int) -> str:
     """What is wrong with a market; empty where it is orderly. Locked (bid = ask) is orderly."""
-    if quote.bid is None or quote.ask is None:
+    if spread is None:
         return "one-sided"
-    spread = quote.ask - quote.bid
     if spread < 0:
         return "crossed"
     return f"{spread} ticks wide" if spread > cap else ""
@@ -43,6 +42,9 @@ class SpreadBreaker(Control):
         super().__init__()
         self._until: dict[str, int] = {}
         self._bad: dict[str, str] = {}
+        self._caps_of: RiskLimits | None = None
+        self._caps: dict[str, int] = {}
+        """Widest orderly spread by symbol, by the limits `_caps_of`."""
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         quote = ask.quote(view)
@@ -50,7 +52,7 @@ class SpreadBreaker(Control):
         if quote is None:
             return self.unsure(ask, f"{symbol} has no quote", symbol)
         cap = ask.max_spread()
-        fault = _fault(quote, cap)
+        fault = _fault(quote.spread, cap)
         if fault:
             if ask.market(view).state not in _NOT_TRADING and not ask.trial:
                 self._note(symbol, fault, ask.mono, ask.limits)
@@ -80,13 +82,18 @@ class SpreadBreaker(Control):
 
     def evaluate(self, view: RiskView, scope: str) -> Reading:
         limits = view.limits()
-        cap = _cap(limits, scope)
+        if limits is not self._caps_of:
+            self._caps_of = limits
+            self._caps.clear()
+        cap = self._caps.get(scope)
+        if cap is None:
+            cap = self._caps[scope] = _cap(limits, scope)
         quote = view.quote(scope)
         if quote is None:
             return self.reading(limits, scope, "UNKNOWN", None, cap, " ticks", "no quote yet")
         mono = view.mono()
-        fault = _fault(quote, cap)
         used = quote.spread
+        fault = _fault(used, cap)
         resting = view.market(scope).state in _NOT_TRADING
         if resting:
             self._bad.pop(scope, None)
@@ -99,7 +106,7 @@ class SpreadBreaker(Control):
         if mono < until:
             due = None if fault and not resting else until
             return self.reading(limits, scope, "TRIPPED", used, cap, " ticks", fault or "pausing", due)
-        of = (used, cap, resting, fault, limits.warn_pct, self.action(limits))
+        of = (used, resting, fault, limits)
         if (before := self.as_before(scope, of)) is not None:
             return before
         state: State = "WARN" if used is not None and warns(used, cap, limits.warn_pct) else "ACTIVE"

@@ -44,19 +44,19 @@ class StaleData(Control):
 
     def evaluate(self, view: RiskView, scope: str) -> Reading:
         data = view.data_state(scope)
-        limits = view.limits()
-        trouble = _trouble(data)
-        if trouble is None:
-            assert data.age is not None
-            mono, of = view.mono(), (data.deadline, self.action(limits))
-            before = self.as_before(scope, of)
+        age, deadline = data.age, data.deadline
+        if data.word == "live" and age is not None and age <= deadline:
+            mono = view.mono()
+            before = self.as_before(scope, deadline)
             if before is not None and before.due is not None and mono < before.due:
                 return (
                     before  # looked at again at the latest when it would have been stale without this quote
                 )
-            due = mono + data.deadline - data.age + 1
-            active = self.reading(limits, scope, "ACTIVE", None, data.deadline // 1_000_000, " ms", "", due)
-            return self.keep(scope, of, active)
+            due, limit = mono + deadline - age + 1, deadline // 1_000_000
+            active = self.reading(view.limits(), scope, "ACTIVE", None, limit, " ms", "", due)
+            return self.keep(scope, deadline, active)
+        limits, trouble = view.limits(), _trouble(data)
+        assert trouble is not None
         state: State = "ACTIVE" if data.word == "closed" else "UNKNOWN" if data.age is None else "TRIPPED"
         age = None if data.age is None else data.age // 1_000_000
         # It grows older by the second: an age that stood still would look like a feed that is nearly there.

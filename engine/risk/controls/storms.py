@@ -21,6 +21,9 @@ class Storm(Control):
         super().__init__()
         self._windows: dict[str, EventWindow] = {}
         self._tripped: dict[str, str] = {}
+        self._bounds_of: RiskLimits | None = None
+        self._bounds = (0, 0)
+        """`bounds` by the limits `_bounds_of`."""
 
     def bounds(self, limits: RiskLimits) -> tuple[int, int]:
         """(count, window in ns)."""
@@ -50,12 +53,15 @@ class Storm(Control):
 
     def evaluate(self, view: RiskView, scope: str) -> Reading:
         limits = view.limits()
-        cap, span = self.bounds(limits)
+        if limits is not self._bounds_of:
+            self._bounds_of, self._bounds = limits, self.bounds(limits)
+        cap, span = self._bounds
         window = self._windows.get(scope)
-        count = window.count(view.mono(), span) if window is not None else 0
-        due = window.oldest_leaves(span) if window is not None else None
+        count, due = 0, None
+        if window is not None:
+            count, due = window.count(view.mono(), span), window.oldest_leaves(span)
         why = self._tripped.get(scope, "")
-        of = (count, due, why, cap, span, limits.warn_pct, self.action(limits))
+        of = (count, due, why, limits)
         if (before := self.as_before(scope, of)) is not None:
             return before
         state: State = "WARN" if warns(count, cap, limits.warn_pct) else "ACTIVE"

@@ -65,7 +65,7 @@ class StrategyWorking(Control):
         if config is None:
             return self.reading(limits, scope, "ACTIVE", detail="no limits of its own")
         count, cap = view.strategy_working(scope), config.max_working
-        of = (count, cap, limits.warn_pct)
+        of = (count, limits)
         if (before := self.as_before(scope, of)) is not None:
             return before
         state: State = "WARN" if warns(count, cap, limits.warn_pct) else "ACTIVE"

@@ -16,6 +16,7 @@ class TradingState(Control):
 
     name = "trading_state"
     title = "Trading state"
+    follows_market = False
     opening_only = False
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:

@@ -12,6 +12,7 @@ class MaxWorking(Control):
 
     name = "max_working"
     title = "Working orders"
+    follows_market = False
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         if ask.standing is not None:
@@ -23,10 +24,11 @@ class MaxWorking(Control):
 
     def evaluate(self, view: RiskView, scope: str) -> Reading:
         limits = view.limits()
-        count, cap = view.working_count(), limits.max_working
-        of = (count, cap, limits.warn_pct)
+        count = view.working_count()
+        of = (count, limits)
         if (before := self.as_before(scope, of)) is not None:
             return before
+        cap = limits.max_working
         state: State = "WARN" if warns(count, cap, limits.warn_pct) else "ACTIVE"
         reading = self.reading(limits, scope, "TRIPPED" if count > cap else state, count, cap)
         return self.keep(scope, of, reading)
