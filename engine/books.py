@@ -161,6 +161,8 @@ class Books:
         match record:
             case FactTaken(fact=fact):
                 return self._fact(fact, ts)
+            case Sent():
+                return self._sent(record, ts)
             case OrderStored(order=order) | OrderImported(order=order):
                 made = self.orders.release(order, ts) or self.orders.add(order, ts)
                 if order.strategy == NET:
@@ -180,14 +182,6 @@ class Books:
                 if renamed is not None:
                     self._touch(renamed.order.symbol, ts)
                 return Applied(renamed, changed=renamed is not None)
-            case Sent(order_id=order_id, what="submit"):
-                return self._event(order_id, life.Sent(), ts)
-            case Sent(order_id=order_id, what="cancel"):
-                return self._event(order_id, life.CancelSent(), ts)
-            case Sent(what="arm" | "disarm" as what):
-                self.armed = what == "arm"
-            case Sent():
-                return Applied(self.orders.get(record.order_id), changed=False)
             case ReplaceStored(replace=replace):
                 return self._event(replace.order_id, life.ReplaceSent(replace=replace), ts)
             case NotSentNote(order_id=order_id, what=what, reason=reason, replace_id=replace_id):
@@ -293,6 +287,17 @@ class Books:
                 return Applied(changed=False)
         return Applied()
 
+    def _sent(self, sent: Sent, ts: int) -> Applied:
+        match sent.what:
+            case "submit":
+                return self._event(sent.order_id, life.Sent(), ts)
+            case "cancel":
+                return self._event(sent.order_id, life.CancelSent(), ts)
+            case "arm" | "disarm":
+                self.armed = sent.what == "arm"
+                return Applied()
+        return Applied(self.orders.get(sent.order_id), changed=False)
+
     def _noted(self, record: AnyRecord) -> Applied:
         match record:
             case AlertRaised(alert=alert):
@@ -332,6 +337,8 @@ class Books:
         match fact:
             case Executed(fill=fill):
                 return self._execution(fill, ts)
+            case OrderFact(order_id=order_id):
+                return self._event(order_id, fact, ts)
             case Busted(key=key):
                 return self._busted(key, ts)
             case Corrected(key=key, fill=fill):
@@ -341,8 +348,6 @@ class Books:
                 record, anomalies = self.orders.foreign(fact, ts)
                 self._strangers(fact.symbol)
                 return Applied(record, anomalies)
-            case OrderFact(order_id=order_id):
-                return self._event(order_id, fact, ts)
             case _:
                 return Applied(changed=False)
 

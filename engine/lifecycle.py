@@ -88,7 +88,7 @@ def transition(life: OrderLife, event: OrderEvent) -> Transition:
         after = _without_ended(after, event)
         result = Transition(after, result.anomalies)
     ts = event.ts
-    if isinstance(event, _TELL_TERMS) and ts > after.termed and is_current(after, event):
+    if ts > after.termed and isinstance(event, _TELL_TERMS) and is_current(after, event):
         after = evolve(after, termed=ts)
         result = Transition(after, result.anomalies)
     broker_id = event.broker_id

@@ -48,6 +48,8 @@ from engine.orders_twins import twin_report
 FOREIGN: Final = "foreign"
 """Strategy name of orders that were placed elsewhere and not claimed."""
 
+_REFUSALS: Final = frozenset({CancelRejected, ReplaceRejected})
+
 
 class OrderBook(OrderShelf):
     """All orders of one account session. Changed on the engine's thread only."""
@@ -66,7 +68,7 @@ class OrderBook(OrderShelf):
             event = twin_report(before, event, self._fills(record)) or event
         life, anomalies = transition(before, event)
         kind = event.__class__
-        if isinstance(event, OrderFact) and _tells_of_the_order(event):
+        if isinstance(event, OrderFact) and (kind not in _REFUSALS or _tells_of_the_order(event)):
             # A venue that speaks of it has it: this state is older than the release.
             if record.held and kind is not OrderNotFound:
                 record.held, record.drawn = False, None
