@@ -9,9 +9,14 @@ one that only makes an order smaller at the same prices takes risk away whatever
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.config import InstrumentLimits, RiskLimits
 from engine.model import Instrument, Order, OrderType, Purpose, Quote, Replace, Side
 from engine.risk.view import DataState, Market, OrderStanding, Reference, RiskView
+
+_BUY: Final = Side.BUY
+_FLATTEN: Final = Purpose.FLATTEN
 
 
 class NoSuchOrder(LookupError):
@@ -127,8 +132,8 @@ class Ask:
         self.type: OrderType = order.type
         self.purpose: Purpose = order.purpose
         self.side: Side = order.side
-        self.sign = sign = 1 if order.side is Side.BUY else -1
-        self.flatten = order.purpose is Purpose.FLATTEN
+        self.sign = sign = 1 if order.side is _BUY else -1
+        self.flatten = order.purpose is _FLATTEN
         self.reducing = False
         self.blind = None
         self.instrument = None

@@ -50,7 +50,8 @@ class After(NamedTuple):
 
     gross: Decimal | None
     net: Decimal | None
-    class_gross: Decimal | None
+    change: Decimal | None
+    """By how much the order changes the gross of its own asset class."""
     margin: Decimal | None
     unknown: str
 
@@ -66,7 +67,6 @@ class WorstCase:
         self.up: Decimal = ZERO
         self.down: Decimal = ZERO
         self.margin: Decimal = ZERO
-        self.by_class: dict[str, Decimal] = {}
         self.unvalued = ""
         """Symbols with position or orders whose notional is not known."""
         self.unmargined = ""
@@ -119,24 +119,24 @@ class WorstCase:
 
     def _sum(self) -> None:
         gross = up = down = margin = ZERO
-        by_class: dict[str, Decimal] = {}
-        unvalued: list[str] = []
-        unmargined: list[str] = []
+        self.unvalued = self.unmargined = ""
         for symbol, line in self._lines.items():
             if line.gross is None:
-                unvalued.append(symbol)
+                self.unvalued += f", {symbol}" if self.unvalued else symbol
             elif line.gross:
                 gross += line.gross
                 up += line.up
                 down += line.down
-                by_class[line.asset_class] = by_class.get(line.asset_class, ZERO) + line.gross
             if line.margin is None:
-                unmargined.append(symbol)
+                self.unmargined += f", {symbol}" if self.unmargined else symbol
             elif line.margin:
                 margin += line.margin
-        self.gross, self.up, self.down, self.margin, self.by_class = gross, up, down, margin, by_class
-        self.unvalued = ", ".join(unvalued)
-        self.unmargined = ", ".join(unmargined)
+        self.gross, self.up, self.down, self.margin = gross, up, down, margin
+
+    def class_gross(self, asset_class: str) -> Decimal:
+        """Gross of one asset class; asked for only where that has a limit."""
+        lines = self._lines.values()
+        return sum([n.gross for n in lines if n.gross and n.asset_class == asset_class], ZERO)
 
     def after(self, ask: Ask, view: RiskView) -> After:
         """Totals if this order were approved. Worked out once for each ask, however many controls want it."""
@@ -153,15 +153,15 @@ class WorstCase:
         new.fill(view, symbol, unit, ask.position, (high, low))
         unknown = self.unvalued or (symbol if new.gross is None else "")
         if unknown or old.gross is None or new.gross is None:
-            gross = net = in_class = None
+            gross = net = change = None
         else:
-            gross = self.gross - old.gross + new.gross
+            change = new.gross - old.gross
+            gross = self.gross + change
             net = _larger(self.up - old.up + new.up, self.down - old.down + new.down)
-            in_class = self.by_class.get(old.asset_class, ZERO) - old.gross + new.gross
         margin = None
         if not self.unmargined and old.margin is not None and new.margin is not None:
             margin = self.margin - old.margin + new.margin
-        after = After(gross, net, in_class, margin, unknown)
+        after = After(gross, net, change, margin, unknown)
         self._after = (ask, after)
         return after
 

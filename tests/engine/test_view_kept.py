@@ -94,7 +94,13 @@ class Desk:
                 self.view.set_account(values, self.mono)
             case "limits":
                 gross = Decimal(20_000_000 + 1_000_000 * n)
-                limits = RiskLimits(max_position=n + 10, warn_pct=Decimal(50 + n), max_gross=gross)
+                limits = RiskLimits(
+                    max_position=n + 10,
+                    warn_pct=Decimal(50 + n),
+                    max_gross=gross,
+                    daily_loss_pct=Decimal(20 + n),
+                    max_drawdown_pct=Decimal(20 + n),
+                )
                 self.limits.set(limits, "test")
             case _:
                 self.mono += abs(n) * NS
@@ -125,7 +131,14 @@ def figures(view: EngineView) -> tuple[object, ...]:
 
 
 def totals(worst: WorstCase) -> tuple[object, ...]:
-    return worst.gross, worst.net, worst.margin, worst.by_class, worst.unvalued, worst.unmargined
+    return (
+        worst.gross,
+        worst.net,
+        worst.margin,
+        [worst.class_gross(i.asset_class) for i in (ES, CL)],
+        worst.unvalued,
+        worst.unmargined,
+    )
 
 
 def readings(loop: RiskLoop, controls: ControlSet) -> dict[tuple[str, str], object]:
@@ -167,6 +180,9 @@ def test_what_is_kept_is_what_a_fresh_look_finds(acts: list[tuple[str, str, int]
         controls = standard_controls()
         loop = RiskLoop(controls)
         loop.tick(fresh)
+        for name in ("daily_loss", "drawdown"):  # which the loop lets trip until they are reset
+            one, other = (c.by_name[name] for c in (desk.controls, controls))
+            assert one.evaluate(desk.view, "") == other.evaluate(fresh, ""), (what, name)
         kept, found = readings(desk.loop, desk.controls), readings(loop, controls)
         # A margin that was above its trigger, a spread that was too wide, a trip that holds: those remember.
         for key in found:

@@ -53,3 +53,24 @@ def test_trips_exactly_from_the_percentage_on(peak: Decimal, equity: Decimal, pc
     bench.view.set_limits(max_drawdown_pct=pct)
     bench.tick()
     assert (bench.state("drawdown") == "TRIPPED") is ((peak - equity) * 100 >= pct * peak)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from((100, 200, 400)), st.integers(50, 400), st.sampled_from((10, 20, 40))),
+        max_size=8,
+    )
+)
+def test_another_peak_or_another_limit_counts_at_once(steps: list[tuple[int, int, int]]) -> None:
+    bench = Bench()
+    control = bench.controls.by_name["drawdown"]
+    for peak, equity, pct in steps:
+        if pct != bench.view.the_limits.max_drawdown_pct:
+            bench.view.set_limits(max_drawdown_pct=Decimal(pct))
+        if peak != bench.view.the_peak:
+            bench.view.the_peak = Decimal(peak)
+        bench.view.the_equity = Decimal(equity)
+        fall = max(peak - equity, 0) * 100
+        state = "TRIPPED" if fall >= pct * peak else "WARN" if fall * 100 >= pct * peak * 80 else "ACTIVE"
+        assert control.evaluate(bench.view, "").state == state

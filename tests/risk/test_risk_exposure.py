@@ -48,6 +48,8 @@ def test_class_cap_only_where_there_is_one() -> None:
     assert bench.refusal(bench.order(BUY, 10)) == ""
     assert bench.refusal(bench.order(BUY, 1, 6000, symbol="CL")) == ""
     assert bench.refusal(bench.order(BUY, 2, 6000, symbol="CL")) == "class_gross"
+    bench.view.put_position("ES", 5)
+    assert bench.refusal(bench.order(BUY, 1, 6000, symbol="CL")) == "", "what another class holds is not its"
     bench.view.put_position("CL", 2)
     assert ("Breach", "class_gross", "energy") in bench.tick()
     bench.view.set_limits(max_gross_by_class={})

@@ -8,7 +8,7 @@ from typing import Final
 
 from engine.config import Action, RiskLimits
 from engine.risk.ask import Ask
-from engine.risk.control import Control, Reading, Refusal, State, warns
+from engine.risk.control import Control, Number, Reading, Refusal, State, warns_from
 from engine.risk.view import RiskView
 
 _NONE: Final = Decimal(0)
@@ -51,7 +51,8 @@ class DailyLoss(Control):
         super().__init__()
         self._limit_of: tuple[RiskLimits | None, Decimal | None] = (None, None)
         self._limit: Decimal | None = None
-        """`loss_limit` of the limits and the opening equity in `_limit_of`."""
+        self._warns_from: Number = _NONE
+        """`loss_limit` of the limits and the opening equity in `_limit_of`, and what warns of it."""
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         loss, note = day_loss(view, ask.limits)
@@ -75,6 +76,8 @@ class DailyLoss(Control):
         opening = view.opening_equity()
         if limits is not self._limit_of[0] or opening is not self._limit_of[1]:
             self._limit_of, self._limit = (limits, opening), loss_limit(limits, opening)
+            if self._limit is not None:
+                self._warns_from = warns_from(self._limit, limits.warn_pct)
         limit = self._limit
         if loss is None or limit is None:
             what = note if loss is None else "opening equity"
@@ -82,7 +85,7 @@ class DailyLoss(Control):
         state: State = "ACTIVE"
         if loss >= limit:
             state = "TRIPPED"
-        elif loss > _NONE and warns(loss, limit, limits.warn_pct):
+        elif loss > _NONE and loss >= self._warns_from:
             state = "WARN"
         day = view.trading_day()
         detail = f"{day}; {note}" if day and note else day or note

@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.config import Action, RiskLimits
 from engine.risk.ask import Ask
-from engine.risk.control import Control, Reading, Refusal, State, warns
+from engine.risk.control import Control, Number, Reading, Refusal, State, warns_from
 from engine.risk.view import RiskView
 
 _NOTHING: Final = Decimal(0)
@@ -29,6 +29,13 @@ class Drawdown(Control):
     name = "drawdown"
     title = "Drawdown"
     latches = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._enough_of: tuple[RiskLimits | None, Decimal | None] = (None, None)
+        self._enough = _NOTHING
+        self._warns_from: Number = _NOTHING
+        """Falls × 100 that trip and that warn, by the limits and the peak in `_enough_of`."""
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         fallen = _fallen(view)
@@ -52,10 +59,12 @@ class Drawdown(Control):
         if fallen is None:
             return self.reading(limits, scope, "UNKNOWN", None, cap, "%", "equity or its peak not known")
         fall, peak = fallen
-        enough = cap * peak
+        if limits is not self._enough_of[0] or peak is not self._enough_of[1]:
+            self._enough_of, self._enough = (limits, peak), cap * peak
+            self._warns_from = warns_from(self._enough, limits.warn_pct)
         state: State = "ACTIVE"
-        if fall >= enough:
+        if fall >= self._enough:
             state = "TRIPPED"
-        elif fall > _NOTHING and warns(fall, enough, limits.warn_pct):
+        elif fall > _NOTHING and fall >= self._warns_from:
             state = "WARN"
         return self.reading(limits, scope, state, fall / peak, cap, "%")

@@ -12,6 +12,7 @@ from engine.risk.view import RiskView
 REMEMBERED: Final = 4096
 """Different orders that are remembered before old ones are forgotten."""
 
+_TRADE: Final = Purpose.TRADE
 _Key = tuple[str, str, str, str, int, int | None, int | None]
 
 
@@ -40,7 +41,7 @@ class Duplicates(Control):
         if view.order(ask.order.id) is not None:
             return self.refusal(f"the order id {ask.order.id} was used before; ids are never used twice")
         self._window = window = ns(ask.limits.duplicate_window)
-        if window == 0 or ask.purpose is not Purpose.TRADE:
+        if window == 0 or ask.purpose is not _TRADE:
             return None
         before = self._seen.get(self._key(ask))
         if before is None:
@@ -62,7 +63,7 @@ class Duplicates(Control):
         return None
 
     def approved(self, ask: Ask, view: RiskView) -> None:
-        if ask.standing is not None or ask.purpose is not Purpose.TRADE:
+        if ask.standing is not None or ask.purpose is not _TRADE:
             return
         seen = self._seen
         key = self._key(ask)

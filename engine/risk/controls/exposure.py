@@ -30,7 +30,7 @@ class Exposure(Control):
     def total(self, worst: WorstCase, scope: str) -> Decimal:
         raise NotImplementedError
 
-    def total_after(self, after: After) -> Decimal | None:
+    def total_after(self, worst: WorstCase, after: After, scope: str) -> Decimal | None:
         raise NotImplementedError
 
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
@@ -39,7 +39,7 @@ class Exposure(Control):
         if cap is None:
             return None
         after = self._worst.after(ask, view)
-        total = self.total_after(after)
+        total = self.total_after(self._worst, after, scope)
         if total is None:
             return self.unsure(ask, f"{after.unknown} cannot be valued (no price, or no rate in fx)", scope)
         if total <= cap:
@@ -86,7 +86,7 @@ class GrossExposure(Exposure):
     def total(self, worst: WorstCase, scope: str) -> Decimal:
         return worst.gross
 
-    def total_after(self, after: After) -> Decimal | None:
+    def total_after(self, worst: WorstCase, after: After, scope: str) -> Decimal | None:
         return after.gross
 
 
@@ -102,7 +102,7 @@ class NetExposure(Exposure):
     def total(self, worst: WorstCase, scope: str) -> Decimal:
         return worst.net
 
-    def total_after(self, after: After) -> Decimal | None:
+    def total_after(self, worst: WorstCase, after: After, scope: str) -> Decimal | None:
         return after.net
 
 
@@ -117,7 +117,7 @@ class ClassExposure(Exposure):
         return limits.max_gross_by_class.get(scope)
 
     def total(self, worst: WorstCase, scope: str) -> Decimal:
-        return worst.by_class.get(scope, ZERO)
+        return worst.class_gross(scope)
 
-    def total_after(self, after: After) -> Decimal | None:
-        return after.class_gross
+    def total_after(self, worst: WorstCase, after: After, scope: str) -> Decimal | None:
+        return None if after.change is None else worst.class_gross(scope) + after.change

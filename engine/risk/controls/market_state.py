@@ -9,6 +9,9 @@ from engine.risk.ask import Ask
 from engine.risk.control import Control, Reading, Refusal, State
 from engine.risk.view import RiskView
 
+_UNKNOWN: Final = MarketState.UNKNOWN
+_PRE_OPEN: Final = MarketState.PRE_OPEN
+
 ADMITTED: Final[dict[MarketState, frozenset[OrderType]]] = {
     MarketState.OPEN: frozenset(OrderType),
     MarketState.PRE_OPEN: frozenset({OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT}),
@@ -42,14 +45,14 @@ class MarketStateGate(Control):
     def check(self, ask: Ask, view: RiskView) -> Refusal | None:
         market = ask.market(view)
         state = market.state
-        if state is MarketState.UNKNOWN:
+        if state is _UNKNOWN:
             if ask.type is OrderType.MARKET:
                 return self.refusal("the market's state is not known; use a limit order", ask.symbol)
             return self.unsure(ask, f"the market state of {ask.symbol} is not known", ask.symbol)
         if ask.type not in ADMITTED[state]:
             admitted = ", ".join(sorted(ADMITTED[state])) or "nothing but cancels"
             return self.refusal(f"{ask.symbol} is {state}: it takes {admitted}", ask.symbol)
-        if state is MarketState.PRE_OPEN and ask.order.tif in (TimeInForce.IOC, TimeInForce.FOK):
+        if state is _PRE_OPEN and ask.order.tif in (TimeInForce.IOC, TimeInForce.FOK):
             return self.refusal(f"{ask.symbol} is PRE_OPEN: {ask.order.tif} cannot be filled", ask.symbol)
         for price in (ask.limit, ask.stop):
             if price is None:

@@ -11,6 +11,7 @@ from engine.risk.ask import Ask, CannotTell, fresh_price
 from engine.risk.control import Control, Reading, Refusal, State
 from engine.risk.view import RiskView
 
+_MARKET: Final = OrderType.MARKET
 LEAST_BAND: Final = 10
 """Ticks. A percentage of a price of few ticks would be narrower than an ordinary spread."""
 FLATTEN_WIDER: Final = 3
@@ -85,7 +86,7 @@ class PriceSanity(Control):
                     f"{instrument.price(high)} around {instrument.price(reference)}; check the price",
                     ask.symbol,
                 )
-        if ask.type is OrderType.MARKET:
+        if ask.type is _MARKET:
             return self._orderly(ask, view)
         return None
 

@@ -7,6 +7,7 @@ from engine.risk.ask import Ask
 from engine.risk.control import Control, Refusal
 from engine.risk.view import RiskView
 
+_GTD = TimeInForce.GTD
 _NEEDS = {
     OrderType.MARKET: (False, False),
     OrderType.LIMIT: (True, False),
@@ -32,7 +33,7 @@ class Validity(Control):
             order = ask.order
             if ask.stop is not None and order.purpose is Purpose.TRADE:
                 text = self._stop_side(ask, view)
-            if text is None and order.tif is TimeInForce.GTD and ask.standing is None:
+            if text is None and order.tif is _GTD and ask.standing is None:
                 if order.expire is None:
                     text = "a GTD order needs the time at which it expires"
                 elif order.expire <= view.now():
