@@ -213,7 +213,7 @@ class Control:
     ) -> Reading:
         if limits is not self._action_of:
             self._action_of, self._action = limits, self.action(limits)
-        # By position: one of all these names takes three times as long.
+        # By position: with all these names it takes twice as long.
         return Reading(self.name, self.title, scope, state, self._action, used, limit, unit, detail, lot, due)
 
     def as_before(self, scope: str, of: object) -> Reading | None:
