@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 
 from engine.orders_record import OrderRecord
 
@@ -14,7 +15,9 @@ class ClosedOrders:
     def __init__(self) -> None:
         self._records: OrderedDict[str, OrderRecord] = OrderedDict()
         self._newest: list[OrderRecord] | None = None
-        """All of them, newest first; None where one has come or gone since it was made."""
+        """The first of them, newest first; None where one has come or gone since it was made."""
+        self._asked = 0
+        """How many were ever asked for at once: no more are listed, however many there are."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -37,8 +40,9 @@ class ClosedOrders:
     def newest(self, count: int) -> list[OrderRecord]:
         """Those that ended last, newest first; a list of its own."""
         found = self._newest
-        if found is None:
-            found = self._newest = list(reversed(self._records.values()))
+        if found is None or count > self._asked:
+            self._asked = max(count, self._asked)
+            found = self._newest = list(islice(reversed(self._records.values()), self._asked))
         return found[:count]
 
     def ids(self) -> tuple[str, ...]:
