@@ -377,6 +377,7 @@ class Engine:
     def compared(self, agreed: bool, listed: OpenOrders) -> None:
         self.lost.compared(agreed)
         self.groups.compared(agreed, listed)
+        self._something_changed()
 
     def take(self, fact: AnyFact, source: str) -> None:
         self.facts.handle(fact, source)

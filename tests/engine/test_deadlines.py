@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.model import NS, PartialFillPolicy, Side
-from engine.records import Sent, Unanswered, decode
+from engine.records import ControlTripped, Sent, Unanswered, decode
 from tests.engine.rig import Rig
 
 ROUND = NS // 100
@@ -55,3 +55,30 @@ def test_the_rest_of_an_order_is_cancelled_on_time_in_a_quiet_market() -> None:
         assert 2.37 * NS <= waited <= 2.37 * NS + 2 * ROUND
 
     Rig.play(script)
+
+
+def test_what_a_comparison_finds_is_judged_in_the_next_round_in_a_quiet_market() -> None:
+    """Lots came to the account without an execution; what they broke tripped with a later quote."""
+
+    async def script(rig: Rig) -> None:
+        rig.quoting = False
+        await rig.sleep(0.5)
+        account = rig.config.account
+        fill = rig.exchange.desk.make_fill(account, "ES", Side.BUY, 60, 24_000, None, None)
+        rig.exchange.books.account(account).book(fill)
+        positions = rig.engine.core.books.positions
+        before = positions.confirmed
+        while positions.confirmed == before:
+            await rig.sleep(0.001)
+        found = rig.clock.now()
+        await rig.sleep(2)
+        await rig.journal.flush()
+        tripped = [
+            row.ts
+            async for row in rig.journal.rows()
+            if isinstance(record := decode(row.kind, row.body), ControlTripped)
+            and record.control == "max_position"
+        ]
+        assert len(tripped) == 1 and tripped[0] - found <= 2 * ROUND
+
+    Rig.play(script, config={"reconcile": {"every": 1.0}})
