@@ -16,6 +16,7 @@ from engine.facts import AnyFact, Busted, Corrected, Executed, ReplaceRejected
 from engine.journal import StoreState
 from engine.kill_scope import Aim
 from engine.model import NS, ExecutionKey, Fill, Order, Purpose, Replace, Side
+from engine.orders_record import OrderRecord
 from engine.positions import Position
 from engine.records import (
     AnyRecord,
@@ -188,6 +189,8 @@ class Watch:
 
     def _heard(self, fact: AnyFact, applied: Applied) -> None:
         """The broker said something."""
+        if applied.record is not None:
+            self._filled(applied.record)
         if applied.fill is not None:
             self._real(applied.fill)
             self._beyond(applied)
@@ -447,11 +450,16 @@ class Watch:
         if parts != position.held.qty:
             raise Broken("sums", f"{symbol} holds {position.held.qty}, the strategies' parts {parts} lots")
 
+    @staticmethod
+    def _filled(record: OrderRecord) -> None:
+        """What an order has filled, whether it is over or not, is what its executions give."""
+        if record.life.cum != record.executed and not record.foreign:
+            text = f"{record.order.id} counts {record.life.cum} lots, its executions {record.executed}"
+            raise Broken("sums", text)
+
     def _orders(self, books: Books, symbol: str) -> None:
         for record in books.orders.working(symbol):
-            if record.life.cum != record.executed and not record.foreign:
-                text = f"{record.order.id} counts {record.life.cum} lots, its executions {record.executed}"
-                raise Broken("sums", text)
+            self._filled(record)
             # A replace under way may have taken effect already: seed 650, an overfill behind one.
             if record.life.cum > record.life.worst_qty and not record.foreign:
                 text = f"{record.order.id} is open with {record.life.cum} of {record.life.qty} lots filled"
