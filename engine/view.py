@@ -18,6 +18,7 @@ from engine.market import MarketBook
 from engine.model import NS, Instrument, MarketState, Quote, Side
 from engine.ports import Clock, Figure
 from engine.positions import money_half
+from engine.profit import Profit
 from engine.risk.controls.daily_loss import loss_limit
 from engine.risk.limits import LimitsBook
 from engine.risk.view import DataState, Market, OrderStanding, Reference
@@ -53,8 +54,6 @@ class EngineView:
         "_carried",
         "_carried_at",
         "_clock",
-        "_day_pnl",
-        "_equity",
         "_limits",
         "_loss_limited",
         "_margin_bound",
@@ -62,12 +61,10 @@ class EngineView:
         "_markets",
         "_names",
         "_peak",
-        "_profit_of",
-        "_profits",
+        "_profit",
         "_strategies",
         "_symbols",
         "_symbols_key",
-        "_total",
         "believed",
         "covers",
         "doubt",
@@ -90,14 +87,7 @@ class EngineView:
         self._loss_limited = frozenset(s.name for s in books.config.strategies if s.max_loss is not None)
         self._symbols: tuple[str, ...] = ()
         self._symbols_key = (-1, -1)
-        self._profit_of: tuple[int, int, object] = (-1, -1, None)
-        """What total, day's profit and equity were reckoned of: versions of positions and prices, the day."""
-        self._profits: dict[str, tuple[int | None, Decimal]] = {}
-        """Of each instrument the doubled mark (0 where nothing is held) and the profit at it, for the
-        positions as of `_profit_of`."""
-        self._total: Decimal | None = None
-        self._day_pnl: Decimal | None = None
-        self._equity: Decimal | None = None
+        self._profit = Profit(books, markets)
         self._account: AccountValues | None = None
         self._account_at = self._account_ts = 0
         self._account_until = -1
@@ -373,46 +363,12 @@ class EngineView:
 
     def total_pnl(self) -> Decimal | None:
         """Realised + open − fees since the journal began; None where a held position has no mark."""
-        self._reckon()
-        return self._total
-
-    def _reckon(self) -> None:
-        """Brings the figures of profit up to date: each order asks for them five times."""
-        books, markets = self._books, self._markets
-        held, day = books.positions.version, books.day
-        before = self._profit_of
-        if before[1] == markets.valued and before[0] == held and before[2] is day:
-            return
-        self._profit_of = (held, markets.valued, day)
-        if before[0] != held:
-            self._profits.clear()
-        self._total = total = self._summed()
-        self._day_pnl = self._equity = None
-        if total is not None and day is not None:
-            self._day_pnl = total - day.baseline
-            self._equity = day.opening_equity + self._day_pnl
-
-    def _summed(self) -> Decimal | None:
-        """The profit of all instruments. Only those are reckoned anew whose mark is another one."""
-        total, profits, by_symbol = _NOTHING, self._profits, self._markets.by_symbol
-        for position in self._books.positions:
-            symbol = position.symbol
-            mark: int | None = 0  # what is flat follows no price
-            if position.held.qty:
-                market = by_symbol.get(symbol)
-                mark = market.mark_twice if market is not None else None
-            known = profits.get(symbol)
-            if known is None or known[0] != mark:
-                one = self._books.profit(symbol, mark)
-                if one is None:
-                    return None
-                known = profits[symbol] = (mark, one)
-            total += known[1]
-        return total
+        self._profit.reckon()
+        return self._profit.total
 
     def day_pnl(self) -> Decimal | None:
-        self._reckon()
-        return self._day_pnl
+        self._profit.reckon()
+        return self._profit.of_day
 
     def broker_day_pnl(self) -> Decimal | None:
         """His day may begin at another time than ours. What he had lost before ours began does not count; a
@@ -433,8 +389,8 @@ class EngineView:
         return self._books.day.opening_equity if self._books.day is not None else None
 
     def equity(self) -> Decimal | None:
-        self._reckon()
-        equity = self._equity
+        self._profit.reckon()
+        equity = self._profit.equity
         if equity is not None and (self._peak is None or equity > self._peak):
             self._peak = equity
         return equity
@@ -480,13 +436,12 @@ class EngineView:
     def _margin_own(self) -> Decimal | None:
         of = (self._books.positions.version, self.margins.version)
         if of != self._margin_of:
-            self._margin_of = of
             own: Decimal | None = _NOTHING
             for position in self._books.positions:
                 if position.held.qty and own is not None:
                     needed = self.margin_needed(position.symbol, abs(position.held.qty))
                     own = None if needed is None else own + needed
-            self._margin_bound = own
+            self._margin_of, self._margin_bound = of, own
         return self._margin_bound
 
     def trading_day(self) -> str:

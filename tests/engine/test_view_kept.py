@@ -6,6 +6,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -198,3 +199,21 @@ def test_the_brokers_word_alone_changes_the_worst_position() -> None:
     desk.loop.tick(desk.view)
     (worst,) = (r for r in desk.loop.readings() if (r.control, r.scope) == ("max_position", "ES"))
     assert worst.used == 7, "no quote has come since, and none may come for a long time"
+
+
+def test_a_reckoning_that_failed_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    desk.act("day", "ES", 0)
+    desk.act("adopt", "ES", 3)
+    desk.act("quote", "ES", 0)
+    before = desk.view.equity()
+    desk.act("quote", "ES", 5)
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.books, "profit", fails)
+        with pytest.raises(ZeroDivisionError):
+            desk.view.equity()
+    assert desk.view.equity() == desk.fresh().equity() != before
