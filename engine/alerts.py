@@ -19,7 +19,6 @@ from engine.model import NS, Value
 
 Severity = Literal["info", "warning", "critical"]
 
-_KEEP: Final = 500
 _REPEAT: Final = 30 * NS
 _ANEW: Final = 900 * NS
 """After so long without it, the same cause is news again."""
@@ -91,9 +90,10 @@ class AlertsImage(Value, frozen=True, kw_only=True):
 
 
 class AlertBook:
-    """The alerts of this journal, newest last; at most 500 stay in memory."""
+    """The alerts of this journal, newest last; at most `keep` stay in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: int = 500) -> None:
+        self._keep = keep
         self._alerts: OrderedDict[int, _Standing] = OrderedDict()
         self._parts: dict[int, int] = {}
         """The alarm that an alert is counted in, by number."""
@@ -126,8 +126,8 @@ class AlertBook:
             self.suppressed += 1
             return None
         self._last[key] = ts
-        if len(self._last) > 4 * _KEEP:
-            for old in list(self._last)[: 2 * _KEEP]:
+        if len(self._last) > 4 * self._keep:
+            for old in list(self._last)[: 2 * self._keep]:
                 del self._last[old]
         return Alert(
             id=self._next,
@@ -173,7 +173,7 @@ class AlertBook:
             return
         held = self._alerts[alert.id] = _Standing(alert, alert)
         self._look(alert.id, held)
-        while len(self._alerts) > _KEEP:
+        while len(self._alerts) > self._keep:
             gone, _ = self._alerts.popitem(last=False)
             self._parts = {part: whole for part, whole in self._parts.items() if whole != gone}
             self._acknowledged.discard(gone)
