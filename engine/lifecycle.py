@@ -22,11 +22,12 @@ from engine.facts import (
     ReplaceRejected,
     Restated,
 )
-from engine.lifecycle_local import LOCAL_ARMS, UNKNOWN, Arm
+from engine.lifecycle_local import LOCAL_ARMS, Arm
 from engine.lifecycle_replace import REPLACE_ARMS, is_current
 from engine.lifecycle_report import REPORT_ARMS
 from engine.lifecycle_types import (
     CLOSED,
+    UNKNOWN,
     Anomaly,
     CancelSent,
     Code,

@@ -9,7 +9,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from engine.lifecycle_types import (
+    CANCELED,
     CLOSED,
+    EXPIRED,
+    FILLED,
+    PARTIAL,
+    PENDING_NEW,
+    REJECTED,
+    UNKNOWN,
+    WORKING,
     Anomaly,
     CancelSent,
     Code,
@@ -36,14 +44,6 @@ from engine.model import OrderStatus, Replace
 
 Arm = Callable[[OrderLife, Any], Transition]
 
-PENDING_NEW: Final = OrderStatus.PENDING_NEW
-WORKING: Final = OrderStatus.WORKING
-PARTIAL: Final = OrderStatus.PARTIAL_FILL
-FILLED: Final = OrderStatus.FILLED
-CANCELED: Final = OrderStatus.CANCELED
-REJECTED: Final = OrderStatus.REJECTED
-EXPIRED: Final = OrderStatus.EXPIRED
-UNKNOWN: Final = OrderStatus.UNKNOWN
 
 _AFTER: Final = {
     CANCELED: Code.FILL_AFTER_CANCEL,

@@ -9,21 +9,15 @@ from __future__ import annotations
 from typing import Final
 
 from engine.facts import OrderReport, PendingReplace, Replaced, ReplaceRejected, Restated
-from engine.lifecycle_local import (
+from engine.lifecycle_local import Arm, close_if_filled, surprise, unexcused, without
+from engine.lifecycle_types import (
+    ANSWERED_KEPT,
     CANCELED,
     EXPIRED,
     FILLED,
     PENDING_NEW,
     REJECTED,
     UNKNOWN,
-    Arm,
-    close_if_filled,
-    surprise,
-    unexcused,
-    without,
-)
-from engine.lifecycle_types import (
-    ANSWERED_KEPT,
     Anomaly,
     Code,
     OrderLife,

@@ -10,8 +10,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from engine.facts import AnyFact, Listed, OrderNotFound, OrderReport, Replaced
-from engine.lifecycle_local import (
+from engine.lifecycle_local import Arm, surprise
+from engine.lifecycle_replace import answered, answered_late, same_terms, with_terms
+from engine.lifecycle_types import (
     CANCELED,
+    CLOSED,
     EXPIRED,
     FILLED,
     PARTIAL,
@@ -19,12 +22,6 @@ from engine.lifecycle_local import (
     REJECTED,
     UNKNOWN,
     WORKING,
-    Arm,
-    surprise,
-)
-from engine.lifecycle_replace import answered, answered_late, same_terms, with_terms
-from engine.lifecycle_types import (
-    CLOSED,
     Anomaly,
     Code,
     OrderLife,

@@ -52,11 +52,14 @@ _SUBMIT: Final = Request.SUBMIT
 _CANCEL: Final = Request.CANCEL
 _REPLACE: Final = Request.REPLACE
 _QUERY: Final = Request.QUERY
-_PENDING_NEW: Final = OrderStatus.PENDING_NEW
-_UNKNOWN: Final = OrderStatus.UNKNOWN
-_WORKING: Final = OrderStatus.WORKING
-_PARTIAL: Final = OrderStatus.PARTIAL_FILL
-_FILLED: Final = OrderStatus.FILLED
+PENDING_NEW: Final = OrderStatus.PENDING_NEW
+WORKING: Final = OrderStatus.WORKING
+PARTIAL: Final = OrderStatus.PARTIAL_FILL
+FILLED: Final = OrderStatus.FILLED
+CANCELED: Final = OrderStatus.CANCELED
+REJECTED: Final = OrderStatus.REJECTED
+EXPIRED: Final = OrderStatus.EXPIRED
+UNKNOWN: Final = OrderStatus.UNKNOWN
 
 
 class Code(StrEnum):
@@ -233,13 +236,13 @@ class OrderLife(Value, frozen=True, kw_only=True):
     def in_flight(self) -> Request | None:
         """The question that is open between us and the venue; None where everything is answered."""
         status = self.status
-        if status is _PENDING_NEW or (status is _UNKNOWN and self.uncertain is _PENDING_NEW):
+        if status is PENDING_NEW or (status is UNKNOWN and self.uncertain is PENDING_NEW):
             return _SUBMIT
         if self.pending_cancel:
             return _CANCEL
         if self.replaces or self.late:
             return _REPLACE
-        return _QUERY if status is _UNKNOWN else None
+        return _QUERY if status is UNKNOWN else None
 
 
 CLOSED: Final = frozenset(
@@ -376,7 +379,7 @@ OrderEvent = VenueEvent | LocalEvent
 
 def born(order: Order) -> OrderLife:
     """The life of an order that was recorded and is about to be sent."""
-    return OrderLife(status=_PENDING_NEW, qty=order.qty, limit=order.limit, stop=order.stop, tif=order.tif)
+    return OrderLife(status=PENDING_NEW, qty=order.qty, limit=order.limit, stop=order.stop, tif=order.tif)
 
 
 evolve = msgspec.structs.replace
@@ -397,7 +400,7 @@ def open_again(life: OrderLife) -> OrderLife:
             excused += tuple(r for r in asked if life.qty < r.qty <= life.cum)
         return evolve(
             life,
-            status=_FILLED,
+            status=FILLED,
             replaces=raising,
             late=(),
             excused=excused,
@@ -410,7 +413,7 @@ def open_again(life: OrderLife) -> OrderLife:
         )
     return evolve(
         life,
-        status=_PARTIAL if life.cum else _WORKING,
+        status=PARTIAL if life.cum else WORKING,
         uncertain=None,
         ended=None,
         presumed=False,
@@ -423,7 +426,7 @@ def close(life: OrderLife, status: OrderStatus, reason: str, *, presumed: bool =
     filled = life.cum >= life.qty
     return evolve(
         life,
-        status=_FILLED if filled else status,
+        status=FILLED if filled else status,
         reason="" if filled else reason,
         pending_cancel=False,
         replaces=(),
@@ -440,9 +443,9 @@ def close(life: OrderLife, status: OrderStatus, reason: str, *, presumed: bool =
 def doubt(life: OrderLife, reason: str) -> OrderLife:
     """The life as UNKNOWN: overlays and exposure stay, what it was is remembered."""
     was = life.uncertain or life.status
-    if was is _FILLED and life.cum < life.qty:
-        was = _PARTIAL if life.cum else _WORKING
-    return evolve(life, status=_UNKNOWN, uncertain=was, reason=reason, presumed=False)
+    if was is FILLED and life.cum < life.qty:
+        was = PARTIAL if life.cum else WORKING
+    return evolve(life, status=UNKNOWN, uncertain=was, reason=reason, presumed=False)
 
 
 def tell(life: OrderLife, cum: int | None, ts: int) -> tuple[OrderLife, tuple[Anomaly, ...]]:

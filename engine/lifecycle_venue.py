@@ -21,8 +21,10 @@ from engine.facts import (
     Suspended,
     Triggered,
 )
-from engine.lifecycle_local import (
+from engine.lifecycle_local import Arm, surprise
+from engine.lifecycle_types import (
     CANCELED,
+    CLOSED,
     EXPIRED,
     FILLED,
     PARTIAL,
@@ -30,11 +32,6 @@ from engine.lifecycle_local import (
     REJECTED,
     UNKNOWN,
     WORKING,
-    Arm,
-    surprise,
-)
-from engine.lifecycle_types import (
-    CLOSED,
     Anomaly,
     Code,
     OrderLife,

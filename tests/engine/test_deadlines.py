@@ -48,7 +48,10 @@ def test_the_rest_of_an_order_is_cancelled_on_time_in_a_quiet_market() -> None:
         )
         assert refusal is None
         rig.quoting = False
-        await rig.sleep(9)
+        await rig.sleep(1)
+        assert rig.status(order) == "PARTIAL_FILL"
+        await rig.sleep(8)
+        assert 0 < rig.position() < 5
         filled = rig.engine.core.books.orders.get(order.id)
         assert filled is not None and rig.status(order) == "CANCELED"
         waited = await first(rig, Sent, "cancel") - filled.first_fill

@@ -12,7 +12,7 @@ from engine.control.commands import (
     CancelEverything,
     Submit,
 )
-from engine.model import NS, OrderType, PartialFillPolicy, Purpose, Side, TimeInForce
+from engine.model import NS, OrderType, Purpose, Side, TimeInForce
 from engine.ports import NotSent
 from tests.engine.operator_kit import submit
 from tests.engine.rig import Rig
@@ -55,28 +55,6 @@ def test_what_the_venue_cannot_do_is_refused(lacks: dict[str, Any], order: dict[
         without(rig, **lacks)
         _, refusal = rig.send(Side.BUY, 1, **order)
         assert refusal is not None and refusal.control == "capability" and word in refusal.text
-
-    Rig.play(script)
-
-
-def test_the_rest_of_a_partly_filled_order_is_cancelled_where_that_is_asked_for() -> None:
-    async def script(rig: Rig) -> None:
-        rig.sizes["ES"] = 2
-        rig.quote_all()
-        order, refusal = rig.send(
-            Side.BUY,
-            5,
-            24_001,
-            partial_fill=PartialFillPolicy.CANCEL_REMAINDER,
-            remainder_after=2 * NS,
-        )
-        rig.quoting = False
-        assert refusal is None
-        await rig.sleep(1)
-        assert rig.status(order) == "PARTIAL_FILL"
-        await rig.sleep(2)
-        assert rig.status(order) == "CANCELED"
-        assert 0 < rig.position() < 5
 
     Rig.play(script)
 
